@@ -1,0 +1,90 @@
+"""The open AI Virtual Cell (Bunne et al. 2024): fit a learned simulator of cells, ask it, and score it honestly."""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aivc.core.measurement import Measurement
+    from aivc.core.perturbation import Agent, Perturbation
+    from aivc.core.prediction import Prediction
+    from aivc.core.registry import names
+    from aivc.core.scale import Scale
+    from aivc.core.space import Space
+    from aivc.core.ur import UR
+    from aivc.core.virtual_cell import VirtualCell
+    from aivc.data.catalog import load
+    from aivc.data.check import check
+    from aivc.data.knowledge import gene_priors
+    from aivc.data.read import read
+    from aivc.data.schema import Schema
+    from aivc.data.split import Split
+    from aivc.evaluation.evaluate import evaluate
+    from aivc.experiments.fit import fit
+    from aivc.experiments.groundwork import Recipe
+    from aivc.experiments.propose import propose
+    from aivc.experiments.screen import Response, screen
+    from aivc.experiments.search import search
+
+__version__ = version("aivc")
+
+# One page, loaded as it is used, so that `import aivc` stays light.
+_WHERE = {
+    "Agent": "core.perturbation",
+    "Measurement": "core.measurement",
+    "Perturbation": "core.perturbation",
+    "Prediction": "core.prediction",
+    "Recipe": "experiments.groundwork",
+    "Response": "experiments.screen",
+    "Scale": "core.scale",
+    "Schema": "data.schema",
+    "Space": "core.space",
+    "Split": "data.split",
+    "UR": "core.ur",
+    "VirtualCell": "core.virtual_cell",
+    "check": "data.check",
+    "evaluate": "evaluation.evaluate",
+    "fit": "experiments.fit",
+    "gene_priors": "data.knowledge",
+    "load": "data.catalog",
+    "names": "core.registry",
+    "propose": "experiments.propose",
+    "read": "data.read",
+    "screen": "experiments.screen",
+    "search": "experiments.search",
+}
+
+__all__ = [
+    "UR",
+    "Agent",
+    "Measurement",
+    "Perturbation",
+    "Prediction",
+    "Recipe",
+    "Response",
+    "Scale",
+    "Schema",
+    "Space",
+    "Split",
+    "VirtualCell",
+    "check",
+    "evaluate",
+    "fit",
+    "gene_priors",
+    "load",
+    "names",
+    "propose",
+    "read",
+    "screen",
+    "search",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'aivc' has no attribute {name!r}")
+    return getattr(import_module(f"aivc.{_WHERE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

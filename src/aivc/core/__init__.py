@@ -1,0 +1,1 @@
+"""The nouns and the three contracts; numpy and pandas only."""

@@ -1,0 +1,193 @@
+"""The three contracts: everything that can be fitted is one of them. Interfaces are inherited, the rest final."""
+
+import dataclasses
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from aivc.core import registry
+from aivc.core.errors import IntegrityError
+from aivc.core.measurement import Measurement
+from aivc.core.perturbation import Perturbation
+from aivc.core.prediction import Prediction
+from aivc.core.scale import Scale
+from aivc.core.space import Space
+from aivc.core.state import State, child, pack
+from aivc.core.ur import UR
+
+# Not Self: the runtime type checks of the tests see methods one by one, where Self means nothing.
+P = TypeVar("P", bound="Part")
+
+
+class Part(ABC):
+    """A fitted, frozen dataclass whose fields are arrays, JSON values, spaces or other parts.
+
+    Attributes:
+        name: Registered name.
+        group: Registry group it is registered in.
+    """
+
+    name: ClassVar[str]
+    group: ClassVar[str]
+
+    def state(self) -> State:
+        """Everything there is to it, as settings and arrays."""
+        return pack(self)
+
+    @classmethod
+    def from_state(cls: type[P], state: State) -> P:
+        """Inverse of `state`.
+
+        Raises:
+            IntegrityError: The state is not one of this part.
+        """
+        wanted = {item.name for item in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        if set(state.settings) != wanted:
+            raise IntegrityError(
+                f"{cls.name} is made of {sorted(wanted)}, but the state holds {sorted(state.settings)}. "
+                "It was saved by another version or another part: install that version, or fit again."
+            )
+        try:
+            return cls(**{name: _unpack(name, value, state) for name, value in state.settings.items()})
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise IntegrityError(f"The state of {cls.name} is damaged ({error!r}). Fetch it again.") from error
+
+
+def _unpack(name: str, packed: dict[str, Any], state: State) -> Any:
+    match packed["is"]:
+        case "array":
+            return state.arrays[name]
+        case "strings":
+            return np.array(packed["value"], dtype=object)
+        case "json":
+            return Space.from_json(packed["value"])
+        case "part":
+            part = registry.Registry(packed["group"]).load(packed["name"])
+            return part.from_state(child(state, name, packed["settings"]))
+        case "parts":
+            return tuple(_unpack(f"{name}.{i}", item, state) for i, item in enumerate(packed["value"]))
+        case "tuple":
+            return tuple(packed["value"])
+        case _:
+            return packed["value"]
+
+
+class Encoder(Part):
+    """Measurement → UR: what is it?
+
+    Attributes:
+        scale: Scale of the entities it encodes.
+    """
+
+    group: ClassVar[str] = "encoders"
+    scale: ClassVar[Scale]
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, measurement: Measurement, *, dim: int = 32, seed: int = 0, units: str | None = None) -> "Encoder":
+        """Fit on training entities only.
+
+        Args:
+            measurement: Training entities.
+            dim: Number of axes wanted.
+            seed: For those that draw.
+            units: Units to work in; None lets the encoder choose, such as ``log1p_cpN`` with the median total as N.
+        """
+
+    @abstractmethod
+    def encode(self, measurement: Measurement, parts: UR | None = None) -> UR:
+        """Represent entities.
+
+        Args:
+            measurement: In the units the encoder was fitted on, or counts it can bring there; features by name.
+            parts: Representation of the scale below, for encoders that use it.
+
+        Raises:
+            UnitsError: The units cannot be brought to those of the fit.
+            UnknownNameError: None of the encoder's features are present.
+        """
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """Number of axes."""
+
+    @cached_property
+    def writes(self) -> Space:
+        """The space of its URs."""
+        return Space(self.name, self.scale, self.dim, self.state().digest()[:16])
+
+
+class Manipulator(Part):
+    """UR, Perturbation → Prediction[UR]: what would become of it?
+
+    Attributes:
+        reads: Space it was fitted on.
+    """
+
+    group: ClassVar[str] = "manipulators"
+    reads: Space
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, ur: UR, *, parts: UR | None = None, seed: int = 0) -> "Manipulator":
+        """Fit on training states.
+
+        Args:
+            ur: Perturbed and control states, with ``perturbation``, ``context`` and ``batch`` columns where they apply.
+            parts: Molecular UR of what can be perturbed, rows named by target; for those that use it.
+            seed: For those that draw.
+
+        Raises:
+            ControlError: A context has no control.
+        """
+
+    @abstractmethod
+    def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
+        """Say what would become of control states.
+
+        Rows of ``ur`` are the starting population and stay aligned with those of every draw. Control returns ``ur``.
+
+        Raises:
+            SpaceError: ``ur`` lives in another space.
+        """
+
+
+class Decoder(Part):
+    """UR → Prediction[Measurement]: what would we see?
+
+    Attributes:
+        reads: Space it was fitted on.
+    """
+
+    group: ClassVar[str] = "decoders"
+    reads: Space
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, ur: UR, measurement: Measurement, *, seed: int = 0, units: str | None = None) -> "Decoder":
+        """Fit on training entities: row i of ``ur`` represents row i of ``measurement``.
+
+        Args:
+            ur: Their states.
+            measurement: What was read from them.
+            seed: For those that draw.
+            units: Units of the mean profile; None lets the decoder choose.
+        """
+
+    @abstractmethod
+    def decode(self, ur: UR) -> Prediction[Measurement]:
+        """Read a population out: entities like those given, and its expected mean profile.
+
+        Raises:
+            SpaceError: ``ur`` lives in another space.
+        """
+
+    def profile(self, ur: UR) -> np.ndarray:
+        """``(f,)`` the expected mean profile of a population, as `decode` states it.
+
+        A decoder that knows it without drawing cells says so here: screens of many perturbations need nothing else.
+        """
+        return self.decode(ur).mean

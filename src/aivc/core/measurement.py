@@ -1,0 +1,191 @@
+"""What was read from cells, real or virtual: the same type for both, so comparing them needs no adapter."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, final, runtime_checkable
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from aivc.core.errors import DataError, IntegrityError, UnknownNameError
+from aivc.core.perturbation import Perturbation
+from aivc.core.scale import Scale
+from aivc.core.units import parse_units
+
+
+@runtime_checkable
+class Rows(Protocol):
+    """A matrix that stays on disk and hands out blocks of rows."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of entities and features."""
+        ...
+
+    def rows(self, start: int, stop: int) -> sparse.csr_matrix | np.ndarray:
+        """Rows ``start`` to ``stop``."""
+        ...
+
+
+Values: TypeAlias = np.ndarray | sparse.csr_matrix | Rows
+
+CONTROL = str(Perturbation.control())
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """Readings of ``n`` entities on ``f`` features, in declared units.
+
+    Attributes:
+        values: ``(n, f)`` dense, CSR, or `Rows` on disk. Sparse zeros are measured zeros.
+        features: ``(f,)`` names, unique.
+        entities: ``n`` rows indexed by unique names. Columns with a meaning everywhere: ``perturbation`` (text of
+            `Perturbation`), ``context`` (cell type or line), ``donor``, ``batch``, ``cells`` (how many cells a row
+            stands for). Others are kept as they come.
+        units: See `aivc.core.units.parse_units`. There is no default: a default would be a guess.
+        modality: Such as ``rna``, ``protein``, ``phospho``, ``effect``.
+        scale: Physical scale of the entities.
+        observed: ``(f,)`` or ``(n, f)`` True where measured; None means everywhere. "Zero" and "not measured" differ.
+        coordinates: ``(n, 2)`` or ``(n, 3)`` positions, or None.
+        provenance: JSON-ready notes: dataset, address, licence, how it was derived.
+
+    Raises:
+        DataError: Shapes disagree, or names stand twice.
+        UnitsError: The units are unknown.
+    """
+
+    values: Values
+    features: np.ndarray
+    entities: pd.DataFrame
+    units: str
+    modality: str = "rna"
+    scale: Scale = Scale.CELLULAR
+    observed: np.ndarray | None = None
+    coordinates: np.ndarray | None = None
+    provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "units", parse_units(self.units))
+        object.__setattr__(self, "features", np.asarray(self.features, dtype=object))
+        if problems := list(self._problems()):
+            raise DataError(problems)
+
+    def _problems(self) -> Any:
+        n, f = len(self.entities), len(self.features)
+        if self.values.shape != (n, f):
+            yield f"Values have shape {self.values.shape}, but there are {n} entities and {f} features. Align them."
+        if self.observed is not None and self.observed.shape not in ((f,), (n, f)):
+            yield f"The observed mask has shape {self.observed.shape}; it must be ({f},) or ({n}, {f})."
+        if self.coordinates is not None and (self.coordinates.ndim != 2 or len(self.coordinates) != n):
+            yield f"Coordinates have shape {self.coordinates.shape}; they must have {n} rows of 2 or 3 numbers."
+        features = pd.Index(self.features)
+        if not features.is_unique:
+            twice = features[features.duplicated()].unique()[:5]
+            yield f"Features stand twice: {', '.join(map(str, twice))}. Rename or sum them."
+        if not self.entities.index.is_unique:
+            twice = self.entities.index[self.entities.index.duplicated()].unique()[:5]
+            yield f"Entities stand twice: {', '.join(map(str, twice))}. Make their names unique."
+
+    def __len__(self) -> int:
+        return len(self.entities)
+
+    def __repr__(self) -> str:
+        shape = f"{len(self)} {self.scale} entities × {len(self.features)} {self.modality} features"
+        return f"Measurement({shape}, {self.units})"
+
+    @property
+    def perturbations(self) -> np.ndarray:
+        """``(n,)`` texts of `Perturbation`, ``control`` where the column is absent."""
+        if "perturbation" not in self.entities:
+            return np.full(len(self), CONTROL, dtype=object)
+        return self.entities["perturbation"].to_numpy(dtype=object)
+
+    @property
+    def contexts(self) -> np.ndarray:
+        """``(n,)`` contexts, ``all`` where the column is absent."""
+        if "context" not in self.entities:
+            return np.full(len(self), "all", dtype=object)
+        return self.entities["context"].to_numpy(dtype=object)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the values are in memory rather than on disk."""
+        return not isinstance(self.values, Rows)
+
+    @property
+    def mass(self) -> np.ndarray:
+        """``(n,)`` how many cells each row stands for; 1 where there is no ``cells`` column."""
+        if "cells" not in self.entities:
+            return np.ones(len(self))
+        return self.entities["cells"].to_numpy(dtype=np.float64)
+
+    def block(self, start: int, stop: int) -> sparse.csr_matrix | np.ndarray:
+        """Values of rows ``start`` to ``stop``, wherever they lie."""
+        return self.values.rows(start, stop) if isinstance(self.values, Rows) else self.values[start:stop]
+
+    def take(self, rows: np.ndarray) -> "Measurement":
+        """Keep some entities: ``rows`` are positions, or True per entity. Loads those rows, and only those."""
+        where = np.flatnonzero(rows) if np.asarray(rows).dtype == bool else np.asarray(rows, dtype=int)
+        values = self._read(where) if isinstance(self.values, Rows) else self.values[where]
+        observed = self.observed
+        return dataclasses.replace(
+            self,
+            values=values,
+            entities=self.entities.iloc[where],
+            observed=observed[where] if observed is not None and observed.ndim == 2 else observed,
+            coordinates=None if self.coordinates is None else self.coordinates[where],
+        )
+
+    def _read(self, where: np.ndarray, block: int = 16384) -> sparse.csr_matrix | np.ndarray:
+        order = np.argsort(where, kind="stable")
+        ordered, pieces = where[order], []
+        for start in range(0, len(self), block):
+            inside = ordered[np.searchsorted(ordered, start) : np.searchsorted(ordered, start + block)]
+            if len(inside):
+                pieces.append(self.block(start, min(start + block, len(self)))[inside - start])
+        if not pieces:
+            return self.block(0, 0)
+        stacked = sparse.vstack(pieces, format="csr") if sparse.issparse(pieces[0]) else np.concatenate(pieces)
+        return stacked[np.argsort(order, kind="stable")]
+
+    def select(self, features: list[str] | np.ndarray) -> "Measurement":
+        """Keep some features, in the order given; in memory only.
+
+        Raises:
+            UnknownNameError: A feature is absent.
+        """
+        where = pd.Index(self.features).get_indexer(pd.Index(features))
+        if (where < 0).any():
+            raise UnknownNameError(
+                "feature", str(np.asarray(features, dtype=object)[where < 0][0]), map(str, self.features)
+            )
+        if isinstance(self.values, Rows):
+            raise IntegrityError(
+                "Features are selected in memory only. Take the rows you need first: measurement.take(rows)."
+            )
+        observed = self.observed
+        return dataclasses.replace(
+            self,
+            values=self.values[:, where],
+            features=self.features[where],
+            observed=None if observed is None else observed[..., where],
+        )
+
+    def dense(self) -> np.ndarray:
+        """Values as a dense float array; for small selections."""
+        values = self.block(0, len(self))
+        return np.asarray(values if isinstance(values, np.ndarray) else values.toarray(), dtype=np.float64)
+
+    def dense_row(self, row: int) -> np.ndarray:
+        """``(f,)`` values of one row, NaN where it was not observed."""
+        block = self.block(row, row + 1)
+        values = np.array(block if isinstance(block, np.ndarray) else block.toarray(), dtype=np.float64)[0]
+        if self.observed is not None:
+            values[~(self.observed[row] if self.observed.ndim == 2 else self.observed)] = np.nan
+        return values
+
+    def replace(self, **changes: Any) -> "Measurement":
+        """Return a copy with some fields changed."""
+        return dataclasses.replace(self, **changes)

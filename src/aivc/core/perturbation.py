@@ -1,0 +1,217 @@
+"""What was done to a cell, as text and as an object, and nothing lost between the two."""
+
+import re
+from dataclasses import dataclass
+from typing import final
+from urllib.parse import quote, unquote
+
+from aivc.core.errors import PerturbationError, UnknownNameError
+from aivc.core.registry import KINDS, names
+
+
+@final
+@dataclass(frozen=True)
+class Kind:
+    """A kind of intervention.
+
+    Attributes:
+        name: The word before the colon, such as ``crispri``.
+        direction: What it does to its target's activity unless said otherwise: -1 lowers, +1 raises, 0 not stated.
+        genetic: Whether the target is a gene, so that priors on genes apply and the target's own reading is affected.
+    """
+
+    name: str
+    direction: int
+    genetic: bool
+
+
+BUILTIN_KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("ko", -1, genetic=True),
+        Kind("crispri", -1, genetic=True),
+        Kind("crispra", +1, genetic=True),
+        Kind("oe", +1, genetic=True),
+        Kind("variant", 0, genetic=True),
+        Kind("drug", 0, genetic=False),
+        Kind("ligand", +1, genetic=False),
+    )
+}
+
+
+def kind_of(name: str) -> Kind:
+    """Look a kind up: ours first, then those of installed plugins (entry points ``aivc.kinds``).
+
+    Raises:
+        UnknownNameError: No such kind.
+    """
+    if name in BUILTIN_KINDS:
+        return BUILTIN_KINDS[name]
+    if name not in names("kinds"):
+        raise UnknownNameError("perturbation kind", name, [*BUILTIN_KINDS, *names("kinds")])
+    kind = KINDS.load(name)
+    assert isinstance(kind, Kind)
+    return kind
+
+
+_NUMBER = r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
+_AGENT = re.compile(
+    rf"(?P<kind>[a-z][a-z0-9_-]*):(?P<target>[^@/+]+)(?:@(?P<dose>{_NUMBER})(?P<unit>[^\s/\d][^\s/]*))?(?P<way>/up|/down|/any)?"
+)
+_HOURS = re.compile(rf"(?:^|\s)for (?P<hours>{_NUMBER})h$")
+_WAYS = {"/up": 1, "/down": -1, "/any": 0}
+# Letters with a meaning in the text form, and white space that could pass for the space before "for 48h".
+_ESCAPED = re.compile(r"[%@/+]|(?! )\s| (?=for )")
+
+
+@final
+@dataclass(frozen=True, order=True)
+class Agent:
+    """One thing done to the cells.
+
+    Attributes:
+        kind: Such as ``ko``, ``crispri``, ``crispra``, ``oe``, ``variant``, ``drug``, ``ligand``, or a plugin's.
+        target: Gene symbol, variant, compound or ligand name.
+        dose: Amount, in ``unit``; None where it has none.
+        unit: Such as ``uM``; None exactly where ``dose`` is None.
+        direction: -1 lowers its target's activity, +1 raises it, 0 not stated; None takes the kind's own.
+
+    Raises:
+        PerturbationError: Empty target, negative dose, or a dose without a unit.
+        UnknownNameError: The kind is not known.
+    """
+
+    kind: str
+    target: str
+    dose: float | None = None
+    unit: str | None = None
+    direction: int | None = None
+
+    def __post_init__(self) -> None:
+        kind = kind_of(self.kind)
+        if not self.target or self.target != self.target.strip():
+            raise PerturbationError(
+                f"An agent needs a target without spaces around it, got {self.target!r}. Write it as {self.kind}:NAME."
+            )
+        amount = 0.0 if self.dose is None else self.dose
+        if (self.dose is None) != (self.unit is None) or not 0 <= amount < float("inf"):
+            raise PerturbationError(
+                f"A dose is a finite, non-negative amount with its unit, got {self.dose} {self.unit} for "
+                f"{self.target}. Write it as drug:NAME@10uM."
+            )
+        if self.unit is not None and not re.fullmatch(r"(?![eE]-?\d)[^\s/@+%\d.][^\s/@+%]*", self.unit):
+            raise PerturbationError(f"A unit is one word such as uM or ng_per_ml, got {self.unit!r}. Rename it.")
+        if self.dose is not None:
+            # A numpy number or a negative zero would be written in a form that is not read back.
+            object.__setattr__(self, "dose", float(self.dose) + 0.0)
+        if self.direction is None:
+            object.__setattr__(self, "direction", kind.direction)
+        if self.direction not in (-1, 0, 1):
+            raise PerturbationError(f"A direction is -1, 0 or +1, got {self.direction} for {self.target}.")
+
+    def __str__(self) -> str:
+        target = _ESCAPED.sub(lambda found: quote(found[0], safe=""), self.target)
+        dose = "" if self.dose is None else f"@{self.dose!r}".removesuffix(".0") + str(self.unit)
+        way = {1: "/up", -1: "/down", 0: "/any"}[self.direction or 0]
+        return f"{self.kind}:{target}{dose}{'' if self.direction == kind_of(self.kind).direction else way}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Agent":
+        """Read one agent such as ``drug:nutlin-3@10uM``.
+
+        Raises:
+            PerturbationError: The text has another form.
+        """
+        match = _AGENT.fullmatch(text)
+        if not match:
+            raise PerturbationError(
+                f"An agent reads kind:target, with an optional dose, such as ko:TP53 or drug:nutlin-3@10uM; got "
+                f"{text!r}. In names, write '+', '@', '/' and '%' as %2B, %40, %2F and %25."
+            )
+        dose = None if match["dose"] is None else float(match["dose"])
+        way = None if match["way"] is None else _WAYS[match["way"]]
+        return cls(match["kind"], unquote(match["target"]), dose, match["unit"], way)
+
+
+@final
+@dataclass(frozen=True)
+class Perturbation:
+    """A set of agents given together, for some hours. No agents and no hours is control.
+
+    Agents are a set: they are kept sorted, so that ``A + B`` equals ``B + A``.
+
+    Attributes:
+        agents: ``a`` agents, sorted, none twice.
+        hours: Duration; None where not stated. No agents for 48 h is development.
+
+    >>> p = Perturbation.parse("drug:nutlin-3@10uM + crispri:TP53 for 48h")
+    >>> str(p)
+    'crispri:TP53 + drug:nutlin-3@10uM for 48h'
+    >>> str(Perturbation.control())
+    'control'
+    """
+
+    agents: tuple[Agent, ...] = ()
+    hours: float | None = None
+
+    def __post_init__(self) -> None:
+        if len(set(self.agents)) != len(self.agents):
+            raise PerturbationError(
+                f"The same agent stands twice in {' + '.join(map(str, self.agents))}. Name it once."
+            )
+        object.__setattr__(self, "agents", tuple(sorted(self.agents, key=str)))
+        if self.hours is not None and not 0 <= self.hours < float("inf"):
+            raise PerturbationError(f"Hours are a finite, non-negative number, got {self.hours}. Write it as for 48h.")
+        if self.hours is not None:
+            object.__setattr__(self, "hours", float(self.hours) + 0.0)
+
+    @classmethod
+    def control(cls) -> "Perturbation":
+        """Nothing done."""
+        return cls()
+
+    @property
+    def is_control(self) -> bool:
+        """Whether nothing was done."""
+        return not self.agents and self.hours is None
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The agents' targets, in order."""
+        return tuple(agent.target for agent in self.agents)
+
+    @property
+    def genes(self) -> tuple[str, ...]:
+        """Targets of the genetic agents; a variant's gene is what stands before its colon."""
+        return tuple(agent.target.split(":")[0] for agent in self.agents if kind_of(agent.kind).genetic)
+
+    @property
+    def family(self) -> str:
+        """Names the set of targets: doses, kinds and durations of the same targets are one family.
+
+        Leaving out one of a family and keeping the others would ask for what is known.
+        """
+        return " + ".join(sorted(set(self.targets))) or str(self)
+
+    def parts(self) -> tuple["Perturbation", ...]:
+        """Each agent alone, for the same hours."""
+        return tuple(Perturbation((agent,), self.hours) for agent in self.agents)
+
+    def __str__(self) -> str:
+        body = " + ".join(map(str, self.agents)) or ("control" if self.hours is None else "time")
+        return body if self.hours is None else f"{body} for " + f"{self.hours!r}".removesuffix(".0") + "h"
+
+    @classmethod
+    def parse(cls, text: str) -> "Perturbation":
+        """Read the text form; the inverse of ``str``.
+
+        Raises:
+            PerturbationError: The text has another form.
+        """
+        text = text.strip()
+        hours = None
+        if match := _HOURS.search(text):
+            hours, text = float(match["hours"]), text[: match.start()].rstrip()
+        if (text == "control" and hours is None) or (text in ("time", "") and hours is not None):
+            return cls((), hours)
+        return cls(tuple(Agent.parse(part.strip()) for part in text.split(" + ")), hours)

@@ -1,0 +1,170 @@
+"""An answer that says how sure it is: spread across draws is ignorance, spread within a draw is biology."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, NamedTuple, TypeVar, final
+
+import numpy as np
+from jaxtyping import Float
+
+from aivc.core.errors import DataError
+from aivc.core.measurement import Measurement
+from aivc.core.ur import UR
+
+T = TypeVar("T", UR, Measurement)
+S = TypeVar("S", UR, Measurement)
+
+
+class Applicability(StrEnum):
+    """Whether a question lies where the model has evidence."""
+
+    IN = "in"  # this perturbation was seen in training
+    EDGE = "edge"  # not seen, but its relatives were
+    OUT = "out"  # nothing is known about it; the answer is a default
+
+
+class HeldOut(NamedTuple):
+    """A perturbation left out of training, foretold, and then compared with what was measured.
+
+    Attributes:
+        predicted: ``(f,)`` predicted mean profile.
+        spread: ``(f,)`` standard deviation of the predicted profile across draws.
+        measured: ``(f,)`` measured mean profile; NaN where a feature was not measured.
+        cells: How many cells the measured profile is the mean of.
+    """
+
+    predicted: np.ndarray
+    spread: np.ndarray
+    measured: np.ndarray
+    cells: float
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Split-conformal calibration of the mean profile, pooled over perturbations (Dunn, Wasserman & Ramdas 2023).
+
+    Attributes:
+        variance: ``(f,)`` variance of one measured cell, so that small experiments get wider intervals.
+        model: ``(f,)`` variance of the model's error on perturbations it has not seen.
+        scores: ``(c,)`` sorted scaled errors of held-out perturbations.
+        weights: ``(c,)`` their weights; each perturbation weighs the same. Above their sum there is no finite interval.
+        cells: How many cells the experiment reads out unless said otherwise.
+    """
+
+    variance: Float[np.ndarray, " f"]
+    model: Float[np.ndarray, " f"]
+    scores: Float[np.ndarray, " c"]
+    weights: Float[np.ndarray, " c"]
+    cells: float
+
+    def quantile(self, level: float) -> float:
+        """Return the scaled half-width that holds ``level`` of what is measured; infinite if too few were held out."""
+        where = int(np.searchsorted(np.cumsum(self.weights), level - 1e-12))
+        return float(self.scores[where]) if where < len(self.scores) else float("inf")
+
+    def scale(self, spread: np.ndarray, cells: float | None = None) -> np.ndarray:
+        """Return the ``(f,)`` expected error of a profile measured on ``cells`` cells."""
+        return np.asarray(np.sqrt(self.variance / (cells or self.cells) + self.model + spread**2))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Prediction(Generic[T]):
+    """``k`` populations, each one equally possible.
+
+    Attributes:
+        draws: ``k`` populations.
+        made_by: Names of the parts that made it, in order.
+        applicability: Whether the question lies where the model has evidence.
+        profiles: ``(k, d or f)`` expected mean of each draw; by default the mean of its values.
+        profile_units: Units of ``profiles`` for measurements; those of the draws by default.
+        calibration: Conformal calibration of the profile, or None: then intervals are quantiles of the draws and
+            hold only the ignorance that the draws express.
+
+    Raises:
+        DataError: No draws, or draws that do not describe the same axes.
+    """
+
+    draws: tuple[T, ...]
+    made_by: tuple[str, ...]
+    applicability: Applicability
+    profiles: Float[np.ndarray, "k f"] = None  # type: ignore[assignment]
+    profile_units: str = ""
+    calibration: Calibration | None = None
+
+    def __post_init__(self) -> None:
+        if not self.draws:
+            raise DataError(["A prediction holds at least one draw; the part that made it returned none."])
+        if not all(_same_axes(draw, self.draws[0]) for draw in self.draws[1:]):
+            raise DataError(
+                ["Draws of one prediction lie in one space, or share features and units. Make them with one part."]
+            )
+        if self.profiles is None:
+            object.__setattr__(self, "profiles", np.array([_mean(draw) for draw in self.draws]))
+        if not self.profile_units and isinstance(self.draws[0], Measurement):
+            object.__setattr__(self, "profile_units", self.draws[0].units)
+        if len(self.profiles) != len(self.draws):
+            raise DataError([f"{len(self.draws)} draws need as many profiles, got {len(self.profiles)}."])
+
+    @property
+    def mean(self) -> np.ndarray:
+        """``(d or f,)`` expected mean profile."""
+        return np.asarray(self.profiles.mean(axis=0))
+
+    @property
+    def spread(self) -> np.ndarray:
+        """``(d or f,)`` standard deviation of the mean profile across draws."""
+        return np.asarray(self.profiles.std(axis=0, ddof=1 if len(self.profiles) > 1 else 0))
+
+    def interval(self, level: float = 0.9, *, cells: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return ``(low, high)``, each ``(d or f,)``, that hold the mean profile with probability ``level``.
+
+        Args:
+            level: Such as 0.9.
+            cells: How many cells the mean will be measured on; needs a calibrated prediction.
+
+        Returns:
+            NaN where nothing says how sure the prediction is: a single draw without calibration.
+
+        Raises:
+            ValueError: The level is not between 0 and 1.
+        """
+        if not 0 < level < 1:
+            raise ValueError(f"A level lies between 0 and 1, got {level}. Ask for interval(0.9).")
+        if self.calibration is None and len(self.profiles) == 1:
+            return np.full_like(self.mean, np.nan), np.full_like(self.mean, np.nan)
+        if self.calibration is None:
+            low, high = np.quantile(self.profiles, [(1 - level) / 2, (1 + level) / 2], axis=0)
+            return low, high
+        half = self.calibration.quantile(level) * self.calibration.scale(self.spread, cells)
+        return self.mean - half, self.mean + half
+
+    def then(self, step: Callable[[T], "Prediction[S]"]) -> "Prediction[S]":
+        """Pass every draw through a further step, such as ``decoder.decode``, and pool what comes out."""
+        nexts: list[Prediction[S]] = [step(draw) for draw in self.draws]
+        order = list(Applicability)
+        return Prediction(
+            tuple(draw for each in nexts for draw in each.draws),
+            self.made_by + nexts[0].made_by,
+            max([self.applicability, *(each.applicability for each in nexts)], key=order.index),
+            np.concatenate([each.profiles for each in nexts]),
+            nexts[0].profile_units,
+            nexts[0].calibration,
+        )
+
+    def replace(self, **changes: object) -> "Prediction[T]":
+        """Return a copy with some fields changed."""
+        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+
+
+def _same_axes(ours: UR | Measurement, theirs: UR | Measurement) -> bool:
+    if isinstance(ours, UR) or isinstance(theirs, UR):
+        return isinstance(ours, UR) and isinstance(theirs, UR) and ours.space == theirs.space
+    return ours.units == theirs.units and np.array_equal(ours.features, theirs.features)
+
+
+def _mean(draw: UR | Measurement) -> np.ndarray:
+    return draw.mean if isinstance(draw, UR) else np.asarray(draw.dense().mean(axis=0))

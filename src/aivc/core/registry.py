@@ -1,0 +1,85 @@
+"""One door for every part, ours and a stranger's: Python entry points. Listing names imports nothing."""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, final
+
+from aivc.core.errors import IntegrityError, UnknownNameError
+
+GROUPS = ("encoders", "manipulators", "decoders", "wrappers", "metrics", "kinds")
+
+
+@final
+@dataclass(frozen=True)
+class Registry:
+    """The parts registered under one entry-point group ``aivc.<group>``."""
+
+    group: str
+
+    def names(self) -> tuple[str, ...]:
+        """Every registered name, sorted; imports nothing."""
+        return tuple(sorted(_points(self.group)))
+
+    def load(self, name: str) -> Any:
+        """Import and return the part registered under a name.
+
+        Raises:
+            UnknownNameError: Nothing is registered under it.
+        """
+        return self._point(name).load()
+
+    def origin(self, name: str) -> str:
+        """Name and version of the distribution that registered a part.
+
+        Raises:
+            UnknownNameError: Nothing is registered under it.
+        """
+        dist = self._point(name).dist
+        return "unknown" if dist is None else f"{dist.name} {dist.version}"
+
+    def _point(self, name: str) -> EntryPoint:
+        points = _points(self.group)
+        if name not in points:
+            raise UnknownNameError(
+                self.group.removesuffix("s"),
+                name,
+                points,
+                f"A package adds one through the entry point aivc.{self.group}.",
+            )
+        return points[name]
+
+
+@cache
+def _points(group: str) -> dict[str, EntryPoint]:
+    found: dict[str, EntryPoint] = {}
+    for point in entry_points(group=f"aivc.{group}"):
+        if point.name in found and found[point.name].value != point.value:
+            raise IntegrityError(
+                f"Two packages register {point.name!r} under aivc.{group}: {found[point.name].value} and "
+                f"{point.value}. Uninstall one of them, or ask its author to rename the part."
+            )
+        found[point.name] = point
+    return found
+
+
+ENCODERS = Registry("encoders")
+MANIPULATORS = Registry("manipulators")
+DECODERS = Registry("decoders")
+WRAPPERS = Registry("wrappers")
+METRICS = Registry("metrics")
+KINDS = Registry("kinds")
+
+
+def names(group: str) -> tuple[str, ...]:
+    """Names registered in a group: encoders, manipulators, decoders, wrappers, metrics or kinds.
+
+    Raises:
+        UnknownNameError: No such group.
+
+    >>> "count-pca" in names("encoders")
+    True
+    """
+    if group not in GROUPS:
+        raise UnknownNameError("group of parts", group, GROUPS)
+    return Registry(group).names()

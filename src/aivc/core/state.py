@@ -1,0 +1,151 @@
+"""All there is to a fitted part: settings as JSON, arrays as safetensors. A pickle is refused by having no place."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from aivc.core.errors import IntegrityError
+
+FORMAT = 1
+SETTINGS, ARRAYS = "settings.json", "arrays.safetensors"
+
+
+@final
+@dataclass(frozen=True)
+class State:
+    """Settings and arrays of one part.
+
+    Attributes:
+        settings: What JSON can hold.
+        arrays: Named numeric arrays.
+    """
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def digest(self) -> str:
+        """Return the sha256 of settings and arrays, independent of insertion order."""
+        sha = hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode())
+        for name in sorted(self.arrays):
+            array = _plain(self.arrays[name])
+            sha.update(f"{name}{array.dtype.str}{array.shape}".encode())
+            sha.update(array.tobytes())
+        return sha.hexdigest()
+
+    def save(self, folder: Path) -> None:
+        """Write ``settings.json`` and ``arrays.safetensors`` into a folder, which is made.
+
+        Equal arrays are written once: the members of an ensemble share their priors.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        first: dict[str, str] = {}
+        shared: dict[str, str] = {}
+        for name in sorted(self.arrays):
+            key = State({}, {"": self.arrays[name]}).digest()
+            if first.setdefault(key, name) != name:
+                shared[name] = first[key]
+        save_file({name: _plain(self.arrays[name]) for name in first.values()}, folder / ARRAYS)
+        body = {"format": FORMAT, "digest": self.digest(), "settings": self.settings, "shared": shared}
+        write_text(folder / SETTINGS, json.dumps(body, indent=1, sort_keys=True) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> "State":
+        """Read what `save` wrote.
+
+        Raises:
+            IntegrityError: A file is missing, truncated, altered, of another format, or holds a pickle.
+        """
+        body = read_json(folder / SETTINGS)
+        if not isinstance(body, dict) or body.get("format") != FORMAT or not isinstance(body.get("settings"), dict):
+            raise IntegrityError(
+                f"{folder / SETTINGS} is not a part's settings in format {FORMAT}. "
+                "Save it again with this version of aivc, or install the version that wrote it."
+            )
+        try:
+            arrays = load_file(folder / ARRAYS)
+            arrays.update({name: arrays[source] for name, source in dict(body.get("shared", {})).items()})
+        except (SafetensorError, OSError, TypeError, ValueError, KeyError) as error:
+            raise IntegrityError(
+                f"{folder / ARRAYS} is not a readable safetensors file ({error}). Weights are never pickles here: "
+                "fetch the part again from its source."
+            ) from error
+        state = cls(body["settings"], arrays)
+        if state.digest() != body.get("digest"):
+            raise IntegrityError(
+                f"The part in {folder} was altered after it was saved. Fetch it again from its source."
+            )
+        return state
+
+
+def _plain(array: np.ndarray) -> np.ndarray:
+    """Bring an array into the one layout that is saved: row by row, in native byte order."""
+    return np.asarray(array, dtype=array.dtype.newbyteorder("="), order="C")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all, so that an interrupted write loses nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        IntegrityError: It is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise IntegrityError(f"{path} is missing. Check the path, or write the file again.") from error
+    except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
+        raise IntegrityError(f"{path} is not readable JSON ({error}). Fetch or write it again.") from error
+
+
+def pack(part: Any) -> State:
+    """Turn a dataclass of arrays, JSON values, spaces and other parts into a State.
+
+    Nested parts and tuples of parts are kept under ``field.`` and ``field.0.`` prefixes.
+    """
+    settings: dict[str, Any] = {}
+    arrays: dict[str, np.ndarray] = {}
+    for item in dataclasses.fields(part):
+        value = getattr(part, item.name)
+        settings[item.name] = _pack_value(item.name, value, arrays)
+    return State(settings, arrays)
+
+
+def _pack_value(name: str, value: Any, arrays: dict[str, np.ndarray]) -> Any:
+    if isinstance(value, np.ndarray):
+        # Strings are not numbers: safetensors holds none, JSON does.
+        if value.dtype.kind in "OUS":
+            return {"is": "strings", "value": [str(item) for item in value]}
+        arrays[name] = value
+        return {"is": "array"}
+    if hasattr(value, "to_json"):
+        return {"is": "json", "value": value.to_json()}
+    if hasattr(value, "state"):
+        inner = value.state()
+        arrays.update({f"{name}.{key}": array for key, array in inner.arrays.items()})
+        return {"is": "part", "name": value.name, "group": value.group, "settings": inner.settings}
+    if isinstance(value, tuple) and value and all(hasattr(item, "state") for item in value):
+        return {"is": "parts", "value": [_pack_value(f"{name}.{i}", item, arrays) for i, item in enumerate(value)]}
+    if isinstance(value, tuple):
+        return {"is": "tuple", "value": list(value)}
+    return {"is": "value", "value": value}
+
+
+def child(state: State, name: str, settings: Mapping[str, Any]) -> State:
+    """Return the nested part's State that `pack` kept under a prefix."""
+    prefix = f"{name}."
+    return State(settings, {k.removeprefix(prefix): v for k, v in state.arrays.items() if k.startswith(prefix)})

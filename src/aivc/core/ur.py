@@ -1,0 +1,151 @@
+"""The universal representation: a weighted cloud of states, never only a mean."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from aivc.core.errors import DataError, IntegrityError
+from aivc.core.measurement import CONTROL
+from aivc.core.space import Space
+from aivc.core.state import State
+
+_COLUMN = "column:"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class UR:
+    """States of ``n`` entities on ``d`` axes (Bunne et al. 2024, "Universal representation").
+
+    Attributes:
+        values: ``(n, d)`` states.
+        space: What the axes mean.
+        entities: ``n`` rows, with the columns of the measurement they were encoded from.
+        variance: ``(n, d)`` posterior variance, or None where the encoder states none.
+        mass: ``(n,)`` how many cells each state stands for; 1 each by default.
+
+    Raises:
+        DataError: Shapes disagree, values are not finite, or masses are not positive.
+    """
+
+    values: Float[np.ndarray, "n d"]
+    space: Space
+    entities: pd.DataFrame
+    variance: Float[np.ndarray, "n d"] | None = None
+    mass: Float[np.ndarray, " n"] = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.mass is None:
+            object.__setattr__(self, "mass", np.ones(len(self.values)))
+        if problems := list(self._problems()):
+            raise DataError(problems)
+
+    def _problems(self) -> Any:
+        n = len(self.entities)
+        if self.values.shape != (n, self.space.dim):
+            yield f"A UR in {self.space} of {n} entities has shape ({n}, {self.space.dim}), got {self.values.shape}."
+        if not np.isfinite(self.values).all():
+            yield "A UR holds finite numbers only; encode data without NaN, or declare what was not measured."
+        if self.variance is not None and (self.variance.shape != self.values.shape or (self.variance < 0).any()):
+            yield "The variance of a UR has the shape of its values and is never negative."
+        if self.mass.shape != (n,) or not (self.mass > 0).all():
+            yield "The mass of a UR is one positive number per entity."
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __repr__(self) -> str:
+        return f"UR({len(self)} entities in {self.space})"
+
+    @property
+    def mean(self) -> np.ndarray:
+        """``(d,)`` mass-weighted mean state."""
+        return np.asarray(self.mass @ self.values / self.mass.sum())
+
+    @property
+    def perturbations(self) -> np.ndarray:
+        """``(n,)`` texts of `Perturbation`."""
+        return self._column("perturbation", CONTROL)
+
+    @property
+    def contexts(self) -> np.ndarray:
+        """``(n,)`` contexts, ``all`` where the column is absent."""
+        return self._column("context", "all")
+
+    def _column(self, name: str, default: str) -> np.ndarray:
+        if name in self.entities:
+            return self.entities[name].to_numpy(dtype=object)
+        return np.full(len(self), default, dtype=object)
+
+    def take(self, rows: np.ndarray) -> "UR":
+        """Keep some entities: positions, or True per entity."""
+        variance = None if self.variance is None else self.variance[rows]
+        return UR(self.values[rows], self.space, self.entities.iloc[rows], variance, self.mass[rows])
+
+    def sample(self, n: int, *, seed: int = 0) -> "UR":
+        """Draw ``n`` states by mass, without replacement where there are enough, and shift them to the mean of all.
+
+        The shift keeps a small population from carrying its own sampling error into every prediction.
+        """
+        rng = np.random.default_rng(seed)
+        rows = rng.choice(len(self), n, replace=n > len(self), p=self.mass / self.mass.sum())
+        drawn = self.take(rows)
+        entities = drawn.entities.set_axis([f"{name}-{i}" for i, name in enumerate(drawn.entities.index)], axis=0)
+        ones = np.ones(n)
+        return dataclasses.replace(
+            drawn, values=drawn.values + self.mean - drawn.values.mean(axis=0), entities=entities, mass=ones
+        )
+
+    def moved(self, shift: np.ndarray, perturbation: str) -> "UR":
+        """Shift every state by ``(d,)`` or ``(n, d)`` and relabel it with a perturbation."""
+        return dataclasses.replace(self, values=self.values + shift, entities=self._relabelled(perturbation))
+
+    def _relabelled(self, perturbation: str) -> pd.DataFrame:
+        # The members of an ensemble all move the same states: making the same table for each costs more than the move.
+        kept: tuple[str, pd.DataFrame] | None = self.__dict__.get("_labels")
+        if kept is None or kept[0] != perturbation:
+            kept = perturbation, self.entities.assign(perturbation=perturbation)
+            object.__setattr__(self, "_labels", kept)
+        return kept[1]
+
+    def save(self, folder: Path) -> None:
+        """Write the UR into a folder, as JSON and safetensors."""
+        arrays = {"values": self.values, "mass": self.mass}
+        if self.variance is not None:
+            arrays["variance"] = self.variance
+        columns = {}
+        for name, column in self.entities.items():
+            if pd.api.types.is_numeric_dtype(column):
+                arrays[f"{_COLUMN}{name}"] = column.to_numpy(float) if column.hasnans else column.to_numpy()
+            else:
+                columns[str(name)] = [None if pd.isna(item) else str(item) for item in column]
+        names = [str(name) for name in self.entities.index]
+        settings = {
+            "space": self.space.to_json(),
+            "names": names,
+            "order": list(map(str, self.entities)),
+            "columns": columns,
+        }
+        State(settings, arrays).save(folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> "UR":
+        """Read what `save` wrote.
+
+        Raises:
+            IntegrityError: The folder holds no intact UR.
+        """
+        state = State.load(folder)
+        try:
+            settings, arrays = state.settings, state.arrays
+            columns = {n: arrays.get(f"{_COLUMN}{n}", settings["columns"].get(n)) for n in settings["order"]}
+            entities = pd.DataFrame(columns, index=settings["names"])
+            space = Space.from_json(settings["space"])
+            return cls(arrays["values"], space, entities, arrays.get("variance"), arrays["mass"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise IntegrityError(f"{folder} holds no UR ({error!r}). Encode the data again.") from error

@@ -1,0 +1,180 @@
+"""Encoders and instruments that fit together, as one object that can be asked, saved and shared."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, final
+
+from aivc.core import registry
+from aivc.core.contracts import Decoder, Encoder, Manipulator
+from aivc.core.errors import IntegrityError, SpaceError, UnknownNameError
+from aivc.core.measurement import Measurement
+from aivc.core.perturbation import Perturbation
+from aivc.core.prediction import Prediction
+from aivc.core.scale import Scale
+from aivc.core.state import State, read_json, write_text
+from aivc.core.ur import UR
+
+FORMAT = 1
+_PLAIN = re.compile(r"\w[\w .+=-]*")
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class VirtualCell:
+    """One encoder per scale it covers, and named instruments on their spaces.
+
+    Attributes:
+        encoders: By scale.
+        instruments: Manipulators and decoders, by the name you give them.
+        card: JSON-ready notes: data, training set, scores, licence.
+        starts: Control states by context, so that the cell can be asked without the data it was fitted on.
+
+    Raises:
+        SpaceError: An instrument reads a space that no encoder writes, or control states lie in one.
+    """
+
+    encoders: Mapping[Scale, Encoder]
+    instruments: Mapping[str, Manipulator | Decoder]
+    card: Mapping[str, Any] = field(default_factory=dict)
+    starts: Mapping[str, UR] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "encoders", MappingProxyType(dict(self.encoders)))
+        object.__setattr__(self, "instruments", MappingProxyType(dict(self.instruments)))
+        object.__setattr__(self, "starts", MappingProxyType(dict(self.starts)))
+        written = {encoder.writes for encoder in self.encoders.values()}
+        for name, instrument in self.instruments.items():
+            if instrument.reads not in written:
+                raise SpaceError(
+                    f"Instrument {name!r} reads {instrument.reads}, but the encoders write "
+                    f"{', '.join(map(str, written)) or 'nothing'}. Refit the instrument on one of these spaces, "
+                    "or add the encoder it was fitted on."
+                )
+        for context, start in self.starts.items():
+            if start.space not in written:
+                raise SpaceError(f"The control states of {context!r} lie in {start.space}. Encode them with this cell.")
+
+    def start(self, context: str = "") -> UR:
+        """Control states of a context; of the only one, unless named.
+
+        Raises:
+            UnknownNameError: The cell keeps no controls of it.
+        """
+        if not context and len(self.starts) == 1:
+            return next(iter(self.starts.values()))
+        if context not in self.starts:
+            remedy = "Name one of them, or give control cells." if self.starts else "Give control cells."
+            raise UnknownNameError("context", context, self.starts, remedy)
+        return self.starts[context]
+
+    def encode(self, measurement: Measurement, parts: UR | None = None) -> UR:
+        """Represent entities with the encoder of their scale.
+
+        Raises:
+            UnknownNameError: No encoder covers that scale.
+        """
+        if measurement.scale not in self.encoders:
+            raise UnknownNameError("encoder for the scale", str(measurement.scale), map(str, self.encoders))
+        return self.encoders[measurement.scale].encode(measurement, parts)
+
+    def manipulate(self, ur: UR, perturbation: Perturbation, *, instrument: str = "") -> Prediction[UR]:
+        """Ask a manipulator; the only one, unless named."""
+        manipulator = self._pick(Manipulator, instrument)
+        assert isinstance(manipulator, Manipulator)
+        return manipulator.manipulate(ur, perturbation)
+
+    def decode(self, ur: UR, *, instrument: str = "") -> Prediction[Measurement]:
+        """Ask a decoder; the only one, unless named."""
+        decoder = self._pick(Decoder, instrument)
+        assert isinstance(decoder, Decoder)
+        return decoder.decode(ur)
+
+    def predict(
+        self, control: Measurement | str, perturbation: Perturbation | str, *, manipulator: str = "", decoder: str = ""
+    ) -> Prediction[Measurement]:
+        """Run the virtual experiment: encode control cells, perturb them, read them out.
+
+        Args:
+            control: Unperturbed cells of the context asked about, or its name, to start from the cell's own.
+            perturbation: As an object or as text, such as ``"ko:JAK2"``.
+            manipulator: Which one, where there are several.
+            decoder: Which one, where there are several.
+        """
+        asked = Perturbation.parse(perturbation) if isinstance(perturbation, str) else perturbation
+        start = self.start(control) if isinstance(control, str) else self.encode(control)
+        moved = self.manipulate(start, asked, instrument=manipulator)
+        return moved.then(lambda ur: self.decode(ur, instrument=decoder))
+
+    def _pick(self, contract: type[Manipulator] | type[Decoder], name: str) -> Manipulator | Decoder:
+        found = {key: part for key, part in self.instruments.items() if isinstance(part, contract)}
+        if not name and len(found) == 1:
+            return next(iter(found.values()))
+        if name not in found:
+            remedy = "" if name else f"This cell has {len(found)}: name the one you mean."
+            raise UnknownNameError(contract.__name__.lower(), name, found, remedy)
+        return found[name]
+
+    def save(self, folder: Path | str) -> None:
+        """Write ``cell.json`` and one folder per part, as JSON and safetensors."""
+        folder = Path(folder)
+        parts: dict[str, dict[str, Any]] = {}
+        encoders = {f"encoder-{scale}": part for scale, part in self.encoders.items()}
+        for key in self.instruments:
+            if key in encoders or not _PLAIN.fullmatch(key):
+                raise IntegrityError(f"An instrument's name becomes a folder: {key!r} cannot. Rename it.")
+        for key, part in {**encoders, **self.instruments}.items():
+            state = part.state()
+            state.save(folder / "parts" / key)
+            parts[key] = {
+                "group": part.group,
+                "name": part.name,
+                "from": registry.Registry(part.group).origin(part.name),
+                "digest": state.digest(),
+            }
+        for i, start in enumerate(self.starts.values()):
+            start.save(folder / "starts" / str(i))
+        body = {"format": FORMAT, "parts": parts, "card": dict(self.card), "starts": list(self.starts)}
+        write_text(folder / "cell.json", json.dumps(body, indent=1, sort_keys=True) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path | str) -> "VirtualCell":
+        """Read what `save` wrote.
+
+        Raises:
+            IntegrityError: A file is missing, altered, or of another format.
+            UnknownNameError: A part's package is not installed.
+        """
+        folder = Path(folder)
+        body = read_json(folder / "cell.json")
+        if not isinstance(body, dict) or body.get("format") != FORMAT or not isinstance(body.get("parts"), dict):
+            raise IntegrityError(
+                f"{folder / 'cell.json'} is not a virtual cell in format {FORMAT}. Fit and save it again."
+            )
+        encoders: dict[Scale, Encoder] = {}
+        instruments: dict[str, Manipulator | Decoder] = {}
+        for key, entry in body["parts"].items():
+            part = _load_part(folder, key, entry)
+            if isinstance(part, Encoder):
+                encoders[part.scale] = part
+            else:
+                instruments[key] = part
+        starts = {str(name): UR.load(folder / "starts" / str(i)) for i, name in enumerate(body.get("starts", []))}
+        return cls(encoders, instruments, body.get("card", {}), starts)
+
+
+def _load_part(folder: Path, key: str, entry: Any) -> Any:
+    # Names come from a file a stranger may have written: nothing outside the folder is read.
+    if not _PLAIN.fullmatch(key) or not isinstance(entry, dict):
+        raise IntegrityError(
+            f"{folder / 'cell.json'} names a part {key!r} that is not a plain folder name. Do not trust it."
+        )
+    if entry.get("group") not in ("encoders", "manipulators", "decoders", "wrappers"):
+        raise IntegrityError(f"Part {key!r} belongs to no group of parts. Fetch the cell again.")
+    state = State.load(folder / "parts" / key)
+    if state.digest() != entry.get("digest"):
+        raise IntegrityError(f"Part {key!r} is not the one its cell was saved with. Fetch the cell again.")
+    return registry.Registry(entry["group"]).load(str(entry.get("name"))).from_state(state)
