@@ -1,0 +1,17 @@
+"""The contract, executable: check that a part of yours keeps every promise that aivc relies on."""
+
+from aivc.testing.decoders import check_decoder
+from aivc.testing.encoders import check_encoder
+from aivc.testing.manipulators import check_manipulator
+from aivc.testing.promises import ContractError
+from aivc.testing.samples import sample_measurement, sample_parts, sample_ur
+
+__all__ = [
+    "ContractError",
+    "check_decoder",
+    "check_encoder",
+    "check_manipulator",
+    "sample_measurement",
+    "sample_parts",
+    "sample_ur",
+]

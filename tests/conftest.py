@@ -1,0 +1,75 @@
+"""What every test may ask for: the real data where they are, and one thread per process."""
+
+import os
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+import tiny_parts
+from aivc.core import registry
+from aivc.core.measurement import Measurement
+from aivc.core.ur import UR
+from aivc.core.virtual_cell import VirtualCell
+from aivc.testing import sample_measurement
+
+# One thread per process: tests run side by side. What tests start inherits it.
+for _library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+
+# Machines differ in speed; a slow one is no bug.
+settings.register_profile("aivc", deadline=None, max_examples=60)
+settings.load_profile("aivc")
+
+
+@pytest.fixture(scope="session")
+def aivc_data() -> Path:
+    """Folder of the real data, where AIVC_DATA names one."""
+    named = os.environ.get("AIVC_DATA")
+    if not named or not Path(named).is_dir():
+        pytest.skip("AIVC_DATA names no folder, so the real data are not here; set it to test on them")
+    return Path(named)
+
+
+@pytest.fixture
+def cells() -> Measurement:
+    """A small screen of counts."""
+    return sample_measurement()
+
+
+@pytest.fixture
+def states(cells: Measurement) -> UR:
+    """The small screen, encoded."""
+    return tiny_parts.TinyEncoder.fit(cells, dim=4, seed=0).encode(cells)
+
+
+@pytest.fixture
+def control(cells: Measurement) -> Measurement:
+    """Unperturbed cells of one context."""
+    return cells.take(np.flatnonzero((cells.perturbations == "control") & (cells.contexts == "A")))
+
+
+@pytest.fixture
+def register(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Register entry points for one test: ``register(EntryPoint(name, value, group), …)`` replaces all others."""
+
+    def use(*points: EntryPoint) -> None:
+        def found(*, group: str) -> list[EntryPoint]:
+            return [point for point in points if point.group == group]
+
+        monkeypatch.setattr(registry, "entry_points", found)
+        registry._points.cache_clear()
+
+    yield use
+    monkeypatch.undo()
+    registry._points.cache_clear()
+
+
+@pytest.fixture
+def tiny_cell(cells: Measurement, register: Callable[..., None]) -> VirtualCell:
+    """A virtual cell of the tiny parts, which are registered for the test."""
+    register(*tiny_parts.POINTS)
+    return tiny_parts.fit_cell(cells)

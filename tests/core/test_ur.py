@@ -1,0 +1,123 @@
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aivc.core.errors import DataError, IntegrityError
+from aivc.core.scale import Scale
+from aivc.core.space import Space
+from aivc.core.state import State
+from aivc.core.ur import UR
+
+SPACE = Space("a-space", Scale.CELLULAR, 2, "abc")
+ENTITIES = pd.DataFrame({"perturbation": ["control", "ko:A", None], "cells": [1, 2, 3]}, index=["x", "y", "z"])
+VALUES = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
+
+
+def make(**changes):
+    return UR(**{"values": VALUES, "space": SPACE, "entities": ENTITIES, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"values": VALUES[:, :1]}, r"has shape \(3, 2\), got \(3, 1\)"),
+        ({"entities": ENTITIES.iloc[:2]}, r"has shape \(2, 2\), got \(3, 2\)"),
+        ({"values": VALUES * np.nan}, "declare what was not measured"),
+        ({"variance": -np.ones((3, 2))}, "never negative"),
+        ({"mass": np.zeros(3)}, "one positive number per entity"),
+        ({"mass": np.array([1.0, np.nan, 1.0])}, "one positive number per entity"),
+    ],
+)
+def test_impossible_representations_are_refused(changes, problem):
+    with pytest.raises(DataError, match=problem):
+        make(**changes)
+
+
+def test_mean_weighs_by_mass():
+    assert make().mean == pytest.approx([2, 3])
+    assert make(mass=np.array([1.0, 1.0, 2.0])).mean == pytest.approx([2.5, 3.5])
+
+
+def test_take_keeps_everything_aligned():
+    ur = make(variance=VALUES + 1, mass=np.array([1.0, 2.0, 3.0]))
+    for rows in (np.array([2, 0]), np.array([True, False, True])):
+        part = ur.take(rows)
+        assert list(part.entities.index) == list(ENTITIES.index[rows])
+        np.testing.assert_array_equal(part.values, VALUES[rows])
+        np.testing.assert_array_equal(part.variance, VALUES[rows] + 1)
+        np.testing.assert_array_equal(part.mass, np.array([1.0, 2.0, 3.0])[rows])
+
+
+def test_moved_shifts_and_relabels_a_copy():
+    ur = make()
+    moved = ur.moved(np.array([1.0, -1.0]), "ko:B")
+    np.testing.assert_array_equal(moved.values - ur.values, [[1, -1]] * 3)
+    assert set(moved.perturbations) == {"ko:B"}
+    assert "ko:B" not in set(ur.perturbations)
+
+
+@pytest.mark.parametrize("n", [1, 3, 10])
+def test_sample_keeps_the_mean_and_names_every_state(n):
+    ur = make(variance=VALUES, mass=np.array([1.0, 2.0, 5.0]))
+    drawn = ur.sample(n, seed=4)
+    assert len(drawn) == n
+    assert drawn.entities.index.is_unique
+    np.testing.assert_allclose(drawn.mean, ur.mean)
+    np.testing.assert_array_equal(drawn.mass, np.ones(n))
+    np.testing.assert_array_equal(drawn.values, ur.sample(n, seed=4).values)
+
+
+def test_absent_columns_have_one_meaning():
+    ur = make(entities=pd.DataFrame(index=["x", "y", "z"]))
+    assert set(ur.perturbations) == {"control"}
+    assert set(ur.contexts) == {"all"}
+
+
+def test_disk_round_trip(tmp_path):
+    columns = {
+        "perturbation": ["control", None, "ko:A"],
+        "cells": [1, 2, 3],
+        "quality": [0.5, np.nan, 2.0],
+        "passed": [True, False, True],
+        "maybe": pd.array([True, None, False], dtype="boolean"),
+        "batch": pd.Categorical(["one", "two", "one"]),
+    }
+    ur = make(entities=pd.DataFrame(columns, index=["x", "y", "z"]), variance=VALUES, mass=np.array([1.0, 2.0, 0.5]))
+    ur.save(tmp_path)
+    back = UR.load(tmp_path)
+    for name in ("values", "variance", "mass"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(ur, name))
+    assert back.space == ur.space
+    assert list(back.entities) == list(columns)
+    assert list(back.entities.index) == ["x", "y", "z"]
+    assert back.entities["perturbation"].tolist() == ["control", None, "ko:A"]
+    assert back.entities["passed"].tolist() == [True, False, True]
+    assert back.entities["cells"].dtype == np.int64
+    pd.testing.assert_series_equal(back.entities["quality"], ur.entities["quality"])
+    assert np.isnan(back.entities["maybe"].iloc[1])
+
+
+@pytest.mark.parametrize("changes", [{"space": None}, {"columns": []}, {"names": ["x"]}, {"order": 3}])
+def test_other_states_are_no_representation(tmp_path, changes):
+    make().save(tmp_path)
+    state = State.load(tmp_path)
+    State({**state.settings, **changes}, state.arrays).save(tmp_path)
+    with pytest.raises(IntegrityError, match="Encode the data again"):
+        UR.load(tmp_path)
+
+
+def test_altered_file_is_refused(tmp_path):
+    make().save(tmp_path)
+    body = json.loads((tmp_path / "settings.json").read_text())
+    body["settings"]["names"][0] = "forged"
+    (tmp_path / "settings.json").write_text(json.dumps(body))
+    with pytest.raises(IntegrityError, match="altered after it was saved"):
+        UR.load(tmp_path)
+
+
+def test_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        make().values = VALUES

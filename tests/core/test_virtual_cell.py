@@ -1,0 +1,138 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from aivc.core.errors import IntegrityError, SpaceError, UnknownNameError
+from aivc.core.perturbation import Perturbation
+from aivc.core.scale import Scale
+from aivc.core.virtual_cell import VirtualCell
+from tiny_parts import TinyDecoder, TinyEncoder, TinyManipulator
+
+
+@pytest.fixture
+def saved(tiny_cell, tmp_path):
+    tiny_cell.save(tmp_path / "cell")
+    return tmp_path / "cell"
+
+
+def rewrite(folder, change):
+    path = folder / "cell.json"
+    body = json.loads(path.read_text())
+    change(body)
+    path.write_text(json.dumps(body))
+
+
+def test_predict_runs_the_whole_experiment(tiny_cell, control):
+    answer = tiny_cell.predict(control, "ko:G00 for 48h")
+    assert answer.made_by == ("tiny-manipulator", "tiny-decoder")
+    assert answer.profile_units == "arbitrary"
+    assert set(answer.draws[0].perturbations) == {"ko:G00 for 48h"}
+    assert list(answer.draws[0].entities.index) == list(control.entities.index)
+    asked = tiny_cell.predict(control, Perturbation.parse("ko:G00 for 48h"))
+    np.testing.assert_array_equal(asked.mean, answer.mean)
+
+
+def test_disk_round_trip_answers_to_the_last_bit(tiny_cell, saved, control):
+    back = VirtualCell.load(str(saved))
+    ours, theirs = tiny_cell.predict(control, "ko:G01"), back.predict(control, "ko:G01")
+    np.testing.assert_array_equal(ours.draws[0].dense(), theirs.draws[0].dense())
+    assert dict(back.card) == {"data": "a small screen"}
+    assert set(back.instruments) == {"move", "read"}
+    back.save(saved.parent / "again")
+    assert (saved.parent / "again" / "cell.json").read_bytes() == (saved / "cell.json").read_bytes()
+
+
+def test_saved_cell_is_json_and_safetensors_only(saved):
+    files = {path.suffix for path in saved.rglob("*") if path.is_file()}
+    assert files == {".json", ".safetensors"}
+
+
+def test_parts_of_other_spaces_are_refused_when_assembled(tiny_cell, cells):
+    refitted = TinyEncoder.fit(cells, dim=4, seed=1)
+    with pytest.raises(SpaceError, match=r"'move' reads .* Refit the instrument on one of these spaces"):
+        VirtualCell({Scale.CELLULAR: refitted}, {"move": tiny_cell.instruments["move"]})
+    with pytest.raises(SpaceError, match="the encoders write nothing"):
+        VirtualCell({}, {"move": tiny_cell.instruments["move"]})
+
+
+def test_scale_without_encoder_is_named(tiny_cell, cells):
+    with pytest.raises(UnknownNameError, match=r"encoder for the scale named 'molecular'. Did you mean 'cellular'"):
+        tiny_cell.encode(cells.replace(scale=Scale.MOLECULAR))
+
+
+def test_instruments_are_picked_by_name_where_there_are_several(tiny_cell, control):
+    two = dict(tiny_cell.instruments, other=TinyManipulator(tiny_cell.instruments["move"].reads, np.zeros(4)))
+    cell = VirtualCell(tiny_cell.encoders, two)
+    still = cell.predict(control, "ko:G00", manipulator="other")
+    assert not np.allclose(still.mean, cell.predict(control, "ko:G00", manipulator="move").mean)
+    with pytest.raises(UnknownNameError, match="This cell has 2: name the one you mean"):
+        cell.predict(control, "ko:G00")
+    with pytest.raises(UnknownNameError, match="Did you mean 'move'"):
+        cell.predict(control, "ko:G00", manipulator="mve")
+    with pytest.raises(UnknownNameError, match="no manipulator named 'read'"):
+        cell.predict(control, "ko:G00", manipulator="read")
+
+
+def test_cell_is_frozen_through_and_through(tiny_cell):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        tiny_cell.card = {}
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        tiny_cell.instruments["new"] = TinyDecoder
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".", "..", ".hidden", "a\\b", "a\0b", "encoder-cellular", "a\nb"])
+def test_names_that_are_no_folders_are_refused_when_saved(tiny_cell, tmp_path, name):
+    cell = VirtualCell(tiny_cell.encoders, {name: tiny_cell.instruments["move"]})
+    with pytest.raises(IntegrityError, match=r"becomes a folder.*Rename it"):
+        cell.save(tmp_path / "cell")
+
+
+@pytest.mark.parametrize("name", ["../x", "../../cell/parts/move", "/etc", "a/b", "", "..", "a\\b", "a\0b"])
+def test_paths_outside_the_folder_are_never_read(saved, name):
+    rewrite(saved, lambda body: body["parts"].update({name: body["parts"]["move"]}))
+    with pytest.raises(IntegrityError, match=r"not a plain folder name. Do not trust it"):
+        VirtualCell.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda body: body.update(format=2), "not a virtual cell in format 1"),
+        (lambda body: body.update(parts=[]), "not a virtual cell in format 1"),
+        (lambda body: body["parts"]["move"].update(group="metrics"), "belongs to no group of parts"),
+        (lambda body: body["parts"]["move"].update(digest="0" * 64), "not the one its cell was saved with"),
+        (lambda body: body["parts"].update(move=3), "not a plain folder name"),
+        (lambda body: body["parts"].update(gone=body["parts"]["move"]), "is missing"),
+        (lambda body: body["parts"]["move"].update(group="decoders", name="tiny-decoder"), "is made of"),
+    ],
+)
+def test_altered_cell_is_refused(saved, change, told):
+    rewrite(saved, change)
+    with pytest.raises(IntegrityError, match=told):
+        VirtualCell.load(saved)
+
+
+def test_altered_part_is_refused(saved, tiny_cell):
+    other = TinyManipulator(tiny_cell.instruments["move"].reads, np.ones(4))
+    other.state().save(saved / "parts" / "move")
+    with pytest.raises(IntegrityError, match="not the one its cell was saved with"):
+        VirtualCell.load(saved)
+
+
+def test_part_whose_package_is_absent_is_named(saved):
+    rewrite(saved, lambda body: body["parts"]["move"].update(name="tiny-manipulatr"))
+    with pytest.raises(UnknownNameError, match=r"Did you mean 'tiny-manipulator'.*A package adds one"):
+        VirtualCell.load(saved)
+
+
+def test_part_that_nobody_registered_cannot_be_saved(tiny_cell, tmp_path, register):
+    register()
+    with pytest.raises(UnknownNameError, match="A package adds one through the entry point"):
+        tiny_cell.save(tmp_path)
+
+
+def test_folder_without_cell_is_refused(tmp_path):
+    with pytest.raises(IntegrityError, match=r"cell\.json is missing"):
+        VirtualCell.load(tmp_path)
