@@ -1,0 +1,1 @@
+"""The measured world: read, checked, named, split and summarized."""

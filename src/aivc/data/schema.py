@@ -1,0 +1,231 @@
+"""How a stranger's columns map to ours: declared once, translated at the door, never guessed."""
+
+import dataclasses
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from aivc.core.errors import IntegrityError, SchemaError, UnknownNameError
+from aivc.core.perturbation import kind_of
+from aivc.core.state import write_text
+from aivc.core.units import is_effect, parse_units
+
+SPECIES = ("human", "mouse", "none")
+FORMATS = ("wide", "long")
+SOURCES = ("perturbation", "kind_column", "context", "donor", "batch", "dose", "dose_unit", "hours", "cells")
+LISTS = ("control", "describe")
+
+
+@final
+@dataclass(frozen=True)
+class Constant:
+    """One value for every entity, where the file has no column for it.
+
+    In TOML: ``context = { value = "K562" }``.
+    """
+
+    value: str | float | int
+
+
+Source = str | Constant | None
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Schema:
+    """What the columns of a file mean. A source is the name of a column, or a `Constant` for all rows.
+
+    Attributes:
+        units: What the values are; see `aivc.core.units.parse_units`. No default: it would be a guess.
+        perturbation: Source of the labels. None only for wide tables of effects whose entity names are the labels;
+            ``Constant("control")`` for data in which nothing was perturbed.
+        control: Labels that mean unperturbed; needed unless values are effects. An empty text stands for blank labels.
+        kind: Perturbation kind of plain labels, such as ``ko``; None when labels are texts of `Perturbation` already.
+        separator: What joins the labels of a combination, such as ``+`` in ``CEBPA+JUN``; None where there are none.
+        kind_column: Source of the kind row by row; rows without one take ``kind``.
+        context: Source of the cell type or line.
+        donor: Source of the donor.
+        batch: Source of the batch.
+        dose: Source of the amount.
+        dose_unit: Source of its unit, such as ``Constant("uM")``.
+        hours: Source of the duration in hours.
+        cells: Source of how many cells a row stands for, in pseudobulk files.
+        layer: Where the values lie in an h5ad or zarr: ``X``, ``raw`` or a layer; the genome in a 10x h5 of several.
+        modality: Such as ``rna`` or ``protein``; picks the feature type in 10x files.
+        species: ``human`` or ``mouse``; ``none`` where names are no genes of these.
+        features: Column that names the features; None takes the file's own names (symbols in 10x files, where
+            ``id`` takes Ensembl ids).
+        entity: Column that names the entities; None takes the file's own names.
+        coordinates: Key in obsm, or two or three columns.
+        metadata: Table beside the file (csv, tsv or parquet) whose rows describe entities, joined by name.
+        blank: What blank contexts, donors and batches are called; None refuses them.
+        describe: In wide tables, numeric columns that describe the entity and are no features.
+        format: Of tables: ``wide`` (a row is an entity, numeric columns are features) or ``long`` (a row is a value).
+        feature: Column of feature names in a long table.
+        value: Column of values in a long table.
+
+    Raises:
+        SchemaError: The declarations contradict each other.
+        UnitsError: The units are unknown.
+        UnknownNameError: The kind is unknown.
+
+    >>> schema = Schema(units="counts", perturbation="target", control="non-targeting", kind="ko")
+    >>> schema.control
+    ('non-targeting',)
+    """
+
+    units: str
+    perturbation: Source = None
+    control: str | tuple[str, ...] = ()
+    kind: str | None = None
+    separator: str | None = None
+    kind_column: Source = None
+    context: Source = None
+    donor: Source = None
+    batch: Source = None
+    dose: Source = None
+    dose_unit: Source = None
+    hours: Source = None
+    cells: Source = None
+    layer: str = "X"
+    modality: str = "rna"
+    species: str = "human"
+    features: str | None = None
+    entity: str | None = None
+    coordinates: str | tuple[str, ...] | None = None
+    metadata: str | None = None
+    blank: str | None = None
+    describe: tuple[str, ...] = ()
+    format: str = "wide"
+    feature: str | None = None
+    value: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "units", parse_units(self.units))
+        if isinstance(self.control, str):
+            object.__setattr__(self, "control", (self.control,))
+        if self.kind is not None:
+            kind_of(self.kind)
+        if problems := self._contradictions():
+            raise SchemaError(" ".join(problems))
+
+    def _contradictions(self) -> list[str]:
+        effect = is_effect(self.units)
+        plain = self.kind is not None or self.kind_column is not None
+        rules = {
+            'A schema names the column of perturbation labels: perturbation = "target". Where nothing was perturbed, '
+            'write perturbation = { value = "control" }.': self.perturbation is None
+            and not (effect and self.format == "wide"),
+            'A schema names the labels that mean unperturbed: control = "non-targeting".': not self.control
+            and not effect
+            and isinstance(self.perturbation, str),
+            f"species is one of {', '.join(SPECIES)}, got {self.species!r}.": self.species not in SPECIES,
+            f"format is one of {', '.join(FORMATS)}, got {self.format!r}.": self.format not in FORMATS,
+            'A long table needs the columns feature and value: feature = "gene", value = "score".': self.format
+            == "long"
+            and (self.feature is None or self.value is None),
+            'A dose needs its unit: dose_unit = { value = "uM" }, or the column that holds it.': (self.dose is None)
+            != (self.dose_unit is None),
+            'Doses and separators go with plain labels: declare kind = "drug" (or kind_column), or write the dose '
+            "into the labels as drug:NAME@10uM.": not plain and (self.dose is not None or self.separator is not None),
+            "separator cannot be empty; leave it out where labels hold no combinations.": self.separator == "",
+            "coordinates are one obsm key, or two or three columns.": isinstance(self.coordinates, tuple)
+            and len(self.coordinates) not in (2, 3),
+        }
+        return [text for text, broken in rules.items() if broken]
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """Labels that mean unperturbed."""
+        return (self.control,) if isinstance(self.control, str) else self.control
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Columns of the entities that the schema names, by field."""
+        named = {field: getattr(self, field) for field in SOURCES}
+        columns = {field: source for field, source in named.items() if isinstance(source, str)}
+        if isinstance(self.coordinates, tuple):
+            columns |= {f"coordinates {i}": name for i, name in enumerate(self.coordinates)}
+        return columns
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what differs from the defaults, JSON-ready.
+
+        >>> Schema(units="log2fc", context=Constant("K562")).to_json()
+        {'units': 'log2fc', 'context': {'value': 'K562'}}
+        """
+        written = {}
+        for item in dataclasses.fields(self):
+            value = getattr(self, item.name)
+            if value != item.default:
+                written[item.name] = _plain(value)
+        return written
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Schema":
+        """Inverse of `to_json`.
+
+        Raises:
+            SchemaError: A value has the wrong type, or declarations contradict each other.
+            UnknownNameError: A field does not exist.
+        """
+        known = {item.name: item for item in dataclasses.fields(cls)}
+        for name in data:
+            if name not in known:
+                raise UnknownNameError("field of a schema", name, known)
+        if "units" not in data:
+            raise SchemaError('A schema declares what the values are, and this one does not. Add: units = "counts".')
+        return cls(**{name: _parsed(name, value) for name, value in data.items()})
+
+    def to_toml(self, path: Path | str) -> None:
+        """Write the schema as a TOML file that `from_toml` reads."""
+        lines = [f"{name} = {_toml(value)}" for name, value in self.to_json().items()]
+        write_text(Path(path), "\n".join(lines) + "\n")
+
+    @classmethod
+    def from_toml(cls, path: Path | str) -> "Schema":
+        """Read a schema from a TOML file.
+
+        Raises:
+            IntegrityError: The file is missing or is not TOML.
+            SchemaError: A value has the wrong type, or declarations contradict each other.
+            UnknownNameError: A field does not exist.
+        """
+        try:
+            data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise IntegrityError(f"{path} is not a readable TOML file ({error}). Correct it or the path.") from error
+        return cls.from_json(data)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Constant):
+        return {"value": value.value}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{{ value = {_toml(value['value'])} }}"
+    # JSON and TOML write text, lists and numbers alike, except that TOML wants DEL escaped.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _parsed(name: str, value: Any) -> Any:
+    constant = isinstance(value, dict) and set(value) == {"value"} and isinstance(value["value"], str | float | int)
+    if name in SOURCES and constant and not isinstance(value["value"], bool):
+        return Constant(value["value"])
+    if name in (*LISTS, "coordinates") and isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    if isinstance(value, str) and name != "describe":
+        return value
+    wanted = (
+        "the name of a column, or { value = ... }"
+        if name in SOURCES
+        else "a list of texts"
+        if name in LISTS
+        else "text"
+    )
+    raise SchemaError(f"In a schema, {name} is {wanted}; got {value!r}.")
