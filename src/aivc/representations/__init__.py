@@ -1,1 +1,1 @@
-"""x."""
+"""Measurement → UR: the universal representation, one room per physical scale."""

@@ -1,1 +1,1 @@
-"""x."""
+"""The cellular scale: what state is this cell in?"""

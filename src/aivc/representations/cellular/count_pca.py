@@ -1,0 +1,141 @@
+"""Principal axes of log-normalized counts: the linear baseline that every cell encoder has to beat."""
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import numpy as np
+from jaxtyping import Float
+from scipy import sparse
+from scipy.sparse.linalg import LinearOperator, svds
+
+from aivc.core.contracts import Encoder
+from aivc.core.errors import DataError, UnknownNameError
+from aivc.core.measurement import Measurement
+from aivc.core.scale import Scale
+from aivc.core.ur import UR
+from aivc.data.normalize import normalize, profile_units
+from aivc.data.stream import chunks
+
+# Up to here a dense covariance is smaller and faster than an iterative solver.
+_DENSE_FEATURES, _BLOCK = 2000, 4096
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class CountPCA(Encoder):
+    """PCA of ``log1p(count * N / total)``.
+
+    It states no posterior variance and therefore refuses a panel that lacks one of its features, or did not observe
+    it everywhere; ``ppca`` takes any. Totals are over its own features, so that others cannot change an answer.
+
+    Attributes:
+        features: ``(f,)`` names it was fitted on.
+        center: ``(f,)`` mean, in ``units``.
+        loadings: ``(f, d)`` orthonormal axes; each axis' largest loading is positive.
+        units: ``log1p_cpN``, or the units of data that are not counts.
+    """
+
+    name: ClassVar[str] = "count-pca"
+    scale: ClassVar[Scale] = Scale.CELLULAR
+    features: np.ndarray
+    center: Float[np.ndarray, " f"]
+    loadings: Float[np.ndarray, "f d"]
+    units: str
+
+    @classmethod
+    def fit(cls, measurement: Measurement, *, dim: int = 32, seed: int = 0, units: str | None = None) -> "CountPCA":
+        """Fit on training cells.
+
+        Args:
+            measurement: Counts, intensities, or values in any other units, taken as they are.
+            dim: Number of axes; fewer are kept where the data have fewer.
+            seed: Starting vector of the iterative solver, used above 2,000 features.
+            units: Units to work in; None means ``log1p_cpN``, N the median total of these cells.
+
+        Raises:
+            DataError: A cell without counts, or a feature that was observed in some entities only.
+        """
+        units = units or profile_units(measurement)
+        seen_f = _observed(measurement)
+        x_nf = normalize(measurement, units).block(0, len(measurement))[:, seen_f]
+        center = np.asarray(x_nf.mean(axis=0), dtype=np.float64).ravel()
+        axes = min(dim, len(center), max(len(measurement) - 1, 1))
+        top = _dense_axes if len(center) <= _DENSE_FEATURES else _sparse_axes
+        loadings = top(x_nf, center, axes, seed)
+        strongest = loadings[np.abs(loadings).argmax(axis=0), np.arange(loadings.shape[1])]
+        signs = np.where(strongest < 0, -1.0, 1.0)
+        return cls(measurement.features[seen_f], center, loadings * signs, units)
+
+    @property
+    def dim(self) -> int:
+        """Number of axes."""
+        return int(self.loadings.shape[1])
+
+    def encode(self, measurement: Measurement, parts: UR | None = None) -> UR:
+        """Project cells onto the axes; features are matched by name, and others are ignored.
+
+        Raises:
+            UnitsError: The units cannot be brought to those of the fit.
+            UnknownNameError: A feature of the fit is missing, or was not observed.
+        """
+        index = {name: i for i, name in enumerate(measurement.features)}
+        seen_f = np.ones(len(index), dtype=bool)
+        if measurement.observed is not None:
+            seen_f &= np.atleast_2d(measurement.observed).all(axis=0)
+        missing = [name for name in self.features if name not in index or not seen_f[index[name]]]
+        if missing:
+            seen = [str(name) for name, i in index.items() if seen_f[i]]
+            remedy = "count-pca needs every feature of its fit, observed in every entity; ppca takes any panel."
+            raise UnknownNameError("observed feature", str(missing[0]), seen, remedy)
+        columns = np.array([index[name] for name in self.features])
+        own_f = np.isin(np.arange(len(index)), columns)
+        x_nf = normalize(measurement.replace(observed=None if own_f.all() else own_f), self.units)
+        z_nd = np.empty((len(measurement), self.dim))
+        for rows, block in chunks(x_nf):
+            z_nd[rows] = block[:, columns] @ self.loadings - self.center @ self.loadings
+        return UR(z_nd, self.writes, measurement.entities, None, measurement.mass)
+
+
+def _observed(measurement: Measurement) -> np.ndarray:
+    """``(f,)`` True for features observed in every entity; those observed in some are refused."""
+    if measurement.observed is None:
+        return np.ones(len(measurement.features), dtype=bool)
+    seen_nf = np.atleast_2d(measurement.observed)
+    everywhere_f = np.asarray(seen_nf.all(axis=0))
+    partly_f = seen_nf.any(axis=0) & ~everywhere_f
+    if partly_f.any() or not everywhere_f.any():
+        raise DataError(
+            [
+                f"{int(partly_f.sum())} features were observed in some entities only, and {int(everywhere_f.sum())} in "
+                "all. count-pca needs the same features everywhere: select them first; ppca takes any panel."
+            ]
+        )
+    return everywhere_f
+
+
+def _dense_axes(x_nf: np.ndarray | sparse.csr_matrix, center: np.ndarray, axes: int, seed: int) -> np.ndarray:
+    # Dense blocks beat a product of two sparse matrices at the densities that cells have.
+    second = np.zeros((len(center), len(center)))
+    for start in range(0, x_nf.shape[0], _BLOCK):
+        block = x_nf[start : start + _BLOCK]
+        dense = block if isinstance(block, np.ndarray) else block.toarray()
+        second += dense.T @ dense
+    covariance = second / x_nf.shape[0] - np.outer(center, center)
+    return np.linalg.eigh(covariance)[1][:, ::-1][:, :axes].copy()
+
+
+def _sparse_axes(x_nf: np.ndarray | sparse.csr_matrix, center: np.ndarray, axes: int, seed: int) -> np.ndarray:
+    # Centring a sparse matrix would fill it: subtract the mean inside the products instead.
+    n, f = x_nf.shape
+    ones = np.ones(n)
+    operator = LinearOperator(
+        (n, f),
+        matvec=lambda v: x_nf @ v.ravel() - ones * (center @ v.ravel()),
+        rmatvec=lambda u: x_nf.T @ u.ravel() - center * u.sum(),
+        matmat=lambda v: x_nf @ v - np.outer(ones, center @ v),
+        rmatmat=lambda u: x_nf.T @ u - np.outer(center, u.sum(axis=0)),
+        dtype=np.float64,
+    )
+    start = np.random.default_rng(seed).standard_normal(min(n, f))
+    _, strength, axes_df = svds(operator, k=min(axes, min(n, f) - 1), v0=start)
+    return axes_df[np.argsort(-strength)].T.copy()
