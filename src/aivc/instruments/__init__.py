@@ -1,1 +1,1 @@
-"""x."""
+"""Virtual instruments: what can be asked of a representation."""

@@ -1,1 +1,1 @@
-"""x."""
+"""UR → Prediction[Measurement]: what would we see?"""

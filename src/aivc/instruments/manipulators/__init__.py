@@ -1,1 +1,1 @@
-"""x."""
+"""UR, Perturbation → Prediction[UR]: what would become of it?"""

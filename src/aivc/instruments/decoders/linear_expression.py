@@ -1,0 +1,172 @@
+"""From state to expression: a linear mean, and negative-binomial counts around it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, final
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from scipy import sparse
+
+from aivc.core.contracts import Decoder
+from aivc.core.measurement import Measurement
+from aivc.core.prediction import Applicability, Prediction
+from aivc.core.space import Space
+from aivc.core.units import COUNTS, LOG_INTENSITY, is_effect, log1p_target
+from aivc.core.ur import UR
+from aivc.data.normalize import normalize, profile_units, totals
+from aivc.instruments.decoders import negative_binomial
+
+_CELLS_FOR_NOISE = 2000
+_LIBRARIES, _DISPERSIONS, _RATES = 8, 8, 96
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class LinearExpression(Decoder):
+    """Mean of the normalized expression linear in the state; counts resampled around it.
+
+    Where it was fitted on counts, each decoded cell is a negative-binomial draw with a library size of a training
+    cell and a rate chosen so that its expected ``log1p(count * N / total)`` is the linear mean. So populations are as
+    dispersed as real ones, and their mean profile is the predicted one. Otherwise the draw adds Gaussian noise of the
+    residual's size; effect-level rows, which are means already, are returned without noise.
+
+    Attributes:
+        reads: Space it was fitted on.
+        features: ``(f,)`` names.
+        center: ``(f,)`` and
+        loadings: ``(f, d)`` the linear mean, in ``units``.
+        units: Units of the mean profile.
+        output: Units of the draws.
+        modality: Of the measurement it was fitted on.
+        libraries: ``(l,)`` quantiles of the cells' total counts; empty where it was not fitted on counts.
+        noise: ``(f,)`` dispersion of the counts, or residual variance of other readings.
+        seed: Of the draws.
+    """
+
+    name: ClassVar[str] = "linear-expression"
+    reads: Space
+    features: np.ndarray
+    center: Float[np.ndarray, " f"]
+    loadings: Float[np.ndarray, "f d"]
+    units: str
+    output: str
+    modality: str
+    libraries: Float[np.ndarray, " l"]
+    noise: Float[np.ndarray, " f"]
+    seed: int
+
+    @classmethod
+    def fit(cls, ur: UR, measurement: Measurement, *, seed: int = 0, units: str | None = None) -> "LinearExpression":
+        """Regress expression on the state, then measure what is left.
+
+        Raises:
+            DataError: A cell without counts.
+        """
+        counts = measurement.units == COUNTS
+        units = units or profile_units(measurement)
+        center, w_fd = _regress(ur, normalize(measurement, units))
+        # In the order it is saved in: products differ in the last bit from one order to the other.
+        w_fd = np.ascontiguousarray(w_fd)
+        some = np.sort(np.random.default_rng(seed).permutation(len(ur))[:_CELLS_FOR_NOISE])
+        sample, fit_nf = measurement.take(some), center + ur.values[some] @ w_fd.T
+        if counts:
+            total_n = totals(sample)
+            libraries = np.quantile(total_n, (np.arange(_LIBRARIES) + 0.5) / _LIBRARIES)
+            noise = _dispersion(sample, fit_nf, total_n, log1p_target(units) or 1.0)
+        else:
+            libraries = np.zeros(0)
+            residual_nf = normalize(sample, units).dense() - fit_nf
+            noise = np.zeros(len(center)) if is_effect(units) else residual_nf.var(axis=0)
+        output, modality = COUNTS if counts else units, measurement.modality
+        return cls(ur.space, measurement.features, center, w_fd, units, output, modality, libraries, noise, seed)
+
+    def decode(self, ur: UR) -> Prediction[Measurement]:
+        """Read a population out; one draw, and its expected mean profile in ``units``."""
+        self.reads.require(ur.space, self.name)
+        mean_nf, profile = self.center + ur.values @ self.loadings.T, self.profile(ur)
+        rng = np.random.default_rng(self.seed)
+        if len(self.libraries):
+            values: np.ndarray | sparse.csr_matrix = sparse.csr_matrix(self._counts(mean_nf, profile, rng))
+        else:
+            values = mean_nf + rng.standard_normal(mean_nf.shape) * np.sqrt(self.noise)
+            values = np.maximum(values, 0.0) if self._never_negative else values
+        read = Measurement(values, self.features, _plain(ur.entities), self.output, self.modality, ur.space.scale)
+        return Prediction((read,), (self.name,), Applicability.IN, profile[None], self.units)
+
+    def profile(self, ur: UR) -> np.ndarray:
+        """``(f,)`` expected mean profile in ``units``, as `decode` states it, without drawing a single cell.
+
+        Raises:
+            SpaceError: ``ur`` lives in another space.
+        """
+        self.reads.require(ur.space, self.name)
+        profile = self.center + self.loadings @ ur.mean
+        return np.maximum(profile, 0.0) if self._never_negative else profile
+
+    @property
+    def _never_negative(self) -> bool:
+        return log1p_target(self.units) is not None or self.units == LOG_INTENSITY
+
+    def _counts(self, mean_nf: np.ndarray, profile_f: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        # A linear mean can leave the range of a logarithm; pull such cells in without moving the population's mean.
+        inside_nf = np.maximum(mean_nf, 0.0)
+        wanted_nf = inside_nf * (profile_f / np.maximum(inside_nf.mean(axis=0), 1e-12))
+        library_n = rng.permuted(np.resize(self.libraries, len(mean_nf)))
+        return negative_binomial.sample(self._rates(wanted_nf) * library_n[:, None], self.noise, rng)
+
+    def _rates(self, mean_nf: np.ndarray) -> np.ndarray:
+        """Rates per count of library at which the expected log1p, averaged over libraries, is the wanted mean."""
+        grid, log_rates, log_means = self._curves
+        nearest_f = np.abs(np.log(self.noise)[:, None] - np.log(grid)).argmin(axis=1)
+        found_nf = np.zeros_like(mean_nf)
+        for i in np.unique(nearest_f):
+            columns = np.flatnonzero(nearest_f == i)
+            wanted = np.log(np.maximum(mean_nf[:, columns], 1e-300))
+            found_nf[:, columns] = np.exp(np.interp(wanted, log_means[i], log_rates))
+        found_nf[mean_nf <= 0] = 0.0
+        return found_nf
+
+    @cached_property
+    def _curves(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        grid = np.geomspace(self.noise.min(), self.noise.max() * 1.001, _DISPERSIONS)
+        rates = np.geomspace(1e-8, 2.0, _RATES)
+        scale = (log1p_target(self.units) or 1.0) / self.libraries
+        dispersion = np.broadcast_to(grid[:, None, None], (len(grid), _RATES, len(self.libraries)))
+        means = negative_binomial.log1p_mean(rates[None, :, None] * self.libraries, dispersion, scale)
+        return grid, np.log(rates), np.log(np.maximum(means.mean(axis=2), 1e-300))
+
+
+def _regress(ur: UR, measurement: Measurement) -> tuple[np.ndarray, np.ndarray]:
+    """Intercepts ``(f,)`` and slopes ``(f, d)`` of each feature on the state, over the entities it was observed in."""
+    x_nf, weight_n = measurement.block(0, len(measurement)), ur.mass / ur.mass.sum()
+    middle_d = weight_n @ ur.values
+    z_nd = ur.values - middle_d
+    if measurement.observed is None or measurement.observed.ndim == 1:
+        gram_dd = z_nd.T @ (z_nd * weight_n[:, None]) + 1e-9 * np.eye(ur.space.dim)
+        mean_f = np.asarray(x_nf.T @ weight_n).ravel()
+        # The states sum to zero, so the mean need not be subtracted from a sparse matrix.
+        w_fd = np.linalg.solve(gram_dd, np.asarray(x_nf.T @ (z_nd * weight_n[:, None])).T).T
+        return mean_f - w_fd @ middle_d, w_fd
+    design_ne = np.hstack([z_nd, np.ones((len(z_nd), 1))])
+    seen_nf = measurement.observed * weight_n[:, None]
+    outer = np.einsum("nd,ne->nde", design_ne, design_ne).reshape(len(design_ne), -1)
+    size = design_ne.shape[1]
+    gram_fee = (seen_nf.T @ outer).reshape(-1, size, size) + 1e-9 * np.eye(size)
+    both_fe = np.linalg.solve(gram_fee, ((seen_nf * measurement.dense()).T @ design_ne)[..., None])[..., 0]
+    return both_fe[:, -1] - both_fe[:, :-1] @ middle_d, both_fe[:, :-1]
+
+
+def _plain(entities: pd.DataFrame) -> pd.DataFrame:
+    return entities.drop(columns=["cells"]) if "cells" in entities else entities
+
+
+def _dispersion(sample: Measurement, fit_nf: np.ndarray, total_n: np.ndarray, target: float) -> np.ndarray:
+    y_nf, mean_f = sample.dense(), np.maximum(fit_nf.mean(axis=0), 0.0)
+    shape_nf = np.maximum(fit_nf, 0.0)
+    expected_nf = np.expm1(shape_nf * (mean_f / np.maximum(shape_nf.mean(axis=0), 1e-12))) * total_n[:, None] / target
+    # The curve through the logarithm underestimates the rate; counts have the right total by construction.
+    expected_nf *= y_nf.sum(axis=0) / np.maximum(expected_nf.sum(axis=0), 1e-12)
+    excess = ((y_nf - expected_nf) ** 2 - expected_nf).sum(axis=0)
+    return np.asarray(np.clip(excess / np.maximum((expected_nf**2).sum(axis=0), 1e-12), 1e-3, 10.0))

@@ -1,0 +1,154 @@
+"""An unseen gene does what its molecular relatives do: ridge regression from priors to effects."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, final
+
+import numpy as np
+from jaxtyping import Float
+
+from aivc.core.contracts import Manipulator
+from aivc.core.effects import Effects, effects
+from aivc.core.errors import DataError
+from aivc.core.perturbation import Perturbation
+from aivc.core.prediction import Applicability, Prediction
+from aivc.core.space import Space
+from aivc.core.ur import UR
+from aivc.instruments.manipulators.priors import index_of, locate, unit_rows
+
+_PENALTIES = np.geomspace(0.03, 100, 15)
+# The intercept is a prior feature with so large a scale that the penalty does not reach it.
+_INTERCEPT = 30.0
+_RESPONSES_FOR_CHOICE = 50
+_RELATED = 0.3
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class RidgeOnPriors(Manipulator):
+    """Linear map from the molecular UR of the targets to the mean shift (Ahlmann-Eltze et al. 2025, with priors as P).
+
+    Perturbations weigh by their cells. The penalty has the smallest error on targets left out one by one, with all
+    their doses and kinds; the largest one offered is the mean effect, so that priors that do not help are not used.
+    A perturbation of training is looked up, not predicted, and one without any prior gets the mean effect.
+
+    Attributes:
+        reads: Space it was fitted on.
+        names: ``g`` names with a prior.
+        priors: ``(g, m)`` molecular states.
+        weights: ``(m, d)`` regression weights.
+        default: ``(d,)`` intercept.
+        perturbations: ``p`` texts seen in training.
+        shifts: ``(p, d)`` their measured shifts.
+        penalty: The one chosen, in units of the mean squared length of a prior.
+    """
+
+    name: ClassVar[str] = "ridge-on-priors"
+    reads: Space
+    names: tuple[str, ...]
+    priors: Float[np.ndarray, "g m"]
+    weights: Float[np.ndarray, "m d"]
+    default: Float[np.ndarray, " d"]
+    perturbations: tuple[str, ...]
+    shifts: Float[np.ndarray, "p d"]
+    penalty: float
+
+    @classmethod
+    def fit(cls, ur: UR, *, parts: UR | None = None, seed: int = 0) -> "RidgeOnPriors":
+        """Choose the penalty, then solve.
+
+        Args:
+            ur: Perturbed and control states.
+            parts: Molecular UR of possible targets, such as `aivc.data.knowledge.gene_priors`.
+            seed: Not used.
+
+        Raises:
+            ControlError: A context has no control.
+            DataError: No priors, or none of the perturbations' targets has one.
+        """
+        if parts is None:
+            raise DataError(["ridge-on-priors needs priors: pass parts=gene_priors(), or choose mean-effect."])
+        seen = effects(ur).by_perturbation()
+        names = tuple(map(str, parts.entities.index.tolist()))
+        index = index_of(names)
+        places = [locate(Perturbation.parse(text), index, parts.values) for text in seen.perturbations]
+        rows = np.array([i for i, place in enumerate(places) if place is not None], dtype=int)
+        if not len(rows):
+            targets = ", ".join(map(str, seen.perturbations[:5]))
+            raise DataError([f"None of the perturbations ({targets}, …) has a prior. Are their targets gene symbols?"])
+        features_pm = np.array([place for place in places if place is not None])
+        families = [Perturbation.parse(str(text)).family for text in seen.perturbations[rows]]
+        weights, default, penalty = _ridge(features_pm, seen.take(rows), families)
+        texts = tuple(map(str, seen.perturbations))
+        return cls(ur.space, names, parts.values, weights, default, texts, seen.shifts, penalty)
+
+    def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
+        """Shift every state by what is known, foretold, or average, in this order."""
+        self.reads.require(ur.space, self.name)
+        if perturbation.is_control:
+            return Prediction((ur,), (self.name,), Applicability.IN)
+        shift, told = self._shift(perturbation)
+        return Prediction((ur.moved(shift, str(perturbation)),), (self.name,), told)
+
+    def _shift(self, perturbation: Perturbation) -> tuple[np.ndarray, Applicability]:
+        if str(perturbation) in self.perturbations:
+            return self.shifts[self.perturbations.index(str(perturbation))], Applicability.IN
+        place = locate(perturbation, self._index, self.priors)
+        if place is None:
+            return self.default, Applicability.OUT
+        related = len(self._seen) and float((self._seen @ unit_rows(place)).max()) >= _RELATED
+        return self.default + place @ self.weights, Applicability.EDGE if related else Applicability.OUT
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return index_of(self.names)
+
+    @cached_property
+    def _seen(self) -> np.ndarray:
+        places = [locate(Perturbation.parse(text), self._index, self.priors) for text in self.perturbations]
+        return unit_rows(np.array([place for place in places if place is not None]))
+
+
+def _ridge(features_pm: np.ndarray, seen: Effects, families: Sequence[str]) -> tuple[np.ndarray, np.ndarray, float]:
+    """Weights, intercept and penalty of the weighted ridge with the smallest leave-one-family-out error."""
+    root_p = np.sqrt(seen.cells / seen.cells.mean())[:, None]
+    length = float(np.mean((features_pm**2).sum(axis=1))) or 1.0
+    design_pm = np.hstack([features_pm / np.sqrt(length), np.full((len(features_pm), 1), _INTERCEPT)]) * root_p
+    left_pr, strength_r, right_rm = np.linalg.svd(design_pm, full_matrices=False)
+    wanted_pd = seen.shifts * root_p
+    responses_pc = _responses(wanted_pd)
+    inner_rc = left_pr.T @ responses_pc
+    errors = []
+    for penalty in _PENALTIES:
+        kept_r = strength_r**2 / (strength_r**2 + penalty)
+        residual_pc = responses_pc - left_pr @ (kept_r[:, None] * inner_rc)
+        errors.append(_left_out_error(left_pr, kept_r, residual_pc, families))
+    penalty = float(_PENALTIES[int(np.argmin(errors))])
+    shrunk_r = strength_r / (strength_r**2 + penalty)
+    solution_md = right_rm.T @ (shrunk_r[:, None] * (left_pr.T @ wanted_pd))
+    return solution_md[:-1] / np.sqrt(length), solution_md[-1] * _INTERCEPT, penalty
+
+
+def _left_out_error(left_pr: np.ndarray, kept_r: np.ndarray, residual_pc: np.ndarray, families: Sequence[str]) -> float:
+    """Squared error on families left out, without refitting: solve ``(I - H) e = r`` within each."""
+    leverage_p = np.minimum((left_pr**2 * kept_r).sum(axis=1), 1 - 1e-9)
+    error_pc = residual_pc / (1 - leverage_p)[:, None]
+    members: dict[str, list[int]] = {}
+    for row, family in enumerate(families):
+        members.setdefault(family, []).append(row)
+    for rows in (rows for rows in members.values() if len(rows) > 1):
+        own = left_pr[rows]
+        inside = np.eye(len(rows)) * (1 + 1e-9) - (own * kept_r) @ own.T
+        error_pc[rows] = np.linalg.solve(inside, residual_pc[rows])
+    return float((error_pc**2).sum())
+
+
+def _responses(wanted_pd: np.ndarray) -> np.ndarray:
+    # The penalty is chosen on the main responses: the rest is noise, and the choice stays cheap for many genes.
+    if wanted_pd.shape[1] <= _RESPONSES_FOR_CHOICE:
+        return wanted_pd
+    gram_pp = wanted_pd @ wanted_pd.T
+    values, vectors = np.linalg.eigh(gram_pp)
+    top = np.argsort(-values)[:_RESPONSES_FOR_CHOICE]
+    return vectors[:, top] * np.sqrt(np.maximum(values[top], 0))
