@@ -1,1 +1,1 @@
-"""x."""
+"""Wrappers that make any part say how sure it is."""

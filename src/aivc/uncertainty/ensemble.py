@@ -1,0 +1,102 @@
+"""Refit on subsets of the perturbations, and let the disagreement say what is not known."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, final
+
+import numpy as np
+
+from aivc.core import registry
+from aivc.core.contracts import Manipulator
+from aivc.core.errors import ControlError
+from aivc.core.measurement import CONTROL
+from aivc.core.perturbation import Perturbation
+from aivc.core.prediction import Applicability, Prediction
+from aivc.core.space import Space
+from aivc.core.ur import UR
+
+_KEPT = 0.7
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Ensemble(Manipulator):
+    """One manipulator fitted on everything, and members fitted on subsets of the perturbations.
+
+    The draws are centred on the full fit and spread like a delete-d jackknife (Shao & Wu 1989): the unit that is
+    left out is the perturbation, never the cell, because that is what a new question leaves out.
+
+    Attributes:
+        reads: Space it was fitted on.
+        center: The manipulator fitted on all perturbations.
+        members: Fits on random subsets.
+        widening: From the spread of the members to the ignorance of the full fit: ``sqrt(kept / left out)``.
+    """
+
+    name: ClassVar[str] = "ensemble"
+    group: ClassVar[str] = "wrappers"
+    reads: Space
+    center: Manipulator
+    members: tuple[Manipulator, ...]
+    widening: float
+
+    @classmethod
+    def fit(
+        cls,
+        ur: UR,
+        *,
+        parts: UR | None = None,
+        seed: int = 0,
+        manipulator: str = "ridge-on-priors",
+        members: int = 8,
+        settings: Mapping[str, Any] | None = None,
+    ) -> "Ensemble":
+        """Fit the manipulator of that registered name many times.
+
+        Args:
+            ur: Perturbed and control states.
+            parts: Passed on.
+            seed: Chooses the subsets.
+            manipulator: Registered name.
+            members: How many subsets.
+            settings: Further arguments of the manipulator's ``fit``.
+
+        Raises:
+            ControlError: Nothing but controls, or a context without control.
+        """
+        part = registry.MANIPULATORS.load(manipulator)
+        given = {"parts": parts, **(settings or {})}
+        family_n = np.array([Perturbation.parse(str(text)).family for text in ur.perturbations], dtype=object)
+        perturbed_n = ur.perturbations.astype(str) != CONTROL
+        texts = np.array(sorted(set(family_n[perturbed_n])), dtype=object)
+        if not len(texts):
+            raise ControlError(
+                "An ensemble needs perturbed states, but all of these are controls. Add perturbed cells."
+            )
+        rng, kept = np.random.default_rng(seed), max(1, round(_KEPT * len(texts)))
+        subsets = [rng.choice(texts, kept, replace=False) for _ in range(members if len(texts) > 1 else 0)]
+        fits = [
+            part.fit(ur.take(~perturbed_n | np.isin(family_n, subset)), seed=seed + i, **given)
+            for i, subset in enumerate(subsets)
+        ]
+        widening = float(np.sqrt(kept / max(len(texts) - kept, 1)))
+        return cls(ur.space, part.fit(ur, seed=seed, **given), tuple(fits), widening)
+
+    def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
+        """Ask every member, and centre their answers on the full fit."""
+        center = self.center.manipulate(ur, perturbation)
+        if perturbation.is_control or not self.members:
+            return replace(center, made_by=(self.name, *center.made_by))
+        if center.applicability == Applicability.IN:
+            # What was measured is looked up: members that happened not to see it say nothing about it.
+            return Prediction(center.draws * len(self.members), (self.name, *center.made_by), center.applicability)
+        base_nd = np.mean([draw.values for draw in center.draws], axis=0)
+        answers = [self._mean(member.manipulate(ur, perturbation)) for member in self.members]
+        middle_nd = np.mean(answers, axis=0)
+        first = center.draws[0]
+        draws = tuple(replace(first, values=base_nd + self.widening * (answer - middle_nd)) for answer in answers)
+        return Prediction(draws, (self.name, *center.made_by), center.applicability)
+
+    @staticmethod
+    def _mean(prediction: Prediction[UR]) -> np.ndarray:
+        return np.asarray(np.mean([draw.values for draw in prediction.draws], axis=0))
