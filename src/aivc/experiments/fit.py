@@ -1,0 +1,149 @@
+"""From a screen to a virtual cell that can be asked, saved and shared."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from aivc.core.contracts import Decoder, Manipulator
+from aivc.core.measurement import CONTROL, Measurement
+from aivc.core.perturbation import Perturbation
+from aivc.core.prediction import HeldOut
+from aivc.core.registry import WRAPPERS
+from aivc.core.ur import UR
+from aivc.core.virtual_cell import VirtualCell
+from aivc.experiments.groundwork import Groundwork, Recipe, groundwork
+from aivc.experiments.summary import Progress, summarize
+
+# The profile of a linear decoder does not depend on how many states it reads; calibration needs no more than these.
+_STATES_TO_CALIBRATE = 16
+# More held-out perturbations than these do not move a quantile.
+_CALIBRATED = 500
+
+
+def fit(
+    measurement: Measurement,
+    manipulator: str = "ridge-on-priors",
+    *,
+    parts: UR | None = None,
+    recipe: Recipe | None = None,
+    settings: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> VirtualCell:
+    """Fit a virtual cell on a screen.
+
+    Args:
+        measurement: Cells with their controls, in memory or on disk; or an effect-level table.
+        manipulator: Registered name.
+        parts: Molecular UR of possible targets, such as `aivc.data.knowledge.gene_priors`.
+        recipe: Encoder, decoder, and their sizes.
+        settings: Further arguments of the manipulator's ``fit``.
+        progress: Told what is being done.
+
+    Raises:
+        ControlError: No controls, or none in some context.
+        UnknownNameError: A part is not registered.
+
+    >>> from aivc.data.synthetic import synthetic_screen
+    >>> cells, truth = synthetic_screen(perturbations=6, features=40, cells=20, controls=40, seed=0)
+    >>> cell = fit(cells, "mean-effect", recipe=Recipe(dim=4, members=2, inner_folds=0))
+    >>> sorted(cell.instruments)
+    ['linear-expression', 'mean-effect']
+    """
+    recipe = recipe or Recipe()
+    ground = groundwork(summarize(measurement, seed=recipe.seed, progress=progress), recipe)
+    cell = assemble(ground, manipulator, parts=parts, settings=settings)
+    card = {**cell.card, "cells": int(measurement.mass.sum()), "data": dict(measurement.provenance)}
+    return VirtualCell(cell.encoders, cell.instruments, card, cell.starts)
+
+
+def assemble(
+    ground: Groundwork,
+    manipulator: str,
+    *,
+    parts: UR | None = None,
+    settings: Mapping[str, Any] | None = None,
+    shuffled: bool = False,
+) -> VirtualCell:
+    """Fit one manipulator on the groundwork, with its ensemble and its calibration.
+
+    Args:
+        ground: What was fitted already.
+        manipulator: Registered name.
+        parts: Molecular UR of possible targets, for manipulators that use it.
+        settings: Further arguments of its ``fit``.
+        shuffled: Permute the perturbation labels first: the negative control, which must lose what the labels tell.
+
+    Raises:
+        UnknownNameError: No such manipulator.
+    """
+    given = (manipulator, parts, dict(settings or {}), shuffled)
+    fitted, decoder = _fit(ground, *given), ground.decoder
+    held_out = [each for inner, keys in ground.inner for each in _foretell(inner, _fit(inner, *given), ground, keys)]
+    if len(held_out) > 1:
+        conformal = WRAPPERS.load("conformal")
+        decoder = conformal.fit(
+            ground.states, ground.profiles, decoder=decoder, held_out=held_out, variance=ground.variance
+        )
+    recipe = ground.recipe
+    seen = sorted(set(map(str, ground.profiles.perturbations)) - {CONTROL})
+    card = {"manipulator": manipulator, "recipe": vars(recipe), "units": ground.profiles.units, "perturbations": seen}
+    instruments: dict[str, Manipulator | Decoder] = {manipulator: fitted, recipe.decoder: decoder}
+    return VirtualCell({ground.encoder.scale: ground.encoder}, instruments, card, ground.controls)
+
+
+def _fit(
+    ground: Groundwork,
+    name: str,
+    parts: UR | None,
+    settings: Mapping[str, Any],
+    shuffled: bool,  # noqa: FBT001
+) -> Manipulator:
+    recipe = ground.recipe
+    states = _shuffle(ground.states, recipe.seed) if shuffled else ground.states
+    ensemble = WRAPPERS.load("ensemble")
+    fitted = ensemble.fit(
+        states, parts=parts, seed=recipe.seed, manipulator=name, members=recipe.members, settings=settings
+    )
+    assert isinstance(fitted, Manipulator)
+    return fitted
+
+
+def _shuffle(states: UR, seed: int) -> UR:
+    """Permute which perturbation did what, keeping each one's batches together."""
+    texts = np.unique(states.perturbations.astype(str))
+    texts = texts[texts != CONTROL]
+    other = dict(zip(texts, np.random.default_rng(seed).permutation(texts), strict=True))
+    swapped = [str(other.get(str(text), CONTROL)) for text in states.perturbations]
+    return UR(states.values, states.space, states.entities.assign(perturbation=swapped), states.variance, states.mass)
+
+
+def _foretell(
+    inner: Groundwork, manipulator: Manipulator, ground: Groundwork, left_out: Sequence[tuple[str, str]]
+) -> list[HeldOut]:
+    """Predict what the inner groundwork has not seen, and set it beside what was measured."""
+    profiles, decoder, seed = ground.profiles, inner.decoder, inner.recipe.seed
+    keys = pd.DataFrame({"context": profiles.contexts.astype(str), "text": profiles.perturbations.astype(str)})
+    rows = keys.groupby(["context", "text"]).indices
+    asked = [key for key in left_out if key[0] in inner.controls]
+    columns = pd.Index(profiles.features.astype(str))
+    chosen = np.random.default_rng(seed).permutation(len(asked))[: _CALIBRATED // len(ground.inner)]
+    found = []
+    for context, text in (asked[i] for i in sorted(chosen)):
+        start = inner.start(context).sample(_STATES_TO_CALIBRATE, seed=seed)
+        draws = manipulator.manipulate(start, Perturbation.parse(text)).draws
+        said_kf = np.array([decoder.profile(draw) for draw in draws])
+        spread = said_kf.std(axis=0, ddof=1 if len(draws) > 1 else 0)
+        measured, cells = _measured(profiles.take(rows[context, text]))
+        # What is done to the target itself is no response, and no method is asked for it.
+        measured[columns.isin(Perturbation.parse(text).genes)] = np.nan
+        control, _ = _measured(profiles.take(rows[context, CONTROL]))
+        found.append(HeldOut(control + said_kf.mean(axis=0) - decoder.profile(start), spread, measured, cells))
+    return found
+
+
+def _measured(profiles: Measurement) -> tuple[np.ndarray, float]:
+    seen = profiles.observed
+    values = profiles.dense() if seen is None else np.where(seen, profiles.dense(), np.nan)
+    return np.average(values, axis=0, weights=profiles.mass), float(profiles.mass.sum())

@@ -1,0 +1,187 @@
+"""All that manipulators share, fitted once: encoder, decoder, and what each training perturbation did."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from aivc.core.contracts import Decoder, Encoder
+from aivc.core.errors import ControlError
+from aivc.core.measurement import CONTROL, Measurement
+from aivc.core.perturbation import Perturbation
+from aivc.core.registry import DECODERS, ENCODERS
+from aivc.core.units import is_effect
+from aivc.core.ur import UR
+from aivc.experiments.summary import Summary
+
+# Cells that encoder and decoder learn from, and control states that a prediction starts from.
+_CELLS, STATES = 20_000, 200
+
+
+@final
+@dataclass(frozen=True)
+class Recipe:
+    """What a virtual cell is made of.
+
+    Attributes:
+        encoder: Registered name.
+        decoder: Registered name.
+        dim: Axes of the representation.
+        members: Members of the ensemble; 0 for a single fit, which says nothing of its ignorance.
+        inner_folds: Into how many parts the perturbations are cut to calibrate intervals; 0 for no calibration.
+        seed: Of everything that draws.
+        unseen: What calibration leaves out, as the questions will: ``perturbation`` (all that shares its targets),
+            ``context``, or ``pair`` of these. With a single perturbed context, perturbations are left out instead.
+    """
+
+    encoder: str = "count-pca"
+    decoder: str = "linear-expression"
+    dim: int = 32
+    members: int = 8
+    inner_folds: int = 5
+    seed: int = 0
+    unseen: str = "perturbation"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Groundwork:
+    """Encoder, decoder and effects of one training set.
+
+    Attributes:
+        recipe: How it was made.
+        encoder: Fitted on a sample of the training cells.
+        decoder: Fitted on the same cells.
+        states: Mean state of each context, batch and perturbation, with its cells as mass.
+        profiles: ``(p, f)`` mean profiles behind them.
+        variance: ``(f,)`` variance of one control cell, in the units of the profiles.
+        controls: By context, a few hundred control states that have the mean of all its training controls.
+        inner: The same without some of it, and which contexts and perturbations those are; for calibration.
+    """
+
+    recipe: Recipe
+    encoder: Encoder
+    decoder: Decoder
+    states: UR
+    profiles: Measurement
+    variance: np.ndarray
+    controls: Mapping[str, UR]
+    inner: tuple[tuple["Groundwork", tuple[tuple[str, str], ...]], ...] = ()
+
+    def start(self, context: str) -> UR:
+        """Control states of a context.
+
+        Raises:
+            ControlError: It has none.
+        """
+        if context not in self.controls:
+            raise ControlError(
+                f"Context {context!r} has no control to start from. Add its control cells; known: "
+                f"{', '.join(self.controls)}."
+            )
+        return self.controls[context]
+
+
+def groundwork(summary: Summary, recipe: Recipe) -> Groundwork:
+    """Fit what manipulators share, on training entities only.
+
+    Args:
+        summary: Of the training entities and the controls given to methods.
+        recipe: What to make.
+
+    Raises:
+        ControlError: A context has no control, or there are no perturbations.
+    """
+    if not (summary.profiles.perturbations != CONTROL).any():
+        raise ControlError("There is nothing but controls to learn from. Add perturbed cells, or use fewer folds.")
+    whole = _lay(summary, recipe)
+    rows, cells = _units(summary.profiles, recipe.unseen), _units(summary.sample, recipe.unseen)
+    if recipe.unseen == "context" and len(set(rows) - {""}) < 2:
+        rows, cells = _units(summary.profiles, "perturbation"), _units(summary.sample, "perturbation")
+    names = np.array(sorted(set(rows) - {""}), dtype=object)
+    folds = min(recipe.inner_folds, len(names))
+    if folds < 2:
+        return whole
+    shuffled = np.random.default_rng(recipe.seed).permutation(names)
+    inner = []
+    for part in (shuffled[i::folds] for i in range(folds)):
+        out = np.isin(rows, part)
+        keys = zip(map(str, summary.profiles.contexts[out]), map(str, summary.profiles.perturbations[out]), strict=True)
+        inner.append((_lay(restrict(summary, ~out, ~np.isin(cells, part)), recipe), tuple(sorted(set(keys)))))
+    return dataclasses.replace(whole, inner=tuple(inner))
+
+
+def _units(of: Measurement, unseen: str) -> np.ndarray:
+    """``(n,)`` what each perturbed row is left out together with; empty for controls, which always stay."""
+    family = {text: Perturbation.parse(text).family for text in set(of.perturbations.astype(str))}
+    contexts, texts = of.contexts.astype(str), of.perturbations.astype(str)
+    named = {
+        "perturbation": [family[text] for text in texts],
+        "context": list(contexts),
+        "pair": [f"{context} | {text}" for context, text in zip(contexts, texts, strict=True)],
+    }[unseen]
+    return np.where(texts == CONTROL, "", np.array(named, dtype=object))
+
+
+def restrict(summary: Summary, profiles: np.ndarray, sample: np.ndarray) -> Summary:
+    """Keep some of the profiles and some of the sampled cells: True per row of each."""
+    return Summary(summary.profiles.take(profiles), summary.variance[profiles], summary.sample.take(sample))
+
+
+def _lay(summary: Summary, recipe: Recipe) -> Groundwork:
+    rng = np.random.default_rng(recipe.seed)
+    cells = summary.sample.take(np.sort(rng.permutation(len(summary.sample))[:_CELLS]))
+    if is_effect(summary.units):
+        # The rows of a table are the effects themselves: axes must not be spent on the interventions in them.
+        cells = without_own_target(cells)
+    encoder = ENCODERS.load(recipe.encoder).fit(cells, dim=recipe.dim, seed=recipe.seed, units=summary.units)
+    decoder = DECODERS.load(recipe.decoder).fit(encoder.encode(cells), cells, seed=recipe.seed, units=summary.units)
+    profiles = summary.profiles
+    states = encoder.encode(without_own_target(profiles))
+    control = summary.sample.take(summary.sample.perturbations == CONTROL)
+    controls = {
+        context: _start(
+            encoder.encode(control.take(control.contexts.astype(str) == context)), states, context, recipe.seed
+        )
+        for context in sorted(set(map(str, control.contexts)))
+    }
+    rows = profiles.perturbations == CONTROL
+    weight = np.maximum(profiles.mass[rows] - 1, 0)[:, None] * np.isfinite(summary.variance[rows])
+    variance = (np.nan_to_num(summary.variance[rows]) * weight).sum(axis=0) / np.maximum(weight.sum(axis=0), 1)
+    return Groundwork(recipe, encoder, decoder, states, profiles, variance, controls)
+
+
+def _start(control: UR, states: UR, context: str, seed: int) -> UR:
+    """Sample control states, shifted to the mean over all control cells of the context, not only the sampled ones."""
+    drawn = control.sample(min(len(control), STATES), seed=seed)
+    rows = (states.perturbations == CONTROL) & (states.contexts.astype(str) == context)
+    middle = np.average(states.values[rows], axis=0, weights=states.mass[rows])
+    return dataclasses.replace(drawn, values=drawn.values + middle - drawn.values.mean(axis=0))
+
+
+def without_own_target(profiles: Measurement) -> Measurement:
+    """Replace a targeted gene's own reading by what the other perturbations do to it.
+
+    Its drop is the intervention itself, not a response, and must not be handed on to related genes.
+    """
+    values, read = np.array(profiles.values, dtype=float), np.asarray(profiles.values, dtype=float)
+    column = {str(name): i for i, name in enumerate(profiles.features)}
+    texts = profiles.perturbations.astype(str)
+    targets = {text: Perturbation.parse(text).genes for text in set(texts)}
+    batch = profiles.entities["batch"].astype(str).to_numpy() if "batch" in profiles.entities else ""
+    where = np.char.add(profiles.contexts.astype(str), np.char.add("|", np.asarray(batch, dtype=str)))
+    owners: dict[tuple[str, int], list[int]] = {}
+    for row, text in enumerate(texts):
+        for gene in {column[name] for name in targets[text] if name in column}:
+            owners.setdefault((where[row], gene), []).append(row)
+    perturbed = {group: np.flatnonzero((where == group) & (texts != CONTROL)) for group in set(where)}
+    totals = {group: read[rows].sum(axis=0) for group, rows in perturbed.items()}
+    for (group, gene), rows in owners.items():
+        others = len(perturbed[group]) - len(rows)
+        if others:
+            values[rows, gene] = (totals[group][gene] - read[rows, gene].sum()) / others
+        elif (control := (where == group) & (texts == CONTROL)).any():
+            values[rows, gene] = read[control, gene].mean()
+    return profiles.replace(values=values)

@@ -1,0 +1,219 @@
+"""Ask a virtual cell about many perturbations at once, and rank them by what they do to a response."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, final
+
+import numpy as np
+import pandas as pd
+
+from aivc.core.errors import DataError, IntegrityError
+from aivc.core.perturbation import Perturbation
+from aivc.core.ur import UR
+from aivc.core.virtual_cell import VirtualCell
+from aivc.data.stream import Progress
+from aivc.experiments.asking import ask, beginning, distinct, teller, was_seen, where
+from aivc.experiments.foretell import Foretold
+from aivc.experiments.journal import Journal, question
+from aivc.experiments.response import Response
+
+__all__ = ["Response", "Screen", "screen"]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Screen:
+    """A virtual screen, best first.
+
+    Attributes:
+        table: One row per perturbation: ``perturbation``, ``score`` (predicted change of the response, in ``units``),
+            ``low`` and ``high`` (ends of its interval), ``seen`` (in training), ``applicability`` (in, edge or out),
+            ``self_target`` (it acts on a feature of the response itself) and ``scored_on`` (how many features of the
+            response the score rests on; 0 where it acts on all of them, and the score is the trivial one).
+        response: What was read out.
+        context: Whose control states were started from.
+        level: Of the intervals.
+        direction: Whether the best are those that ``lower`` or ``raise`` the response.
+        units: Of the scores.
+    """
+
+    table: pd.DataFrame
+    response: Response
+    context: str
+    level: float
+    direction: Literal["lower", "raise"]
+    units: str
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def top(self, n: int) -> pd.DataFrame:
+        """The first ``n`` rows."""
+        return self.table.head(n)
+
+    def save(self, path: Path | str) -> None:
+        """Write one tidy table, ``.csv`` or ``.parquet``; what was asked stands in columns of its own.
+
+        Raises:
+            DataError: Another ending.
+        """
+        write_table(self.table.assign(**self._asked()), Path(path))
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Screen":
+        """Read what `save` wrote.
+
+        Raises:
+            IntegrityError: The file is missing, or holds no screen.
+        """
+        table, asked = read_table(Path(path), ("response", "name", "context", "level", "direction", "units"))
+        response = Response.parse(asked["response"], asked["name"])
+        direction: Literal["lower", "raise"] = "raise" if asked["direction"] == "raise" else "lower"
+        return cls(table, response, asked["context"], float(asked["level"]), direction, asked["units"])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready dictionary; infinite ends of intervals become None."""
+        return {**self._asked(), "rows": rows_to_json(self.table)}
+
+    def _asked(self) -> dict[str, Any]:
+        return {
+            "response": str(self.response),
+            "name": self.response.name,
+            "context": self.context,
+            "level": self.level,
+            "direction": self.direction,
+            "units": self.units,
+        }
+
+
+def screen(  # noqa: PLR0913 - one keyword for each thing a screen may be asked
+    cell: VirtualCell,
+    perturbations: Sequence[Perturbation | str],
+    response: Response | str,
+    *,
+    context: str = "",
+    start: UR | None = None,
+    direction: Literal["lower", "raise"] = "lower",
+    level: float = 0.9,
+    checkpoint: Path | str | None = None,
+    progress: Progress | None = None,
+) -> Screen:
+    """Predict what each perturbation does to a response, and rank them.
+
+    A perturbation is not credited for what it does to its own target: where the response contains it, the score is the
+    mean over the other features, and a perturbation that acts on all of them stands last, whatever its score. The
+    interval of a response is that of its features, added up as if their errors all went the same way: the widest that
+    they can make it.
+
+    Args:
+        cell: With one manipulator and one decoder.
+        perturbations: Objects or texts, none twice.
+        response: What to read out, as an object or as text such as ``"CD274, -IRF1"``.
+        context: Whose control states to start from, of those the cell keeps; needed where it keeps several.
+        start: Control states to start from instead.
+        direction: Whether to look for what lowers the response or for what raises it.
+        level: Of the intervals.
+        checkpoint: File that finished rows are appended to; asked the same again, the screen goes on from there.
+        progress: Told how many perturbations are done, of how many.
+
+    Raises:
+        DataError: Nothing to screen, a perturbation twice, or the control among them.
+        UnknownNameError: The cell decodes no such feature, or keeps no such context.
+        IntegrityError: The checkpoint answers another question.
+        ScoreError: The cell answers with NaN or infinity.
+
+    >>> from aivc.data.synthetic import synthetic_screen
+    >>> from aivc.experiments.fit import fit
+    >>> from aivc.experiments.groundwork import Recipe
+    >>> cells, truth = synthetic_screen(perturbations=6, features=40, cells=20, controls=40, seed=0)
+    >>> cell = fit(cells, "transfer", recipe=Recipe(dim=4, members=2, inner_folds=0))
+    >>> found = screen(cell, ["ko:G0001", "ko:G0002"], "G0011, G0012", direction="raise")
+    >>> list(found.table.columns)[:4], len(found)
+    (['perturbation', 'score', 'low', 'high'], 2)
+    """
+    asked = distinct(perturbations)
+    response = Response.parse(response) if isinstance(response, str) else response
+    begin = beginning(cell, context, start)
+    context = where(context, begin)
+    read = cell.decode(begin)
+    response.over(read.draws[0].features)
+    if direction not in ("lower", "raise"):
+        raise ValueError(f"A screen looks for what lowers or what raises the response, got {direction!r}.")
+
+    def row(perturbation: Perturbation, said: Foretold) -> dict[str, Any]:
+        return _row(cell, response, level, perturbation, said)
+
+    journal = None
+    if checkpoint is not None:
+        journal = Journal(Path(checkpoint), question(cell, begin, str(response), context, level))
+    table = pd.DataFrame(ask(teller(cell, begin, asked), asked, row, journal=journal, progress=progress))
+    better = table["score"] if direction == "lower" else -table["score"]
+    order = pd.DataFrame({"trivial": table["scored_on"] == 0, "score": better, "text": table["perturbation"]})
+    ranked = table.loc[order.sort_values(["trivial", "score", "text"]).index].reset_index(drop=True)
+    return Screen(ranked, response, context, level, direction, read.profile_units)
+
+
+def _row(
+    cell: VirtualCell, response: Response, level: float, perturbation: Perturbation, said: Foretold
+) -> dict[str, Any]:
+    own = {*perturbation.targets, *perturbation.genes} & set(response.weights)
+    features = said.prediction.draws[0].features
+    weights_f = response.over(features, without=own)
+    scored_on = int(np.count_nonzero(weights_f))
+    if not scored_on:
+        weights_f = response.over(features)
+    read = np.flatnonzero(weights_f)
+    ends = np.array(said.interval(level))[:, read] * weights_f[read]
+    return {
+        "perturbation": str(perturbation),
+        "score": float(weights_f @ said.effect),
+        "low": float(ends.min(axis=0).sum()),
+        "high": float(ends.max(axis=0).sum()),
+        "seen": was_seen(cell, perturbation, said.prediction.applicability),
+        "applicability": str(said.prediction.applicability),
+        "self_target": bool(own),
+        "scored_on": scored_on,
+    }
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as ``.csv`` or ``.parquet``.
+
+    Raises:
+        DataError: Another ending.
+    """
+    if path.suffix not in (".csv", ".parquet"):
+        raise DataError([f"A table is written as .csv or .parquet, not {path.name}. Choose one of these endings."])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".csv":
+        table.to_csv(path, index=False)
+    else:
+        table.to_parquet(path, index=False)
+
+
+def read_table(path: Path, asked: Sequence[str]) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Read what `write_table` wrote, and take the columns that say what was asked out of it.
+
+    Raises:
+        IntegrityError: The file is missing, unreadable, or lacks such a column.
+    """
+    try:
+        if path.suffix == ".parquet":
+            table = pd.read_parquet(path)
+        else:
+            texts = dict.fromkeys([*asked, "perturbation", "applicability"], str)
+            numbers = {name: [""] for name in ("score", "low", "high", "closes", "cosine")}
+            table = pd.read_csv(
+                path, dtype=texts, keep_default_na=False, na_values=numbers, float_precision="round_trip"
+            )
+        return table.drop(columns=list(asked)), {name: str(table[name].iloc[0]) for name in asked}
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise IntegrityError(f"{path} is not a table that was saved here ({error}). Save it again.") from error
+
+
+def rows_to_json(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table as JSON can hold them: what is not finite becomes None."""
+    rows = table.to_dict(orient="records")
+    return [{str(k): None if isinstance(v, float) and not math.isfinite(v) else v for k, v in r.items()} for r in rows]

@@ -1,0 +1,101 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from aivc.core.errors import ControlError
+from aivc.core.measurement import CONTROL
+from aivc.core.perturbation import Perturbation
+from aivc.data.normalize import normalize
+from aivc.data.synthetic import synthetic_screen
+from aivc.experiments.groundwork import Recipe, groundwork, restrict, without_own_target
+from aivc.experiments.summary import summarize
+
+QUICK = Recipe(dim=4, members=0, inner_folds=3)
+
+
+@pytest.fixture(scope="module")
+def screen():
+    return synthetic_screen(perturbations=7, features=30, cells=20, controls=60, contexts=2)[0]
+
+
+@pytest.fixture(scope="module")
+def ground(screen):
+    return groundwork(summarize(screen), QUICK)
+
+
+def test_each_perturbation_is_left_out_once_and_nothing_of_it_remains(ground, screen):
+    keys = [key for _, part in ground.inner for key in part]
+    lines, texts = ("line1", "line2"), set(screen.perturbations) - {CONTROL}
+    assert sorted(keys) == sorted((line, text) for line in lines for text in texts)
+    for inner, part in ground.inner:
+        left_out = {text for _, text in part}
+        assert not left_out & set(inner.profiles.perturbations)
+        assert not left_out & set(inner.states.perturbations)
+        assert inner.encoder.writes != ground.encoder.writes
+
+
+def test_predictions_start_from_the_mean_of_all_controls_of_the_context(ground, screen):
+    cells = screen.take((screen.perturbations == CONTROL) & (screen.contexts == "line1"))
+    start = ground.start("line1")
+    assert set(start.contexts) == {"line1"}
+    np.testing.assert_allclose(start.mean, ground.encoder.encode(cells).mean, atol=1e-4)
+    with pytest.raises(ControlError, match=r"'line9' has no control.*line1, line2"):
+        ground.start("line9")
+
+
+def test_the_variance_is_that_of_one_control_cell(ground, screen):
+    x_nf = normalize(screen.take(screen.perturbations == CONTROL), ground.profiles.units)
+    pooled = [x_nf.take(x_nf.contexts == c).dense().var(axis=0, ddof=1) for c in ("line1", "line2")]
+    assert np.median(ground.variance / np.mean(pooled, axis=0)) == pytest.approx(1, abs=0.1)
+
+
+def test_the_drop_of_the_target_itself_is_not_handed_on(screen):
+    profiles = summarize(screen).profiles
+    mended = without_own_target(profiles)
+    row = int(np.flatnonzero(profiles.perturbations == "ko:G0003")[0])
+    here = (profiles.contexts == profiles.contexts[row]) & (
+        profiles.entities["batch"].to_numpy() == profiles.entities["batch"].iloc[row]
+    )
+    others = here & ~np.isin(profiles.perturbations, [CONTROL, "ko:G0003"])
+    assert profiles.values[row, 2] < profiles.values[others, 2].mean()
+    assert mended.values[row, 2] == pytest.approx(profiles.values[others, 2].mean())
+    changed = mended.values != profiles.values
+    assert changed[row].sum() == 1
+    assert not changed[profiles.perturbations == CONTROL].any()
+
+
+def test_without_other_perturbations_the_control_stands_in():
+    screen, _ = synthetic_screen(perturbations=1, features=20, cells=20, controls=30, batches=1)
+    profiles = summarize(screen).profiles
+    mended = without_own_target(profiles)
+    row, control = (int(np.flatnonzero(profiles.perturbations == text)[0]) for text in ("ko:G0001", CONTROL))
+    assert mended.values[row, 0] == profiles.values[control, 0]
+
+
+def test_calibration_can_be_left_out(screen):
+    assert groundwork(summarize(screen), Recipe(dim=4, inner_folds=0)).inner == ()
+
+
+def test_controls_alone_teach_nothing(screen):
+    summary = summarize(screen)
+    only = restrict(summary, summary.profiles.perturbations == CONTROL, summary.sample.perturbations == CONTROL)
+    with pytest.raises(ControlError, match="Add perturbed cells"):
+        groundwork(only, QUICK)
+
+
+def test_doses_of_a_target_are_left_out_together():
+    doses = synthetic_screen(perturbations=4, features=30, cells=10, controls=40, doses=(1.0, 10.0))[0]
+    for inner, part in groundwork(summarize(doses), QUICK).inner:
+        kept = {Perturbation.parse(str(text)).family for text in inner.profiles.perturbations if text != CONTROL}
+        assert not kept & {Perturbation.parse(text).family for _, text in part}
+
+
+@pytest.mark.parametrize("unseen", ["context", "pair"])
+def test_calibration_leaves_out_what_the_questions_will(screen, unseen):
+    ground = groundwork(summarize(screen), replace(QUICK, unseen=unseen))
+    assert len(ground.inner) == {"context": 2, "pair": 3}[unseen]
+    for inner, part in ground.inner:
+        kept = set(zip(inner.profiles.contexts, inner.profiles.perturbations, strict=True))
+        assert not kept & set(part)
+        assert {text for _, text in part} <= {text for _, text in kept} or unseen == "pair"
