@@ -1,0 +1,65 @@
+"""What metrics see of one method: its predictions, the truth, and the noise of both, row by row."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from aivc.data.normalize import Block
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One method on ``p`` questions, each a perturbation in a context.
+
+    All profiles are in the same units. Nothing here was predicted but ``predicted``, ``low``, ``high`` and
+    ``population``: effects are measured against real controls on both sides, and the two sides use different control
+    cells, so that shared noise cannot look like skill.
+
+    Attributes:
+        questions: ``p`` rows with columns ``fold``, ``context``, ``perturbation``, and ``donor`` where folds name it.
+        predicted: ``(p, f)`` mean profile.
+        given: ``(p, f)`` mean of the real controls the method was given.
+        truth: ``(p, f)`` measured mean profile, of the scoring half.
+        control: ``(p, f)`` mean of the real controls kept for scoring.
+        perturbed_mean: ``(p, f)`` mean over training perturbations of their measured profiles (Systema's reference).
+        usable: ``(p, f)`` False for a gene that the perturbation itself targets, or that was not measured.
+        targeted: ``(f,)`` True for a gene that any perturbation of the panel targets.
+        truth_noise: ``(p, f)`` sampling variance of ``truth - control``.
+        predicted_noise: ``(p, f)`` sampling variance of ``predicted``; zero for models, not for the replicate.
+        low: ``(p, f)`` lower end of the 90 % interval of what is measured; NaN where the method states none.
+        high: ``(p, f)`` upper end.
+        population: Per row ``(n, f)`` predicted cells, dense or CSR; None at effect level.
+        cells: Per row ``(n, f)`` measured cells of the scoring half, or None.
+    """
+
+    questions: pd.DataFrame
+    predicted: Float[np.ndarray, "p f"]
+    given: Float[np.ndarray, "p f"]
+    truth: Float[np.ndarray, "p f"]
+    control: Float[np.ndarray, "p f"]
+    perturbed_mean: Float[np.ndarray, "p f"]
+    usable: Bool[np.ndarray, "p f"]
+    targeted: Bool[np.ndarray, " f"]
+    truth_noise: Float[np.ndarray, "p f"]
+    predicted_noise: Float[np.ndarray, "p f"]
+    low: Float[np.ndarray, "p f"]
+    high: Float[np.ndarray, "p f"]
+    population: tuple[Block | None, ...]
+    cells: tuple[Block | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.questions)
+
+    @property
+    def predicted_effect(self) -> np.ndarray:
+        """``(p, f)`` predicted minus the real controls given."""
+        return self.predicted - self.given
+
+    @property
+    def true_effect(self) -> np.ndarray:
+        """``(p, f)`` measured minus the real controls kept for scoring."""
+        return self.truth - self.control

@@ -1,0 +1,277 @@
+"""What a split asks of the methods, and what was measured: the same for all of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, final
+
+import numpy as np
+import pandas as pd
+
+from aivc.core.effects import effects
+from aivc.core.errors import SplitError
+from aivc.core.measurement import CONTROL, Measurement
+from aivc.core.perturbation import Perturbation
+from aivc.core.space import Space
+from aivc.core.units import is_effect, log1p_units
+from aivc.core.ur import UR
+from aivc.data.normalize import Block, normalize
+from aivc.data.split import CONTROL_SCORE, CONTROL_TRAIN, REPLICATE, SCORE, TRAIN, UNUSED, Split
+from aivc.data.stream import lots
+from aivc.experiments.groundwork import restrict
+from aivc.experiments.summary import Progress, Summary, summarize
+
+_SITES = ("donor", "batch")
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Mean:
+    """A measured mean profile.
+
+    Attributes:
+        profile: ``(f,)``, NaN where not measured.
+        noise: ``(f,)`` sampling variance of the profile.
+        cells: How many cells it is the mean of.
+    """
+
+    profile: np.ndarray
+    noise: np.ndarray
+    cells: float
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A perturbation in a context that a fold keeps from the methods.
+
+    Attributes:
+        fold: Which fold.
+        context: Of the cells.
+        perturbation: Text.
+        site: Donor or batch, where the fold holds these out; otherwise empty.
+        site_column: ``donor``, ``batch``, or empty.
+        truth: Mean of the scoring half.
+        replicate: Mean of the other half; None where there is none.
+        given: Mean of the controls given to methods.
+        control: Mean of the controls kept for scoring.
+        cells: ``(n, f)`` measured cells of the scoring half, in the units of the profiles; None at effect level.
+        others: Likewise of the replicate half.
+    """
+
+    fold: int
+    context: str
+    perturbation: str
+    site: str
+    site_column: str
+    truth: Mean
+    replicate: Mean | None
+    given: Mean
+    control: Mean
+    cells: Block | None
+    others: Block | None
+
+    @property
+    def key(self) -> dict[str, object]:
+        """Columns that name it."""
+        named = {"fold": self.fold, "context": self.context, "perturbation": self.perturbation}
+        return {**named, self.site_column: self.site} if self.site_column else named
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Exam:
+    """A screen cut by a split, passed over once.
+
+    Attributes:
+        summary: Profiles and sampled cells, kept apart by what each part may be used for.
+        split: The manifest.
+        cells: How many cells a scored population has at most.
+    """
+
+    summary: Summary
+    split: Split
+    cells: int
+
+    @classmethod
+    def prepare(
+        cls,
+        measurement: Measurement,
+        split: Split,
+        *,
+        cells: int = 200,
+        units: str | None = None,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> "Exam":
+        """Pass over the cells once.
+
+        Raises:
+            SplitError: The split does not fit the data.
+            ControlError: A context has no controls.
+        """
+        named_columns = {column for fold in split.folds for column in (*fold.test, *fold.held)}
+        if strange := sorted(named_columns - {"perturbation", "context", "pair", *_SITES}):
+            raise SplitError(
+                f"Folds hold out values of {', '.join(strange)}, but questions are asked by perturbation, context, "
+                "pair, donor or batch. Name one of these in the schema's columns."
+            )
+        parts = np.full(len(measurement), TRAIN, dtype=object)
+        for fold in range(len(split.folds)):
+            roles = split.roles(measurement, fold)
+            named = np.isin(roles, [SCORE, REPLICATE, CONTROL_TRAIN, CONTROL_SCORE])
+            clash = named & (parts != TRAIN) & (parts != roles)
+            if clash.any():
+                raise SplitError("The split gives a cell different halves in different folds. Make the split again.")
+            parts[named] = roles[named]
+        parts[(measurement.perturbations == CONTROL) & (parts == TRAIN)] = UNUSED
+        if units is None and "L" in split.notes:
+            units = log1p_units(float(split.notes["L"]))
+        return cls(summarize(measurement, parts=parts, units=units, seed=seed, progress=progress), split, cells)
+
+    def training(self, fold: int) -> Summary:
+        """What methods may see in a fold."""
+        return restrict(self.summary, self._seen(self.summary.profiles, fold), self._seen(self.summary.sample, fold))
+
+    def _seen(self, part: Measurement, fold: int) -> np.ndarray:
+        mask = self.split.folds[fold].trained(part) | (part.entities["part"].to_numpy() == CONTROL_TRAIN)
+        return np.asarray(mask, dtype=bool)
+
+    def questions(self, fold: int) -> Iterator[Question]:
+        """What a fold asks, with the truth."""
+        chosen, profiles = self.split.folds[fold], self.summary.profiles
+        tested = chosen.tested(profiles) & (profiles.entities["part"].to_numpy() == SCORE)
+        by = self.site_column
+        sites = profiles.entities[by].astype(str).to_numpy() if by else np.full(len(profiles), "")
+        keys = {
+            (str(c), str(p), str(d))
+            for c, p, d in zip(profiles.contexts[tested], profiles.perturbations[tested], sites[tested], strict=True)
+        }
+        for context, text, site in sorted(keys):
+            means = {role: self._mean(context, text, site, role) for role in (SCORE, REPLICATE)}
+            batches = self._batches(context, text, site)
+            controls = {
+                role: self._mean(context, CONTROL, site, role, batches) for role in (CONTROL_TRAIN, CONTROL_SCORE)
+            }
+            truth, given = means[SCORE], controls[CONTROL_TRAIN]
+            assert truth is not None
+            if given is None:
+                raise SplitError(
+                    f"Context {context!r} has no control to start from. Give it controls, or leave it out."
+                )
+            cells = {role: self._cells(context, text, site, role) for role in (SCORE, REPLICATE)}
+            # At effect level the control is zero on both sides; cells need controls that no method was given.
+            control = given if is_effect(self.summary.units) else controls[CONTROL_SCORE]
+            if control is None:
+                raise SplitError(
+                    f"{site or context!r} has no controls kept for scoring. Give it more, or leave it out."
+                )
+            named = (fold, context, text, site, by)
+            yield Question(*named, truth, means[REPLICATE], given, control, cells[SCORE], cells[REPLICATE])
+
+    @cached_property
+    def site_column(self) -> str:
+        """``donor`` or ``batch`` where folds hold these out, otherwise empty."""
+        return next((name for name in _SITES if any(name in fold.test for fold in self.split.folds)), "")
+
+    def mean_effect(self, fold: int, context: str) -> np.ndarray:
+        """``(f,)`` mean over training perturbations of their effects, in this context where there are any."""
+        profiles = self.summary.profiles.take(self._seen(self.summary.profiles, fold))
+        values = profiles.dense()
+        if profiles.observed is not None:
+            # Not measured is not zero: the mean of what was measured stands in.
+            known = np.broadcast_to(profiles.observed, values.shape)
+            values = np.where(known, values, _nanmean(np.where(known, values, np.nan)))
+        space = Space("profiles", profiles.scale, values.shape[1], "")
+        seen = effects(UR(values, space, profiles.entities, None, profiles.mass))
+        here = seen.contexts.astype(str) == context
+        return np.asarray((seen.take(here) if here.any() else seen).by_perturbation().shifts.mean(axis=0))
+
+    def _batches(self, context: str, text: str, site: str) -> dict[str, float]:
+        """Cells of the scoring half by batch: controls are matched to it, so that batches do not pass for effects."""
+        profiles = self.summary.profiles
+        if "batch" not in profiles.entities:
+            return {}
+        rows = self._where(profiles, context, text, site, SCORE)
+        here = profiles.entities.iloc[rows]
+        cells = here.groupby(here["batch"].astype(str))["cells"].sum()
+        return {str(batch): float(count) for batch, count in cells.items()}
+
+    def _mean(
+        self, context: str, text: str, site: str, part: str, batches: dict[str, float] | None = None
+    ) -> Mean | None:
+        profiles = self.summary.profiles
+        rows = self._where(profiles, context, text, site, part)
+        if not len(rows):
+            return None
+        weight = _matched(profiles, rows, batches or {})
+        # A group of one cell has no variance of its own; the other groups of the question stand in.
+        variance = self.summary.variance[rows]
+        known = np.where(np.isfinite(variance), variance, _nanmean(variance))
+        noise = ((weight**2 / profiles.mass[rows])[:, None] * np.nan_to_num(known)).sum(axis=0)
+        return Mean(_average(profiles, rows, weight), noise, float(profiles.mass[rows].sum()))
+
+    def _cells(self, context: str, text: str, site: str, part: str) -> Block | None:
+        if is_effect(self.summary.units):
+            return None
+        rows = self._where(self.summary.sample, context, text, site, part)
+        # By lot, not by name: names run batch after batch.
+        rows = rows[np.argsort(lots(self.summary.sample.entities.index[rows], 0))][: self.cells]
+        if len(rows) < 2:
+            return None
+        return normalize(self.summary.sample.take(rows), self.summary.units).block(0, len(rows))
+
+    def _where(self, of: Measurement, context: str, text: str, site: str, part: str) -> np.ndarray:
+        """``(r,)`` positions, in order."""
+        cells = of is self.summary.sample
+        if site:
+            return self._by_site[cells].get((context, text, part, site), np.zeros(0, dtype=int))
+        return self._by_label[cells].get((context, text, part), np.zeros(0, dtype=int))
+
+    @cached_property
+    def _by_label(self) -> tuple[dict[Any, np.ndarray], dict[Any, np.ndarray]]:
+        return _positions(self.summary.profiles), _positions(self.summary.sample)
+
+    @cached_property
+    def _by_site(self) -> tuple[dict[Any, np.ndarray], dict[Any, np.ndarray]]:
+        by = self.site_column
+        return _positions(self.summary.profiles, by), _positions(self.summary.sample, by)
+
+
+def _positions(of: Measurement, *further: str) -> dict[Any, np.ndarray]:
+    """Rows by context, perturbation and part, and by further columns."""
+    labels = [of.contexts, of.perturbations, of.entities["part"], *(of.entities[name] for name in further)]
+    table = pd.DataFrame({i: np.asarray(label, dtype=object).astype(str) for i, label in enumerate(labels)})
+    return dict(table.groupby(list(table), sort=False).indices)
+
+
+def _matched(profiles: Measurement, rows: np.ndarray, batches: dict[str, float]) -> np.ndarray:
+    """Weights ``(r,)`` of rows: each batch has its share; that of a batch without rows falls to all, by cells."""
+    mass = profiles.mass[rows] / profiles.mass[rows].sum()
+    if not batches:
+        return np.asarray(mass)
+    batch = profiles.entities["batch"].astype(str).to_numpy()[rows]
+    within = {name: mass[batch == name].sum() for name in set(batch)}
+    matched = mass * np.array([batches.get(name, 0.0) / within[name] for name in batch]) / sum(batches.values())
+    return np.asarray(matched + mass * (1 - matched.sum()))
+
+
+def _average(profiles: Measurement, rows: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
+    chosen = profiles.take(rows)
+    values = chosen.dense() if chosen.observed is None else np.where(chosen.observed, chosen.dense(), np.nan)
+    weight = (profiles.mass[rows] if weight is None else weight)[:, None] * np.isfinite(values)
+    total = np.nansum(values * weight, axis=0)
+    return np.asarray(
+        np.divide(total, weight.sum(axis=0), out=np.full(len(total), np.nan), where=weight.sum(axis=0) > 0)
+    )
+
+
+def _nanmean(values: np.ndarray) -> np.ndarray:
+    known = np.isfinite(values)
+    return np.asarray(np.where(known, values, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
+
+
+def targets(questions: list[Question], features: np.ndarray) -> np.ndarray:
+    """``(p, f)`` True for a gene that the question's own perturbation targets."""
+    columns = pd.Index(features.astype(str))
+    return np.array([columns.isin(Perturbation.parse(each.perturbation).genes) for each in questions])

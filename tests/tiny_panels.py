@@ -1,0 +1,29 @@
+"""Panels small enough to score by hand."""
+
+import numpy as np
+import pandas as pd
+
+from aivc.evaluation.panel import Panel
+
+
+def panel(predicted, truth, **changes):
+    predicted, truth = np.array(predicted, dtype=float), np.array(truth, dtype=float)
+    p, f = truth.shape
+    table = pd.DataFrame({"fold": 0, "context": "A", "perturbation": [f"ko:G{i}" for i in range(p)]})
+    fields = {
+        "questions": table,
+        "predicted": predicted,
+        "given": np.zeros((p, f)),
+        "truth": truth,
+        "control": np.zeros((p, f)),
+        "perturbed_mean": np.zeros((p, f)),
+        "usable": np.ones((p, f), dtype=bool),
+        "targeted": np.zeros(f, dtype=bool),
+        "truth_noise": np.zeros((p, f)),
+        "predicted_noise": np.zeros((p, f)),
+        "low": np.full((p, f), np.nan),
+        "high": np.full((p, f), np.nan),
+        "population": (None,) * p,
+        "cells": (None,) * p,
+    }
+    return Panel(**{**fields, **changes})
