@@ -1,0 +1,201 @@
+"""Ink, type and colour shared by all figures, and the turning of a drawing into SVG that follows the page."""
+
+import functools
+import hashlib
+import html
+import io
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, final
+
+import numpy as np
+import pandas as pd
+
+from aivc.core.errors import DataError, IntegrityError
+from aivc.core.units import log1p_target
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+# Okabe & Ito's colours, told apart under every common colour blindness; each is a variable the page can brighten.
+INK, MUTED, RULE, PAPER = "#1c1f25", "#666d78", "#d9dce1", "#fefefd"
+BLUE, ORANGE, GREEN, GRAY = "#0072b2", "#d55e00", "#009e73", "#9aa1ab"
+_VARIABLES = {
+    INK: "--ink", MUTED: "--muted", RULE: "--rule", PAPER: "--paper",
+    BLUE: "--blue", ORANGE: "--orange", GREEN: "--green", GRAY: "--gray",
+}  # fmt: skip
+_STYLE: Any = {  # its type differs between versions of matplotlib
+    "svg.fonttype": "none",
+    "svg.hashsalt": "aivc",
+    "text.parse_math": False,  # a gene's name may hold dollar signs
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9,
+    "text.color": INK,
+    "axes.edgecolor": RULE,
+    "axes.labelcolor": MUTED,
+    "axes.titlecolor": INK,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.axisbelow": True,
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "xtick.color": RULE,
+    "xtick.labelcolor": MUTED,
+    "xtick.labelsize": 8.5,
+    "ytick.color": RULE,
+    "ytick.labelcolor": INK,
+    "ytick.labelsize": 8.5,
+    "ytick.major.size": 0,
+    "xtick.major.size": 0,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+}
+_SPOKEN = {
+    "log2fc": "log₂ fold change",
+    "zscore": "z score",
+    "normal_score": "normal score",
+    "counts": "counts per cell",
+}
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@final
+@dataclass(frozen=True)
+class Figure:
+    """A drawing and the plain sentences under it.
+
+    Attributes:
+        svg: One ``<svg>`` element, inlined as it is.
+        caption: What the figure shows and what it does not; plain text.
+
+    Raises:
+        IntegrityError: The drawing is no SVG element, holds a script, or has nothing said under it.
+    """
+
+    svg: str
+    caption: str
+
+    def __post_init__(self) -> None:
+        if not self.svg.startswith("<svg") or re.search(r"<script|\son\w+\s*=", _tags(self.svg), re.IGNORECASE):
+            raise IntegrityError(
+                f"A figure is one <svg> element without scripts, got {self.svg[:40]!r}. Draw it with "
+                "aivc.report.figures."
+            )
+        if not self.caption.strip():
+            raise IntegrityError("A figure needs a caption: say what it shows and what it does not.")
+
+
+def styled(draw: Callable[P, R]) -> Callable[P, R]:
+    """Draw with the report's type and colours, whatever the reader's own matplotlib settings."""
+
+    @functools.wraps(draw)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        import matplotlib as mpl
+
+        with mpl.rc_context(_STYLE):
+            return draw(*args, **kwargs)
+
+    return wrapped
+
+
+def canvas(width: float, height: float) -> "Canvas":
+    """Return an empty drawing of so many inches; text is 9 points, so sizes are real."""
+    from matplotlib.figure import Figure as Canvas
+
+    return Canvas(figsize=(width, height))
+
+
+def name_rows(axes: "Axes", names: list[str], **style: object) -> None:
+    """Give the rows 0 … n-1 of axes their names, first row on top, with a hairline through each."""
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_yticks(range(len(names)), names, **style)  # type: ignore[arg-type]
+    axes.grid(axis="y", alpha=0.7)
+
+
+def render(drawing: "Canvas", title: str, caption: str) -> Figure:
+    """Turn a drawing into a figure; the same drawing always gives the same text.
+
+    Args:
+        drawing: What was drawn.
+        title: What a screen reader says in its place.
+        caption: The sentences under it.
+    """
+    buffer = io.StringIO()
+    with warnings.catch_warnings():
+        # The browser sets the text, in whatever font has the letters; ours is only used to measure it.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        drawing.savefig(buffer, format="svg", bbox_inches="tight", pad_inches=0.04, metadata={"Date": None})
+    text = buffer.getvalue()
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style.*?</style>", "", text[text.index("<svg") :], flags=re.S)
+    prefix = hashlib.sha256(svg.encode()).hexdigest()[:8]
+    linked = set(re.findall(r'(?:href="|url\()#([\w-]+)', _tags(svg)))
+    svg = re.sub(r"<[^>]*>", lambda tag: _rewrite(tag[0], linked, prefix), svg)
+    size = re.search(r'viewBox="0 0 ([\d.]+) ', svg)
+    width = round(float(size[1]) * 4 / 3) if size else 800
+    opening = (
+        f'<svg role="img" aria-label="{html.escape(plain(title))}" '
+        f'style="width:100%;max-width:{width}px;stroke-linejoin:round" '
+    )
+    svg = re.sub(r"^<svg ", lambda _: opening, re.sub(r"\n\s*", "\n", svg).strip())
+    return Figure(svg, caption)
+
+
+def _rewrite(tag: str, linked: set[str], prefix: str) -> str:
+    tag = re.sub(r' id="([\w.-]+)"', lambda m: f' id="{prefix}-{m[1]}"' if m[1] in linked else "", tag)
+    tag = re.sub(r'(href="|url\()#([\w-]+)', lambda m: f"{m[1]}#{prefix}-{m[2]}", tag).replace("xlink:href", "href")
+    tag = re.sub(r"(\d\.\d\d)\d+", r"\1", tag)
+    if tag.startswith("<svg"):
+        tag = re.sub(r' (?:width|height|version|xmlns:xlink)="[^"]*"', "", tag)
+    for color, variable in _VARIABLES.items():
+        tag = tag.replace(color, f"var({variable},{color})")
+    return tag
+
+
+def _tags(svg: str) -> str:
+    """Markup without the text between, where names of genes may look like anything."""
+    return " ".join(re.findall(r"<[^>]*>", svg))
+
+
+def plain(text: object, length: int = 0) -> str:
+    r"""Return text that can be shown: no control or direction marks, cut to a length if one is given.
+
+    >>> plain("HLA-DRB1\x00", 6)
+    'HLA-D…'
+    """
+    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(text))
+    return shown if not length or len(shown) <= length else shown[: length - 1] + "…"
+
+
+def spoken_units(units: str) -> str:
+    """Say units as a biologist would.
+
+    >>> spoken_units("log1p_cp10k")
+    'ln(1 + counts per 10,000)'
+    """
+    target = log1p_target(units)
+    return f"ln(1 + counts per {target:,.10g})" if target else _SPOKEN.get(units, units.replace("_", " "))
+
+
+def need_columns(table: pd.DataFrame, columns: list[str], finite: Sequence[str] = ()) -> None:
+    """Refuse a table without the columns, without rows, or with numbers that are not finite where they must be."""
+    missing = [name for name in columns if name not in table]
+    if missing or table.empty:
+        raise DataError(
+            [f"This figure is drawn from the columns {', '.join(columns)}; missing: {', '.join(missing) or 'rows'}."]
+        )
+    for name in finite:
+        if not np.isfinite(table[name].to_numpy(float)).all():
+            raise DataError(
+                [f"Column {name!r} holds numbers that are not finite. Leave out the rows without a prediction."]
+            )
