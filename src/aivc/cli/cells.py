@@ -1,0 +1,197 @@
+"""`aivc fit` and `aivc predict`: learn a virtual cell from a screen, and ask it what a perturbation would do."""
+
+import argparse
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import RenderableType
+
+from aivc.cli.console import Outcome, Reporter, table
+from aivc.cli.evaluate import add_recipe, recipe
+from aivc.cli.grammar import Commands, natural, positive
+from aivc.cli.sources import add_priors, add_schema, add_source, measured, priors
+from aivc.core.errors import ControlError, IntegrityError, SchemaError
+from aivc.core.measurement import CONTROL
+from aivc.core.perturbation import Perturbation
+from aivc.core.registry import MANIPULATORS
+from aivc.core.ur import UR
+from aivc.core.virtual_cell import VirtualCell
+from aivc.evaluation.output import write_population
+from aivc.experiments.fit import fit
+from aivc.experiments.foretell import Foretold, foretell
+
+
+def add(commands: Commands) -> None:
+    """Declare the commands."""
+    made = commands.add(
+        "fit",
+        _fit,
+        "Learn a virtual cell from a perturbation screen and save it.",
+        examples=(
+            "aivc fit papalexi2021 --out cell/",
+            "aivc fit screen.h5ad --schema screen.toml --manipulator mean-effect --out cell/",
+        ),
+    )
+    add_source(made)
+    made.add_argument(
+        "--manipulator", default="ridge-on-priors", help="name from `aivc parts` (default ridge-on-priors)"
+    )
+    made.add_argument("--out", type=Path, required=True, metavar="CELL_DIR", help="folder for the virtual cell")
+    made.add_argument("--overwrite", action="store_true", help="replace a virtual cell in CELL_DIR")
+    add_recipe(made)
+    add_priors(made)
+    made = commands.add(
+        "predict",
+        _predict,
+        "Ask a virtual cell what a perturbation would do.",
+        examples=(
+            'aivc predict cell/ "ko:JAK2"',
+            'aivc predict cell/ "ko:JAK2 + ko:STAT1" --top 50 --out predicted.h5ad',
+            'aivc predict cell/ "crispri:TP53" --control my-controls.h5ad --schema my.toml',
+        ),
+    )
+    add_cell(made)
+    made.add_argument("perturbation", metavar="PERTURBATION", help="such as ko:JAK2, or drug:nutlin-3@10uM for 48h")
+    made.add_argument("--control", metavar="FILE", default="", help="start from your own control cells")
+    add_schema(made)
+    made.add_argument("--cells", type=positive, default=200, help="virtual cells to write (default 200)")
+    made.add_argument("--out", type=Path, metavar="FILE.h5ad", help="write the virtual cells")
+    made.add_argument("--top", type=positive, default=20, help="features shown, largest effect first (default 20)")
+    made.add_argument("--seed", type=natural, default=0, help="draws the virtual cells (default 0)")
+
+
+def add_cell(parser: Any) -> None:
+    """Declare which virtual cell is asked, and in which context."""
+    parser.add_argument("cell", type=Path, metavar="CELL", help="folder that `aivc fit` wrote")
+    parser.add_argument("--context", default="", help="cell type or line to start from, where the cell knows several")
+
+
+def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    MANIPULATORS.load(args.manipulator)
+    made = recipe(args)
+    _require_free(args.out, overwrite=args.overwrite)
+    measurement, name = measured(args.data, args.schema, on_disk=args.on_disk, reporter=reporter)
+    parts = priors(measurement, [args.manipulator], args.priors, reporter)
+    reporter(f"fitting {args.manipulator}", 0, 0)
+    cell = fit(measurement, args.manipulator, parts=parts, recipe=made, progress=reporter)
+    _save(cell, args.out)
+    body = {
+        "cell": args.out,
+        "data": name,
+        "manipulator": args.manipulator,
+        "encoders": [encoder.name for encoder in cell.encoders.values()],
+        "instruments": sorted(cell.instruments),
+        "contexts": sorted(cell.starts),
+        "cells": cell.card["cells"],
+        "perturbations": len(cell.card["perturbations"]),
+        "units": cell.card["units"],
+        "recipe": vars(made),
+        "seconds": reporter.seconds,
+    }
+    said = (
+        f"A virtual cell that learned {body['perturbations']} perturbations from {body['cells']:,} cells of {name} "
+        f"lies in {args.out}."
+    )
+    return Outcome(body, [said, f'Ask it: aivc predict {args.out} "{cell.card["perturbations"][0]}"'])
+
+
+def _require_free(folder: Path, *, overwrite: bool) -> None:
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not (folder / "cell.json").is_file():
+        raise IntegrityError(f"{folder} exists and is no virtual cell. Choose an empty or a new folder.")
+    if not overwrite:
+        raise IntegrityError(f"{folder} holds a virtual cell. Choose another folder, or allow --overwrite.")
+
+
+def _save(cell: VirtualCell, folder: Path) -> None:
+    """Write beside, then swap, so that a cell is there whole or not at all."""
+    fresh, old = (folder.with_name(f"{folder.name}.{end}") for end in ("partial", "replaced"))
+    for leftover in (fresh, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    cell.save(fresh)
+    if folder.exists():
+        folder.replace(old)
+    fresh.replace(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _predict(args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    asked = Perturbation.parse(args.perturbation)
+    reporter("loading the cell", 0, 0)
+    cell = VirtualCell.load(args.cell)
+    start = _start(cell, args, reporter)
+    reporter(f"asking about {asked}", 0, 0)
+    said = foretell(cell, start, asked, cells=args.cells)
+    written = {}
+    if args.out is not None:
+        cells = said.population(args.cells, seed=args.seed)
+        write_population(args.out, cells, {"made_by": list(said.prediction.made_by), "perturbation": str(asked)})
+        written["prediction"] = args.out
+    rows = _effects(said, args.top)
+    body = {**_about(said, asked, str(start.contexts[0])), "effects": rows, "files": written}
+    title = f"{asked} in {body['context']}: largest effects, in {body['units']}"
+    columns = ["feature", "control", "effect", "low", "high"]
+    values = [[row[key] for key in columns] for row in rows]
+    shown: list[RenderableType] = [title, table(columns, values), _evidence(body)]
+    shown += [f"Written: {path}" for path in written.values()]
+    return Outcome({**body, "seconds": reporter.seconds}, shown)
+
+
+def _start(cell: VirtualCell, args: argparse.Namespace, reporter: Reporter) -> UR:
+    if not args.control:
+        if args.schema:
+            raise SchemaError("--schema describes a file of control cells. Name it with --control, or leave both out.")
+        return cell.start(args.context)
+    measurement, _ = measured(args.control, args.schema, on_disk=args.on_disk, reporter=reporter)
+    keep = measurement.perturbations == CONTROL
+    if args.context:
+        keep &= measurement.contexts.astype(str) == args.context
+    if not keep.any():
+        where = f" of context {args.context!r}" if args.context else ""
+        raise ControlError(f"{args.control} holds no control cells{where}. Check the schema's control, or --context.")
+    return cell.encode(measurement.take(keep))
+
+
+def _effects(said: Foretold, top: int) -> list[dict[str, Any]]:
+    effect, (low, high) = said.effect, said.interval(0.9)
+    features = said.prediction.draws[0].features
+    order = np.argsort(-np.abs(effect), kind="stable")[:top]
+    return [
+        {
+            "feature": str(features[i]),
+            "control": float(said.base[i]),
+            "effect": float(effect[i]),
+            "low": float(low[i]),
+            "high": float(high[i]),
+        }
+        for i in order
+    ]
+
+
+def _about(said: Foretold, asked: Perturbation, context: str) -> dict[str, Any]:
+    return {
+        "perturbation": str(asked),
+        "context": context,
+        "units": said.prediction.profile_units,
+        "applicability": str(said.prediction.applicability),
+        "made_by": list(said.prediction.made_by),
+        "level": 0.9,
+        "intervals": "spread of the ensemble" if said.prediction.calibration is None else "calibrated",
+    }
+
+
+def _evidence(body: Mapping[str, Any]) -> str:
+    seen = {
+        "in": "This perturbation was seen in training.",
+        "edge": "This perturbation was not seen in training, but its relatives were.",
+        "out": "Nothing is known about this perturbation: the answer is a default.",
+    }
+    sure = {
+        "calibrated": "Intervals hold 90% of what would be measured.",
+        "spread of the ensemble": "Intervals show only what the ensemble disagrees on, and are not calibrated.",
+    }
+    return f"{seen[body['applicability']]} {sure[body['intervals']]}"

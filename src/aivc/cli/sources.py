@@ -1,0 +1,122 @@
+"""Where a command gets its cells and its knowledge of genes: a catalog name, or a file and its schema."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from aivc.cli.console import Reporter
+from aivc.cli.grammar import Parser
+from aivc.core.errors import DataError, SchemaError, UnavailableError, UnknownNameError
+from aivc.core.measurement import Measurement
+from aivc.core.perturbation import Perturbation
+from aivc.core.ur import UR
+from aivc.data import catalog
+from aivc.data.check import check
+from aivc.data.knowledge import missing, priors_for
+from aivc.data.read import read
+from aivc.data.schema import Schema
+
+NEED_PRIORS = ("ridge-on-priors", "nearest")
+_REMEDY = (
+    "Choose a method that needs none (--manipulator mean-effect, --methods mean-effect), or bring knowledge of the "
+    "targets with --priors FOLDER."
+)
+
+
+def add_source(parser: Parser) -> None:
+    """Declare the options that say which cells."""
+    parser.add_argument("data", metavar="FILE|DATASET", help="a file with its schema, or a name from `aivc data list`")
+    add_schema(parser)
+
+
+def add_schema(parser: Parser) -> None:
+    """Declare the options that say how a file is read."""
+    parser.add_argument("--schema", metavar="S.toml", default="", help="says what the columns of the file mean")
+    parser.add_argument("--on-disk", action="store_true", help="leave values on disk (h5ad, zarr, 10x h5)")
+
+
+def add_priors(parser: Parser) -> None:
+    """Declare where knowledge of genes comes from."""
+    parser.add_argument(
+        "--priors",
+        metavar="FOLDER",
+        default="",
+        help="knowledge of the targets, as a saved UR (UR.save), instead of the catalog's knowledge of human genes",
+    )
+
+
+def measured(data: str, schema: str, *, on_disk: bool, reporter: Reporter) -> tuple[Measurement, str]:
+    """Read cells and find every problem with them first.
+
+    Args:
+        data: File, folder, or name in the catalog.
+        schema: TOML file; empty for names in the catalog.
+        on_disk: Leave the values on disk.
+        reporter: Told what is being done.
+
+    Returns:
+        The cells, and what to call them.
+
+    Raises:
+        DataError: Every problem found.
+        SchemaError: A file without a schema, or a schema for what has its own.
+        UnavailableError: There is no such file or dataset.
+    """
+    path = Path(data)
+    if not path.exists() and data in catalog.names():
+        if schema or on_disk:
+            raise SchemaError(
+                f"{data} is a dataset of the catalog, which brings its own schema and is read into memory. Leave out "
+                "--schema and --on-disk, or give the path of a file."
+            )
+        reporter(f"reading {data}", 0, 0)
+        return catalog.load(data), data
+    if not path.exists():
+        near = str(UnknownNameError("dataset", data, catalog.names()))
+        raise UnavailableError(f"There is no file {data}. {near}")
+    if not schema:
+        raise SchemaError(
+            f"{data} is a file, and a schema says what its columns mean: add --schema S.toml, with lines such as "
+            'units = "counts", perturbation = "target", control = "non-targeting" and kind = "ko".'
+        )
+    declared = Schema.from_toml(schema)
+    reporter(f"checking {path.name}", 0, 0)
+    check(path, declared).raise_if_any()
+    reporter(f"reading {path.name}", 0, 0)
+    return read(path, declared, backed=on_disk), path.name
+
+
+def priors(measurement: Measurement, methods: Sequence[str], folder: str, reporter: Reporter) -> UR | None:
+    """Fetch what is known about the targets; None where nothing is, and no method asked for needs it.
+
+    Args:
+        measurement: The screen.
+        methods: Registered manipulators that were asked for by name.
+        folder: Of a saved UR; empty takes the catalog's.
+        reporter: Told what is being done.
+
+    Raises:
+        DataError: A method needs knowledge, but no target of the screen is known.
+        UnavailableError: A method needs knowledge, but it is not here.
+    """
+    needing = [name for name in dict.fromkeys(methods) if name in NEED_PRIORS]
+    asked = [Perturbation.parse(text) for text in sorted(set(map(str, measurement.perturbations)))]
+    targets = sorted({name for each in asked for name in (*each.genes, *each.targets)})
+    genes = {gene for each in asked for gene in each.genes}
+    reporter("knowledge of the targets", 0, 0)
+    try:
+        known = UR.load(Path(folder)) if folder else priors_for(measurement)
+    except UnavailableError as error:
+        if needing:
+            error.add_note(f"{' and '.join(needing)} cannot do without. {_REMEDY}")
+            raise
+        if genes:
+            reporter.note(f"Going on without knowledge of genes, which no method asked for here needs: {error}")
+        return None
+    if needing and len(missing(targets, known)) == len(targets):
+        raise DataError(
+            [
+                f"{' and '.join(needing)} predict from what is known about a target, but nothing is known about "
+                f"{', '.join(targets[:5])}. {_REMEDY}"
+            ]
+        )
+    return known

@@ -1,0 +1,157 @@
+"""`aivc fit`, `predict`, `screen`, `search` and `propose`: from a file to the next plate."""
+
+import json
+from pathlib import Path
+
+import anndata
+import pandas as pd
+import pytest
+
+from aivc import Schema, VirtualCell
+from aivc.cli import main
+
+
+def asked(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, dict]:
+    code = main([*map(str, words), "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def fit_words(small_screen: Path, out: Path) -> list[object]:
+    words = ["fit", small_screen / "screen.h5ad", "--schema", small_screen / "schema.toml", "--out", out]
+    return [*words, "--priors", small_screen / "priors", "--members", 2, "--dim", 3]
+
+
+@pytest.fixture(scope="module")
+def cell(small_screen: Path, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("cells") / "cell"
+    assert main(list(map(str, fit_words(small_screen, out)))) == 0
+    return out
+
+
+@pytest.fixture
+def genes(tmp_path: Path) -> Path:
+    path = tmp_path / "genes.txt"
+    path.write_text("G0001\nG0002\n\nko:G0003\nG0004\nG0002\n")
+    return path
+
+
+def test_a_fitted_cell_can_be_loaded_and_is_not_overwritten_by_accident(cell, small_screen, capsys):
+    fitted = VirtualCell.load(cell)
+    assert fitted.card["manipulator"] == "ridge-on-priors"
+    assert not list(cell.parent.glob("*.partial"))
+    code, said = asked(capsys, *fit_words(small_screen, cell))
+    assert (code, said["error"]["type"]) == (1, "IntegrityError")
+    code, said = asked(capsys, *fit_words(small_screen, cell), "--overwrite", "--seed", "0")
+    assert (code, said["perturbations"], said["manipulator"]) == (0, 6, "ridge-on-priors")
+
+
+def test_a_folder_that_is_no_cell_is_left_alone(small_screen, tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("mine")
+    code, said = asked(capsys, *fit_words(small_screen, tmp_path), "--overwrite")
+    assert code == 1
+    assert "no virtual cell" in said["error"]["message"]
+    assert (tmp_path / "notes.txt").exists()
+
+
+def test_the_default_manipulator_never_falls_back_quietly(small_screen, tmp_path, capsys, no_catalog):
+    words = ["fit", small_screen / "screen.h5ad", "--schema", small_screen / "schema.toml", "--out", tmp_path / "cell"]
+    code, said = asked(capsys, *words)
+    assert (code, said["error"]["type"]) == (1, "UnavailableError")
+    assert "--manipulator mean-effect" in said["error"]["remedy"]
+    words += ["--manipulator", "mean-effect", "--members", "2", "--dim", "3"]
+    assert main(list(map(str, words))) == 0
+    told = capsys.readouterr()
+    assert "without knowledge of genes" in told.err
+    assert "aivc predict" in told.out
+
+
+def test_a_prediction_names_its_largest_effects_and_writes_cells(cell, tmp_path, capsys):
+    out = tmp_path / "new" / "predicted.h5ad"
+    code, said = asked(capsys, "predict", cell, "ko:G0002", "--top", 5, "--cells", 12, "--out", out)
+    assert code == 0
+    assert (said["perturbation"], said["applicability"], said["intervals"]) == ("ko:G0002", "in", "calibrated")
+    sizes = [abs(row["effect"]) for row in said["effects"]]
+    assert sizes == sorted(sizes, reverse=True)
+    assert all(row["low"] <= row["effect"] <= row["high"] for row in said["effects"])
+    assert anndata.read_h5ad(out).shape == (12, 40)
+    assert main(["predict", str(cell), "ko:G0002"]) == 0
+    assert "seen in training" in capsys.readouterr().out
+
+
+def test_a_prediction_can_start_from_your_own_controls(cell, small_screen, capsys):
+    words = ("predict", cell, "ko:G0002", "--control", small_screen / "screen.h5ad")
+    code, said = asked(capsys, *words, "--schema", small_screen / "schema.toml")
+    assert code == 0
+    code, said = asked(capsys, *words, "--schema", small_screen / "schema.toml", "--context", "elsewhere")
+    assert (code, said["error"]["type"]) == (1, "ControlError")
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "remedy"),
+    [
+        (["JAK2"], "PerturbationError", "ko:TP53"),
+        (["kd:JAK2"], "UnknownNameError", "ko"),
+        (["ko:JAK2", "--context", "K562"], "UnknownNameError", "Name one"),
+        (["ko:JAK2", "--schema", "s.toml"], "SchemaError", "--control"),
+        (["ko:JAK2", "--control", "screen.h5ad"], "UnavailableError", "no dataset"),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_refused(words, error, remedy, cell, capsys):
+    code, said = asked(capsys, "predict", cell, *words)
+    assert (code, said["error"]["type"]) == (1, error)
+    assert remedy in said["error"]["message"]
+
+
+def test_from_a_screen_to_the_next_plate(cell, genes, tmp_path, capsys):
+    table = tmp_path / "screen.csv"
+    words = ["screen", cell, "--response", "G0010, -G0011", "--raise", "--perturbations", genes, "--out", table]
+    code, said = asked(capsys, *words)
+    assert code == 0
+    assert len(said["rows"]) == 4
+    assert said["direction"] == "raise"
+    scores = [row["score"] for row in said["rows"]]
+    assert scores == sorted(scores, reverse=True)
+    assert list(pd.read_csv(table)["perturbation"]) == [row["perturbation"] for row in said["rows"]]
+    assert [path.name for path in tmp_path.iterdir() if path.suffix in (".unfinished", ".partial")] == []
+    plan = tmp_path / "plan.csv"
+    code, said = asked(capsys, "propose", table, "--size", 6, "--controls", 2, "--repeat-seen", "--out", plan)
+    assert code == 0
+    assert sum(well["perturbation"] == "control" for well in said["wells"]) == 2
+    assert len(pd.read_csv(plan)) == len(said["wells"])
+    code, said = asked(capsys, "propose", table, "--size", 7, "--out", plan)
+    assert (code, said["error"]["type"]) == (1, "DataError")
+
+
+def test_a_search_ranks_candidates_by_how_close_they_come(cell, genes, tmp_path, capsys):
+    goal = tmp_path / "goal.csv"
+    goal.write_text("feature,change\nG0010,0.5\nG0011,-0.5\n")
+    words = ["search", cell, "--goal", goal, "--candidates", genes, "--pairs", "--beam", 2, "--out", tmp_path / "f.csv"]
+    code, said = asked(capsys, *words)
+    assert code == 0
+    assert len(said["rows"]) == 5
+    assert (tmp_path / "f.csv").exists()
+    goal.write_text("gene,delta\nG0010,0.5\n")
+    code, said = asked(capsys, *words)
+    assert (code, said["error"]["type"]) == (1, "IntegrityError")
+    assert "feature and change" in said["error"]["remedy"]
+
+
+def test_all_means_every_gene_and_says_so_where_there_is_no_knowledge(cell, tmp_path, capsys, no_catalog):
+    words = ["screen", cell, "--response", "G0010", "--out", tmp_path / "s.csv"]
+    code, said = asked(capsys, *words)
+    assert (code, said["error"]["type"]) == (1, "UnavailableError")
+    assert "in a file" in said["error"]["remedy"]
+    code, said = asked(capsys, *words, "--kind", "drug")
+    assert (code, said["error"]["type"]) == (1, "DataError")
+    code, said = asked(capsys, *words[:-1], tmp_path / "s.xlsx")
+    assert (code, said["error"]["type"]) == (1, "DataError")
+
+
+def test_constants_in_a_schema_work_from_the_command_line(small_screen, tmp_path, capsys):
+    schema = Schema.from_toml(small_screen / "schema.toml")
+    text = (small_screen / "schema.toml").read_text().replace('context = "context"', 'context = { value = "HeLa" }')
+    (tmp_path / "hela.toml").write_text(text)
+    assert schema.context == "context"
+    words = ["fit", small_screen / "screen.h5ad", "--schema", tmp_path / "hela.toml", "--manipulator", "mean-effect"]
+    code, said = asked(capsys, *words, "--out", tmp_path / "cell", "--priors", small_screen / "priors", "--members", 0)
+    assert (code, said["contexts"]) == (0, ["HeLa"])

@@ -1,0 +1,107 @@
+"""Exit codes, one JSON object on standard output whatever happens, and help that can be read."""
+
+import argparse
+import json
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from aivc.cli import main
+from aivc.cli.console import Outcome, Reporter, perform
+from aivc.core.errors import DataError
+
+COMMANDS = ["demo", "parts", "fit", "predict", "screen", "search", "propose", "evaluate"]
+
+
+def run(action, capsys: pytest.CaptureFixture[str], *, json_wanted: bool = True) -> tuple[int, str, str]:
+    code = perform(action, argparse.Namespace(json=json_wanted))
+    told = capsys.readouterr()
+    return code, told.out, told.err
+
+
+def test_the_installed_command_answers():
+    script = Path(sys.executable).with_name("aivc")
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, f"aivc {version('aivc')}")
+
+
+@pytest.mark.parametrize("words", [[], *([name] for name in COMMANDS), ["data"], ["data", "check"]])
+def test_help_is_there_for_every_command(words, capsys):
+    assert main([*words, "--help"]) == 0
+    assert "aivc" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [[], ["fly"], ["predict"], ["evaluate", "x", "--method", "a"], ["parts", "--jso"]])
+def test_wrong_usage_is_told_apart(words, capsys):
+    assert main(words) == 2
+    told = capsys.readouterr()
+    assert not told.out
+    assert "--help" in told.err
+    assert main([*words, "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["type"] == "UsageError"
+
+
+def test_what_a_part_prints_does_not_spoil_the_answer(capsys):
+    def chatty(args, reporter):
+        print("chatter")
+        reporter.note("a note")
+        return Outcome({"a": float("inf"), "path": Path("x")})
+
+    code, out, err = run(chatty, capsys)
+    assert (code, json.loads(out)) == (0, {"a": None, "path": "x"})
+    assert "chatter" in err
+    assert "a note" in err
+
+
+def test_every_problem_reaches_the_script(capsys):
+    def refused(args, reporter):
+        raise DataError(["First. Do this.", "Second. Do that."])
+
+    code, out, _ = run(refused, capsys)
+    assert code == 1
+    assert json.loads(out)["error"]["problems"] == ["First. Do this.", "Second. Do that."]
+    code, out, err = run(refused, capsys, json_wanted=False)
+    assert (code, out) == (1, "")
+    assert "Do that." in err
+
+
+def test_a_fault_of_ours_shows_its_traceback_and_exits_with_3(capsys):
+    def broken(args, reporter):
+        raise KeyError("oops")
+
+    for json_wanted in (True, False):
+        code, out, err = run(broken, capsys, json_wanted=json_wanted)
+        assert code == 3
+        assert "Traceback" in err
+        assert bool(out) == json_wanted
+    assert "report it" in err
+
+
+def test_interrupted_is_130(capsys):
+    def stopped(args, reporter):
+        raise KeyboardInterrupt
+
+    code, out, _ = run(stopped, capsys)
+    assert (code, json.loads(out)["error"]["type"]) == (130, "KeyboardInterrupt")
+
+
+def test_a_file_that_cannot_be_written_is_a_refusal(tmp_path, capsys):
+    def writes(args, reporter):
+        (tmp_path / "file").write_text("a file")
+        (tmp_path / "file" / "below").write_text("impossible")
+
+    code, out, _ = run(writes, capsys)
+    assert code == 1
+    assert "Choose another place" in json.loads(out)["error"]["message"]
+
+
+def test_progress_is_a_line_now_and_then_where_nobody_watches(capsys):
+    reporter = Reporter()
+    reporter("early", 1, 9)
+    reporter.started -= 60
+    for step in range(5):
+        reporter("late", step, 9)
+    assert capsys.readouterr().err.splitlines() == ["late: 0 of 9"]

@@ -1,0 +1,59 @@
+"""`aivc data` and `aivc parts`: what there is, and whether a file is fit for use."""
+
+import json
+
+import pytest
+
+from aivc import names
+from aivc.cli import main
+
+
+def asked(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, dict]:
+    code = main([*map(str, words), "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_the_catalog_is_listed_and_shown_without_any_data(capsys, no_catalog):
+    code, said = asked(capsys, "data", "list")
+    assert code == 0
+    assert {"papalexi2021", "sachs2005"} <= {each["name"] for each in said["datasets"]}
+    code, said = asked(capsys, "data", "show", "papalexi2021")
+    assert (code, said["citation"]) == (0, "Papalexi et al. 2021, Nature Genetics 53:322")
+    assert {file["state"] for file in said["files"]} == {"not here"}
+    assert main(["data", "show", "papalexi2021"]) == 0
+    assert "licence:" in capsys.readouterr().out
+
+
+def test_what_cannot_be_fetched_is_refused_with_a_remedy(capsys, no_catalog):
+    code, said = asked(capsys, "data", "fetch", "papalexi2021")
+    assert (code, said["error"]["type"]) == (1, "UnavailableError")
+    assert "AIVC_DATA" in said["error"]["message"]
+    code, said = asked(capsys, "data", "fetch", "papalexi2020")
+    assert (code, said["error"]["type"]) == (1, "UnknownNameError")
+    assert "papalexi2021" in said["error"]["remedy"]
+
+
+def test_what_comes_with_the_package_is_fetched_at_once(capsys, no_catalog):
+    code, said = asked(capsys, "data", "fetch", "sachs2005")
+    assert code == 0
+    assert all(said["fetched"]["sachs2005"].values())
+
+
+def test_a_sound_file_passes_and_a_wrong_schema_lists_every_problem(small_screen, tmp_path, capsys):
+    words = ("data", "check", small_screen / "screen.h5ad", "--schema")
+    code, said = asked(capsys, *words, small_screen / "schema.toml")
+    assert (code, said["ok"], said["perturbations"], said["problems"]) == (0, True, 6, [])
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text('units = "counts"\nperturbation = "guide"\ncontrol = "control"\ncontext = "line"\n')
+    code, said = asked(capsys, *words, wrong)
+    assert (code, said["ok"]) == (1, False)
+    assert len(said["problems"]) >= 2
+    assert main([*map(str, words), str(wrong)]) == 1
+    assert "problem:" in capsys.readouterr().out
+
+
+def test_parts_say_who_brought_them(capsys):
+    code, said = asked(capsys, "parts")
+    assert code == 0
+    assert tuple(said["manipulators"]) == names("manipulators")
+    assert said["encoders"]["count-pca"].startswith("aivc ")
