@@ -1,0 +1,93 @@
+# Everything a person types. It needs GNU make, Python 3.11 or newer and a C compiler; the rest goes into .venv.
+#
+#   make demo       a virtual cell from a real experiment, scored, with a report in out/demo
+#   make test       style, types, layers and the fast tests
+#   make test-all   the same with the slow tests
+#   make lint       style, types and layers only
+#   make docs       the documentation, in docs/_build/html
+#   make bench      the benchmarks, into benchmarks/results, and the table in the README
+#   make clean      remove .venv and everything built
+
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV ?= .venv
+# Torch goes in first and pinned: where the index offers a CPU build, that one is small. Chosen later, by another
+# package's needs, it can be replaced by gigabytes for graphics cards.
+TORCH ?= torch==2.13.0
+DEMO ?= --out out/demo
+# One worker for each of two cores; numerical libraries then take one thread each.
+WORKERS ?= 2
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+BENCHMARKS := $(filter-out %/readme_table.py,$(wildcard benchmarks/*.py))
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-all lint docs bench clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(VENV)/.plain
+	@$(BIN)/aivc demo $(DEMO)
+
+test: lint
+	@echo "tests"
+	@$(PYTEST) -m "not slow"
+
+test-all: lint
+	@echo "all tests"
+	@$(PYTEST)
+
+lint: $(VENV)/.dev
+	@echo "style"
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet . || { echo "Some files are not formatted. Run: $(BIN)/ruff format ." >&2; exit 1; }
+	@echo "types"
+	@$(BIN)/mypy
+	@echo "layers"
+	@$(BIN)/lint-imports
+
+docs: $(VENV)/.docs
+	@$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+bench: $(VENV)/.plain
+	@for script in $(BENCHMARKS); do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
+	@$(BIN)/python benchmarks/readme_table.py
+
+clean:
+	@rm -rf $(VENV) out build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+# Stamps: a step runs again only when what it installs has changed.
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "aivc needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1 || echo missing)." >&2; \
+	  echo "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "making $(VENV) with $$($(PYTHON) -V)"
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "Python could not make $(VENV). Its venv module may be a package of its own (python3-venv)." >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.torch: $(VENV)/.made
+	@echo "installing $(TORCH) (the largest download)"
+	@$(PIP) "$(TORCH)" || { \
+	  echo "$(TORCH) could not be installed for this Python and machine. aivc runs with torch 2.6 to 2.13:" >&2; \
+	  echo "name one that your package index has, for example: make TORCH=torch==2.6.0 $(MAKECMDGOALS)" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.plain: $(VENV)/.torch pyproject.toml
+	@echo "installing aivc"
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.torch pyproject.toml
+	@echo "installing aivc with the tools of its developers"
+	@$(PIP) -e ".[dev]"
+	@touch $@ $(VENV)/.plain
+
+$(VENV)/.docs: $(VENV)/.torch pyproject.toml
+	@echo "installing aivc with the tools of its documentation"
+	@$(PIP) -e ".[docs]"
+	@touch $@ $(VENV)/.plain

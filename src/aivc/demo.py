@@ -1,0 +1,226 @@
+"""The main job, end to end: read a real screen, foretell unseen knockouts, be scored, and propose the next plate."""
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import pandas as pd
+
+from aivc.core.errors import UnavailableError
+from aivc.core.measurement import CONTROL, Measurement
+from aivc.core.perturbation import Agent, Perturbation
+from aivc.core.ur import UR
+from aivc.core.virtual_cell import VirtualCell
+from aivc.data import catalog
+from aivc.data.check import check
+from aivc.data.folds import unseen_perturbation
+from aivc.data.knowledge import priors_for
+from aivc.data.normalize import profile_units
+from aivc.data.stream import pseudobulk
+from aivc.evaluation.evaluate import evaluate
+from aivc.evaluation.scores import Evaluation
+from aivc.experiments.fit import fit
+from aivc.experiments.foretell import foretell
+from aivc.experiments.groundwork import Recipe
+from aivc.experiments.propose import Plan, propose
+from aivc.experiments.screen import Response, Screen, screen
+from aivc.report import Section, Table, evaluation_sections, figures, write_report
+
+METHOD = "ridge-on-priors"
+# Readouts known beforehand: interferon-gamma response genes on the panel (MSigDB Hallmark), and the ERK kinases.
+_RESPONSES = {"papalexi2021": ("PSMB9", "STAT1", "UBE2L6"), "sachs2005": ("p44/42",)}
+_LEVEL = 0.9
+
+Progress = Callable[[str, int, int], None]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """What every step of the demo shares."""
+
+    measurement: Measurement
+    name: str
+    priors: UR
+    recipe: Recipe
+    out: Path
+    tell: Progress
+
+
+def run(
+    *, data: str = "", out: Path = Path("out/demo"), seed: int = 0, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Run the demo and write its report, its virtual cell, its screen and its plate.
+
+    Args:
+        data: Name in the catalog; by default the default screen, or the packaged data where that cannot be had.
+        out: Folder to write into; made where it does not exist.
+        seed: Of everything that draws.
+        progress: Told what is being done, how far, of how much.
+
+    Returns:
+        JSON-ready: ``data``, ``source``, ``cells``, ``seconds``, ``peak_mb``, ``scores``, ``coverage90``, ``report``.
+
+    Raises:
+        UnknownNameError: No such dataset.
+    """
+    began = time.perf_counter()
+    tell = progress or (lambda what, done, total: None)
+    tell("read", 0, 1)
+    measurement, name, source, priors = _choose(data)
+    report = check(measurement, species="none" if name == catalog.FALLBACK else "human")
+    report.raise_if_any()
+    job = _Job(measurement, name, priors, Recipe(seed=seed), out, tell)
+    evaluation = _evaluate(job)
+    target = _clearest(evaluation)
+    hidden = _foretell(job, target)
+    tell("fit", 0, 1)
+    cell = fit(measurement, METHOD, parts=priors, recipe=job.recipe)
+    cell.save(out / "cell")
+    ranked, plan = _next_experiment(job, cell)
+    seconds = round(time.perf_counter() - began, 1)
+    sections = [
+        _data_section(job, source, report.notes),
+        *evaluation_sections(evaluation.to_json()),
+        _hidden_section(hidden, target, evaluation.body["profile_units"]),
+        _screen_section(ranked, name, evaluation.body["profile_units"]),
+        _plate_section(plan),
+    ]
+    lead = (
+        f"A virtual cell was trained on {len(measurement):,} cells of {name}, asked for perturbations it had never "
+        "seen, and scored beside simple baselines (the floor) and a repetition of the same experiment (the ceiling)."
+    )
+    page = write_report(
+        out / "report.html", title=f"aivc: a first virtual screen on {name}", lead=lead, sections=sections
+    )
+    scores = {m: {k: v["value"] for k, v in by.items()} for m, by in evaluation.scores.items()}
+    return {
+        "data": name,
+        "source": source,
+        "cells": len(measurement),
+        "seconds": seconds,
+        "peak_mb": round(_peak_mb()),
+        "scores": scores,
+        "coverage90": scores[METHOD]["coverage90"],
+        "report": str(page),
+    }
+
+
+def _choose(data: str) -> tuple[Measurement, str, str, UR]:
+    """The screen asked for, or the first one that can be had together with its priors, and why it is this one."""
+    if data:
+        measurement = catalog.load(data)
+        return measurement, data, f"{catalog.entry(data).title}, as asked.", priors_for(measurement)
+    chosen = catalog.default()
+    try:
+        return chosen.measurement, chosen.name, chosen.reason, priors_for(chosen.measurement)
+    except UnavailableError as error:
+        title = catalog.entry(catalog.FALLBACK).title
+        measurement = catalog.load(catalog.FALLBACK)
+        reason = f"{title}, which comes with the package, because knowledge of genes could not be had: {error}"
+        return measurement, catalog.FALLBACK, reason, priors_for(measurement)
+
+
+def _evaluate(job: _Job) -> Evaluation:
+    groups = len(set(job.measurement.perturbations)) - 1
+    split = unseen_perturbation(job.measurement, folds=min(5, groups), seed=job.recipe.seed)
+    split.save(job.out / "split.json")
+    methods = ["nearest", METHOD, f"{METHOD}:shuffled"]
+    return evaluate(job.measurement, split, methods, parts=job.priors, recipe=job.recipe, progress=job.tell)
+
+
+def _clearest(evaluation: Evaluation) -> str:
+    """The perturbation whose measured effect repeats best: the one worth looking at gene by gene."""
+    halves = [each for each in evaluation.body["halves"] if each["pearson"] is not None]
+    return str(max(halves, key=lambda each: each["pearson"])["perturbation"])
+
+
+def _foretell(job: _Job, text: str) -> pd.DataFrame:
+    """Hide a perturbation, fit, foretell it, and set what was measured beside it."""
+    job.tell(f"foretell {text}", 0, 1)
+    measurement = job.measurement
+    tested = measurement.perturbations.astype(str) == text
+    cell = fit(measurement.take(~tested), METHOD, parts=job.priors, recipe=job.recipe)
+    context = str(measurement.contexts[tested][0])
+    said = foretell(cell, cell.start(context), Perturbation.parse(text))
+    low, high = said.interval(_LEVEL, cells=float(tested.sum()))
+    both = measurement.take(tested | (measurement.perturbations == CONTROL))
+    means = pseudobulk(both, ["perturbation"], units=said.prediction.profile_units)
+    values = np.asarray(means.values)
+    measured = values[means.perturbations == text][0] - values[means.perturbations == CONTROL][0]
+    own = np.isin(measurement.features.astype(str), Perturbation.parse(text).genes)
+    table = pd.DataFrame(
+        {"feature": measurement.features, "predicted": said.effect, "low": low, "high": high, "measured": measured}
+    )
+    table[~own].to_csv(job.out / "foretold.csv", index=False)
+    return table[~own]
+
+
+def _next_experiment(job: _Job, cell: VirtualCell) -> tuple[Screen, Plan]:
+    response = Response.of(_RESPONSES.get(job.name, tuple(map(str, job.measurement.features[:1]))))
+    names = sorted({*map(str, job.priors.entities.index)})
+    seen = {str(text) for text in job.measurement.perturbations} - {CONTROL}
+    kinds = {agent.kind for text in seen for agent in Perturbation.parse(text).agents}
+    kind = "ko" if job.name == catalog.FALLBACK or "ko" in kinds else sorted(kinds)[0]
+    known = {target for text in seen for target in Perturbation.parse(text).targets}
+    asked = sorted(seen) + [str(Perturbation((Agent(kind, name),))) for name in names if name not in known]
+    contexts = sorted(cell.starts)
+    ranked = screen(
+        cell, asked, response, context=contexts[0], direction="lower", level=_LEVEL,
+        progress=lambda done, total: job.tell("screen", done, total),
+    )  # fmt: skip
+    ranked.save(job.out / "screen.csv")
+    plan = propose(ranked, size=96, seed=job.recipe.seed)
+    plan.save(job.out / "plate.csv")
+    return ranked, plan
+
+
+def _data_section(job: _Job, source: str, notes: tuple[str, ...]) -> Section:
+    measurement = job.measurement
+    units = profile_units(measurement.take(measurement.perturbations == CONTROL))
+    means = pseudobulk(measurement, ["perturbation"], units=units)
+    values = np.asarray(means.values)
+    perturbed = means.perturbations != CONTROL
+    effects_pf = values[perturbed] - values[~perturbed][0]
+    texts = means.perturbations[perturbed]
+    seen = figures.effects_heatmap(effects_pf, texts, measurement.features, means.units)
+    text = "\n\n".join([f"Data: {source}", *(f"- {note}" for note in notes)])
+    return Section("What was measured", text, (seen,))
+
+
+def _hidden_section(table: pd.DataFrame, text: str, units: str) -> Section:
+    figure = figures.predicted_vs_measured(table, perturbation=text, units=units, level=_LEVEL)
+    inside = ((table["measured"] >= table["low"]) & (table["measured"] <= table["high"])).mean()
+    words = (
+        f"{text} was hidden, the cell was trained on everything else, and then asked. Of all {len(table)} readings, "
+        f"{inside:.0%} of the measured effects lie in their {_LEVEL:.0%} interval."
+    )
+    return Section("A perturbation it had never seen", words, (figure,))
+
+
+def _screen_section(ranked: Screen, name: str, units: str) -> Section:
+    figure = figures.ranking(ranked.table, response=str(ranked.response), units=units, level=_LEVEL)
+    words = (
+        f"{len(ranked.table):,} perturbations were asked which lowers {ranked.response} most. Those of training are "
+        "looked up; all others are foretold from what is known about their targets."
+    )
+    if name == catalog.FALLBACK:
+        words += " With eight conditions to learn from, read the order as a demonstration, not as advice."
+    return Section(
+        "A virtual screen", words, (figure,), (Table.of(ranked.table.head(30), "The first thirty.", folded=True),)
+    )
+
+
+def _plate_section(plan: Plan) -> Section:
+    figure = figures.plate(plan.table)
+    return Section("What to test next", "Half by what is promised, half by what would teach most.", (figure,))
+
+
+def _peak_mb() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024**2 if sys.platform == "darwin" else 1024)
