@@ -1,0 +1,143 @@
+"""What the documentation promises: code that runs, links that lead somewhere, commands and rooms that exist."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from aivc.core import registry
+from aivc.data.schema import Schema
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+GENERATED = DOCS / "reference" / "generated"
+PAGES = sorted(p for p in DOCS.rglob("*.md") if not {"_build", "generated"} & set(p.relative_to(DOCS).parts))
+WRITTEN = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *PAGES]
+
+needs_sphinx = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("sphinx", "myst_parser", "furo")),
+    reason="Sphinx is not installed; `make docs` installs it",
+)
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    return re.findall(rf"^[ ]*```{language}\n(.*?)^[ ]*```", path.read_text(encoding="utf-8"), re.S | re.M)
+
+
+def test_python_of_the_readme_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks(ROOT / "README.md", "python")
+    after: dict = {}
+    exec(compile(code, "README.md", "exec"), after)
+    assert (tmp_path / "my-cell" / "cell.json").is_file()
+    assert (after["low"] < after["high"]).all()
+    assert "U0126" in after["ranked"].top(1)["perturbation"].iloc[0]
+    assert set(after["plate"].table["role"]) >= {"control", "explore"}
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=named)
+def test_python_of_every_page_compiles(page):
+    for code in blocks(page, "python"):
+        compile(code, named(page), "exec")
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=named)
+def test_links_lead_to_files(page):
+    text = page.read_text(encoding="utf-8")
+    linked = re.findall(r"\]\((?!https?:|#)([^)#]+)", text) + re.findall(r"```\{literalinclude\} (\S+)", text)
+    missing = [to for to in linked if not _exists((page.parent / to).resolve())]
+    assert not missing, f"{named(page)} links to what is not there: {missing}"
+
+
+def _exists(path: Path) -> bool:
+    return path.exists() or (path.parent == GENERATED and path.suffix == ".md")
+
+
+def test_every_page_is_in_a_table_of_contents():
+    listed = set()
+    for page in [*PAGES, DOCS / "index.md"]:
+        for tree in re.findall(r"```\{toctree\}\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
+            listed |= {(page.parent / line).resolve() for line in tree.splitlines() if line and line[0] != ":"}
+    orphans = [named(p) for p in PAGES if p.with_suffix("") not in listed and p != DOCS / "index.md"]
+    assert not orphans
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=named)
+def test_make_targets_exist(page):
+    rules = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    shell = "\n".join(blocks(page, "sh")) + "\n".join(re.findall(r"`(make [^`]+)`", page.read_text(encoding="utf-8")))
+    asked = set(re.findall(r"^make ([a-z][a-z-]*)", shell, re.M))
+    assert asked <= rules
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=named)
+def test_methods_named_in_commands_are_registered(page):
+    known = {*registry.names("manipulators"), "half-effect", "your-method"}
+    for listed in re.findall(r"--(?:methods|manipulator) ([\w,:-]+)", page.read_text(encoding="utf-8")):
+        assert {name.removesuffix(":shuffled") for name in listed.split(",")} <= known
+
+
+def test_readme_has_one_place_for_the_scores():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert text.count("<!-- scores:begin -->") == text.count("<!-- scores:end -->") == 1
+    assert text.index("<!-- scores:begin -->") < text.index("<!-- scores:end -->")
+
+
+def test_paper_map_names_rooms_that_exist():
+    rooms = set(re.findall(r"`(src/aivc/[\w/.]+)`", (DOCS / "paper-map.md").read_text(encoding="utf-8")))
+    assert len(rooms) > 10
+    assert [room for room in sorted(rooms) if not (ROOT / room).exists()] == []
+
+
+def test_paper_map_names_parts_that_are_registered():
+    text = (DOCS / "paper-map.md").read_text(encoding="utf-8")
+    for group in ("encoders", "manipulators", "decoders", "wrappers"):
+        missing = [name for name in registry.names(group) if f"`{name}`" not in text]
+        # A plugin that happens to be installed is not the paper map's business.
+        ours = [name for name in missing if registry.Registry(group).origin(name).startswith("aivc ")]
+        assert not ours, f"docs/paper-map.md does not say where {ours} belong"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.toml")), ids=lambda path: path.name)
+def test_example_schemas_are_read(path):
+    schema = Schema.from_toml(path)
+    assert schema.to_json() == Schema.from_json(schema.to_json()).to_json()
+
+
+def test_citations_of_the_references_page_are_in_the_bibliography():
+    listed = re.findall(r"^\*\*(.+?)\*\*$", (DOCS / "reference" / "references.md").read_text(encoding="utf-8"), re.M)
+    entries = re.findall(r"^@\w+\{", (DOCS / "references.bib").read_text(encoding="utf-8"), re.M)
+    assert len(listed) == len(entries)
+
+
+def test_changelog_knows_this_version():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_ci_runs_the_tests_and_nothing_else():
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    text = script.read_text(encoding="utf-8")
+    assert "set -euo pipefail" in text
+    assert text.rstrip().endswith("exec make test")
+
+
+@pytest.mark.slow
+@needs_sphinx
+def test_documentation_builds_without_a_warning(tmp_path):
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "-d", str(tmp_path / "trees")]
+    built = subprocess.run(
+        [*command, str(DOCS), str(tmp_path / "html")], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert built.returncode == 0, built.stderr[-3000:]
+    assert (tmp_path / "html" / "tutorials" / "first-virtual-screen.html").is_file()
