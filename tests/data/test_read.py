@@ -109,6 +109,18 @@ def test_texts_of_perturbations_are_made_canonical(tmp_path):
     assert m.perturbations.tolist() == ["control", "ko:A + ko:B", "drug:x@1uM", "ko:A"]
 
 
+def test_plain_labels_without_a_kind_are_one_problem(tmp_path):
+    with pytest.raises(DataError, match='kind = "ko"') as caught:
+        read(written(tmp_path, adata()), Schema(units="counts", perturbation="target", control="NT"))
+    assert len(caught.value.problems) == 1
+
+
+def test_a_missing_metadata_table_is_told_as_missing(tmp_path):
+    schema = Schema(units="counts", perturbation="target", control="NT", kind="ko", metadata="cells.csv")
+    with pytest.raises(SchemaError, match="There is no table"):
+        read(written(tmp_path, adata()), schema)
+
+
 def test_every_structural_problem_is_told_at_once(tmp_path):
     data = adata(cell_type=["T", None, "B", "T"])
     data.var_names = ["G1", "G1", "G3"]

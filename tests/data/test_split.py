@@ -109,6 +109,8 @@ def test_given_strength_is_used_and_must_be_whole():
     assert [len({"ko:G7", "ko:G8"} & set(fold.test["perturbation"])) for fold in split.folds] == [1, 1]
     with pytest.raises(SplitError, match="No effect strength"):
         ask.unseen_perturbation(cells, folds=2, strength={"ko:G7": 1.0})
+    with pytest.raises(SplitError, match="cannot make 0 folds"):
+        ask.unseen_perturbation(cells, folds=0)
 
 
 def test_what_shares_a_target_is_never_on_both_sides():

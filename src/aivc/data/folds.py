@@ -272,7 +272,7 @@ def _families(sets: Sequence[frozenset[str]], folds: int) -> list[frozenset[str]
     graph = sparse.coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(names), len(names)))
     _, labels = connected_components(graph, directed=False)
     families = [frozenset(np.array(names, dtype=object)[labels == label]) for label in np.unique(labels)]
-    limit = max(len(names) // folds, 2)
+    limit = max(len(names) // max(folds, 1), 2)
     whole = [family for family in families if len(family) <= limit]
     return whole + [frozenset([name]) for family in families if len(family) > limit for name in sorted(family)]
 

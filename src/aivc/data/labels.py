@@ -107,21 +107,30 @@ def _perturbations(
     unique = keys[~pd.Series(codes).duplicated()]
     texts: list[str] = []
     problems: dict[str, list[str]] = {}
+    plain: list[str] = []
     for label, kind, unit, dose, hours in unique.itertuples(index=False):
         texts.append("")
         try:
             texts[-1] = _text(label, kind or schema.kind, unit, dose, hours, schema)
         except (PerturbationError, UnknownNameError) as error:
+            if not (kind or schema.kind or ":" in label):
+                plain.append(label)
+                continue
             problems.setdefault(str(error), []).append(label)
     translated = np.array(texts, dtype=object)[codes]
+    unsaid = (
+        f"Labels name a target, but not what was done to it: {some(plain)}. Say it in the schema, such as "
+        'kind = "ko" (or crispri, crispra, oe, drug, ligand), or write labels as ko:TP53.'
+    )
     found = [f"Label {name[0]!r}: {text}" for text, name in list(problems.items())[:_SHOWN]]
     if len(problems) > _SHOWN:
         found.append(
             f"{len(problems) - _SHOWN} more labels could not be understood. Check kind and separator in the schema."
         )
     return translated, [
+        *([unsaid] if plain else []),
         *found,
-        *([] if problems else _blank("perturbation", translated)),
+        *([] if problems or plain else _blank("perturbation", translated)),
         *_no_control(told, translated, schema),
     ]
 

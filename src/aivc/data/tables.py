@@ -152,7 +152,17 @@ def _long(frame: pd.DataFrame, schema: Schema, problems: list[str]) -> Raw:
 
 
 def join_metadata(raw: Raw, path: Path, schema: Schema) -> Raw:
-    """Add the columns of a table beside the file, row by name."""
+    """Add the columns of a table beside the file, row by name.
+
+    Raises:
+        IntegrityError: The table is damaged.
+        SchemaError: There is no such table.
+    """
+    if not path.is_file():
+        raise SchemaError(
+            f"There is no table {path}, which metadata names. It lies beside the file, or in the folder of a 10x "
+            "matrix. Correct metadata in the schema."
+        )
     with intact(path):
         frame, problems = read_table(path, tuple(_labels(schema)))
     if schema.entity in frame:
