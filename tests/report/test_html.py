@@ -169,7 +169,7 @@ def test_undefined_scores_are_said_with_their_reason(tmp_path, scores):
 
 
 def test_findings_say_what_beats_the_floor_and_what_does_not(scores):
-    scores["scores"]["ridge"]["pearson"]["gain"] = {"value": 0.3, "low": 0.2, "high": 0.4, "wins": 0.75}
+    scores["scores"]["ridge"]["pearson"]["gain"] = {"value": 0.3, "low": 0.2, "high": 0.4, "n": 9, "wins": 0.75}
     found = next(section for section in evaluation_sections(scores) if section.title == "What was found").text
     assert "Pearson of effects: best is ridge, 60% of the way from floor to ceiling;" in found
     assert "the gain is more than chance, on 75% of the questions" in found
@@ -178,7 +178,7 @@ def test_findings_say_what_beats_the_floor_and_what_does_not(scores):
 
 
 def test_a_lead_that_reaches_the_floor_is_called_chance(scores):
-    gain = {"value": 0.01, "low": -0.1, "high": 0.1, "wins": 0.5}
+    gain = {"value": 0.01, "low": -0.1, "high": 0.1, "n": 9, "wins": 0.5}
     scores["scores"]["ridge"]["pearson"].update(value=0.31, anchored=0.02, low=0.2, high=0.4, gain=gain)
     found = next(section for section in evaluation_sections(scores) if section.title == "What was found").text
     assert "the gain may be chance, on 50% of the questions" in found
@@ -194,6 +194,12 @@ def test_a_negative_control_is_never_called_best(scores):
     }
     found = next(section for section in evaluation_sections(scores) if section.title == "What was found").text
     assert "best is ridge, " in found
+
+
+def test_three_questions_prove_nothing(scores):
+    scores["scores"]["ridge"]["pearson"]["gain"] = {"value": 0.3, "low": 0.2, "high": 0.4, "n": 3, "wins": 1.0}
+    found = next(section for section in evaluation_sections(scores) if section.title == "What was found").text
+    assert "too few to tell it from chance, on 100% of the questions" in found
 
 
 def test_failures_come_first_and_stand_out(scores):

@@ -16,6 +16,7 @@ from aivc.cli.sources import add_priors, add_schema, add_source, measured, prior
 from aivc.core.errors import ControlError, IntegrityError, SchemaError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
+from aivc.core.prediction import Applicability
 from aivc.core.registry import MANIPULATORS
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
@@ -180,8 +181,15 @@ def _about(said: Foretold, asked: Perturbation, context: str) -> dict[str, Any]:
         "applicability": str(said.prediction.applicability),
         "made_by": list(said.prediction.made_by),
         "level": 0.9,
-        "intervals": "spread of the ensemble" if said.prediction.calibration is None else "calibrated",
+        "intervals": _basis(said),
     }
+
+
+def _basis(said: Foretold) -> str:
+    """What the intervals stand on: calibration speaks for perturbations like those it was made on, and no others."""
+    if said.prediction.calibration is None:
+        return "spread of the ensemble"
+    return "not for such a perturbation" if said.prediction.applicability == Applicability.OUT else "calibrated"
 
 
 def _evidence(body: Mapping[str, Any]) -> str:
@@ -192,6 +200,7 @@ def _evidence(body: Mapping[str, Any]) -> str:
     }
     sure = {
         "calibrated": "Intervals hold 90% of what would be measured.",
+        "not for such a perturbation": "Intervals were calibrated on perturbations unlike it: do not rely on them.",
         "spread of the ensemble": "Intervals show only what the ensemble disagrees on, and are not calibrated.",
     }
     return f"{seen[body['applicability']]} {sure[body['intervals']]}"

@@ -41,7 +41,9 @@ def add(commands: Commands) -> None:
         "--response", required=True, help='features to read out, such as "CD274" or "STAT1, 2*IRF1, -MYC"'
     )
     which = made.add_mutually_exclusive_group()
-    which.add_argument("--lower", dest="direction", action="store_const", const="lower", help="look for what lowers it")
+    which.add_argument(
+        "--lower", dest="direction", action="store_const", const="lower", help="look for what lowers it (the default)"
+    )
     which.add_argument("--raise", dest="direction", action="store_const", const="raise", help="look for what raises it")
     made.set_defaults(direction="lower")
     _add_candidates(made, "--perturbations")

@@ -36,6 +36,8 @@ _KEYS = (
 )
 # Methods fitted on permuted labels: what they score is luck, and they are shown as such.
 _SHUFFLED = ":shuffled"
+# With fewer paired questions, even winning all of them happens by chance in more than one of twenty trials.
+_ENOUGH = 6
 _MOST_ROWS = 1000
 _BETTER = {"up": "higher is better", "down": "lower is better", "none": "closest to its ideal"}
 
@@ -197,7 +199,9 @@ def _finding(scores: Mapping[str, Any], metric: str) -> str:
     if middle <= 0:
         return f"{label}: no method does better than {anchors[0]}."
     clear = "paired by question, the gain is more than chance"
-    if not gain.get("low") or gain["low"] <= 0:
+    if (gain.get("n") or 0) < _ENOUGH:
+        clear = "the questions are too few to tell it from chance"
+    elif not gain.get("low") or gain["low"] <= 0:
         clear = "paired by question, the gain may be chance"
     wins = "" if gain.get("wins") is None else f", on {gain['wins']:.0%} of the questions"
     return f"{label}: best is {best}, {middle:.0%} of the way from floor to ceiling; {clear}{wins}."
