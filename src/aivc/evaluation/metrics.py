@@ -54,21 +54,22 @@ def pearson(x: np.ndarray, y: np.ndarray) -> float:
     return float(x @ y) / size if size > _FLAT else 0.0
 
 
-def _by_row(
+def by_row(
     score: Callable[[np.ndarray, np.ndarray], float], ours: np.ndarray, real: np.ndarray, panel: Panel
 ) -> np.ndarray:
+    """Score each question over its usable genes; NaN where there are fewer than two."""
     return np.array(
         [score(o[u], r[u]) if u.sum() > 1 else np.nan for o, r, u in zip(ours, real, panel.usable, strict=True)]
     )
 
 
 def _pearson_delta(panel: Panel) -> np.ndarray:
-    return _by_row(pearson, panel.predicted_effect, panel.true_effect, panel)
+    return by_row(pearson, panel.predicted_effect, panel.true_effect, panel)
 
 
 def _pearson_systema(panel: Panel) -> np.ndarray:
     reference = panel.perturbed_mean
-    return _by_row(pearson, panel.predicted - reference, panel.truth - reference, panel)
+    return by_row(pearson, panel.predicted - reference, panel.truth - reference, panel)
 
 
 def _pds_cosine(panel: Panel) -> np.ndarray:
@@ -76,7 +77,9 @@ def _pds_cosine(panel: Panel) -> np.ndarray:
     ours, real = panel.predicted_effect, panel.true_effect
     where = [name for name in ("context", "donor", "batch") if name in panel.questions]
     scores = np.full(len(panel), np.nan)
-    for rows in panel.questions.groupby(where, sort=True).indices.values():
+    for group in panel.questions.groupby(where, sort=True).indices.values():
+        # A question without a measured gene, such as one without a replicate, takes no part.
+        rows = group[panel.usable[group].any(axis=1)]
         keep = ~panel.targeted & panel.usable[rows].all(axis=0)
         if len(rows) < 2 or not keep.any():
             continue
@@ -104,13 +107,14 @@ def _energy_distance(panel: Panel) -> np.ndarray:
     pairs = zip(panel.population, panel.cells, panel.usable, strict=True)
     return np.array(
         [
-            energy(_dense(ours)[:, use], _dense(real)[:, use]) if ours is not None and real is not None else np.nan
+            energy(dense(ours)[:, use], dense(real)[:, use]) if ours is not None and real is not None else np.nan
             for ours, real, use in pairs
         ]
     )
 
 
-def _dense(block: Block) -> np.ndarray:
+def dense(block: Block) -> np.ndarray:
+    """Return cells as a double-precision array."""
     return np.asarray(block if isinstance(block, np.ndarray) else block.toarray(), dtype=np.float64)
 
 
@@ -122,13 +126,14 @@ def energy(x_nf: np.ndarray, y_nf: np.ndarray) -> float:
     >>> round(energy(np.zeros((3, 2)), np.ones((3, 2))), 3)
     2.828
     """
-    across = _distances(x_nf, y_nf).mean()
+    across = distances(x_nf, y_nf).mean()
     # The distance of a cell to itself is zero, so leaving it out changes only what the sum is divided by.
-    within = [_distances(z, z).sum() / (len(z) * (len(z) - 1)) for z in (x_nf, y_nf)]
+    within = [distances(z, z).sum() / (len(z) * (len(z) - 1)) for z in (x_nf, y_nf)]
     return float(2 * across - within[0] - within[1])
 
 
-def _distances(x_nf: np.ndarray, y_nf: np.ndarray) -> np.ndarray:
+def distances(x_nf: np.ndarray, y_nf: np.ndarray) -> np.ndarray:
+    """Euclidean distances ``(n, m)``; exactly 0 between a cell and itself."""
     squared = (x_nf**2).sum(axis=1)[:, None] + (y_nf**2).sum(axis=1) - 2 * x_nf @ y_nf.T
     if x_nf is y_nf:
         np.fill_diagonal(squared, 0.0)

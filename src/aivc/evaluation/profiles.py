@@ -1,0 +1,74 @@
+"""Metric profiles: named sets of metrics for one purpose, or as another benchmark has them."""
+
+from types import MappingProxyType
+
+from aivc.core.errors import UnknownNameError
+from aivc.core.registry import METRICS
+from aivc.evaluation.metrics import Metric
+from aivc.evaluation.metrics_calibration import AURC, WIDTH_ERROR_SPEARMAN
+from aivc.evaluation.metrics_distribution import MMD_RBF, VARIANCE_RATIO
+from aivc.evaluation.metrics_effects import R2_WEIGHTED, RMSE_DELTA, WMSE
+
+PROFILES = MappingProxyType(
+    {
+        "default": (
+            "pearson-delta",
+            "pearson-systema",
+            "cosine-delta",
+            "pds-cosine",
+            "centroid-accuracy",
+            "rank-perturbench",
+            "mse-unbiased",
+            "energy-distance",
+            "coverage90",
+            "width90",
+            "interval-score",
+        ),
+        "perturbench": ("rmse-delta", "cosine-delta", "rank-perturbench"),
+        "systema": ("pearson-systema", "centroid-accuracy"),
+        "weighted": ("wmse", "r2-weighted"),
+        "distribution": ("energy-distance", "mmd-rbf", "variance-ratio"),
+        "calibration": ("coverage90", "width90", "interval-score", "width-error-spearman", "aurc"),
+    }
+)
+
+# Not registered, so that every report does not carry them.
+_ON_REQUEST = MappingProxyType(
+    {each.name: each for each in (RMSE_DELTA, WMSE, R2_WEIGHTED, MMD_RBF, VARIANCE_RATIO, WIDTH_ERROR_SPEARMAN, AURC)}
+)
+
+
+def metric(name: str) -> Metric:
+    """Return a metric by name, registered or kept for a profile.
+
+    Raises:
+        UnknownNameError: No metric has this name.
+
+    >>> metric("wmse").direction
+    'down'
+    """
+    if name in METRICS.names():
+        found: Metric = METRICS.load(name)
+        return found
+    if name not in _ON_REQUEST:
+        remedy = "A package adds one through the entry point aivc.metrics."
+        raise UnknownNameError("metric", name, [*METRICS.names(), *_ON_REQUEST], remedy)
+    return _ON_REQUEST[name]
+
+
+def profile(name: str) -> tuple[Metric, ...]:
+    """Return the metrics of a profile, in the order in which they are shown.
+
+    Args:
+        name: ``default`` (what every evaluation reports), ``perturbench``, ``systema``, ``weighted``,
+            ``distribution`` or ``calibration``.
+
+    Raises:
+        UnknownNameError: No such profile.
+
+    >>> [each.name for each in profile("systema")]
+    ['pearson-systema', 'centroid-accuracy']
+    """
+    if name not in PROFILES:
+        raise UnknownNameError("metric profile", name, PROFILES)
+    return tuple(metric(each) for each in PROFILES[name])
