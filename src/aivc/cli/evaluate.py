@@ -56,6 +56,9 @@ def add(commands: Commands) -> None:
     made.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for scores, report, predictions")
     made.add_argument("--cells", type=positive, default=200, help="cells per predicted population (default 200)")
     made.add_argument("--keep-going", action="store_true", help="report a method that fails instead of stopping")
+    made.add_argument(
+        "--adversaries", action="store_true", help="also score answers without merit, and say which metrics they fool"
+    )
     made.add_argument("--no-predictions", action="store_true", help="write scores and report only")
     made.add_argument("--overwrite", action="store_true", help="replace an earlier evaluation in DIR")
     add_recipe(made)
@@ -145,6 +148,7 @@ def _evaluate(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         cells=args.cells,
         name=name,
         keep_going=args.keep_going,
+        adversaries=args.adversaries,
         sink=None if args.no_predictions else folder.prediction,
         progress=reporter,
     )
@@ -176,7 +180,9 @@ def _outcome(args: argparse.Namespace, folder: Folder, found: Evaluation, report
             [[method, *(by[name] for name in metrics)] for method, by in values.items()],
         ),
         *(f"failed: {item['method']}: {item['error']}" for item in body["failures"]),
+        *body.get("adversaries", {}).get("findings", []),
         f"Report: {files['report']}",
     ]
-    about = {key: body[key] for key in ("data", "split", "methods", "failures", "recipe", "profile_units")}
+    keys = ("data", "split", "methods", "failures", "recipe", "profile_units", "adversaries")
+    about = {key: body[key] for key in keys if key in body}
     return Outcome({**about, "scores": values, "files": files, "seconds": reporter.seconds}, shown)

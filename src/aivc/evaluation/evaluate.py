@@ -15,6 +15,7 @@ from aivc.core.units import COUNTS
 from aivc.core.ur import UR
 from aivc.data.normalize import Block, normalize
 from aivc.data.split import CONTROL_TRAIN, Split
+from aivc.evaluation.adversaries import adversary_panels, judge
 from aivc.evaluation.panel import Panel
 from aivc.evaluation.questions import Exam, Question, targets
 from aivc.evaluation.scores import Evaluation
@@ -61,6 +62,7 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
     cells: int = 200,
     name: str = "",
     keep_going: bool = False,
+    adversaries: bool = False,
     sink: Sink | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -76,6 +78,7 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
         cells: Cells per predicted population.
         name: Of the data, for the report.
         keep_going: Show a method that fails instead of stopping.
+        adversaries: Also score answers without merit, made from the others, and say which metrics they fool.
         sink: Given each predicted population, in the units the decoder writes.
         progress: Told what is being done.
 
@@ -114,8 +117,10 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
     panels = {
         method: _panel(given, np.array(means), exam) for method, given in answers.items() if method not in failures
     }
+    added, made_from = adversary_panels(panels, seed=recipe.seed) if adversaries else ({}, {})
+    panels |= added
     panels[REPLICATE_ROW] = _replicate(panels[BASELINES[0]], [a.question for a in answers[BASELINES[0]]], exam)
-    return Evaluation.of(
+    found = Evaluation.of(
         panels,
         chosen,
         calibration={
@@ -133,6 +138,7 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
             "recipe": vars(recipe),
         },
     )
+    return judge(found, chosen, made_from) if adversaries else found
 
 
 def _unseen(split: Split) -> str:

@@ -107,7 +107,9 @@ def _energy_distance(panel: Panel) -> np.ndarray:
     pairs = zip(panel.population, panel.cells, panel.usable, strict=True)
     return np.array(
         [
-            energy(dense(ours)[:, use], dense(real)[:, use]) if ours is not None and real is not None else np.nan
+            energy(dense(ours)[:, use], dense(real)[:, use])
+            if ours is not None and real is not None and use.any()
+            else np.nan
             for ours, real, use in pairs
         ]
     )

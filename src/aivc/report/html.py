@@ -154,7 +154,8 @@ def evaluation_sections(scores: Mapping[str, Any]) -> list[Section]:
             f"missing {', '.join(missing) or 'nothing'}. Evaluate again with this version of aivc."
         )
     parts = [_failures(scores), _summary(scores), _score_section(scores), _strata(scores), _calibration(scores)]
-    return [part for part in [*parts, _halves(scores), _definitions(scores)] if part is not None]
+    parts += [_adversaries(scores), _halves(scores), _definitions(scores)]
+    return [part for part in parts if part is not None]
 
 
 def _failures(scores: Mapping[str, Any]) -> Section | None:
@@ -288,6 +289,21 @@ def _calibration(scores: Mapping[str, Any]) -> Section | None:
         "Of two that keep their promise, the one with the narrower intervals says more."
     )
     return Section("Are the intervals honest?", text, figures, (table,))
+
+
+def _adversaries(scores: Mapping[str, Any]) -> Section | None:
+    if not (told := scores.get("adversaries")):
+        return None
+    names = list(told["made_from"])
+    made = ", ".join(f"{name.partition(':')[2]} from {source}" for name, source in told["made_from"].items())
+    rows = tuple(
+        (scores["metrics"][metric]["label"], *(verdicts.get(name, "undefined") for name in names))
+        for metric, verdicts in told["verdicts"].items()
+    )
+    found = "\n".join(f"- {line}" for line in told["findings"]) or "- No metric is clearly fooled on these data."
+    columns = ("score", *(name.partition(":")[2] for name in names))
+    table = Table(columns, rows, f"What each score says of answers without merit. Made: {made}.")
+    return Section("Can the scores be fooled?", f"{told['rule']}\n\n{found}", tables=(table,))
 
 
 def _halves(scores: Mapping[str, Any]) -> Section | None:

@@ -1,0 +1,56 @@
+"""Answers without merit on Papalexi 2021 and on a screen whose truth is known: which metrics do they fool?
+
+Run: python benchmarks/adversaries.py
+"""
+
+import json
+import os
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from aivc import Recipe, Split, evaluate, gene_priors, load
+from aivc.data.folds import unseen_perturbation
+from aivc.data.synthetic import synthetic_screen
+
+HERE = Path(__file__).parent
+SPLIT, RESULT = HERE / "splits" / "papalexi2021.json", HERE / "results" / "adversaries.json"
+METHODS = ["nearest", "ridge-on-priors"]
+
+
+def told(outcome: Any, seconds: float) -> dict[str, Any]:
+    """Keep the verdicts and the mean scores; single questions are in the results of the other benchmarks."""
+    values = {m: {name: each["value"] for name, each in row.items()} for m, row in outcome.scores.items()}
+    keep = {key: outcome.body[key] for key in ("data", "split", "profile_units", "seed")}
+    return {**keep, "seconds": round(seconds, 1), "scores": values, "adversaries": outcome.body["adversaries"]}
+
+
+def main() -> None:
+    began = time.perf_counter()
+    cells, truth = synthetic_screen(perturbations=40, features=200, cells=60, controls=300, seed=0)
+    synthetic = evaluate(
+        cells, unseen_perturbation(cells, folds=4), METHODS, parts=truth.priors, name="synthetic", adversaries=True
+    )
+    between = time.perf_counter()
+    papalexi = evaluate(
+        load("papalexi2021"), Split.load(SPLIT), METHODS, parts=gene_priors(), recipe=Recipe(), adversaries=True
+    )
+    found = {
+        "command": "python benchmarks/adversaries.py",
+        "cpus": os.cpu_count(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("aivc", "numpy", "scipy", "pandas")},
+        "synthetic": told(synthetic, between - began),
+        "papalexi2021": told(papalexi, time.perf_counter() - between),
+    }
+    RESULT.write_text(json.dumps(found, indent=1) + "\n")
+    for outcome in (synthetic, papalexi):
+        for metric, row in outcome.body["adversaries"]["verdicts"].items():
+            print(outcome.body["data"]["name"], metric, {name.split(":")[1]: verdict for name, verdict in row.items()})
+        print(*outcome.body["adversaries"]["findings"], sep="\n")
+
+
+if __name__ == "__main__":
+    main()
