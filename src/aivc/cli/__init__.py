@@ -11,6 +11,7 @@ from aivc.cli.grammar import Commands, Parser, UsageError
 from aivc.cli.overview import Version
 from aivc.cli.overview import add as add_overview
 from aivc.cli.screens import add as add_screens
+from aivc.cli.splits import add as add_splits
 
 __all__ = ["main", "parser"]
 
@@ -30,7 +31,7 @@ def parser() -> Parser:
     made = Parser(prog="aivc", description=_DESCRIPTION, epilog=_EPILOG)
     made.add_argument("--version", action=Version, nargs=0, help="show the version and exit")
     commands = Commands(made)
-    for add in (add_overview, add_data, add_cells, add_screens, add_evaluate):
+    for add in (add_overview, add_data, add_cells, add_screens, add_evaluate, add_splits):
         add(commands)
     return made
 
