@@ -92,7 +92,8 @@ def test_means_of_means_weigh_by_cells():
 def test_roles_are_never_mixed():
     cells = screen()
     roles = np.where(np.arange(len(cells)) % 2, "train", "score").astype(object)
-    result = pseudobulk(cells, ["perturbation"], roles=roles)
+    labelled = cells.replace(entities=cells.entities.assign(role=roles))
+    result = pseudobulk(labelled, ["perturbation", "role"])
     assert set(result.entities["role"]) == {"train", "score"}
     score = pseudobulk(cells.take(roles == "score"), ["perturbation"])
     np.testing.assert_array_equal(result.values[(result.entities["role"] == "score").to_numpy()], score.values)

@@ -100,7 +100,6 @@ def pseudobulk(
     by: Sequence[str] = ("context", "perturbation"),
     *,
     units: str | None = None,
-    roles: np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> Measurement:
     """Add cells up per group, reading block by block; cells are never densified.
@@ -110,7 +109,6 @@ def pseudobulk(
         by: Columns that make a group.
         units: None adds counts. Otherwise the mean over cells of the values in these units, normalizing each cell
             first; rows that stand for many ``cells`` weigh as many.
-        roles: ``(n,)`` role of each entity in a split: groups are then split by it too, in a column ``role``.
         progress: Told how many entities are done, of how many.
 
     Returns:
@@ -131,7 +129,7 @@ def pseudobulk(
             f"Sums per group need counts, but the values are in {measurement.units}. "
             f'Ask for means instead: units="{measurement.units}".'
         )
-    measurement, by = _prepared(measurement, by, roles)
+    _require_one_panel(measurement)
     found = groups(measurement, by)
     weight_n = _cells(measurement)
     cells_p = np.bincount(found.codes, weights=weight_n, minlength=len(found))
@@ -149,7 +147,6 @@ def pseudobulk_moments(
     by: Sequence[str] = ("context", "perturbation"),
     *,
     units: str,
-    roles: np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> tuple[Measurement, np.ndarray]:
     """Mean and variance over the cells of each group, in one pass.
@@ -158,7 +155,6 @@ def pseudobulk_moments(
         measurement: Cells, in memory or on disk; each row one cell.
         by: Columns that make a group.
         units: Units of the values, reached by normalizing each cell first.
-        roles: As in `pseudobulk`.
         progress: As in `pseudobulk`.
 
     Returns:
@@ -168,7 +164,7 @@ def pseudobulk_moments(
         UnitsError: The units cannot be reached.
         DataError: A row stands for many cells, an entity has no label, or it cannot be normalized.
     """
-    measurement, by = _prepared(measurement, by, roles)
+    _require_one_panel(measurement)
     if (_cells(measurement) != 1).any():
         raise DataError(
             ["A variance over cells needs one cell per row, but rows stand for many. Start from the cells."]
@@ -185,16 +181,11 @@ def pseudobulk_moments(
     return _table(measurement, mean_pf, found, cells_p, parse_units(units)), spread_pf / free_p[:, None]
 
 
-def _prepared(
-    measurement: Measurement, by: Sequence[str], roles: np.ndarray | None
-) -> tuple[Measurement, Sequence[str]]:
+def _require_one_panel(measurement: Measurement) -> None:
     if measurement.observed is not None and measurement.observed.ndim == 2:
         raise DataError(
             ["Entities were measured on different features, so sums mean nothing. Group each panel by itself."]
         )
-    if roles is None:
-        return measurement, by
-    return measurement.replace(entities=measurement.entities.assign(role=roles)), [*by, "role"]
 
 
 def _cells(measurement: Measurement) -> np.ndarray:

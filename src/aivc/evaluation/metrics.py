@@ -177,7 +177,7 @@ PEARSON_SYSTEMA = Metric(
     chance=0.0,
     best=1.0,
     worst=-1.0,
-    formula="Pearson over genes of (predicted - O, measured - O), O = mean of the training perturbations",
+    formula="Pearson over genes of (predicted - O, measured - O), O = given control + mean effect of training",
     source="Systema, Viñas Torné et al. 2025, Nat Biotechnol",
     undefined="a constant prediction scores 0",
     compute=_pearson_systema,

@@ -25,7 +25,7 @@ class Panel:
         given: ``(p, f)`` mean of the real controls the method was given.
         truth: ``(p, f)`` measured mean profile, of the scoring half.
         control: ``(p, f)`` mean of the real controls kept for scoring.
-        perturbed_mean: ``(p, f)`` mean over training perturbations of their measured profiles (Systema's reference).
+        perturbed_mean: ``(p, f)`` the controls given, plus the mean effect of training (Systema's reference).
         usable: ``(p, f)`` False for a gene that the perturbation itself targets, or that was not measured.
         targeted: ``(f,)`` True for a gene that any perturbation of the panel targets.
         truth_noise: ``(p, f)`` sampling variance of ``truth - control``.
