@@ -3,7 +3,6 @@
 import resource
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -21,7 +20,7 @@ from aivc.data.check import check
 from aivc.data.folds import unseen_perturbation
 from aivc.data.knowledge import priors_for
 from aivc.data.normalize import profile_units
-from aivc.data.stream import pseudobulk
+from aivc.data.stream import Progress, pseudobulk
 from aivc.evaluation.evaluate import evaluate
 from aivc.evaluation.scores import Evaluation
 from aivc.experiments.fit import fit
@@ -35,8 +34,6 @@ METHOD = "ridge-on-priors"
 # Readouts known beforehand: interferon-gamma response genes on the panel (MSigDB Hallmark), and the ERK kinases.
 _RESPONSES = {"papalexi2021": ("PSMB9", "STAT1", "UBE2L6"), "sachs2005": ("p44/42",)}
 _LEVEL = 0.9
-
-Progress = Callable[[str, int, int], None]
 
 
 @final
@@ -172,7 +169,7 @@ def _next_experiment(job: _Job, cell: VirtualCell) -> tuple[Screen, Plan]:
     contexts = sorted(cell.starts)
     ranked = screen(
         cell, asked, response, context=contexts[0], direction="lower", level=_LEVEL,
-        progress=lambda done, total: job.tell("screen", done, total),
+        progress=job.tell,
     )  # fmt: skip
     ranked.save(job.out / "screen.csv")
     plan = propose(ranked, size=96, seed=job.recipe.seed)

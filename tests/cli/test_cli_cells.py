@@ -1,14 +1,18 @@
 """`aivc fit`, `predict`, `screen`, `search` and `propose`: from a file to the next plate."""
 
 import json
+import shutil
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import anndata
 import pandas as pd
 import pytest
 
+import tiny_parts
 from aivc import Schema, VirtualCell
 from aivc.cli import main
+from aivc.core.provenance import Provenance
 
 
 def asked(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, dict]:
@@ -100,6 +104,49 @@ def test_a_question_that_makes_no_sense_is_refused(words, error, remedy, cell, c
     code, said = asked(capsys, "predict", cell, *words)
     assert (code, said["error"]["type"]) == (1, error)
     assert remedy in said["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("G0001", "ko:G0001"), ("g0002", "ko:G0002"), ("JAK1", "ko:JAK1"), ("g0001 + JAK1", "ko:G0001 + ko:JAK1")],
+)
+def test_a_plain_name_is_answered_with_what_was_likely_meant(text, meant, cell, capsys):
+    code, said = asked(capsys, "predict", cell, text)
+    assert (code, said["error"]["type"]) == (1, "PerturbationError")
+    assert said["error"]["message"].endswith(f"Did you mean {meant}?")
+
+
+def test_a_cell_is_fitted_for_a_fold_and_carries_it(small_screen, tmp_path, capsys):
+    words = fit_words(small_screen, tmp_path / "cell")
+    code, said = asked(capsys, *words, "--split", "unseen-perturbation:3", "--fold", 1)
+    assert (code, said["fold"], said["perturbations"]) == (0, 1, 4)
+    saw = VirtualCell.load(tmp_path / "cell").provenance
+    assert {each.split for name, each in saw.items() if name != "priors"} == {said["split"]}
+    assert set(saw) == {"encoder-cellular", "linear-expression", "ridge-on-priors", "priors"}
+    code, said = asked(
+        capsys, *fit_words(small_screen, tmp_path / "none"), "--split", "unseen-perturbation:3", "--fold", 3
+    )
+    assert (code, said["error"]["type"]) == (1, "SplitError")
+
+
+def test_what_priors_were_made_from_lies_beside_them(small_screen, tmp_path):
+    shutil.copytree(small_screen / "priors", tmp_path / "priors")
+    Provenance("a map of pathways", expression=False).save(tmp_path / "priors" / "provenance")
+    words = [*fit_words(small_screen, tmp_path / "cell"), "--priors", tmp_path / "priors"]
+    assert main(list(map(str, words))) == 0
+    assert VirtualCell.load(tmp_path / "cell").provenance["priors"].source == "a map of pathways"
+
+
+def test_a_strangers_manipulator_that_needs_priors_is_told_apart(small_screen, tmp_path, capsys, no_catalog, register):
+    ours = [point for group in ("encoders", "decoders", "wrappers") for point in entry_points(group=f"aivc.{group}")]
+    register(*tiny_parts.POINTS, *ours)
+    words = ["fit", small_screen / "screen.h5ad", "--schema", small_screen / "schema.toml", "--out", tmp_path / "cell"]
+    words += ["--manipulator", "tiny-manipulator", "--members", 2, "--dim", 3]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiny_parts.TinyManipulator, "needs_parts", True)
+        code, said = asked(capsys, *words)
+    assert (code, said["error"]["type"]) == (1, "UnavailableError")
+    assert "tiny-manipulator cannot do without" in said["error"]["message"]
 
 
 def test_from_a_screen_to_the_next_plate(cell, genes, tmp_path, capsys):

@@ -88,6 +88,26 @@ def test_interrupted_is_130(capsys):
     assert (code, json.loads(out)["error"]["type"]) == (130, "KeyboardInterrupt")
 
 
+@pytest.mark.parametrize("option", [[], ["--json"]])
+def test_interrupted_while_modules_are_read_is_one_line(option):
+    script = """
+import sys
+class Finger:
+    def find_spec(self, name, *_):
+        if name == "aivc.cli.grammar":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Finger())
+from aivc.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+    done = subprocess.run([sys.executable, "-c", script, "parts", *option], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    if option:
+        assert json.loads(done.stdout)["error"]["type"] == "KeyboardInterrupt"
+    else:
+        assert done.stderr == "error: Interrupted before any work started.\n"
+
+
 def test_a_file_that_cannot_be_written_is_a_refusal(tmp_path, capsys):
     def writes(args, reporter):
         (tmp_path / "file").write_text("a file")

@@ -11,6 +11,11 @@ from aivc.data.read import read
 from aivc.data.split import Fold, Split
 
 
+def run(said: list, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict]:
+    code = main([*map(str, said), *([] if "--json" in said else ["--json"])])
+    return code, json.loads(capsys.readouterr().out)
+
+
 def words(folder: Path, split: object) -> list[str]:
     file, schema = folder / "screen.h5ad", folder / "schema.toml"
     return [str(word) for word in ("splits", "check", file, "--schema", schema, "--split", split)]
@@ -32,6 +37,36 @@ def test_a_leaking_split_is_told_with_exit_code_1(small_screen, tmp_path, capsys
     said = capsys.readouterr().out
     assert "1 leak found." in said
     assert "perturbed entities both tested and trained on" in said
+
+
+def test_cells_and_other_data_are_looked_through(small_screen, tmp_path, capsys):
+    cell = tmp_path / "cell"
+    fit = [
+        "fit",
+        small_screen / "screen.h5ad",
+        "--schema",
+        small_screen / "schema.toml",
+        "--members",
+        "0",
+        "--dim",
+        "3",
+    ]
+    fit += ["--manipulator", "mean-effect", "--priors", small_screen / "priors", "--overwrite", "--out", cell]
+    check = [*words(small_screen, "unseen-perturbation:2"), "--cell", cell, "--json"]
+    code, said = run([*fit, "--split", "unseen-perturbation:2", "--fold", 1], capsys)
+    code, said = run(check, capsys)
+    assert (code, said["clean"]) == (0, True)
+    assert said["cells"] == [str(cell)]
+    run(fit, capsys)
+    code, said = run(check, capsys)
+    assert code == 1
+    assert {each["kind"] for each in said["findings"] if each["severity"] == "leak"} == {"part", "shared-controls"}
+    copy = f"{small_screen / 'screen.h5ad'}:{small_screen / 'schema.toml'}"
+    code, said = run([*words(small_screen, "unseen-perturbation:2"), "--others", copy], capsys)
+    assert (code, said["others"]) == (1, [copy])
+    code, said = run([*words(small_screen, "unseen-perturbation:2"), "--others", "kang2019"], capsys)
+    assert (code, said["error"]["type"]) == (1, "SchemaError")
+    assert "mine.h5ad:mine.toml" in said["error"]["message"]
 
 
 @pytest.mark.parametrize("option", [["--split", "no-such-kind:2"], []])

@@ -6,6 +6,7 @@ import pytest
 
 from aivc.core.errors import IntegrityError, SpaceError, UnknownNameError
 from aivc.core.perturbation import Perturbation
+from aivc.core.provenance import Provenance
 from aivc.core.scale import Scale
 from aivc.core.virtual_cell import VirtualCell
 from tiny_parts import TinyDecoder, TinyEncoder, TinyManipulator
@@ -42,6 +43,31 @@ def test_disk_round_trip_answers_to_the_last_bit(tiny_cell, saved, control):
     assert set(back.instruments) == {"move", "read"}
     back.save(saved.parent / "again")
     assert (saved.parent / "again" / "cell.json").read_bytes() == (saved / "cell.json").read_bytes()
+
+
+def test_what_the_parts_were_made_from_is_saved_once_and_comes_back(tiny_cell, tmp_path):
+    seen = Provenance(
+        "a screen", 3, np.array([7, 5, 2**63], np.uint64), pairs=(("A", "ko:G00"),), donors=("d1",), fold=0
+    )
+    told = {"encoder-cellular": seen, "move": Provenance.from_state(seen.state()), "read": Provenance()}
+    cell = VirtualCell(tiny_cell.encoders, tiny_cell.instruments, tiny_cell.card, provenance=told)
+    cell.save(tmp_path)
+    assert sorted(path.name for path in (tmp_path / "provenance").iterdir()) == ["0", "1"]
+    back = VirtualCell.load(tmp_path).provenance
+    assert {name: each.digest for name, each in back.items()} == {name: each.digest for name, each in told.items()}
+    assert back["move"].perturbations == ("ko:G00",)
+    np.testing.assert_array_equal(back["move"].marks, np.array([5, 7, 2**63], np.uint64))
+
+
+def test_an_altered_provenance_is_refused(tiny_cell, tmp_path):
+    cell = VirtualCell(tiny_cell.encoders, tiny_cell.instruments, provenance={"move": Provenance("a screen")})
+    cell.save(tmp_path)
+    Provenance("another screen").save(tmp_path / "provenance" / "0")
+    with pytest.raises(IntegrityError, match=r"'move' was made from was altered.*Fetch the cell again"):
+        VirtualCell.load(tmp_path)
+    rewrite(tmp_path, lambda body: body.update(provenance={"move": 3}))
+    with pytest.raises(IntegrityError, match="lists no provenance"):
+        VirtualCell.load(tmp_path)
 
 
 def test_saved_cell_is_json_and_safetensors_only(saved):

@@ -67,9 +67,9 @@ def test_few_and_many_groups_give_the_same_sums(groups_wanted):
 
 def test_disk_is_read_in_blocks_and_progress_told():
     disk, told = Disk(sparse.csr_matrix(screen(np.asarray).values)), []
-    pseudobulk(screen(lambda _: disk), progress=lambda done, of: told.append((done, of)))
+    pseudobulk(screen(lambda _: disk), progress=lambda *each: told.append(each))
     assert disk.largest == 64
-    assert told[-1] == (500, 500)
+    assert told[-1] == ("profiles", 500, 500)
     assert len(told) == 8
 
 

@@ -6,16 +6,15 @@ import os
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import sparse
 
 from aivc.core.errors import SplitError, UnavailableError
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.data import catalog
 from aivc.data import folds as ask
+from aivc.data.compounds import compound
 from aivc.data.split import CONTROL_SCORE, CONTROL_TRAIN, SCORE, TRAIN, Fold, Split
 from aivc.data.synthetic import synthetic_screen
-from aivc.evaluation.fingerprints import Fingerprints
-from aivc.evaluation.leakage import check_split, compound
+from aivc.evaluation.leakage import check_split
 
 
 @pytest.fixture(scope="module")
@@ -256,19 +255,3 @@ def test_rows_that_hold_little_are_not_called_copies():
     report = check_split(same, one_fold("perturbation", "ko:A"))
     assert report.leaks == ()
     assert kinds(report, "note") >= {"duplicate-cells"}
-
-
-def test_fingerprints_do_not_depend_on_form(cells):
-    marks = Fingerprints.of(cells).marks
-    assert len(set(marks)) == len(cells)
-    order = np.random.default_rng(1).permutation(len(cells.features))
-    zeros = cells.values.tocoo()
-    zeros = sparse.csr_matrix(
-        (np.append(zeros.data, 0), (np.append(zeros.row, 0), np.append(zeros.col, 0))), shape=cells.values.shape
-    )
-    for form in (
-        cells.select(cells.features[order]),
-        cells.replace(values=cells.dense()),
-        cells.replace(values=zeros),
-    ):
-        np.testing.assert_array_equal(Fingerprints.of(form).marks, marks)

@@ -68,6 +68,9 @@ def test_only_a_folder_of_our_own_is_overwritten(tmp_path):
     cells = labeled(["ko:A", "ko:B"], ["x"])
     out = tmp_path / "out"
     Folder.claim(out, cells, unseen_perturbation(cells, folds=2))
+    with pytest.raises(IntegrityError, match=r"unfinished evaluation.*do it again with --overwrite"):
+        require_free(out)
+    (out / "scores.json").write_text("{}")
     with pytest.raises(IntegrityError, match="earlier evaluation"):
         require_free(out)
     require_free(out, overwrite=True)

@@ -109,7 +109,7 @@ def test_a_screen_cut_off_goes_on_to_the_same_table(world, tmp_path, monkeypatch
     monkeypatch.setattr(asking, "_KEPT_AT_ONCE", 5)
     whole = screen(cell, asked, "G0060")
 
-    def stop(done, total):
+    def stop(what, done, total):
         if done >= 5:
             raise KeyboardInterrupt
 
@@ -119,7 +119,7 @@ def test_a_screen_cut_off_goes_on_to_the_same_table(world, tmp_path, monkeypatch
         file.write('{"perturbation": "ko:G0')
     told = []
     again = screen(cell, asked, "G0060", checkpoint=path, progress=lambda *each: told.append(each))
-    assert told == [(10, 12), (12, 12)]
+    assert told == [("asking", 10, 12), ("asking", 12, 12)]
     assert again.table.equals(whole.table)
     assert screen(cell, asked, "G0060", checkpoint=path).table.equals(whole.table)
 

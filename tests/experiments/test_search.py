@@ -60,7 +60,7 @@ def test_finds_a_pair_planted_in_the_screen(world):
     assert found.table.iloc[0]["closes"] > alone.table.iloc[0]["closes"]
     assert bool(found.table.iloc[0]["seen"])
     assert len(found) == 10 + 45
-    assert told[-1] == (45, 45)
+    assert told[-1] == ("asking", 45, 45)
 
 
 def test_only_pairs_that_can_be_given_together(world):

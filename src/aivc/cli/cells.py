@@ -1,7 +1,9 @@
 """`aivc fit` and `aivc predict`: learn a virtual cell from a screen, and ask it what a perturbation would do."""
 
 import argparse
+import re
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,12 @@ import numpy as np
 from rich.console import RenderableType
 
 from aivc.cli.console import Outcome, Reporter, table
-from aivc.cli.evaluate import add_recipe, recipe
+from aivc.cli.evaluate import add_recipe, make_split, recipe
 from aivc.cli.grammar import Commands, natural, positive
-from aivc.cli.sources import add_priors, add_schema, add_source, measured, priors
-from aivc.core.errors import ControlError, IntegrityError, SchemaError
+from aivc.cli.sources import add_priors, add_schema, add_source, made_from, measured, priors
+from aivc.core.errors import ControlError, IntegrityError, PerturbationError, SchemaError
 from aivc.core.measurement import CONTROL
-from aivc.core.perturbation import Perturbation
+from aivc.core.perturbation import Agent, Perturbation
 from aivc.core.prediction import Applicability
 from aivc.core.registry import MANIPULATORS
 from aivc.core.ur import UR
@@ -23,6 +25,9 @@ from aivc.core.virtual_cell import VirtualCell
 from aivc.evaluation.output import write_population
 from aivc.experiments.fit import fit
 from aivc.experiments.foretell import Foretold, foretell
+
+# Names without a kind, such as a person writes who has only knocked genes out so far.
+_NAMES = re.compile(r"\s*[\w.-]+(\s*\+\s*[\w.-]+)*\s*")
 
 
 def add(commands: Commands) -> None:
@@ -34,6 +39,7 @@ def add(commands: Commands) -> None:
         examples=(
             "aivc fit papalexi2021 --out cell/",
             "aivc fit screen.h5ad --schema screen.toml --manipulator mean-effect --out cell/",
+            "aivc fit papalexi2021 --split split.json --fold 0 --out cell-0/",
         ),
     )
     add_source(made)
@@ -42,6 +48,13 @@ def add(commands: Commands) -> None:
     )
     made.add_argument("--out", type=Path, required=True, metavar="CELL_DIR", help="folder for the virtual cell")
     made.add_argument("--overwrite", action="store_true", help="replace a virtual cell in CELL_DIR")
+    made.add_argument(
+        "--split",
+        metavar="SPLIT.json|KIND",
+        default="",
+        help="fit for one fold of a split, as `aivc evaluate` takes it",
+    )
+    made.add_argument("--fold", type=natural, default=0, help="which fold, from 0 (default 0)")
     add_recipe(made)
     add_priors(made)
     made = commands.add(
@@ -77,7 +90,17 @@ def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     measurement, name = measured(args.data, args.schema, on_disk=args.on_disk, reporter=reporter)
     parts = priors(measurement, [args.manipulator], args.priors, reporter)
     reporter(f"fitting {args.manipulator}", 0, 0)
-    cell = fit(measurement, args.manipulator, parts=parts, recipe=made, progress=reporter)
+    split = make_split(args.split, measurement, seed=args.seed) if args.split else None
+    cell = fit(
+        measurement,
+        args.manipulator,
+        parts=parts,
+        recipe=made,
+        split=split,
+        fold=args.fold,
+        made_from=made_from(args.priors),
+        progress=reporter,
+    )
     _save(cell, args.out)
     body = {
         "cell": args.out,
@@ -90,6 +113,7 @@ def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         "perturbations": len(cell.card["perturbations"]),
         "units": cell.card["units"],
         "recipe": vars(made),
+        **({"split": split.digest, "fold": args.fold} if split else {}),
         "seconds": reporter.seconds,
     }
     said = (
@@ -121,9 +145,9 @@ def _save(cell: VirtualCell, folder: Path) -> None:
 
 
 def _predict(args: argparse.Namespace, reporter: Reporter) -> Outcome:
-    asked = Perturbation.parse(args.perturbation)
     reporter("loading the cell", 0, 0)
     cell = VirtualCell.load(args.cell)
+    asked = _asked(args.perturbation, cell)
     start = _start(cell, args, reporter)
     reporter(f"asking about {asked}", 0, 0)
     said = foretell(cell, start, asked, cells=args.cells)
@@ -140,6 +164,21 @@ def _predict(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     shown: list[RenderableType] = [title, table(columns, values), _evidence(body)]
     shown += [f"Written: {path}" for path in written.values()]
     return Outcome({**body, "seconds": reporter.seconds}, shown)
+
+
+def _asked(text: str, cell: VirtualCell) -> Perturbation:
+    """Read a perturbation; plain names are refused with the text that was likely meant."""
+    try:
+        return Perturbation.parse(text)
+    except PerturbationError as error:
+        seen = [agent for each in cell.card.get("perturbations", ()) for agent in Perturbation.parse(str(each)).agents]
+        if _NAMES.fullmatch(text) and seen:
+            spelled = {agent.target.casefold(): agent.target for agent in seen}
+            kind = Counter(agent.kind for agent in seen).most_common(1)[0][0]
+            names = [name.strip() for name in text.split("+")]
+            meant = " + ".join(str(Agent(kind, spelled.get(name.casefold(), name))) for name in names)
+            error.add_note(f"Did you mean {meant}?")
+        raise
 
 
 def _start(cell: VirtualCell, args: argparse.Namespace, reporter: Reporter) -> UR:

@@ -140,7 +140,7 @@ def _screen(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         context=args.context,
         direction=direction,
         checkpoint=journal,
-        progress=lambda done, total: reporter("asking", done, total),
+        progress=reporter,
     )
     _save(found, args.out)
     journal.unlink(missing_ok=True)
@@ -162,7 +162,7 @@ def _search(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         context=args.context,
         pairs=args.pairs,
         beam=args.beam,
-        progress=lambda done, total: reporter("asking", done, total),
+        progress=reporter,
     )
     if args.out is not None:
         _save(found, args.out)

@@ -8,6 +8,8 @@ from aivc.cli.grammar import Parser
 from aivc.core.errors import DataError, SchemaError, UnavailableError, UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
+from aivc.core.provenance import FOLDER, Provenance
+from aivc.core.registry import MANIPULATORS
 from aivc.core.ur import UR
 from aivc.data import catalog
 from aivc.data.check import check
@@ -15,7 +17,6 @@ from aivc.data.knowledge import missing, priors_for
 from aivc.data.read import read
 from aivc.data.schema import Schema
 
-NEED_PRIORS = ("ridge-on-priors", "nearest")
 _REMEDY = (
     "Choose a method that needs none (--manipulator mean-effect, --methods mean-effect), or bring knowledge of the "
     "targets with --priors FOLDER."
@@ -85,6 +86,12 @@ def measured(data: str, schema: str, *, on_disk: bool, reporter: Reporter) -> tu
     return read(path, declared, backed=on_disk), path.name
 
 
+def made_from(folder: str) -> Provenance | None:
+    """Read what a saved UR was made from, where that lies beside it in a folder named ``provenance``."""
+    told = Path(folder) / FOLDER
+    return Provenance.load(told) if folder and told.is_dir() else None
+
+
 def priors(measurement: Measurement, methods: Sequence[str], folder: str, reporter: Reporter) -> UR | None:
     """Fetch what is known about the targets; None where nothing is, and no method asked for needs it.
 
@@ -98,7 +105,7 @@ def priors(measurement: Measurement, methods: Sequence[str], folder: str, report
         DataError: A method needs knowledge, but no target of the screen is known.
         UnavailableError: A method needs knowledge, but it is not here.
     """
-    needing = [name for name in dict.fromkeys(methods) if name in NEED_PRIORS]
+    needing = [name for name in dict.fromkeys(methods) if MANIPULATORS.load(name).needs_parts]
     asked = [Perturbation.parse(text) for text in sorted(set(map(str, measurement.perturbations)))]
     targets = sorted({name for each in asked for name in (*each.genes, *each.targets)})
     genes = {gene for each in asked for gene in each.genes}

@@ -125,9 +125,11 @@ class Manipulator(Part):
 
     Attributes:
         reads: Space it was fitted on.
+        needs_parts: Whether ``fit`` cannot do without ``parts``, so that they are fetched, or missed, before any work.
     """
 
     group: ClassVar[str] = "manipulators"
+    needs_parts: ClassVar[bool] = False
     reads: Space
 
     @classmethod

@@ -14,6 +14,7 @@ from aivc.core.errors import IntegrityError, SpaceError, UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Prediction
+from aivc.core.provenance import FOLDER, Provenance
 from aivc.core.scale import Scale
 from aivc.core.state import State, read_json, write_text
 from aivc.core.ur import UR
@@ -32,6 +33,8 @@ class VirtualCell:
         instruments: Manipulators and decoders, by the name you give them.
         card: JSON-ready notes: data, training set, scores, licence.
         starts: Control states by context, so that the cell can be asked without the data it was fitted on.
+        provenance: What each part was fitted on, by its name in ``parts``; also of what it was given: ``priors``, or
+            the ``features`` that were chosen for it. What is not listed is unknown.
 
     Raises:
         SpaceError: An instrument reads a space that no encoder writes, or control states lie in one.
@@ -41,11 +44,13 @@ class VirtualCell:
     instruments: Mapping[str, Manipulator | Decoder]
     card: Mapping[str, Any] = field(default_factory=dict)
     starts: Mapping[str, UR] = field(default_factory=dict)
+    provenance: Mapping[str, Provenance] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "encoders", MappingProxyType(dict(self.encoders)))
         object.__setattr__(self, "instruments", MappingProxyType(dict(self.instruments)))
         object.__setattr__(self, "starts", MappingProxyType(dict(self.starts)))
+        object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
         written = {encoder.writes for encoder in self.encoders.values()}
         for name, instrument in self.instruments.items():
             if instrument.reads not in written:
@@ -57,6 +62,11 @@ class VirtualCell:
         for context, start in self.starts.items():
             if start.space not in written:
                 raise SpaceError(f"The control states of {context!r} lie in {start.space}. Encode them with this cell.")
+
+    @property
+    def parts(self) -> dict[str, Encoder | Manipulator | Decoder]:
+        """Every part, by the name of the folder it is saved in."""
+        return {**{f"encoder-{scale}": part for scale, part in self.encoders.items()}, **self.instruments}
 
     def start(self, context: str = "") -> UR:
         """Control states of a context; of the only one, unless named.
@@ -122,11 +132,11 @@ class VirtualCell:
         """Write ``cell.json`` and one folder per part, as JSON and safetensors."""
         folder = Path(folder)
         parts: dict[str, dict[str, Any]] = {}
-        encoders = {f"encoder-{scale}": part for scale, part in self.encoders.items()}
+        encoders = {f"encoder-{scale}" for scale in self.encoders}
         for key in self.instruments:
             if key in encoders or not _PLAIN.fullmatch(key):
                 raise IntegrityError(f"An instrument's name becomes a folder: {key!r} cannot. Rename it.")
-        for key, part in {**encoders, **self.instruments}.items():
+        for key, part in self.parts.items():
             state = part.state()
             state.save(folder / "parts" / key)
             parts[key] = {
@@ -137,7 +147,14 @@ class VirtualCell:
             }
         for i, start in enumerate(self.starts.values()):
             start.save(folder / "starts" / str(i))
+        # Parts that were fitted on the same entities share what says so.
+        told = {each.digest: each for each in self.provenance.values()}
+        for i, each in enumerate(told.values()):
+            each.save(folder / FOLDER / str(i))
         body = {"format": FORMAT, "parts": parts, "card": dict(self.card), "starts": list(self.starts)}
+        if told:
+            places = {digest: {"at": i, "digest": digest} for i, digest in enumerate(told)}
+            body["provenance"] = {name: places[each.digest] for name, each in self.provenance.items()}
         write_text(folder / "cell.json", json.dumps(body, indent=1, sort_keys=True) + "\n")
 
     @classmethod
@@ -163,7 +180,23 @@ class VirtualCell:
             else:
                 instruments[key] = part
         starts = {str(name): UR.load(folder / "starts" / str(i)) for i, name in enumerate(body.get("starts", []))}
-        return cls(encoders, instruments, body.get("card", {}), starts)
+        return cls(encoders, instruments, body.get("card", {}), starts, _load_provenance(folder, body))
+
+
+def _load_provenance(folder: Path, body: Mapping[str, Any]) -> dict[str, Provenance]:
+    try:
+        places = {
+            str(name): (int(each["at"]), str(each["digest"])) for name, each in body.get("provenance", {}).items()
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise IntegrityError(
+            f"{folder / 'cell.json'} lists no provenance ({error!r}). Fetch the cell again."
+        ) from error
+    told = {at: Provenance.load(folder / FOLDER / str(at)) for at in sorted({at for at, _ in places.values()})}
+    for name, (at, digest) in places.items():
+        if told[at].digest != digest:
+            raise IntegrityError(f"What {name!r} was made from was altered after it was saved. Fetch the cell again.")
+    return {name: told[at] for name, (at, _) in places.items()}
 
 
 def _load_part(folder: Path, key: str, entry: Any) -> Any:

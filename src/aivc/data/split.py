@@ -223,7 +223,12 @@ class Split:
 
 def data_digest(measurement: Measurement) -> str:
     """Return the sha256 of the entity names, whatever their order."""
-    return hashlib.sha256("\n".join(sorted(map(str, measurement.entities.index))).encode()).hexdigest()
+    return names_digest(measurement.entities.index)
+
+
+def names_digest(names: Iterable[object]) -> str:
+    """Return the sha256 of names, whatever their order."""
+    return hashlib.sha256("\n".join(sorted(map(str, names))).encode()).hexdigest()
 
 
 def check_roles(roles: np.ndarray, measurement: Measurement) -> None:

@@ -14,7 +14,8 @@ from aivc.core.measurement import Measurement, Rows
 from aivc.core.units import COUNTS, parse_units
 from aivc.data.normalize import Block, normalize_block, require_path
 
-Progress: TypeAlias = Callable[[int, int], None]
+# Told what is being done, how far, of how much.
+Progress: TypeAlias = Callable[[str, int, int], None]
 
 CHUNK = 16384
 
@@ -109,7 +110,7 @@ def pseudobulk(
         by: Columns that make a group.
         units: None adds counts. Otherwise the mean over cells of the values in these units, normalizing each cell
             first; rows that stand for many ``cells`` weigh as many.
-        progress: Told how many entities are done, of how many.
+        progress: Told what is being done, how many entities are done, of how many.
 
     Returns:
         One row per non-empty group, sorted, named by its labels joined by ``|``, with a column ``cells``; values dense.
@@ -200,7 +201,7 @@ def _blocks(measurement: Measurement, units: str | None, progress: Progress | No
     for where, block in chunks(measurement, CHUNK):
         yield where, normalize_block(block, target, measurement.observed) if change else block
         if progress is not None:
-            progress(where.stop, len(measurement))
+            progress("profiles", where.stop, len(measurement))
 
 
 def _squared(block: Block) -> Block:

@@ -173,7 +173,7 @@ def write_synthetic_h5ad(
         contexts: Cell lines.
         seed: Draws everything.
         block: Cells held at a time.
-        progress: Told how many cells are written, of how many.
+        progress: Told what is being done, how many cells are written, of how many.
 
     Raises:
         DataError: There are more knock-outs than genes.
@@ -193,7 +193,7 @@ def write_synthetic_h5ad(
             _append(group["indices"], counts.indices)
             pointer.append(counts.indptr[1:].astype(np.int64) + pointer[-1][-1])
             if progress is not None:
-                progress(start + counts.shape[0], cells)
+                progress("cells", start + counts.shape[0], cells)
         group.create_dataset("indptr", data=np.concatenate(pointer))
         _write_tables(file, world, {name: np.concatenate([c[name] for c in codes]) for name in codes[0]})
     return truth

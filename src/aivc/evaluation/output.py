@@ -191,6 +191,11 @@ def require_free(path: Path, *, overwrite: bool = False) -> None:
         raise IntegrityError(
             f"{path} holds files that no evaluation wrote, such as {strange[0].name}. Choose an empty or a new folder."
         )
+    if files and not overwrite and not (path / SCORES).is_file():
+        raise IntegrityError(
+            f"{path} holds an unfinished evaluation, without {SCORES}: it runs still, or was interrupted. If no other "
+            "process writes there, do it again with --overwrite, or choose another folder."
+        )
     if files and not overwrite:
         raise IntegrityError(
             f"{path} holds an earlier evaluation. Choose another folder, or allow overwriting it (--overwrite)."

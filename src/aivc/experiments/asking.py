@@ -80,7 +80,7 @@ def ask(
         perturbations: What to ask about.
         row: Reduces an answer to what is kept, ``perturbation`` among it.
         journal: Where finished rows are kept, so that work cut off goes on.
-        progress: Told how many are done, of how many.
+        progress: Told what is being done, how many are done, of how many.
     """
     done = {each["perturbation"]: each for each in (journal.read() if journal else [])}
     todo = [each for each in perturbations if str(each) not in done]
@@ -90,7 +90,7 @@ def ask(
         if journal:
             journal.add(rows)
         if progress:
-            progress(len(perturbations) - len(todo) + first + len(rows), len(perturbations))
+            progress("asking", len(perturbations) - len(todo) + first + len(rows), len(perturbations))
     return [done[str(each)] for each in perturbations]
 
 

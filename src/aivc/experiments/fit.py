@@ -10,11 +10,15 @@ from aivc.core.contracts import Decoder, Manipulator
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import HeldOut
+from aivc.core.provenance import Provenance
 from aivc.core.registry import WRAPPERS
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
+from aivc.data.split import CONTROL_TRAIN, TRAIN, Split
+from aivc.data.stream import Progress
 from aivc.experiments.groundwork import Groundwork, Recipe, groundwork
-from aivc.experiments.summary import Progress, summarize
+from aivc.experiments.origins import notes_of, origins
+from aivc.experiments.summary import summarize
 
 # The profile of a linear decoder does not depend on how many states it reads; calibration needs no more than these.
 _STATES_TO_CALIBRATE = 16
@@ -22,16 +26,19 @@ _STATES_TO_CALIBRATE = 16
 _CALIBRATED = 500
 
 
-def fit(
+def fit(  # noqa: PLR0913 - each one is a question a user may ask
     measurement: Measurement,
     manipulator: str = "ridge-on-priors",
     *,
     parts: UR | None = None,
     recipe: Recipe | None = None,
     settings: Mapping[str, Any] | None = None,
+    split: Split | None = None,
+    fold: int = 0,
+    made_from: Provenance | None = None,
     progress: Progress | None = None,
 ) -> VirtualCell:
-    """Fit a virtual cell on a screen.
+    """Fit a virtual cell on a screen. It carries what each of its parts was fitted on.
 
     Args:
         measurement: Cells with their controls, in memory or on disk; or an effect-level table.
@@ -39,10 +46,14 @@ def fit(
         parts: Molecular UR of possible targets, such as `aivc.data.knowledge.gene_priors`.
         recipe: Encoder, decoder, and their sizes.
         settings: Further arguments of the manipulator's ``fit``.
+        split: Fit for one fold of it: on what it trains on and the controls it gives to methods, and nothing else.
+        fold: Which fold.
+        made_from: What ``parts`` were made from, where they are not the catalog's.
         progress: Told what is being done.
 
     Raises:
         ControlError: No controls, or none in some context.
+        SplitError: The split does not fit the data.
         UnknownNameError: A part is not registered.
 
     >>> from aivc.data.synthetic import synthetic_screen
@@ -52,10 +63,15 @@ def fit(
     ['linear-expression', 'mean-effect']
     """
     recipe = recipe or Recipe()
+    asked: dict[str, Any] = {}
+    if split is not None:
+        measurement = measurement.take(np.isin(split.roles(measurement, fold).astype(str), (TRAIN, CONTROL_TRAIN)))
+        asked = {"split": split.digest, "fold": fold}
     ground = groundwork(summarize(measurement, seed=recipe.seed, progress=progress), recipe)
     cell = assemble(ground, manipulator, parts=parts, settings=settings)
-    card = {**cell.card, "cells": int(measurement.mass.sum()), "data": dict(measurement.provenance)}
-    return VirtualCell(cell.encoders, cell.instruments, card, cell.starts)
+    told = origins(cell, ground, measurement, parts=parts, made_from=made_from, **asked, progress=progress)
+    card = {**cell.card, "cells": int(measurement.mass.sum()), "data": notes_of(measurement), **asked}
+    return VirtualCell(cell.encoders, cell.instruments, card, cell.starts, told)
 
 
 def assemble(
@@ -64,7 +80,7 @@ def assemble(
     *,
     parts: UR | None = None,
     settings: Mapping[str, Any] | None = None,
-    shuffled: bool = False,
+    shuffled: str | None = None,
 ) -> VirtualCell:
     """Fit one manipulator on the groundwork, with its ensemble and its calibration.
 
@@ -73,7 +89,8 @@ def assemble(
         manipulator: Registered name.
         parts: Molecular UR of possible targets, for manipulators that use it.
         settings: Further arguments of its ``fit``.
-        shuffled: Permute the perturbation labels first: the negative control, which must lose what the labels tell.
+        shuffled: Permute first which ``perturbation`` did what, whose ``priors`` are whose, or in which ``context`` an
+            effect was seen: the negative control, which must lose what that input tells.
 
     Raises:
         UnknownNameError: No such manipulator.
@@ -98,10 +115,18 @@ def _fit(
     name: str,
     parts: UR | None,
     settings: Mapping[str, Any],
-    shuffled: bool,  # noqa: FBT001
+    shuffled: str | None,
 ) -> Manipulator:
     recipe = ground.recipe
-    states = _shuffle(ground.states, recipe.seed) if shuffled else ground.states
+    states = ground.states
+    if shuffled == "perturbation":
+        states = _shuffle_perturbations(states, recipe.seed)
+    if shuffled == "context":
+        states = _shuffle_contexts(states, recipe.seed)
+    if shuffled == "priors" and parts is not None:
+        # Every target keeps some target's knowledge, so that it is no less known, only wrongly.
+        order = np.random.default_rng(recipe.seed).permutation(len(parts))
+        parts = UR(parts.values[order], parts.space, parts.entities, parts.variance, parts.mass)
     ensemble = WRAPPERS.load("ensemble")
     fitted = ensemble.fit(
         states, parts=parts, seed=recipe.seed, manipulator=name, members=recipe.members, settings=settings
@@ -110,13 +135,35 @@ def _fit(
     return fitted
 
 
-def _shuffle(states: UR, seed: int) -> UR:
+def _shuffle_perturbations(states: UR, seed: int) -> UR:
     """Permute which perturbation did what, keeping each one's batches together."""
     texts = np.unique(states.perturbations.astype(str))
     texts = texts[texts != CONTROL]
     other = dict(zip(texts, np.random.default_rng(seed).permutation(texts), strict=True))
     swapped = [str(other.get(str(text), CONTROL)) for text in states.perturbations]
     return UR(states.values, states.space, states.entities.assign(perturbation=swapped), states.variance, states.mass)
+
+
+def _shuffle_contexts(states: UR, seed: int) -> UR:
+    """Permute in which context each effect was seen: states move with their effect to the other context's control."""
+    contexts, texts = states.contexts.astype(str), states.perturbations.astype(str)
+    names, rng = np.unique(contexts), np.random.default_rng(seed)
+    control = {
+        name: np.average(states.values[rows], axis=0, weights=states.mass[rows])
+        for name in names
+        if (rows := (contexts == name) & (texts == CONTROL)).any()
+    }
+    values, moved = np.array(states.values, dtype=float), contexts.astype(object)
+    for text in sorted(set(texts) - {CONTROL}):
+        rows = np.flatnonzero(texts == text)
+        here = sorted(set(contexts[rows]) & set(control))
+        other = dict(zip(here, rng.permutation(here), strict=True))
+        for row in rows:
+            target = str(other.get(contexts[row], contexts[row]))
+            if target != contexts[row]:
+                values[row] += control[target] - control[contexts[row]]
+                moved[row] = target
+    return UR(values, states.space, states.entities.assign(context=moved), states.variance, states.mass)
 
 
 def _foretell(

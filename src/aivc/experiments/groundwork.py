@@ -58,6 +58,7 @@ class Groundwork:
         profiles: ``(p, f)`` mean profiles behind them.
         variance: ``(f,)`` variance of one control cell, in the units of the profiles.
         controls: By context, a few hundred control states that have the mean of all its training controls.
+        cells: ``(n,)`` names of the entities that encoder and decoder were fitted on.
         inner: The same without some of it, and which contexts and perturbations those are; for calibration.
     """
 
@@ -68,6 +69,7 @@ class Groundwork:
     profiles: Measurement
     variance: np.ndarray
     controls: Mapping[str, UR]
+    cells: np.ndarray
     inner: tuple[tuple["Groundwork", tuple[tuple[str, str], ...]], ...] = ()
 
     def start(self, context: str) -> UR:
@@ -150,7 +152,8 @@ def _lay(summary: Summary, recipe: Recipe) -> Groundwork:
     rows = profiles.perturbations == CONTROL
     weight = np.maximum(profiles.mass[rows] - 1, 0)[:, None] * np.isfinite(summary.variance[rows])
     variance = (np.nan_to_num(summary.variance[rows]) * weight).sum(axis=0) / np.maximum(weight.sum(axis=0), 1)
-    return Groundwork(recipe, encoder, decoder, states, profiles, variance, controls)
+    names = cells.entities.index.to_numpy(dtype=object)
+    return Groundwork(recipe, encoder, decoder, states, profiles, variance, controls, names)
 
 
 def _start(control: UR, states: UR, context: str, seed: int) -> UR:

@@ -1,8 +1,7 @@
 """One pass over the cells, whatever their number: mean profiles of every group, and a sample that fits in memory."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias, final
+from typing import final
 
 import numpy as np
 import pandas as pd
@@ -11,13 +10,13 @@ from aivc.core.errors import ControlError
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.units import is_effect
 from aivc.data.normalize import profile_units
-from aivc.data.stream import pseudobulk_moments, reservoir
+from aivc.data.stream import Progress, pseudobulk_moments, reservoir
+
+__all__ = ["Progress", "Summary", "summarize", "with_zero_control"]
 
 # Profiles are means over all cells; encoders, decoders and distances between populations see a sample of this size.
 _SAMPLE, _FEWEST, _MOST = 40_000, 20, 500
 _GROUPING = ("context", "perturbation", "donor", "batch")
-
-Progress: TypeAlias = Callable[[str, int, int], None]
 
 
 @final
@@ -45,6 +44,7 @@ def summarize(
     measurement: Measurement,
     *,
     parts: np.ndarray | None = None,
+    blocks: np.ndarray | None = None,
     units: str | None = None,
     seed: int = 0,
     progress: Progress | None = None,
@@ -54,6 +54,8 @@ def summarize(
     Args:
         measurement: Cells with their controls, in memory or on disk; or an effect-level table.
         parts: ``(n,)`` what each entity is for, such as the halves of a split; groups are kept apart by it.
+        blocks: ``(n,)`` the piece of its part each entity falls into. Profiles are kept apart by it; the sample is
+            drawn without regard to it. None means one piece.
         units: Units of the profiles; None derives them from the controls, without those kept for scoring.
         seed: Draws the sample.
         progress: Told what is being done, how far, of how much.
@@ -63,7 +65,8 @@ def summarize(
         DataError: Cells without counts, labels or finite values.
     """
     part = np.full(len(measurement), "all", dtype=object) if parts is None else parts
-    measurement = measurement.replace(entities=measurement.entities.assign(part=part))
+    piece = {} if blocks is None else {"block": blocks}
+    measurement = measurement.replace(entities=measurement.entities.assign(part=part, **piece))
     if is_effect(measurement.units):
         table = with_zero_control(measurement)
         return Summary(table, np.zeros(table.values.shape), table)
@@ -84,8 +87,7 @@ def summarize(
     kept = sample.entities["part"].to_numpy() == "control-score"
     given = (sample.perturbations == CONTROL) & ~kept
     units = units or profile_units(sample.take(given))
-    tell = None if progress is None else (lambda done, total: progress("profiles", done, total))
-    profiles, variance = pseudobulk_moments(measurement, [*by, "part"], units=units, progress=tell)
+    profiles, variance = pseudobulk_moments(measurement, [*by, "part", *piece], units=units, progress=progress)
     return Summary(profiles, variance, sample)
 
 

@@ -37,6 +37,7 @@ class Nearest(Manipulator):
     """
 
     name: ClassVar[str] = "nearest"
+    needs_parts: ClassVar[bool] = True
     reads: Space
     names: tuple[str, ...]
     priors: Float[np.ndarray, "g m"]

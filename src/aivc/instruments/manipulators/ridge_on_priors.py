@@ -45,6 +45,7 @@ class RidgeOnPriors(Manipulator):
     """
 
     name: ClassVar[str] = "ridge-on-priors"
+    needs_parts: ClassVar[bool] = True
     reads: Space
     names: tuple[str, ...]
     priors: Float[np.ndarray, "g m"]
