@@ -11,6 +11,8 @@ def panel(predicted, truth, **changes):
     p, f = truth.shape
     table = pd.DataFrame({"fold": 0, "context": "A", "perturbation": [f"ko:G{i}" for i in range(p)]})
     fields = {
+        "features": np.array([f"F{i}" for i in range(f)]),
+        "units": "log1p_cp100",
         "questions": table,
         "predicted": predicted,
         "given": np.zeros((p, f)),
@@ -25,5 +27,9 @@ def panel(predicted, truth, **changes):
         "high": np.full((p, f), np.nan),
         "population": (None,) * p,
         "cells": (None,) * p,
+        "controls": (None,) * p,
+        "population_depth": (None,) * p,
+        "cells_depth": (None,) * p,
+        "controls_depth": (None,) * p,
     }
     return Panel(**{**fields, **changes})

@@ -294,3 +294,46 @@ def test_predictions_are_in_the_units_that_the_controls_gave(result, screen):
     assert normalize(screen[0], result.body["profile_units"]).units == result.body["profile_units"]
     assert result.body["data"]["cells"] == len(screen[0])
     assert result.body["split"]["folds"] == 2
+
+
+def test_what_shuffling_takes_away_is_how_much_a_method_used_it(screen, split):
+    cells, truth = screen
+    outcome = evaluate(
+        cells, split, ["ridge-on-priors"], parts=truth.priors, recipe=QUICK, cells=30, usage=["perturbation", "priors"]
+    )
+    used = {each["input"]: each for each in outcome.body["usage"] if each["metric"] == "pearson-delta"}
+    assert set(used) == {"perturbation", "priors"}
+    assert all(each["low"] > 0 for each in used.values())
+    assert set(outcome.body["methods"]) >= {"ridge-on-priors:shuffled", "ridge-on-priors:shuffled-priors"}
+    assert not any(method.startswith("mean-effect:") for method in outcome.body["methods"])
+
+
+def test_a_method_that_averages_over_contexts_does_not_use_them():
+    cells, _ = synthetic_screen(perturbations=6, features=40, cells=24, controls=80, contexts=3, seed=1)
+    outcome = evaluate(cells, unseen_pair(cells, folds=2), ["transfer"], recipe=QUICK, cells=20, usage=["context"])
+    loss = next(each for each in outcome.body["usage"] if each["metric"] == "pearson-delta")
+    assert loss["input"] == "context"
+    assert loss["loss"] == pytest.approx(0, abs=0.15)
+
+
+def test_metrics_of_chosen_profiles_are_scored_and_no_others(screen, split):
+    outcome = evaluate(screen[0], split, [], recipe=QUICK, cells=30, profile=["systema", "weighted"])
+    assert list(outcome.body["metrics"]) == ["pearson-systema", "centroid-accuracy", "wmse", "r2-weighted"]
+    assert outcome.body["stamp"]["metrics"] == dict.fromkeys(outcome.body["metrics"], 1)
+    assert outcome.body["stamp"]["split"] == split.digest
+
+
+def test_unknown_profiles_and_inputs_are_refused_before_any_work(screen, split):
+    with pytest.raises(UnknownNameError, match="metric profile"):
+        evaluate(screen[0], split, [], profile=["vcc1999"])
+    with pytest.raises(UnknownNameError, match="input to shuffle"):
+        evaluate(screen[0], split, ["nearest"], usage=["dose"])
+    with pytest.raises(UnknownNameError, match="NAME:shuffled-priors"):
+        require_methods(["nearest:shuffled-dose"])
+
+
+def test_the_replicate_is_the_mean_of_five_ways_to_halve_the_cells(result):
+    assert result.body["resplits"] == 5
+    assert result.body["dynamic_range"]["pearson-delta"]["usable"]
+    assert set(result.body["strata"]) >= {"weak", "middle", "strong"}
+    assert result.scores["nearest"]["pearson-delta"]["against_best"]["baseline"] in ("no-change", "mean-effect")

@@ -83,8 +83,8 @@ def test_questions_hold_the_truth_of_one_half_and_the_other_as_replicate(screen,
         assert mean.cells == len(cells) == 12
         # Within batches, so a little below the variance over all.
         assert np.median(mean.noise / (x_nf.var(axis=0, ddof=1) / 12)) == pytest.approx(1, abs=0.35)
-    assert one.cells.shape == (10, 30)
-    assert one.others.shape == (10, 30)
+    assert one.cells.values.shape == (10, 30)
+    assert one.others.values.shape == (10, 30)
     assert one.key == {"fold": 0, "context": "line1", "perturbation": one.perturbation}
 
 
@@ -131,7 +131,7 @@ def test_scored_cells_are_drawn_by_lot_and_not_by_name(screen):
     few = Exam.prepare(screen, unseen_perturbation(screen, folds=2), cells=5)
     rows = few._where(few.summary.sample, "line1", "ko:G0001", "", "score")
     first = normalize(few.summary.sample.take(rows[:5]), few.summary.units).dense()
-    drawn = few._cells("line1", "ko:G0001", "", "score")
+    drawn = few._cells(few._sampled("line1", "ko:G0001", "", "score")).values
     assert len(rows) > 5
     assert not np.allclose(np.asarray(drawn if isinstance(drawn, np.ndarray) else drawn.toarray()), first)
 

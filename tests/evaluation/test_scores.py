@@ -1,73 +1,19 @@
+"""An evaluation as a whole: what it holds, and that it is JSON."""
+
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from aivc.core.registry import METRICS
-from aivc.evaluation.scores import Evaluation, summarize
+from aivc.evaluation.panel import Stated
+from aivc.evaluation.scores import Evaluation
+from aivc.evaluation.strata import labels
 from tiny_panels import panel
 
-
-def table(**scores):
-    rows = [(method, f"ko:G{i}", value) for method, values in scores.items() for i, value in enumerate(values)]
-    return pd.DataFrame(rows, columns=["method", "perturbation", "pearson-delta"]).replace(
-        {"method": {"mean_effect": "mean-effect"}}
-    )
-
-
 METRIC = METRICS.load("pearson-delta")
-
-
-def test_anchors_are_zero_at_the_baseline_and_one_at_the_ceiling():
-    found = summarize(table(mean_effect=[0.1, 0.3], ours=[0.4, 0.4], replicate=[0.6, 0.6]), [METRIC], 0)
-    anchored = {method: scores["pearson-delta"]["anchored"] for method, scores in found.items()}
-    assert anchored == pytest.approx({"mean-effect": 0.0, "ours": 0.5, "replicate": 1.0})
-
-
-def test_anchors_that_do_not_differ_anchor_nothing():
-    found = summarize(table(mean_effect=[0.5, 0.5], replicate=[0.5, 0.5]), [METRIC], 0)
-    assert found["mean-effect"]["pearson-delta"]["anchored"] is None
-    assert summarize(table(ours=[0.5]), [METRIC], 0)["ours"]["pearson-delta"]["anchored"] is None
-
-
-def test_intervals_are_over_questions_and_hold_the_mean():
-    values = np.random.default_rng(0).normal(0.3, 0.2, 50)
-    found = summarize(table(ours=values), [METRIC], 0)["ours"]["pearson-delta"]
-    assert found["low"] < found["value"] < found["high"]
-    assert found["value"] == pytest.approx(values.mean())
-    standard = values.std() / np.sqrt(50)
-    assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * standard, rel=0.1)
-    assert found["n"] == 50
-
-
-def test_a_perturbation_in_many_contexts_is_drawn_whole():
-    values = np.repeat(np.random.default_rng(0).normal(0.3, 0.2, 10), 20)
-    once = table(ours=values)
-    clustered = once.assign(perturbation=np.repeat([f"ko:G{i}" for i in range(10)], 20))
-    wide, narrow = (summarize(t, [METRIC], 0)["ours"]["pearson-delta"] for t in (clustered, once))
-    assert wide["high"] - wide["low"] > 3 * (narrow["high"] - narrow["low"])
-
-
-def test_a_ceiling_below_the_floor_anchors_nothing():
-    found = summarize(table(mean_effect=[0.5, 0.6], ours=[0.7, 0.8], replicate=[0.1, 0.2]), [METRIC], 0)
-    assert found["ours"]["pearson-delta"]["anchored"] is None
-
-
-def test_gains_are_paired_by_question():
-    found = summarize(table(mean_effect=[0.0, 1.0, 2.0], ours=[0.1, 1.1, 2.1], replicate=[3.0, 3.0, 3.0]), [METRIC], 0)
-    gain = found["ours"]["pearson-delta"]["gain"]
-    assert gain["low"] == pytest.approx(0.1)
-    assert gain["high"] == pytest.approx(0.1)
-    assert gain["wins"] == 1.0
-
-
-def test_the_undefined_is_counted_and_told():
-    found = summarize(table(ours=[0.5, np.nan, 0.7], none=[np.nan, np.nan, np.nan]), [METRIC], 0)
-    assert found["ours"]["pearson-delta"]["value"] == pytest.approx(0.6)
-    assert found["ours"]["pearson-delta"]["undefined"] == "undefined for 1 of 3 questions"
-    assert found["none"]["pearson-delta"]["value"] is None
-    assert found["none"]["pearson-delta"]["undefined"] == "undefined for every question"
 
 
 def test_questions_whose_halves_disagree_are_told_apart_and_all_is_json():
@@ -76,11 +22,57 @@ def test_questions_whose_halves_disagree_are_told_apart_and_all_is_json():
         "mean-effect": panel(truth * 0, truth),
         "replicate": panel([truth[0], truth[0][::-1]], truth),
     }
+    replicate = panels.pop("replicate")
     result = Evaluation.of(
-        panels, [METRIC], calibration={}, applicability={}, failures={"lost": "Error: x"}, about={"seed": 0}
+        panels, [replicate], [METRIC], applicability={}, failures={"lost": "Error: x"}, about={"seed": 0}
     )
     assert {name: len(by) for name, by in result.body["strata"].items()} == {"reliable": 2, "unreliable": 2}
     assert result.body["strata"]["reliable"]["replicate"]["pearson-delta"]["value"] == pytest.approx(1.0)
     assert result.body["failures"] == [{"method": "lost", "error": "Error: x"}]
     assert json.loads(json.dumps(result.to_json(), allow_nan=False))["methods"] == ["mean-effect"]
     assert result.value("mean-effect", "pearson-delta") == 0.0
+
+
+def test_scores_of_several_ways_to_halve_the_cells_are_averaged():
+    truth = np.array([[1.0, 2.0, 3.0, 5.0]] * 2)
+    nothing = np.zeros(truth.shape, dtype=bool)
+    halves = [panel(truth, truth), panel(-truth, truth), panel(truth, truth, usable=nothing)]
+    result = Evaluation.of(
+        {"mean-effect": panel(truth * 0, truth)}, halves, [METRIC], applicability={}, failures={}, about={"seed": 0}
+    )
+    assert result.value("replicate", "pearson-delta") == pytest.approx(0.0)
+    assert result.body["resplits"] == 3
+    assert [row["pearson"] for row in result.body["halves"]] == pytest.approx([0.0, 0.0])
+
+
+def test_strength_is_what_is_left_of_an_effect_without_its_noise():
+    effect = np.array([[1.0, -1.0], [1.1, 1.1], [3.0, 3.0], [2.0, 2.0], [5.0, 5.0], [4.0, 4.0]])
+    noise = np.zeros(effect.shape)
+    noise[4] = 24.5
+    found = labels(panel(effect, effect, truth_noise=noise), np.full(6, np.nan))
+    assert found["strength"].tolist() == ["weak", "middle", "strong", "middle", "weak", "strong"]
+    assert set(found["reliability"]) == {""}
+
+
+def test_few_questions_are_not_cut_into_thirds():
+    assert set(labels(panel(np.eye(4), np.eye(4)), np.ones(4))["strength"]) == {""}
+
+
+def test_coverage_is_told_by_context_strength_and_verdict():
+    effect = np.arange(1.0, 13.0).reshape(6, 2)
+    covered = np.array([[1.0], [1.0], [1.0], [0.5], [0.0], [np.nan]])
+    stated = Stated((0.9,), covered, covered * 0 + 2, np.ones(6))
+    table = pd.DataFrame({"fold": 0, "context": list("AAABBB"), "perturbation": [f"ko:G{i}" for i in range(6)]})
+    own = replace(panel(effect, effect, questions=table), stated=stated)
+    found = Evaluation.of(
+        {"mean-effect": own},
+        [panel(effect, effect, questions=table)],
+        [METRIC],
+        applicability={"mean-effect": ["in"] * 4 + ["out"] * 2},
+        failures={},
+        about={"seed": 0},
+    ).body["calibration"]["mean-effect"]
+    assert found["covered"] == pytest.approx([0.7])
+    assert found["by"]["context"] == {"A": {"n": 3, "covered": [1.0]}, "B": {"n": 2, "covered": [0.25]}}
+    assert found["by"]["applicability"]["out"] == {"n": 1, "covered": [0.0]}
+    assert set(found["by"]["strength"]) == {"weak", "middle", "strong"}

@@ -15,11 +15,12 @@ from aivc.core.measurement import Measurement
 from aivc.core.registry import DECODERS, ENCODERS
 from aivc.data import folds
 from aivc.data.split import Split
-from aivc.evaluation.evaluate import SHUFFLED, evaluate, require_methods
+from aivc.evaluation.evaluate import evaluate, metrics_of, require_methods, with_usage
 from aivc.evaluation.output import PREDICTIONS, REPORT, SCORES, SPLIT, Folder, require_free
+from aivc.evaluation.profiles import PROFILES
 from aivc.evaluation.scores import Evaluation
 from aivc.experiments.groundwork import Recipe
-from aivc.report import evaluation_sections, write_report
+from aivc.report import evaluation_sections, spoken_split, write_report
 
 _SIMPLE: dict[str, Callable[..., Split]] = {
     "unseen-perturbation": folds.unseen_perturbation,
@@ -58,6 +59,20 @@ def add(commands: Commands) -> None:
     made.add_argument("--keep-going", action="store_true", help="report a method that fails instead of stopping")
     made.add_argument(
         "--adversaries", action="store_true", help="also score answers without merit, and say which metrics they fool"
+    )
+    made.add_argument(
+        "--profile",
+        type=listed,
+        metavar="a,b",
+        help=f"metric profiles: {', '.join(PROFILES)} (default: every registered metric)",
+    )
+    made.add_argument(
+        "--usage",
+        type=listed,
+        default=["perturbation"],
+        metavar="a,b",
+        help="inputs to take from every method by shuffling, to see what it then loses: perturbation, priors, context, "
+        "or none (default perturbation)",
     )
     made.add_argument("--no-predictions", action="store_true", help="write scores and report only")
     made.add_argument("--overwrite", action="store_true", help="replace an earlier evaluation in DIR")
@@ -129,6 +144,9 @@ def _of_kind(kind: str, numbers: list[float], measurement: Measurement, seed: in
 
 def _evaluate(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     require_methods(args.methods)
+    metrics_of(args.profile)
+    usage = [name for name in args.usage if name != "none"]
+    with_usage(args.methods, usage, priors=True)
     made = recipe(args)
     require_free(args.out, overwrite=args.overwrite)
     measurement, name = measured(args.data, args.schema, on_disk=args.on_disk, reporter=reporter)
@@ -136,7 +154,7 @@ def _evaluate(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     split = make_split(args.split, measurement, seed=args.seed)
     for fold in range(len(split.folds)):
         split.roles(measurement, fold)
-    bare = [method.removesuffix(SHUFFLED) for method in args.methods]
+    bare = [method.split(":")[0] for method in args.methods]
     parts = priors(measurement, bare, args.priors, reporter)
     folder = Folder.claim(args.out, measurement, split, overwrite=args.overwrite)
     found = evaluate(
@@ -149,6 +167,8 @@ def _evaluate(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         name=name,
         keep_going=args.keep_going,
         adversaries=args.adversaries,
+        profile=args.profile,
+        usage=usage,
         sink=None if args.no_predictions else folder.prediction,
         progress=reporter,
     )
@@ -161,7 +181,7 @@ def _report(folder: Folder, found: Evaluation) -> None:
     body = found.to_json()
     lead = (
         f"{len(body['methods'])} methods on {body['data']['name']}, asked about what they had not seen "
-        f"({body['split']['kind'].replace('-', ' ')})."
+        f"({spoken_split(str(body["split"]["kind"]))})."
     )
     title = f"How far can it be trusted? {body['data']['name']}"
     write_report(folder.path / REPORT, title=title, lead=lead, sections=evaluation_sections(body))

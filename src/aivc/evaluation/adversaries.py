@@ -10,7 +10,8 @@ import pandas as pd
 from aivc.data.normalize import Block
 from aivc.evaluation.metrics import PEARSON_DELTA, Metric
 from aivc.evaluation.panel import Panel
-from aivc.evaluation.scores import BASELINE, CEILING, Evaluation, summarize
+from aivc.evaluation.scores import Evaluation
+from aivc.evaluation.standing import BASELINE, CEILING, summarize
 
 PREFIX = "adversary:"
 NO_CHANGE = "no-change"
@@ -48,6 +49,7 @@ def double_log(panel: Panel) -> Panel:
         low=_log(panel.low),
         high=_log(panel.high),
         population=tuple(None if cells is None else _log(cells) for cells in panel.population),
+        stated=None,
     )
 
 
@@ -76,6 +78,8 @@ def shuffled(panel: Panel, *, seed: int = 0, step: int = 1) -> Panel:
         low=panel.low[source] + moved,
         high=panel.high[source] + moved,
         population=tuple(None if i == own else panel.population[i] for own, i in enumerate(source)),
+        population_depth=tuple(None if i == own else panel.population_depth[i] for own, i in enumerate(source)),
+        stated=None,
         usable=panel.usable & ~alone[:, None],
     )
 
@@ -90,6 +94,7 @@ def twisted_control(panel: Panel) -> Panel:
         low=panel.low + shift,
         high=panel.high + shift,
         population=tuple(moved),
+        stated=None,
     )
 
 
@@ -104,6 +109,7 @@ def inflated_variance(panel: Panel) -> Panel:
         low=panel.predicted + SPREAD * (panel.low - panel.predicted),
         high=panel.predicted + SPREAD * (panel.high - panel.predicted),
         population=tuple(spread),
+        stated=None,
     )
 
 
@@ -319,6 +325,7 @@ def _tiled(panel: Panel, predicted: np.ndarray) -> Panel:
         high=nothing,
         # A view: identical cells cost nothing to hold.
         population=tuple(None if cells is None else np.broadcast_to(row, cells.shape) for row, cells in pairs),
+        stated=None,
     )
 
 

@@ -1,6 +1,6 @@
 """Score any set of methods on a split, beside the baselines and the replicate, with intervals over perturbations."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, final
 
@@ -13,12 +13,16 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.registry import MANIPULATORS, METRICS
 from aivc.core.units import COUNTS
 from aivc.core.ur import UR
-from aivc.data.normalize import Block, normalize
+from aivc.data.normalize import Block, normalize, totals
 from aivc.data.split import CONTROL_TRAIN, Split
 from aivc.evaluation.adversaries import adversary_panels, judge
-from aivc.evaluation.panel import Panel
-from aivc.evaluation.questions import Exam, Question, targets
+from aivc.evaluation.metrics import Metric
+from aivc.evaluation.metrics_calibration import weighted_interval_score
+from aivc.evaluation.panel import Panel, Stated
+from aivc.evaluation.profiles import profile as metric_profile
+from aivc.evaluation.questions import Cells, Exam, Question, targets
 from aivc.evaluation.scores import Evaluation
+from aivc.evaluation.standing import INPUTS
 from aivc.experiments.fit import assemble
 from aivc.experiments.foretell import Foretold, foretell
 from aivc.experiments.groundwork import STATES, Groundwork, Recipe, groundwork
@@ -26,7 +30,6 @@ from aivc.experiments.summary import Progress, Summary
 
 BASELINES = ("no-change", "mean-effect")
 REPLICATE_ROW = "replicate"
-SHUFFLED = ":shuffled"
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 
 Sink: TypeAlias = Callable[[str, Question, Measurement], None]
@@ -41,14 +44,14 @@ class Answer:
         question: What was asked.
         predicted: ``(f,)`` mean profile: the real control given, plus the predicted effect.
         bounds: Per level of `LEVELS`, ends ``(2, f)`` of the interval of what is measured; None where none is stated.
-        population: ``(n, f)`` predicted cells in the units of the profiles, dense or CSR; None at effect level.
+        population: Predicted cells, in the units of the profiles; None at effect level.
         applicability: The method's own verdict.
     """
 
     question: Question
     predicted: np.ndarray
     bounds: tuple[np.ndarray, ...] | None
-    population: Block | None
+    population: Cells | None
     applicability: str
 
 
@@ -63,6 +66,8 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
     name: str = "",
     keep_going: bool = False,
     adversaries: bool = False,
+    profile: Sequence[str] | None = None,
+    usage: Sequence[str] = (),
     sink: Sink | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -71,27 +76,32 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
     Args:
         measurement: Cells with their controls, in memory or on disk; or an effect-level table.
         split: What is kept from training.
-        methods: Registered manipulators; ``NAME:shuffled`` fits NAME on permuted labels, the negative control.
-            ``no-change`` and ``mean-effect`` are always added.
+        methods: Registered manipulators; ``NAME:shuffled`` fits NAME on permuted perturbation labels, the negative
+            control, and ``NAME:shuffled-priors`` and ``NAME:shuffled-context`` on other priors and contexts than its
+            own. ``no-change`` and ``mean-effect`` are always added.
         parts: Molecular UR of possible targets, for methods that use it.
         recipe: Encoder, decoder and their sizes, shared by all methods.
         cells: Cells per predicted population.
         name: Of the data, for the report.
         keep_going: Show a method that fails instead of stopping.
         adversaries: Also score answers without merit, made from the others, and say which metrics they fool.
+        profile: Names of metric profiles (`aivc.evaluation.profiles`); None takes every registered metric.
+        usage: Inputs to take from every method by shuffling (``perturbation``, ``priors``, ``context``): what it then
+            loses is how much it used them.
         sink: Given each predicted population, in the units the decoder writes.
         progress: Told what is being done.
 
     Raises:
-        UnknownNameError: A method is not registered.
+        UnknownNameError: A method, a metric profile or an input to shuffle is not known.
         SplitError: The split does not fit the data.
         ScoreError: A method failed or answered with NaN, unless ``keep_going``.
     """
     recipe = replace(recipe or Recipe(), unseen=_unseen(split))
-    methods = list(dict.fromkeys([*BASELINES, *methods]))
+    methods = with_usage([*BASELINES, *methods], usage, priors=parts is not None)
+    require_methods(methods)
     for method in methods:
-        MANIPULATORS.load(method.removesuffix(SHUFFLED))
-    chosen = [METRICS.load(metric) for metric in METRICS.names()]
+        MANIPULATORS.load(method.split(":")[0])
+    chosen = metrics_of(profile)
     exam = Exam.prepare(measurement, split, cells=cells, seed=recipe.seed, progress=progress)
     answers: dict[str, list[Answer]] = {method: [] for method in methods}
     failures: dict[str, str] = {}
@@ -114,21 +124,21 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
                     error.add_note(f"This happened while scoring {method!r} in fold {fold}.")
                     raise
                 failures[method] = f"{type(error).__name__}: {error}"
-    panels = {
-        method: _panel(given, np.array(means), exam) for method, given in answers.items() if method not in failures
-    }
+    asked = [answer.question for answer in answers[BASELINES[0]]]
+    panels, applicability = {}, {}
+    for method in methods:
+        if method not in failures:
+            panels[method] = _panel(answers[method], np.array(means), exam)
+            applicability[method] = [answer.applicability for answer in answers[method]]
+        # Answers of one method are put together before those of the next, and then let go.
+        del answers[method]
     added, made_from = adversary_panels(panels, seed=recipe.seed) if adversaries else ({}, {})
     panels |= added
-    panels[REPLICATE_ROW] = _replicate(panels[BASELINES[0]], [a.question for a in answers[BASELINES[0]]], exam)
     found = Evaluation.of(
         panels,
+        _replicates(panels[BASELINES[0]], asked, exam),
         chosen,
-        calibration={
-            m: _calibration(answers[m], panel.usable)
-            for m, panel in panels.items()
-            if m in answers and all(answer.bounds is not None for answer in answers[m])
-        },
-        applicability={m: [a.applicability for a in answers[m]] for m in panels if m in answers},
+        applicability=applicability,
         failures=failures,
         about={
             "data": _about(measurement, name),
@@ -163,8 +173,8 @@ def _ask(
     cells: int,
     sink: Sink | None,
 ) -> Iterator[Answer]:
-    shuffled = method.endswith(SHUFFLED)
-    cell = assemble(ground, method.removesuffix(SHUFFLED), parts=parts, shuffled=shuffled)
+    name, _, shuffled = method.partition(":")
+    cell = assemble(ground, name, parts=parts, shuffled=INPUTS[shuffled] if shuffled else None)
     for question, begin in zip(questions, starts, strict=True):
         said = foretell(cell, begin, Perturbation.parse(question.perturbation), cells=cells)
         population = said.population(cells, seed=ground.recipe.seed)
@@ -175,9 +185,14 @@ def _ask(
             question,
             question.given.profile + said.effect,
             _bounds(said, question),
-            None if seen is None else normalize(seen, ground.profiles.units).block(0, len(seen)),
+            None if seen is None else _cells(seen, ground.profiles.units),
             str(said.prediction.applicability),
         )
+
+
+def _cells(population: Measurement, units: str) -> Cells:
+    depth = totals(population) if population.units == COUNTS else None
+    return Cells(normalize(population, units).block(0, len(population)), depth)
 
 
 def _start(ground: Groundwork, training: Summary, question: Question) -> UR:
@@ -202,64 +217,128 @@ def _bounds(said: Foretold, question: Question) -> tuple[np.ndarray, ...] | None
 
 def _panel(answers: list[Answer], means: np.ndarray, exam: Exam) -> Panel:
     questions = [answer.question for answer in answers]
+    asked = _asked(questions, means, exam)
+    nothing = np.full((2, len(exam.summary.profiles.features)), np.nan)
+    at90 = LEVELS.index(0.9)
+    stated = [a.bounds[at90] if a.bounds is not None else nothing for a in answers]
+    return Panel(
+        **asked,
+        predicted=np.array([a.predicted for a in answers]),
+        predicted_noise=np.zeros(asked["truth"].shape),
+        low=np.array([bounds[0] for bounds in stated]),
+        high=np.array([bounds[1] for bounds in stated]),
+        population=tuple(_values(a.population) for a in answers),
+        population_depth=tuple(_depth(a.population) for a in answers),
+        stated=_stated(answers, asked["usable"]),
+    )
+
+
+def _asked(questions: list[Question], means: np.ndarray, exam: Exam) -> dict[str, Any]:
+    """All that a panel holds besides the answers."""
     features = exam.summary.profiles.features
     own = targets(questions, features)
     truth = np.array([q.truth.profile for q in questions])
-    nothing = np.full(truth.shape, np.nan)
-    at90 = LEVELS.index(0.9)
-    stated = [a.bounds[at90] if a.bounds is not None else nothing[:2] for a in answers]
-    return Panel(
-        questions=pd.DataFrame([q.key for q in questions]),
-        predicted=np.array([a.predicted for a in answers]),
-        given=np.array([q.given.profile for q in questions]),
-        truth=np.nan_to_num(truth),
-        control=np.array([q.control.profile for q in questions]),
-        perturbed_mean=means,
-        usable=~own & np.isfinite(truth),
-        targeted=np.asarray(own.any(axis=0)),
-        truth_noise=np.array([q.truth.noise + q.control.noise for q in questions]),
-        predicted_noise=np.zeros(truth.shape),
-        low=np.array([bounds[0] for bounds in stated]),
-        high=np.array([bounds[1] for bounds in stated]),
-        population=tuple(a.population for a in answers),
-        cells=tuple(q.cells for q in questions),
-    )
+    return {
+        "features": features,
+        "units": exam.summary.units,
+        "questions": pd.DataFrame([q.key for q in questions]),
+        "given": np.array([q.given.profile for q in questions]),
+        "truth": np.nan_to_num(truth),
+        "control": np.array([q.control.profile for q in questions]),
+        "perturbed_mean": means,
+        "usable": ~own & np.isfinite(truth),
+        "targeted": np.asarray(own.any(axis=0)),
+        "truth_noise": np.array([q.truth.noise + q.control.noise for q in questions]),
+        "cells": tuple(_values(q.cells) for q in questions),
+        "cells_depth": tuple(_depth(q.cells) for q in questions),
+        "controls": tuple(_values(q.controls) for q in questions),
+        "controls_depth": tuple(_depth(q.controls) for q in questions),
+    }
 
 
-def _replicate(like: Panel, questions: list[Question], exam: Exam) -> Panel:
-    """The other half of the same cells, scored as if it were a prediction: what no method can be expected to beat."""
-    have = np.array([q.replicate is not None for q in questions])
-    nothing = np.full(like.predicted.shape, np.nan)
-    profile = np.array([q.replicate.profile if q.replicate else q.given.profile for q in questions])
-    noise = np.array([q.replicate.noise + q.given.noise if q.replicate else q.given.noise for q in questions])
-    return Panel(
-        **{
-            **vars(like),
-            "predicted": np.nan_to_num(profile),
-            "predicted_noise": noise,
-            "usable": like.usable & have[:, None] & np.isfinite(profile),
-            "low": nothing,
-            "high": nothing,
-            "population": tuple(q.others for q in questions),
-        }
-    )
+def _values(cells: Cells | None) -> Block | None:
+    return None if cells is None else cells.values
 
 
-def _calibration(answers: list[Answer], usable: np.ndarray) -> Mapping[str, list[float]]:
-    covered, width = [], []
-    for i in range(len(LEVELS)):
-        inside, wide = [], []
-        for answer, use in zip(answers, usable, strict=True):
-            assert answer.bounds is not None
-            low, high = answer.bounds[i]
-            truth = answer.question.truth.profile
-            if not use.any():
-                continue
-            inside.append(float(((truth >= low) & (truth <= high))[use].mean()))
-            wide.append(float((high - low)[use].mean()))
-        covered.append(float(np.mean(inside)))
-        width.append(float(np.mean(wide)))
-    return {"levels": list(LEVELS), "covered": covered, "width": width}
+def _depth(cells: Cells | None) -> np.ndarray | None:
+    return None if cells is None else cells.depth
+
+
+def _replicates(like: Panel, questions: list[Question], exam: Exam) -> Iterator[Panel]:
+    """One half of the same cells, scored as if it had foretold the other: what no method can be expected to beat.
+
+    The cells are halved in several ways, one panel each, made when it is asked for. A question whose cells cannot be
+    halved in some way is not scored there.
+    """
+    for number in range(exam.resplits):
+        halved = [exam.resplit(question, number) for question in questions]
+        have = np.array([q is not None and q.replicate is not None for q in halved])
+        shown = [q or question for q, question in zip(halved, questions, strict=True)]
+        profile = np.array([q.replicate.profile if q.replicate else q.given.profile for q in shown])
+        noise = np.array([q.replicate.noise + q.given.noise if q.replicate else q.given.noise for q in shown])
+        asked = _asked(shown, like.perturbed_mean, exam)
+        nothing = np.full(profile.shape, np.nan)
+        yield Panel(
+            **{
+                **asked,
+                "usable": asked["usable"] & have[:, None] & np.isfinite(profile),
+                "predicted": np.nan_to_num(profile),
+                "predicted_noise": noise,
+                "low": nothing,
+                "high": nothing,
+                "population": tuple(_values(q.others) for q in shown),
+                "population_depth": tuple(_depth(q.others) for q in shown),
+            }
+        )
+
+
+def _stated(answers: list[Answer], usable: np.ndarray) -> Stated | None:
+    if all(answer.bounds is None for answer in answers):
+        return None
+    covered, width = np.full((2, len(answers), len(LEVELS)), np.nan)
+    crps = np.full(len(answers), np.nan)
+    for i, (answer, use) in enumerate(zip(answers, usable, strict=True)):
+        if answer.bounds is None or not use.any():
+            continue
+        truth, bounds = answer.question.truth.profile[use], np.array(answer.bounds)[:, :, use]
+        covered[i] = ((truth >= bounds[:, 0]) & (truth <= bounds[:, 1])).mean(axis=1)
+        width[i] = (bounds[:, 1] - bounds[:, 0]).mean(axis=1)
+        crps[i] = weighted_interval_score(answer.predicted[use], bounds, LEVELS, truth).mean()
+    return Stated(LEVELS, covered, width, crps)
+
+
+def metrics_of(profiles: Sequence[str] | None) -> list[Metric]:
+    """Metrics of the named profiles, each once; without names, every registered metric.
+
+    Raises:
+        UnknownNameError: No such profile.
+    """
+    if profiles is None:
+        return [METRICS.load(metric) for metric in METRICS.names()]
+    found = {each.name: each for name in profiles for each in metric_profile(name)}
+    return list(found.values())
+
+
+def with_usage(methods: Sequence[str], usage: Sequence[str], *, priors: bool) -> list[str]:
+    """Add to the methods what they are without some input; the floors, which use none, stay as they are.
+
+    Args:
+        methods: As asked for.
+        usage: Inputs to shuffle.
+        priors: Whether there are any priors to shuffle.
+
+    Raises:
+        UnknownNameError: No such input.
+
+    >>> with_usage(["mean-effect", "nearest"], ["perturbation"], priors=True)
+    ['mean-effect', 'nearest', 'nearest:shuffled']
+    """
+    suffix = {name: text for text, name in INPUTS.items()}
+    if strange := [name for name in usage if name not in suffix]:
+        raise UnknownNameError("input to shuffle", strange[0], list(suffix))
+    wanted = [suffix[name] for name in usage if priors or name != "priors"]
+    bare = [method for method in methods if ":" not in method and method not in BASELINES]
+    return list(dict.fromkeys([*methods, *(f"{method}:{text}" for method in bare for text in wanted)]))
 
 
 def require_methods(methods: Sequence[str]) -> None:
@@ -269,5 +348,9 @@ def require_methods(methods: Sequence[str]) -> None:
         UnknownNameError: A method is not registered.
     """
     for method in methods:
-        if method.removesuffix(SHUFFLED) not in MANIPULATORS.names():
-            raise UnknownNameError("method", method, MANIPULATORS.names())
+        name, _, shuffled = method.partition(":")
+        if name not in MANIPULATORS.names():
+            raise UnknownNameError("method", name, MANIPULATORS.names())
+        if shuffled and shuffled not in INPUTS:
+            remedy = "Write NAME:shuffled, NAME:shuffled-priors or NAME:shuffled-context."
+            raise UnknownNameError("way to shuffle", shuffled, list(INPUTS), remedy)

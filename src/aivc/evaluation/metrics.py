@@ -28,6 +28,7 @@ class Metric:
         source: Where it is defined.
         undefined: What happens where the formula has no value.
         compute: Panel → ``(p,)``, NaN where undefined for good reason.
+        version: Raised when the same name comes to mean another number.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Metric:
     source: str
     undefined: str
     compute: Callable[[Panel], np.ndarray]
+    version: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the code."""

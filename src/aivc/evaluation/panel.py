@@ -1,4 +1,4 @@
-"""What metrics see of one method: its predictions, the truth, and the noise of both, row by row."""
+"""What metrics see of one method: its predictions, the truth, and the noise of both, question by question."""
 
 from dataclasses import dataclass
 from typing import final
@@ -12,6 +12,24 @@ from aivc.data.normalize import Block
 
 @final
 @dataclass(frozen=True, eq=False)
+class Stated:
+    """How the intervals of one method fared, question by question; NaN where it stated none.
+
+    Attributes:
+        levels: ``(l,)`` shares of the measured means that its intervals promise to hold.
+        covered: ``(p, l)`` share of usable genes whose measured mean lies inside.
+        width: ``(p, l)`` mean width over usable genes.
+        crps: ``(p,)`` weighted interval score, the continuous ranked probability score read off the intervals.
+    """
+
+    levels: tuple[float, ...]
+    covered: Float[np.ndarray, "p l"]
+    width: Float[np.ndarray, "p l"]
+    crps: Float[np.ndarray, " p"]
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class Panel:
     """One method on ``p`` questions, each a perturbation in a context.
 
@@ -20,6 +38,8 @@ class Panel:
     cells, so that shared noise cannot look like skill.
 
     Attributes:
+        features: ``(f,)`` names.
+        units: Of profiles and cells alike.
         questions: ``p`` rows with columns ``fold``, ``context``, ``perturbation``, and ``donor`` where folds name it.
         predicted: ``(p, f)`` mean profile.
         given: ``(p, f)`` mean of the real controls the method was given.
@@ -34,8 +54,16 @@ class Panel:
         high: ``(p, f)`` upper end.
         population: Per row ``(n, f)`` predicted cells, dense or CSR; None at effect level.
         cells: Per row ``(n, f)`` measured cells of the scoring half, or None.
+        controls: Per row ``(m, f)`` measured control cells kept for scoring, or None; rows that share controls hold the
+            very same object.
+        population_depth: Per row ``(n,)`` total counts of each predicted cell; None where data are not counts.
+        cells_depth: Likewise of the measured cells.
+        controls_depth: Likewise of the controls.
+        stated: How its intervals fared; None where it states none.
     """
 
+    features: np.ndarray
+    units: str
     questions: pd.DataFrame
     predicted: Float[np.ndarray, "p f"]
     given: Float[np.ndarray, "p f"]
@@ -50,6 +78,11 @@ class Panel:
     high: Float[np.ndarray, "p f"]
     population: tuple[Block | None, ...]
     cells: tuple[Block | None, ...]
+    controls: tuple[Block | None, ...]
+    population_depth: tuple[np.ndarray | None, ...]
+    cells_depth: tuple[np.ndarray | None, ...]
+    controls_depth: tuple[np.ndarray | None, ...]
+    stated: Stated | None = None
 
     def __len__(self) -> int:
         return len(self.questions)

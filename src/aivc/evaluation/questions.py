@@ -1,7 +1,7 @@
 """What a split asks of the methods, and what was measured: the same for all of them."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, final
 
@@ -13,11 +13,12 @@ from aivc.core.errors import SplitError
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.space import Space
-from aivc.core.units import is_effect, log1p_units
+from aivc.core.units import COUNTS, is_effect, log1p_units
 from aivc.core.ur import UR
-from aivc.data.normalize import Block, normalize
+from aivc.data.normalize import Block, normalize, totals
 from aivc.data.split import CONTROL_SCORE, CONTROL_TRAIN, REPLICATE, SCORE, TRAIN, UNUSED, Split
 from aivc.data.stream import lots
+from aivc.evaluation.resplit import PIECES, RESPLITS, merge, pieces
 from aivc.experiments.groundwork import restrict
 from aivc.experiments.summary import Progress, Summary, summarize
 
@@ -42,6 +43,20 @@ class Mean:
 
 @final
 @dataclass(frozen=True, eq=False)
+class Cells:
+    """Measured cells.
+
+    Attributes:
+        values: ``(n, f)`` in the units of the profiles, dense or CSR.
+        depth: ``(n,)`` total counts; None where the data are not counts.
+    """
+
+    values: Block
+    depth: np.ndarray | None
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class Question:
     """A perturbation in a context that a fold keeps from the methods.
 
@@ -55,8 +70,9 @@ class Question:
         replicate: Mean of the other half; None where there is none.
         given: Mean of the controls given to methods.
         control: Mean of the controls kept for scoring.
-        cells: ``(n, f)`` measured cells of the scoring half, in the units of the profiles; None at effect level.
-        others: Likewise of the replicate half.
+        cells: Of the scoring half; None at effect level.
+        others: Of the replicate half.
+        controls: Of the controls kept for scoring; questions that share them hold the very same object.
     """
 
     fold: int
@@ -68,8 +84,9 @@ class Question:
     replicate: Mean | None
     given: Mean
     control: Mean
-    cells: Block | None
-    others: Block | None
+    cells: Cells | None
+    others: Cells | None
+    controls: Cells | None
 
     @property
     def key(self) -> dict[str, object]:
@@ -87,11 +104,14 @@ class Exam:
         summary: Profiles and sampled cells, kept apart by what each part may be used for.
         split: The manifest.
         cells: How many cells a scored population has at most.
+        cut: The same with the profiles of both halves of every question in pieces, so that they can be halved in other
+            ways; None where there are no halves, or too many.
     """
 
     summary: Summary
     split: Split
     cells: int
+    cut: Summary | None = None
 
     @classmethod
     def prepare(
@@ -127,7 +147,9 @@ class Exam:
         parts[(measurement.perturbations == CONTROL) & (parts == TRAIN)] = UNUSED
         if units is None and "L" in split.notes:
             units = log1p_units(float(split.notes["L"]))
-        return cls(summarize(measurement, parts=parts, units=units, seed=seed, progress=progress), split, cells)
+        blocks = pieces(measurement, parts)
+        summary = summarize(measurement, parts=parts, blocks=blocks, units=units, seed=seed, progress=progress)
+        return cls(summary, split, cells) if blocks is None else cls(merge(summary), split, cells, summary)
 
     def training(self, fold: int) -> Summary:
         """What methods may see in a fold."""
@@ -159,7 +181,7 @@ class Exam:
                 raise SplitError(
                     f"Context {context!r} has no control to start from. Give it controls, or leave it out."
                 )
-            cells = {role: self._cells(context, text, site, role) for role in (SCORE, REPLICATE)}
+            cells = {role: self._cells(self._sampled(context, text, site, role)) for role in (SCORE, REPLICATE)}
             # At effect level the control is zero on both sides; cells need controls that no method was given.
             control = given if is_effect(self.summary.units) else controls[CONTROL_SCORE]
             if control is None:
@@ -167,7 +189,38 @@ class Exam:
                     f"{site or context!r} has no controls kept for scoring. Give it more, or leave it out."
                 )
             named = (fold, context, text, site, by)
-            yield Question(*named, truth, means[REPLICATE], given, control, cells[SCORE], cells[REPLICATE])
+            kept = self._controls(context, site)
+            yield Question(*named, truth, means[REPLICATE], given, control, cells[SCORE], cells[REPLICATE], kept)
+
+    @property
+    def resplits(self) -> int:
+        """In how many ways the cells of a question are halved."""
+        return 1 if self.cut is None else len(RESPLITS)
+
+    def resplit(self, question: Question, number: int) -> Question | None:
+        """Halve the cells of a question in another way; None where there are too few of them.
+
+        Args:
+            question: As the split halves it.
+            number: Which way, 0 being that of the split.
+        """
+        if number == 0 or question.replicate is None:
+            return question if number == 0 else None
+        assert self.cut is not None
+        named = (question.context, question.perturbation, question.site)
+        rows = {part: self._where(self.cut.profiles, *named, part) for part in (SCORE, REPLICATE)}
+        piece = self.cut.profiles.entities["block"].to_numpy()
+        if any(len(set(piece[found])) < PIECES for found in rows.values()):
+            return None
+        first = RESPLITS[number]
+        second = {part: {0, 1, 2} - chosen for part, chosen in first.items()}
+        truth, replicate = (
+            self._mean_of(self.cut, _pick(rows, piece, half), question.context) for half in (first, second)
+        )
+        sample = self.summary.sample.entities["block"].to_numpy()
+        drawn = {part: self._where(self.summary.sample, *named, part) for part in (SCORE, REPLICATE)}
+        cells, others = (self._cells(_pick(drawn, sample, half)) for half in (first, second))
+        return replace(question, truth=truth, replicate=replicate, cells=cells, others=others)
 
     @cached_property
     def site_column(self) -> str:
@@ -202,40 +255,67 @@ class Exam:
     ) -> Mean | None:
         profiles = self.summary.profiles
         rows = self._where(profiles, context, text, site, part)
-        if not len(rows):
-            return None
+        return self._mean_of(self.summary, rows, context, batches) if len(rows) else None
+
+    def _mean_of(
+        self, summary: Summary, rows: np.ndarray, context: str, batches: dict[str, float] | None = None
+    ) -> Mean:
+        profiles = summary.profiles
         weight = _matched(profiles, rows, batches or {})
-        # A group of one cell has no variance of its own; the other groups of the question stand in.
-        variance = self.summary.variance[rows]
+        # A group of one cell has no variance of its own; the other groups of the question stand in, or the controls.
+        variance = summary.variance[rows]
         known = np.where(np.isfinite(variance), variance, _nanmean(variance))
-        noise = ((weight**2 / profiles.mass[rows])[:, None] * np.nan_to_num(known)).sum(axis=0)
+        if not np.isfinite(variance).any():
+            known = np.broadcast_to(self._control_variance(context), variance.shape)
+        noise = ((weight**2 / profiles.mass[rows])[:, None] * known).sum(axis=0)
         return Mean(_average(profiles, rows, weight), noise, float(profiles.mass[rows].sum()))
 
-    def _cells(self, context: str, text: str, site: str, part: str) -> Block | None:
+    def _control_variance(self, context: str) -> np.ndarray:
+        profiles = self.summary.profiles
+        rows = (profiles.perturbations == CONTROL) & (profiles.contexts.astype(str) == context)
+        return _nanmean(self.summary.variance[rows])
+
+    def _sampled(self, context: str, text: str, site: str, part: str) -> np.ndarray:
+        return self._where(self.summary.sample, context, text, site, part)
+
+    def _cells(self, rows: np.ndarray, most: int | None = None) -> Cells | None:
         if is_effect(self.summary.units):
             return None
-        rows = self._where(self.summary.sample, context, text, site, part)
         # By lot, not by name: names run batch after batch.
-        rows = rows[np.argsort(lots(self.summary.sample.entities.index[rows], 0))][: self.cells]
+        rows = rows[np.argsort(lots(self.summary.sample.entities.index[rows], 0))][: most or self.cells]
         if len(rows) < 2:
             return None
-        return normalize(self.summary.sample.take(rows), self.summary.units).block(0, len(rows))
+        taken = self.summary.sample.take(rows)
+        depth = totals(taken) if taken.units == COUNTS else None
+        return Cells(normalize(taken, self.summary.units).block(0, len(rows)), depth)
+
+    def _controls(self, context: str, site: str) -> Cells | None:
+        if (context, site) not in self._kept:
+            rows = self._sampled(context, CONTROL, site, CONTROL_SCORE)
+            self._kept[context, site] = self._cells(rows, len(rows))
+        return self._kept[context, site]
+
+    @cached_property
+    def _kept(self) -> dict[tuple[str, str], Cells | None]:
+        """Controls kept for scoring, by context and site, made once."""
+        return {}
 
     def _where(self, of: Measurement, context: str, text: str, site: str, part: str) -> np.ndarray:
         """``(r,)`` positions, in order."""
-        cells = of is self.summary.sample
-        if site:
-            return self._by_site[cells].get((context, text, part, site), np.zeros(0, dtype=int))
-        return self._by_label[cells].get((context, text, part), np.zeros(0, dtype=int))
+        key = (context, text, part, site) if site else (context, text, part)
+        if (id(of), bool(site)) not in self._found:
+            self._found[id(of), bool(site)] = _positions(of, *([self.site_column] if site else []))
+        return self._found[id(of), bool(site)].get(key, np.zeros(0, dtype=int))
 
     @cached_property
-    def _by_label(self) -> tuple[dict[Any, np.ndarray], dict[Any, np.ndarray]]:
-        return _positions(self.summary.profiles), _positions(self.summary.sample)
+    def _found(self) -> dict[tuple[int, bool], dict[Any, np.ndarray]]:
+        """Rows by label, of each table that was asked for."""
+        return {}
 
-    @cached_property
-    def _by_site(self) -> tuple[dict[Any, np.ndarray], dict[Any, np.ndarray]]:
-        by = self.site_column
-        return _positions(self.summary.profiles, by), _positions(self.summary.sample, by)
+
+def _pick(rows: Mapping[str, np.ndarray], piece: np.ndarray, half: Mapping[str, set[int]]) -> np.ndarray:
+    """Positions of the pieces that make up one half, in order."""
+    return np.sort(np.concatenate([found[np.isin(piece[found], list(half[part]))] for part, found in rows.items()]))
 
 
 def _positions(of: Measurement, *further: str) -> dict[Any, np.ndarray]:

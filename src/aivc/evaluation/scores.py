@@ -1,7 +1,7 @@
 """Scores as a table: raw and anchored, with bootstrap intervals over perturbations, and nothing left blank."""
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, final
@@ -11,12 +11,10 @@ import pandas as pd
 
 from aivc.evaluation.metrics import Metric, pearson
 from aivc.evaluation.panel import Panel
+from aivc.evaluation.standing import BASELINE, CEILING, dynamic_range, nanmean, summarize, usage
+from aivc.evaluation.strata import ORDER, RULE, calibration, labels
 
 FORMAT = 1
-BASELINE, CEILING = "mean-effect", "replicate"
-# Perturbations whose two halves agree at least this well can be predicted by anybody at all.
-RELIABLE = 0.4
-_RESAMPLES = 2000
 
 
 @final
@@ -51,113 +49,104 @@ class Evaluation:
     def of(
         cls,
         panels: Mapping[str, Panel],
+        replicates: Iterable[Panel],
         metrics: Sequence[Metric],
         *,
-        calibration: Mapping[str, Mapping[str, list[float]]],
         applicability: Mapping[str, list[str]],
         failures: Mapping[str, str],
         about: Mapping[str, Any],
     ) -> "Evaluation":
-        """Score the panels."""
-        frames = []
-        for method, panel in panels.items():
-            frame = panel.questions.assign(method=method, applicability=applicability.get(method, "in"))
-            frames.append(frame.assign(**{metric.name: metric.compute(panel) for metric in metrics}))
-        table = pd.concat(frames, ignore_index=True)
-        halves = _halves(panels[CEILING])
-        columns = [c for c in ("fold", "context", "perturbation", "donor", "batch") if c in table]
-        keyed = halves.set_index(columns)["pearson"]
-        agreement = keyed.reindex(pd.MultiIndex.from_frame(table[columns])).to_numpy()
+        """Score the panels.
+
+        Args:
+            panels: Method → its answers.
+            replicates: The experiment repeated, once per way of halving its cells, the split's own first; their scores
+                are averaged question by question.
+            metrics: What to score by.
+            applicability: Method → its verdict on each question.
+            failures: Method → why it has no answers.
+            about: What the body says first.
+        """
+        frames = [
+            panel.questions.assign(
+                method=method,
+                applicability=applicability.get(method, "in"),
+                **{metric.name: metric.compute(panel) for metric in metrics},
+            )
+            for method, panel in panels.items()
+        ]
+        repeated, halves, resplits = _repeat(replicates, metrics)
+        table = pd.concat([*frames, repeated], ignore_index=True)
+        named = labels(next(iter(panels.values())), halves["pearson"].to_numpy())
         seed = int(about["seed"])
-        strata = {
-            label: summarize(table[mask], metrics, seed)
-            for label, mask in (("reliable", agreement >= RELIABLE), ("unreliable", agreement < RELIABLE))
-            if mask.any()
-        }
         body = {
             "format": FORMAT,
             **about,
             "environment": {"aivc": version("aivc"), "numpy": version("numpy"), "python": platform.python_version()},
-            "methods": [method for method in panels if method != CEILING],
+            "methods": list(panels),
             "baseline": BASELINE,
             "ceiling": CEILING,
+            "resplits": resplits,
             "metrics": {metric.name: metric.to_json() for metric in metrics},
             "scores": summarize(table, metrics, seed),
-            "strata": strata,
-            "strata_rule": f"reliable: the two halves of the measured effect correlate at {RELIABLE} or more. The "
-            "halves choose, so PearsonΔ of the replicate is high there by selection.",
+            "dynamic_range": dynamic_range(table, metrics, seed),
+            "usage": usage(table, metrics, seed),
+            "strata": _strata(table, named, metrics, seed),
+            "strata_rule": RULE,
             "rows": _records(table),
-            "calibration": dict(calibration),
+            "calibration": {
+                method: calibration(panel, named.assign(applicability=applicability[method]))
+                for method, panel in panels.items()
+                if panel.stated is not None and method in applicability
+            },
             "halves": _records(halves),
             "failures": [{"method": method, "error": error} for method, error in failures.items()],
+            "stamp": {
+                "metrics": {metric.name: metric.version for metric in metrics},
+                "split": about.get("split", {}).get("digest"),
+                "benchmark": None,
+                "seed": seed,
+            },
         }
         return cls(table, body)
 
 
-def summarize(table: pd.DataFrame, metrics: Sequence[Metric], seed: int) -> dict[str, dict[str, Any]]:
-    """Mean over questions of each method and metric, with its bootstrap interval and its anchored value.
-
-    ``gain`` is the improvement over the mean-effect baseline, paired by question, positive where the method is better:
-    its interval says more than two overlapping ones, and ``wins`` is the share of questions it improves.
-    """
-    scores: dict[str, dict[str, Any]] = {}
-    values = {str(method): rows for method, rows in table.groupby("method", sort=False)}
-    for method, rows in values.items():
-        clusters = pd.factorize(rows["perturbation"])[0]
-        scores[method] = {metric.name: _summary(rows[metric.name].to_numpy(), clusters, seed) for metric in metrics}
-        for metric in metrics:
-            if metric.direction != "none" and BASELINE in values and method != BASELINE:
-                gain = rows[metric.name].to_numpy() - values[BASELINE][metric.name].to_numpy()
-                scores[method][metric.name]["gain"] = _gain(gain if metric.direction == "up" else -gain, clusters, seed)
-    for by_metric in scores.values():
-        for metric in metrics:
-            by_metric[metric.name]["anchored"] = _anchored(
-                by_metric[metric.name]["value"],
-                scores.get(BASELINE, {}).get(metric.name, {}).get("value"),
-                scores.get(CEILING, {}).get(metric.name, {}).get("value"),
-                metric.direction,
-            )
-    return scores
+def _strata(table: pd.DataFrame, named: pd.DataFrame, metrics: Sequence[Metric], seed: int) -> dict[str, Any]:
+    """Scores within each stratum; every method has the same questions in the same order."""
+    found: dict[str, Any] = {}
+    for column in named:
+        label = np.resize(named[column].to_numpy(), len(table))
+        found |= {each: summarize(table[label == each], metrics, seed) for each in set(label) - {""}}
+    return {label: found[label] for label in ORDER if label in found}
 
 
-def _summary(values: np.ndarray, clusters: np.ndarray, seed: int) -> dict[str, Any]:
-    """Mean, and its interval when perturbations are drawn anew, each with all its contexts and donors."""
-    finite = np.isfinite(values)
-    known, cluster = values[finite], np.unique(clusters[finite], return_inverse=True)[1]
-    if not len(known):
-        return {"value": None, "low": None, "high": None, "n": 0, "undefined": "undefined for every question"}
-    count = int(cluster.max()) + 1
-    total_c, size_c = np.bincount(cluster, known, count), np.bincount(cluster, minlength=count)
-    draws = np.random.default_rng(seed).integers(0, count, (_RESAMPLES, count))
-    low, high = np.quantile(total_c[draws].sum(axis=1) / size_c[draws].sum(axis=1), [0.025, 0.975])
-    missing = len(values) - len(known)
-    note = f"undefined for {missing} of {len(values)} questions" if missing else None
-    return {"value": float(known.mean()), "low": float(low), "high": float(high), "n": len(known), "undefined": note}
+def _repeat(replicates: Iterable[Panel], metrics: Sequence[Metric]) -> tuple[pd.DataFrame, pd.DataFrame, int]:
+    """Scores of the replicate, how well its halves agree, and in how many ways it was halved."""
+    values, agreement, first = [], [], None
+    for panel in replicates:
+        first = panel if first is None else first
+        values.append(np.array([metric.compute(panel) for metric in metrics]))
+        agreement.append(_agreement(panel))
+    assert first is not None
+    mean = nanmean(np.array(values))
+    table = first.questions.assign(method=CEILING, applicability="in", **dict(zip(_names(metrics), mean, strict=True)))
+    cells = [0 if each is None else each.shape[0] for each in first.cells]
+    return table, first.questions.assign(pearson=nanmean(np.array(agreement)), cells=cells), len(values)
 
 
-def _gain(differences: np.ndarray, clusters: np.ndarray, seed: int) -> dict[str, Any]:
-    known = differences[np.isfinite(differences)]
-    return {**_summary(differences, clusters, seed), "wins": float((known > 0).mean()) if len(known) else None}
+def _names(metrics: Sequence[Metric]) -> list[str]:
+    return [metric.name for metric in metrics]
 
 
-def _anchored(value: float | None, floor: float | None, ceiling: float | None, direction: str) -> float | None:
-    """0 at the mean-effect baseline, 1 at the replicate; None where the replicate is not the better of the two."""
-    if value is None or floor is None or ceiling is None or direction == "none":
-        return None
-    if (ceiling - floor) * (1 if direction == "up" else -1) <= 1e-12:
-        return None
-    return float((value - floor) / (ceiling - floor))
-
-
-def _halves(panel: Panel) -> pd.DataFrame:
-    """How well the two halves of each measured effect agree."""
-    table = panel.questions.copy()
+def _agreement(panel: Panel) -> np.ndarray:
+    """``(p,)`` how well the two halves of each measured effect correlate."""
     ours, real = panel.predicted_effect, panel.true_effect
-    table["pearson"] = [
-        pearson(o[use], r[use]) if use.sum() > 1 else np.nan for o, r, use in zip(ours, real, panel.usable, strict=True)
-    ]
-    table["cells"] = [0 if cells is None else cells.shape[0] for cells in panel.cells]
-    return table
+    return np.array(
+        [
+            pearson(o[use], r[use]) if use.sum() > 1 else np.nan
+            for o, r, use in zip(ours, real, panel.usable, strict=True)
+        ]
+    )
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
