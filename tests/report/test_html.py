@@ -11,9 +11,9 @@ import pytest
 from aivc.core.errors import DataError, IntegrityError
 from aivc.report import Figure, Section, Table, evaluation_sections, write_report
 from aivc.report.figures import score_strip
-from aivc.report.tables import Cell
+from aivc.report.tables import Cell, number
+from evaluator_bodies import HOSTILE, plain_body
 
-HOSTILE = '</td><script>alert(1)</script>"><img src=http://evil.example/x onerror=alert(1)>'
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
 
@@ -51,45 +51,9 @@ def read(path):
     return reader
 
 
-def score(value, anchored=None, undefined=None):
-    ends = {"low": None, "high": None} if value is None else {"low": value - 0.05, "high": value + 0.05}
-    return {"value": value, **ends, "anchored": anchored, "n": 9, "undefined": undefined}
-
-
 @pytest.fixture
 def scores():
-    metric = {"direction": "up", "chance": 0.0, "best": 1.0, "formula": "r(Δ, Δ)", "source": "Someone 2025"}
-    table = {
-        "mean-effect": {"pearson": score(0.3, 0.0), "mse": score(0.8, 0.0), "coverage": score(0.7)},
-        "no-change": {
-            "pearson": score(None, None, "a constant has no correlation"),
-            "mse": score(1.0, -0.5),
-            "coverage": score(None, None, "makes no intervals"),
-        },
-        "ridge": {"pearson": score(0.6, 0.6), "mse": score(0.81, -0.025), "coverage": score(0.9)},
-        "replicate": {"pearson": score(0.8, 1.0), "mse": score(0.4, 1.0)},
-    }
-    return {
-        "format": 1,
-        "data": {"name": "toy", "cells": 1200, "features": 50, "perturbations": 9, "units": "counts"},
-        "split": {"kind": "unseen-perturbation", "digest": "ab" * 32, "folds": 3},
-        "profile_units": "log1p_cp193",
-        "seed": 0,
-        "methods": ["no-change", "mean-effect", "ridge"],
-        "baseline": "mean-effect",
-        "ceiling": "replicate",
-        "metrics": {
-            "pearson": {**metric, "label": "Pearson of effects"},
-            "mse": {**metric, "label": "Squared error", "direction": "down", "best": 0.0, "chance": None},
-            "coverage": {**metric, "label": "Coverage", "direction": "none", "best": 0.9},
-        },
-        "scores": table,
-        "strata": {"strong": table},
-        "rows": [{"method": "ridge", "fold": 0, "context": "all", "perturbation": "ko:A", "pearson": 0.5, "mse": None}],
-        "calibration": {"ridge": {"levels": [0.5, 0.9], "covered": [0.4, 0.7], "width": [0.2, 0.5]}},
-        "halves": [{"perturbation": "ko:A", "context": "all", "pearson": 0.8, "cells": 40}],
-        "failures": [{"method": "nearest", "error": HOSTILE}],
-    }
+    return plain_body()
 
 
 def test_a_report_is_whole_loads_nothing_and_is_the_same_twice(tmp_path, scores):
@@ -139,11 +103,26 @@ def test_numbers_stand_right_and_sort_by_value_not_by_text():
     frame = pd.DataFrame({"gene": ["A", "B"], "effect": [-0.12345, np.nan], "cells": [12345, 2], "new": [True, False]})
     made = Table.of(frame, "Effects.", formats={"effect": ".2f"}, highlight=(0,)).to_html()
     assert '<td class="num" data-sort="-0.12345">−0.12</td>' in made
-    assert '<td class="num" data-sort="12345.0">12,345</td>' in made
+    assert '<td class="num" data-sort="12345">12,345</td>' in made
     assert '<td class="num absent">missing</td>' in made
     assert "<td>yes</td>" in made
     assert made.count('<tr class="mark">') == 1
     assert '<th scope="col"><button type="button">gene</button></th>' in made
+
+
+def test_what_rounds_to_zero_has_no_sign():
+    assert number(-0.0012, ".2f") == "0.00"
+    assert number(-0.004, ".0%") == "0%"
+    assert number(-0.012, ".2f") == "−0.01"
+
+
+def test_grayed_rows_and_columns_and_wide_tables_are_told_apart():
+    made = Table(("a", "⊘ b"), ((1, 2), (3, 4)), "Some.", faint=(1,), faint_columns=("⊘ b",)).to_html()
+    assert made.count('class="num off"') == 3
+    assert made.count('<tr class="off">') == 1
+    wide = Table(tuple("abcdefghij"), (tuple(range(10)),), "Wide.").to_html()
+    assert 'class="table broad short"' in wide
+    assert '<div class="scroll" tabindex="0" role="region" aria-label="Wide.">' in wide
 
 
 def test_a_table_refuses_uneven_rows():
@@ -153,7 +132,7 @@ def test_a_table_refuses_uneven_rows():
 
 def test_a_folded_table_says_how_long_it_is():
     made = Table(("a",), ((Cell("x", 1.0, "note"),),), "Details.", folded=True).to_html()
-    assert "<summary>Details. (1 rows)</summary>" in made
+    assert "<summary>Details. (1 row)</summary>" in made
     assert "<small>note</small>" in made
 
 
@@ -172,7 +151,7 @@ def test_findings_say_what_beats_the_floor_and_what_does_not(scores):
     scores["scores"]["ridge"]["pearson"]["gain"] = {"value": 0.3, "low": 0.2, "high": 0.4, "n": 9, "wins": 0.75}
     found = next(section for section in evaluation_sections(scores) if section.title == "What was found").text
     assert "Pearson of effects: best is ridge, 60% of the way from floor to ceiling;" in found
-    assert "the gain is more than chance, on 75% of the questions" in found
+    assert "its gain over mean-effect is more than chance (better on 75% of the questions)" in found
     assert "Squared error: no method does better than mean-effect." in found
     assert "Coverage:" not in found
 
@@ -181,7 +160,7 @@ def test_a_lead_that_reaches_the_floor_is_called_chance(scores):
     gain = {"value": 0.01, "low": -0.1, "high": 0.1, "n": 9, "wins": 0.5}
     scores["scores"]["ridge"]["pearson"].update(value=0.31, anchored=0.02, low=0.2, high=0.4, gain=gain)
     found = next(section for section in evaluation_sections(scores) if section.title == "What was found").text
-    assert "the gain may be chance, on 50% of the questions" in found
+    assert "its gain over mean-effect may be chance (better on 50% of the questions)" in found
 
 
 def test_a_negative_control_is_never_called_best(scores):
@@ -199,7 +178,7 @@ def test_a_negative_control_is_never_called_best(scores):
 def test_three_questions_prove_nothing(scores):
     scores["scores"]["ridge"]["pearson"]["gain"] = {"value": 0.3, "low": 0.2, "high": 0.4, "n": 3, "wins": 1.0}
     found = next(section for section in evaluation_sections(scores) if section.title == "What was found").text
-    assert "too few to tell it from chance, on 100% of the questions" in found
+    assert "too few to tell its gain over mean-effect from chance (better on 100% of the questions)" in found
 
 
 def test_failures_come_first_and_stand_out(scores):
@@ -213,7 +192,7 @@ def test_what_is_absent_has_no_section(scores):
     bare = {**copy.deepcopy(scores), "calibration": {}, "halves": [], "failures": [], "rows": []}
     del bare["strata"]
     titles = [section.title for section in evaluation_sections(bare)]
-    assert titles == ["What was found", "Scores", "How it was scored"]
+    assert titles == ["What was found", "Scores", "How it was scored", "How to repeat this"]
 
 
 def test_scores_of_another_format_are_refused(scores):

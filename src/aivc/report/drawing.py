@@ -15,6 +15,7 @@ import pandas as pd
 
 from aivc.core.errors import DataError, IntegrityError
 from aivc.core.units import log1p_target
+from aivc.report.reading import DULL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -123,6 +124,32 @@ def name_rows(axes: "Axes", names: list[str], **style: object) -> None:
     axes.grid(axis="y", alpha=0.7)
 
 
+def small_multiples(
+    titles: Sequence[str], rows: Sequence[str], *, across: int = 3, below: float = 0.0
+) -> "tuple[Canvas, list[Axes]]":
+    """Return a drawing with one panel per title, all with the same named rows.
+
+    Args:
+        titles: Of the panels; those marked as dull (`aivc.report.reading.DULL`) are gray.
+        rows: Names, told once per line of panels.
+        across: Most panels side by side.
+        below: Inches kept under each panel for what is said there, besides the numbers of its axis.
+    """
+    across = min(across, len(titles))
+    down = -(-len(titles) // across)
+    height = 0.25 * len(rows) + 0.3
+    total = down * (height + 0.75 + below)
+    drawing, made = canvas(3.3 * across, total), []
+    for i, title in enumerate(titles):
+        column, row = i % across, i // across
+        bottom = 1 - (row * (height + 0.75 + below) + height) / total
+        axes = drawing.add_axes((column / across, bottom, 0.86 / across, height / total))
+        axes.set_title(plain(title, 34), color=MUTED if title.startswith(DULL) else INK)
+        name_rows(axes, [plain(name, 44) for name in rows] if column == 0 else [""] * len(rows))
+        made.append(axes)
+    return drawing, made
+
+
 def render(drawing: "Canvas", title: str, caption: str) -> Figure:
     """Turn a drawing into a figure; the same drawing always gives the same text.
 
@@ -141,6 +168,7 @@ def render(drawing: "Canvas", title: str, caption: str) -> Figure:
     prefix = hashlib.sha256(svg.encode()).hexdigest()[:8]
     linked = set(re.findall(r'(?:href="|url\()#([\w-]+)', _tags(svg)))
     svg = re.sub(r"<[^>]*>", lambda tag: _rewrite(tag[0], linked, prefix), svg)
+    svg = re.sub(r"<g/>\s*", "", svg)
     size = re.search(r'viewBox="0 0 ([\d.]+) ', svg)
     width = round(float(size[1]) * 4 / 3) if size else 800
     opening = (
@@ -155,6 +183,10 @@ def _rewrite(tag: str, linked: set[str], prefix: str) -> str:
     tag = re.sub(r' id="([\w.-]+)"', lambda m: f' id="{prefix}-{m[1]}"' if m[1] in linked else "", tag)
     tag = re.sub(r'(href="|url\()#([\w-]+)', lambda m: f"{m[1]}#{prefix}-{m[2]}", tag).replace("xlink:href", "href")
     tag = re.sub(r"(\d\.\d\d)\d+", r"\1", tag)
+    # A page holds tens of thousands of these tags; the page itself sets the type.
+    tag = re.sub(r" transform=\"rotate\(-?0 [^\"]*\"|font-family: '[^']*'; ", "", tag)
+    tag = re.sub(r'(style=")([^"]*)"', lambda m: f'{m[1]}{m[2].replace("; ", ";").replace(": ", ":")}"', tag)
+    tag = re.sub(r" ?\n(?=[A-Zz])", "", tag).replace(' \n"', '"').replace('\n"', '"')
     if tag.startswith("<svg"):
         tag = re.sub(r' (?:width|height|version|xmlns:xlink)="[^"]*"', "", tag)
     for color, variable in _VARIABLES.items():

@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from aivc.core.errors import DataError
 from aivc.report import drawing as ink
+from aivc.report.breakdown import by_strength, coverage_by, input_usage, wins_and_harms
 from aivc.report.drawing import Figure, canvas, name_rows, need_columns, plain, render, spoken_units, styled
 from aivc.report.quality import reliability, score_strip, split_halves
 
@@ -18,13 +19,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Figure",
+    "by_strength",
+    "coverage_by",
     "effects_heatmap",
+    "input_usage",
     "plate",
     "predicted_vs_measured",
     "ranking",
     "reliability",
     "score_strip",
     "split_halves",
+    "wins_and_harms",
 ]
 
 Names: TypeAlias = Sequence[str] | np.ndarray | pd.Index

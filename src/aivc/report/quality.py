@@ -8,12 +8,24 @@ import pandas as pd
 
 from aivc.core.errors import DataError
 from aivc.report import drawing as ink
-from aivc.report.drawing import Figure, canvas, name_rows, need_columns, plain, render, styled
+from aivc.report.drawing import Figure, canvas, name_rows, need_columns, plain, render, small_multiples, styled
+from aivc.report.reading import (
+    DULL,
+    anchored_interval,
+    cannot_tell,
+    dull_metrics,
+    is_control,
+    label,
+    look,
+    ordered_methods,
+    raw_interval,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Numbers: TypeAlias = Sequence[float | int] | np.ndarray
+_MOST_MARKS = 300
 
 
 @styled
@@ -57,7 +69,7 @@ def reliability(
     axes.grid(alpha=0.7)
     worst = int(np.argmin(np.abs(levels_l - 0.9)))
     gap = covered_l[worst] - levels_l[worst]
-    verdict = "as promised" if abs(gap) <= 0.02 else ("too narrow: overconfident" if gap < 0 else "too wide: cautious")
+    verdict = "as promised" if abs(gap) <= 0.03 else ("too narrow: overconfident" if gap < 0 else "too wide: cautious")
     caption = (
         f"{plain(label) + ': ' if label else ''}{levels_l[worst]:.0%} intervals held {covered_l[worst]:.0%} of the "
         f"measured means ({verdict}). Below the dashed line is overconfidence. An average over features and held-out "
@@ -79,32 +91,26 @@ def score_strip(scores: Mapping[str, Any]) -> Figure:
     methods, metrics = ordered_methods(scores), list(scores["metrics"])
     if not scores["methods"] or not metrics:
         raise DataError(["A score strip needs methods and metrics; there are none. Evaluate at least one method."])
-    across = min(3, len(metrics))
-    down = -(-len(metrics) // across)
-    height = 0.25 * len(methods) + 0.3
-    drawing = canvas(9.9, down * (height + 0.75))
-    for i, metric in enumerate(metrics):
-        column, row = i % across, i // across
-        left, bottom = column / across, 1 - (row * (height + 0.75) + height) / (down * (height + 0.75))
-        axes = drawing.add_axes((left, bottom, 0.86 / across, height / (down * (height + 0.75))))
+    drawing, panels = small_multiples([label(scores, metric) for metric in metrics], methods)
+    for axes, metric in zip(panels, metrics, strict=True):
         _score_panel(axes, scores, metric)
-        name_rows(axes, [plain(name, 24) for name in methods] if column == 0 else [""] * len(methods))
     caption = (
         f"Each method on each score. Where a score can be anchored, 0 is {plain(scores['baseline'])} (the floor: what "
         f"one gets without knowing the perturbation) and 1 is {plain(scores['ceiling'])} (the ceiling: another half "
         "of the same experiment); other scores stand in their own units, with a dashed line at their ideal. Right is "
         "better where anchored. Lines are bootstrap intervals over perturbations; overlapping ones do not settle "
         "which method is better. Triangles lie beyond the edge. Raw values are in the table."
+        + (" Hollow dots are negative controls, fitted on something shuffled." * any(map(is_control, methods)))
+        + (f" Gray panels marked {DULL.strip()} cannot tell methods apart here." * bool(dull_metrics(scores)))
     )
     return render(drawing, "Scores of every method", caption)
 
 
 def _score_panel(axes: "Axes", scores: Mapping[str, Any], metric: str) -> None:
     about = scores["metrics"][metric]
-    cells = [scores["scores"].get(method, {}).get(metric, {}) for method in ordered_methods(scores)]
+    cells = [look(scores["scores"], method, metric) for method in ordered_methods(scores)]
     anchored = any(cell.get("anchored") is not None for cell in cells)
-    axes.set_title(plain(about["label"], 34))
-    points = [anchored_interval(scores, metric, cell) if anchored else _raw_interval(cell) for cell in cells]
+    points = [anchored_interval(scores, metric, cell) if anchored else raw_interval(cell) for cell in cells]
     ends = [end for point in points if point for end in point]
     ideal = about.get("best")
     if anchored:
@@ -121,11 +127,18 @@ def _score_panel(axes: "Axes", scores: Mapping[str, Any], metric: str) -> None:
         axes.locator_params(axis="x", nbins=3)
     axes.set_xlim(*edge)
     for i, (method, point) in enumerate(zip(ordered_methods(scores), points, strict=True)):
-        _score_mark(axes, i, point, edge, ink.GRAY if method in (scores["baseline"], scores["ceiling"]) else ink.BLUE)
+        quiet = method in (scores["baseline"], scores["ceiling"]) or is_control(method) or cannot_tell(scores, metric)
+        _score_mark(axes, i, point, edge, ink.GRAY if quiet else ink.BLUE, hollow=is_control(method))
 
 
 def _score_mark(
-    axes: "Axes", row: int, point: tuple[float, float, float] | None, edge: tuple[float, float], color: str
+    axes: "Axes",
+    row: int,
+    point: tuple[float, float, float] | None,
+    edge: tuple[float, float],
+    color: str,
+    *,
+    hollow: bool,
 ) -> None:
     if point is None:
         veil = {"facecolor": ink.PAPER, "edgecolor": "none", "pad": 1.5}
@@ -135,7 +148,7 @@ def _score_mark(
     low, value, high = point
     axes.plot(np.clip([low, high], *edge), [row, row], color=color, lw=2, alpha=0.55, solid_capstyle="butt")
     if edge[0] <= value <= edge[1]:
-        axes.plot([value], [row], "o", color=color, ms=6, mew=0)
+        axes.plot([value], [row], "o", color=color, mfc=ink.PAPER if hollow else color, ms=6, mew=1.2 * hollow)
         return
     below = value < edge[0]
     axes.plot([edge[0] if below else edge[1]], [row], "<" if below else ">", color=color, ms=6, clip_on=False)
@@ -144,37 +157,6 @@ def _score_mark(
         f"{value:.2g}".replace("-", "−"), (place, row), (8 if below else -8, 0), textcoords="offset points",
         ha="left" if below else "right", va="center", fontsize=8, color=ink.MUTED,
     )  # fmt: skip
-
-
-def ordered_methods(scores: Mapping[str, Any]) -> list[str]:
-    """Return the methods from floor to ceiling, as the evaluator listed them in between."""
-    ends = scores["baseline"], scores["ceiling"]
-    return [ends[0], *(method for method in scores["methods"] if method not in ends), ends[1]]
-
-
-def _raw_interval(cell: Mapping[str, Any]) -> tuple[float, float, float] | None:
-    value = cell.get("value")
-    if value is None:
-        return None
-    low, high = (value if cell.get(end) is None else cell[end] for end in ("low", "high"))
-    return float(low), float(value), float(high)
-
-
-def anchored_interval(
-    scores: Mapping[str, Any], metric: str, cell: Mapping[str, Any]
-) -> tuple[float, float, float] | None:
-    """Return an anchored score between the ends of its bootstrap interval, or None where it is undefined."""
-    floor, ceiling = (
-        scores["scores"].get(scores[name], {}).get(metric, {}).get("value") for name in ("baseline", "ceiling")
-    )
-    raw = _raw_interval(cell)
-    if raw is None or cell.get("anchored") is None:
-        return None
-    middle = float(cell["anchored"])
-    if floor is None or ceiling is None or floor == ceiling:
-        return middle, middle, middle
-    low, high = sorted((end - raw[1]) / (ceiling - floor) for end in (raw[0], raw[2]))
-    return middle + low, middle, middle + high
 
 
 @styled
@@ -195,25 +177,30 @@ def split_halves(table: pd.DataFrame) -> Figure:
     values, few = ordered["pearson"].to_numpy(float), len(ordered) <= 40
     drawing = canvas(8.2, 0.8 + (0.2 * len(ordered) if few else 4.0))
     axes = drawing.add_axes((0, 0, 1, 1))
-    colors = [ink.GREEN if value >= 0.5 else ink.GRAY for value in values]
-    place = np.arange(len(values))
-    axes.hlines(place, 0, values, color=colors, lw=2 if few else 0.8, alpha=0.5)
-    axes.scatter(values, place, c=colors, s=30 if few else 8, lw=0, zorder=3)
+    # A page of thousands would be all this figure: evenly drawn ranks show the same curve.
+    place = np.unique(np.linspace(0, len(values) - 1, min(len(values), _MOST_MARKS)).astype(int))
+    colors = [ink.GREEN if value >= 0.5 else ink.GRAY for value in values[place]]
+    axes.hlines(place, 0, values[place], color=colors, lw=2 if few else 0.8, alpha=0.5)
+    axes.scatter(values[place], place, c=colors, s=30 if few else 8, lw=0, zorder=3)
     several = "context" in ordered and ordered["context"].nunique() > 1
-    names = ordered["perturbation"].astype(str) + (" · " + ordered["context"].astype(str) if several else "")
-    name_rows(axes, [plain(name, 30) for name in names] if few else [""] * len(values))
+    if few:
+        names = ordered["perturbation"].astype(str) + (" · " + ordered["context"].astype(str) if several else "")
+        name_rows(axes, [plain(name, 30) for name in names])
+    else:
+        axes.set_ylim(len(values) - 0.4, -0.6)
+        axes.set_yticks([])
     axes.axvline(0, color=ink.MUTED, lw=0.8)
     axes.axvline(0.5, color=ink.MUTED, lw=0.8, ls=(0, (4, 3)))
     axes.set_xlim(min(-0.05, float(values.min()) - 0.05), 1.03)
     axes.set_xlabel("correlation of the effect between two halves of the cells")
     if not few:
-        axes.grid(visible=False, axis="y")
-        axes.set_ylabel(f"{len(values)} perturbations, most repeatable first")
+        axes.set_ylabel(f"{len(values)} measured effects, most repeatable first")
     weak = int((values < 0.5).sum())
     undefined = f" {len(table) - len(defined)} had too few cells to split." if len(table) > len(defined) else ""
+    drawn = f" {len(place)}, evenly spaced in rank, are drawn." if len(place) < len(values) else ""
     caption = (
-        f"The effect of each perturbation, measured twice on two halves of its cells. {weak} of {len(values)} agree "
-        "with themselves below 0.5 (gray): their effect is weak or their cells are few, and no model can be judged "
-        f"on them alone.{undefined} This measures the noise of the experiment, not any model."
+        f"The effect of each perturbation, measured twice on two halves of its cells.{drawn} {weak} of {len(values)} "
+        "agree with themselves below 0.5 (gray): their effect is weak or their cells are few, and no model can be "
+        f"judged on them alone.{undefined} This measures the noise of the experiment, not any model."
     )
     return render(drawing, "Agreement of two halves of the experiment", caption)

@@ -1,6 +1,7 @@
 """Tables a reader can sort: numbers to the right, what is undefined said in words."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -41,6 +42,8 @@ class Table:
         formats: Format of the numbers of a column, such as ``{"cells": ",.0f"}``; three decimals by default.
         highlight: Positions of rows to mark.
         folded: Whether the table is shown only when opened.
+        faint: Positions of rows to gray out; what is said about them must not rest on the gray alone.
+        faint_columns: Names of columns to gray out, likewise.
 
     Raises:
         DataError: A row has not one value per column.
@@ -52,6 +55,8 @@ class Table:
     formats: Mapping[str, str] = field(default_factory=dict)
     highlight: tuple[int, ...] = ()
     folded: bool = False
+    faint: tuple[int, ...] = ()
+    faint_columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if uneven := [i for i, row in enumerate(self.rows) if len(row) != len(self.columns)]:
@@ -79,40 +84,55 @@ class Table:
         """Return the table as HTML, every text escaped."""
         cells = [[_cell(value, self.formats.get(name, "")) for name, value in self._named(row)] for row in self.rows]
         numeric = [bool(cells) and any(row[j].sort is not None for row in cells) for j in range(len(self.columns))]
+        faint = [name in self.faint_columns for name in self.columns]
         head = "".join(
-            f'<th scope="col"{_CLASS[number]}><button type="button">{_shown(name)}</button></th>'
-            for name, number in zip(self.columns, numeric, strict=True)
+            f'<th scope="col"{_classes(num=number, off=off)}><button type="button">{_shown(name)}</button></th>'
+            for name, number, off in zip(self.columns, numeric, faint, strict=True)
         )
         body = "\n".join(
-            ('<tr class="mark">' if i in self.highlight else "<tr>")
-            + "".join(_data(cell, number) for cell, number in zip(row, numeric, strict=True))
+            f"<tr{_classes(mark=i in self.highlight, off=i in self.faint)}>"
+            + "".join(_data(cell, number, off) for cell, number, off in zip(row, numeric, faint, strict=True))
             + "</tr>"
             for i, row in enumerate(cells)
         )
-        table = f'<div class="scroll"><table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>'
+        # Wide tables scroll in their box, also by keyboard, and print on their side.
+        wide = len(self.columns) > _WIDE
+        box = f'<div class="scroll" tabindex="0" role="region" aria-label="{_shown(self.caption)}">'
+        table = f"{box if wide else _BOX}<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
         caption = f'<p class="caption">{_shown(self.caption)}</p>'
         if self.folded:
-            return f"<details><summary>{_shown(self.caption)} ({len(self.rows):,} rows)</summary>\n{table}</details>"
-        return f'<div class="table">{caption}\n{table}</div>'
+            count = f"{len(self.rows):,} row{'s' * (len(self.rows) != 1)}"
+            summary = f"<summary>{_shown(self.caption)} ({count})</summary>"
+            return f"<details{_classes(broad=wide)}>{summary}\n{table}</details>"
+        kinds = _classes(table=True, broad=wide, short=len(self.rows) <= _SHORT)
+        return f"<div{kinds}>{caption}\n{table}</div>"
 
     def _named(self, row: tuple[Any, ...]) -> list[tuple[str, Any]]:
         return list(zip(self.columns, row, strict=True))
 
 
-_CLASS = {True: ' class="num"', False: ""}
+_BOX = '<div class="scroll">'
+_WIDE, _SHORT = 9, 12
+
+
+def _classes(**given: bool) -> str:
+    names = " ".join(name for name, holds in given.items() if holds)
+    return f' class="{names}"' if names else ""
 
 
 def number(value: float | int, spec: str = "") -> str:
     """Write a number for reading.
 
-    >>> number(-0.12345), number(0.00001234), number(12345.6)
-    ('−0.123', '1.2e−05', '12,346')
+    >>> number(-0.12345), number(0.001234), number(0.00001234), number(12345.6), number(-0.001, ".2f")
+    ('−0.123', '0.00123', '1.2e−05', '12,346', '0.00')
     """
     if not math.isfinite(value):
         return "unbounded" if not math.isnan(value) else "missing"
     size = abs(value)
-    default = ",.0f" if size >= 1000 else ".3f" if size >= 0.001 or value == 0 else ".1e"
-    return format(value, spec or default).replace("-", "−")
+    default = ",.0f" if size >= 1000 else ".3f" if size >= 0.01 or value == 0 else ".5f" if size >= 0.001 else ".1e"
+    written = format(value, spec or default)
+    # What is rounded to zero has no sign.
+    return written.removeprefix("-") if not re.search("[1-9]", written) else written.replace("-", "−")
 
 
 def _cell(value: Any, spec: str) -> Cell:
@@ -129,13 +149,11 @@ def _cell(value: Any, spec: str) -> Cell:
     return Cell(str(value))
 
 
-def _data(cell: Cell, numeric: bool) -> str:  # noqa: FBT001 - private, and read beside the data it describes
-    sort = "" if cell.sort is None else f' data-sort="{cell.sort!r}"'
+def _data(cell: Cell, numeric: bool, off: bool) -> str:  # noqa: FBT001 - private, and read beside the data it describes
+    sort = "" if cell.sort is None else f' data-sort="{cell.sort:.9g}"'
     absent = cell.sort is None and (numeric or cell.text == "missing")
-    kind = " ".join([*(["num"] if numeric else []), *(["absent"] if absent else [])])
-    classes = f' class="{kind}"' if kind else ""
     note = "".join(f"<small>{_shown(line)}</small>" for line in cell.note.splitlines())
-    return f"<td{classes}{sort}>{_shown(cell.text)}{note}</td>"
+    return f"<td{_classes(num=numeric, absent=absent, off=off)}{sort}>{_shown(cell.text)}{note}</td>"
 
 
 def _shown(text: str) -> str:
