@@ -250,3 +250,16 @@ def test_nmae_by_hand() -> None:
 def test_tables_of_other_features_are_refused(score) -> None:
     with pytest.raises(DataError, match="one Control"):
         score(table([1, 1], [0.1, 0.1], names="AB"), table([1, 1], [0.1, 0.1], names="BA"))
+
+
+def test_features_left_out_afterwards_count_in_the_family_of_tests_but_nowhere_else() -> None:
+    rng = np.random.default_rng(5)
+    control, cells = Control.of(counts(rng, 40), NAMES, units="counts"), counts(rng, 30, scale=0.8)
+    whole = control.differential(cells)
+    kept = whole.leaving_out(NAMES == "G03")
+    assert np.isnan([kept.p[3], kept.p_adj[3], kept.lfc[3]]).all()
+    assert not kept.tested[3]
+    others = np.arange(FEATURES) != 3
+    np.testing.assert_array_equal(kept.p_adj[others], whole.p_adj[others])
+    dropped = control.differential(cells, without=["G03"])
+    assert (dropped.p_adj[others] != whole.p_adj[others]).any()

@@ -181,7 +181,7 @@ def _report(folder: Folder, found: Evaluation) -> None:
     body = found.to_json()
     lead = (
         f"{len(body['methods'])} methods on {body['data']['name']}, asked about what they had not seen "
-        f"({spoken_split(str(body["split"]["kind"]))})."
+        f"({spoken_split(str(body['split']['kind']))})."
     )
     title = f"How far can it be trusted? {body['data']['name']}"
     write_report(folder.path / REPORT, title=title, lead=lead, sections=evaluation_sections(body))

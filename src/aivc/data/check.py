@@ -80,39 +80,45 @@ class CheckReport:
         return {**body, **{name: getattr(self, name) for name in sizes}}
 
 
-def check(data: Measurement | Path | str, schema: Schema | None = None, *, species: str = "human") -> CheckReport:
+def check(
+    data: Measurement | Path | str, schema: Schema | None = None, *, species: str = "human", controls: bool = True
+) -> CheckReport:
     """Gather every problem of a dataset; values on disk are read block by block and never whole.
 
     Args:
         data: A measurement, or a file, which needs its schema.
         schema: What the file's columns mean.
         species: Of a measurement's genes, ``none`` where names are no genes of these; a file's schema says it itself.
+        controls: Ask for controls in every context; predictions need none.
 
     Raises:
         SchemaError: A file was given without its schema.
     """
     if isinstance(data, Measurement):
-        return _report(data, species, (), tuple(data.provenance.get("notes", ())))
+        notes = tuple(data.provenance.get("notes", ()))
+        return _report(data, species, (), notes, controls=controls)
     if schema is None:
         raise SchemaError(f"A schema says what the columns of {data} mean. Give it: check(path, schema).")
     try:
-        drafted = _draft(Path(data), schema)
+        drafted = _draft(Path(data), schema, controls=controls)
     except AIVCError as error:
         return CheckReport((str(error),), ())
-    return _report(drafted, drafted.species, drafted.problems, drafted.notes)
+    return _report(drafted, drafted.species, drafted.problems, drafted.notes, controls=controls)
 
 
-def _draft(path: Path, schema: Schema) -> Draft:
+def _draft(path: Path, schema: Schema, *, controls: bool) -> Draft:
     if suffix(path) in BACKED:
         try:
-            return draft(path, schema, backed=True)
+            return draft(path, schema, backed=True, controls=controls)
         except SchemaError:
             # A matrix stored column by column can only be read whole; other faults of the schema show there again.
-            return draft(path, schema)
-    return draft(path, schema)
+            return draft(path, schema, controls=controls)
+    return draft(path, schema, controls=controls)
 
 
-def _report(data: Measurement | Draft, species: str, problems: tuple[str, ...], notes: tuple[str, ...]) -> CheckReport:
+def _report(
+    data: Measurement | Draft, species: str, problems: tuple[str, ...], notes: tuple[str, ...], *, controls: bool
+) -> CheckReport:
     perturbations, contexts = _column(data, "perturbation", CONTROL), _column(data, "context", "all")
     found, told = [*problems], [*notes]
     try:
@@ -121,7 +127,7 @@ def _report(data: Measurement | Draft, species: str, problems: tuple[str, ...], 
         told += numbers.notes
     except AIVCError as error:
         found.append(str(error))
-    wrong, groups = _groups(data, perturbations, contexts)
+    wrong, groups = _groups(data, perturbations, contexts, controls=controls)
     told += groups
     found += [text for text in wrong if text not in found]
     wrong, genes = _genes(data, perturbations, species)
@@ -221,7 +227,9 @@ def _number_problems(numbers: _Numbers, data: Measurement | Draft) -> Iterator[s
         yield f"{len(numbers.empty)} entities are zero everywhere: {some(numbers.empty)}. Remove them."
 
 
-def _groups(data: Measurement | Draft, perturbations: np.ndarray, contexts: np.ndarray) -> tuple[list[str], list[str]]:
+def _groups(
+    data: Measurement | Draft, perturbations: np.ndarray, contexts: np.ndarray, *, controls: bool
+) -> tuple[list[str], list[str]]:
     blank = {"perturbation": perturbations, "context": contexts, "batch": _column(data, "batch", "all")}
     blank["donor"] = _column(data, "donor", "all")
     problems = [
@@ -231,7 +239,7 @@ def _groups(data: Measurement | Draft, perturbations: np.ndarray, contexts: np.n
     ]
     if is_effect(data.units):
         return problems, []
-    problems += _uncontrolled(data, perturbations, contexts)
+    problems += _uncontrolled(data, perturbations, contexts) if controls else []
     cells = data.entities["cells"] if "cells" in data.entities else pd.Series(1.0, data.entities.index)
     sizes = pd.Series(pd.to_numeric(cells, errors="coerce").to_numpy()).groupby([contexts, perturbations]).sum()
     small = [f"{perturbation} in {context}" for (context, perturbation), size in sizes.items() if size < 2]

@@ -57,13 +57,16 @@ def _numbers(raw: pd.DataFrame, source: Source, field: str) -> tuple[np.ndarray 
     return numbers, [f"{field} is a number for every entity, got {some(wrong)}. Correct the column."] if wrong else []
 
 
-def translated(raw: pd.DataFrame, names: np.ndarray, schema: Schema) -> tuple[dict[str, np.ndarray], list[str]]:
+def translated(
+    raw: pd.DataFrame, names: np.ndarray, schema: Schema, *, controls: bool = True
+) -> tuple[dict[str, np.ndarray], list[str]]:
     """Translate the columns that the schema names into ours.
 
     Args:
         raw: ``n`` rows in the words of the file.
         names: ``(n,)`` names of entities, which are the labels where the schema names no other.
         schema: What the columns mean.
+        controls: Ask for control entities.
 
     Returns:
         Our columns, each ``(n,)``, and what keeps them from being used.
@@ -77,7 +80,7 @@ def translated(raw: pd.DataFrame, names: np.ndarray, schema: Schema) -> tuple[di
     told = names if schema.perturbation is None else _column(raw, schema.perturbation)
     if told is not None:
         columns["perturbation"], wrong = _perturbations(raw, told, columns, schema)
-        problems += wrong
+        problems += [*wrong, *(_no_control(told, columns["perturbation"], schema) if controls else [])]
     for field in ("context", "donor", "batch"):
         if (texts := _column(raw, getattr(schema, field))) is not None:
             columns[field] = np.where(texts == "", schema.blank or "", texts)
@@ -131,7 +134,6 @@ def _perturbations(
         *([unsaid] if plain else []),
         *found,
         *([] if problems or plain else _blank("perturbation", translated)),
-        *_no_control(told, translated, schema),
     ]
 
 

@@ -62,7 +62,7 @@ class Draft:
         return self.values[start:stop]
 
 
-def read(path: Path | str, schema: Schema, *, backed: bool = False) -> Measurement:
+def read(path: Path | str, schema: Schema, *, backed: bool = False, controls: bool = True) -> Measurement:
     """Read a file as its schema says.
 
     Supported are h5ad, anndata zarr, 10x h5 and 10x folders, and csv, tsv or parquet tables, wide or long. Counts stay
@@ -72,6 +72,7 @@ def read(path: Path | str, schema: Schema, *, backed: bool = False) -> Measureme
         path: File or folder.
         schema: What its columns mean.
         backed: Leave the values on disk and read them block by block (h5ad, zarr and 10x h5).
+        controls: Refuse a file without control cells; predictions need none.
 
     Raises:
         DataError: Every problem with names, labels and controls.
@@ -79,7 +80,7 @@ def read(path: Path | str, schema: Schema, *, backed: bool = False) -> Measureme
         SchemaError: The schema names a place that is not in the file.
         UnavailableError: There is no such file.
     """
-    drafted = draft(Path(path), schema, backed=backed)
+    drafted = draft(Path(path), schema, backed=backed, controls=controls)
     if drafted.problems:
         raise DataError(drafted.problems)
     return Measurement(
@@ -127,7 +128,7 @@ def open_raw(path: Path, schema: Schema, *, backed: bool = False) -> Raw:
     return join_metadata(raw, (path if path.is_dir() and end != ".zarr" else path.parent) / schema.metadata, schema)
 
 
-def draft(path: Path, schema: Schema, *, backed: bool = False) -> Draft:
+def draft(path: Path, schema: Schema, *, backed: bool = False, controls: bool = True) -> Draft:
     """Translate a file and gather every structural problem, without stopping at the first.
 
     Raises:
@@ -139,7 +140,7 @@ def draft(path: Path, schema: Schema, *, backed: bool = False) -> Draft:
     problems = [*raw.problems, *_absent_columns(raw, schema)]
     features = _names(raw.features, schema.features)
     names = _names(raw.entities, schema.entity if schema.entity in raw.entities else None)
-    columns, found = translated(raw.entities, names, schema)
+    columns, found = translated(raw.entities, names, schema, controls=controls)
     entities = _kept(raw.entities, columns).set_index(pd.Index(names, dtype=object))
     coordinates, wrong = _coordinates(raw, schema)
     problems += [*found, *wrong, *_shapes(raw), *_twice("Features", features), *_twice("Entities", names)]

@@ -5,9 +5,11 @@ from types import MappingProxyType
 from aivc.core.errors import UnknownNameError
 from aivc.core.registry import METRICS
 from aivc.evaluation.metrics import Metric
-from aivc.evaluation.metrics_calibration import AURC, WIDTH_ERROR_SPEARMAN
+from aivc.evaluation.metrics_calibration import ON_REQUEST as CALIBRATION
 from aivc.evaluation.metrics_distribution import MMD_RBF, VARIANCE_RATIO
 from aivc.evaluation.metrics_effects import R2_WEIGHTED, RMSE_DELTA, WMSE
+from aivc.evaluation.metrics_vcc2025 import THREE
+from aivc.evaluation.metrics_vcc2026 import SIX
 
 PROFILES = MappingProxyType(
     {
@@ -28,13 +30,29 @@ PROFILES = MappingProxyType(
         "systema": ("pearson-systema", "centroid-accuracy"),
         "weighted": ("wmse", "r2-weighted"),
         "distribution": ("energy-distance", "mmd-rbf", "variance-ratio"),
-        "calibration": ("coverage90", "width90", "interval-score", "width-error-spearman", "aurc"),
+        "calibration": (
+            "coverage50",
+            "coverage80",
+            "coverage90",
+            "coverage95",
+            "width90",
+            "crps",
+            "crps-normalized",
+            "interval-score",
+            "width-error-spearman",
+            "sigma-error-spearman",
+            "aurc",
+        ),
+        "vcc2025": tuple(THREE),
+        "vcc2026": tuple(SIX),
     }
 )
 
 # Not registered, so that every report does not carry them.
 _ON_REQUEST = MappingProxyType(
-    {each.name: each for each in (RMSE_DELTA, WMSE, R2_WEIGHTED, MMD_RBF, VARIANCE_RATIO, WIDTH_ERROR_SPEARMAN, AURC)}
+    {each.name: each for each in (RMSE_DELTA, WMSE, R2_WEIGHTED, MMD_RBF, VARIANCE_RATIO, *CALIBRATION)}
+    | dict(THREE)
+    | dict(SIX)
 )
 
 
@@ -61,7 +79,7 @@ def profile(name: str) -> tuple[Metric, ...]:
 
     Args:
         name: ``default`` (what every evaluation reports), ``perturbench``, ``systema``, ``weighted``,
-            ``distribution`` or ``calibration``.
+            ``distribution``, ``calibration``, ``vcc2025`` or ``vcc2026``.
 
     Raises:
         UnknownNameError: No such profile.

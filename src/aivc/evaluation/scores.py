@@ -9,6 +9,7 @@ from typing import Any, final
 import numpy as np
 import pandas as pd
 
+from aivc.evaluation.challenges import challenges
 from aivc.evaluation.metrics import Metric, pearson
 from aivc.evaluation.panel import Panel
 from aivc.evaluation.standing import BASELINE, CEILING, dynamic_range, nanmean, summarize, usage
@@ -79,6 +80,7 @@ class Evaluation:
         table = pd.concat([*frames, repeated], ignore_index=True)
         named = labels(next(iter(panels.values())), halves["pearson"].to_numpy())
         seed = int(about["seed"])
+        scores = summarize(table, metrics, seed)
         body = {
             "format": FORMAT,
             **about,
@@ -88,7 +90,8 @@ class Evaluation:
             "ceiling": CEILING,
             "resplits": resplits,
             "metrics": {metric.name: metric.to_json() for metric in metrics},
-            "scores": summarize(table, metrics, seed),
+            "scores": scores,
+            "challenges": challenges(scores),
             "dynamic_range": dynamic_range(table, metrics, seed),
             "usage": usage(table, metrics, seed),
             "strata": _strata(table, named, metrics, seed),

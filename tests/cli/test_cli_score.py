@@ -1,0 +1,58 @@
+"""`aivc score` compares two files, says what it found in words and in JSON, and refuses what cannot be compared."""
+
+import json
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+
+from aivc.cli import main
+
+
+@pytest.fixture(scope="module")
+def prediction(small_screen, tmp_path_factory):
+    """Perturbed cells only, as a method hands them in."""
+    cells = anndata.read_h5ad(small_screen / "screen.h5ad")
+    path = tmp_path_factory.mktemp("prediction") / "predicted.h5ad"
+    cells[(cells.obs["perturbation"] != "control").to_numpy()].copy().write_h5ad(path)
+    return path
+
+
+def words(predicted, folder, *more: object) -> list[str]:
+    given = ("score", predicted, folder / "screen.h5ad", "--schema", folder / "schema.toml", *more)
+    return [str(word) for word in given]
+
+
+def test_scores_are_written_and_told(small_screen, prediction, tmp_path, capsys):
+    out = tmp_path / "scores"
+    asked = words(prediction, small_screen, "--profile", "vcc2025,vcc2026", "--out", out)
+    assert main([*asked, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["scores"]["vcc26-pds"]["value"] == said["scores"]["vcc25-pds"]["value"] == 1
+    assert said["scores"]["vcc25-mae"]["value"] == pytest.approx(0)
+    assert json.loads((out / "scores.json").read_text())["scores"] == said["scores"]
+    rows = pd.read_csv(out / "perturbations.csv")
+    assert np.isfinite(rows["vcc26-jaccard"]).all()
+    assert len(rows) == said["perturbations"]
+    assert main(asked) == 1
+    assert "add --overwrite" in capsys.readouterr().err
+    assert main([*asked, "--overwrite", "--on-disk"]) == 0
+    assert "DE Jaccard" in capsys.readouterr().out
+
+
+def test_a_perturbation_that_is_missing_is_named(small_screen, prediction, tmp_path, capsys):
+    cells = anndata.read_h5ad(prediction)
+    first = sorted(set(cells.obs["perturbation"]))[0]
+    cells[(cells.obs["perturbation"] != first).to_numpy()].copy().write_h5ad(tmp_path / "few.h5ad")
+    assert main([*words(tmp_path / "few.h5ad", small_screen), "--json"]) == 1
+    problems = json.loads(capsys.readouterr().out)["error"]["problems"]
+    assert any(f"measured, but not predicted: {first}" in problem for problem in problems)
+    assert main(words(tmp_path / "few.h5ad", small_screen, "--shared-only")) == 0
+
+
+def test_what_does_not_exist_is_refused(small_screen, prediction, capsys):
+    assert main(words("nowhere.h5ad", small_screen)) == 1
+    assert "There is no file nowhere.h5ad" in capsys.readouterr().err
+    assert main(words(prediction, small_screen, "--profile", "vcc2027")) == 1
+    assert "There is no metric profile named 'vcc2027'. Did you mean" in capsys.readouterr().err

@@ -1,0 +1,240 @@
+"""Benchmarks are frozen: what they fix cannot change unseen, and every score says which one it is of."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tiny_benchmarks
+from aivc.core.errors import IntegrityError, SplitError, UnavailableError, UnknownNameError
+from aivc.data import catalog
+from aivc.data.split import Split
+from aivc.evaluation.benchmark import (
+    KINDS,
+    Benchmark,
+    benchmark,
+    finished,
+    make_split,
+    measured,
+    names,
+    peak_mb,
+    run_benchmark,
+)
+from aivc.evaluation.leakage import check_split
+from aivc.evaluation.output import Folder
+from aivc.evaluation.profiles import PROFILES
+
+ROOT = Path(__file__).parents[2]
+OURS = names()
+HERE = os.environ.get("AIVC_DATA", "")
+needs_data = pytest.mark.skipif(not Path(HERE or "none").is_dir(), reason="AIVC_DATA names no folder of datasets")
+
+
+@pytest.fixture
+def tiny():
+    return tiny_benchmarks.tiny()
+
+
+@pytest.fixture
+def also(register):
+    """Register benchmarks beside all else that is installed."""
+    installed = [point for group in ("encoders", "manipulators", "decoders", "wrappers", "metrics", "kinds")
+                 for point in entry_points(group=f"aivc.{group}")]  # fmt: skip
+    return lambda *points: register(*installed, *points)
+
+
+class TestOurs:
+    def test_there_are_ten(self):
+        assert len(OURS) >= 10
+
+    @pytest.mark.parametrize("name", OURS)
+    def test_each_says_what_it_is(self, name):
+        each = benchmark(name)
+        assert each.name == name == name.lower()
+        assert each.dataset in catalog.names()
+        assert each.sha256 == {file.name: file.sha256 for file in catalog.entry(each.dataset).files}
+        assert set(each.profile) <= set(PROFILES)
+        assert each.anchors["zero"] == "mean-effect"
+        assert any(method.endswith(":shuffled") for method in each.methods) or "kang" in name
+        assert min(len(each.question), len(each.licence), len(each.citation), len(each.leaks)) > 0
+        assert "recipe" in each.split or Split.from_json(dict(each.split)).digest == each.split_digest
+
+    @needs_data
+    @pytest.mark.parametrize("name", OURS)
+    def test_the_split_is_the_frozen_one_and_gives_nothing_away(self, name):
+        each = benchmark(name)
+        if each.files != "here":
+            pytest.skip(f"the data of {name} are {each.files}")
+        cells = each.load_data()
+        assert check_split(cells, each.make_split(cells)).leaks == ()
+
+
+class TestFrozen:
+    def test_round_trip(self, tiny, tmp_path):
+        tiny.save(tmp_path / "tiny.json")
+        again = Benchmark.load(tmp_path / "tiny.json")
+        assert again == tiny
+        assert again.digest == tiny.digest
+        assert again.reference == f"tiny@{tiny.digest[:12]}"
+
+    @pytest.mark.parametrize(
+        "change",
+        [{"cells": 11}, {"methods": ("additive",)}, {"split_digest": "0" * 64}, {"recipe": {"seed": 1}}, {"leaks": ()}],
+    )
+    def test_whatever_changes_makes_another_digest(self, tiny, change):
+        assert dataclasses.replace(tiny, **change).digest != tiny.digest
+
+    def test_a_manifest_and_its_recipe_are_one_benchmark(self, tiny):
+        split = tiny.make_split(tiny_benchmarks.cells())
+        assert dataclasses.replace(tiny, split=split.to_json()).digest == tiny.digest
+
+    @pytest.mark.parametrize(
+        ("edit", "words"),
+        [
+            (lambda body: body | {"cells": 11}, "it was changed"),
+            (lambda body: body | {"digest": None}, "it was changed"),
+            (lambda body: body | {"format": 99}, "Benchmark.save"),
+            (lambda body: body | {"extra": 1}, "look at extra"),
+            (lambda body: {k: v for k, v in body.items() if k != "title"}, "look at title"),
+            (lambda body: [], "no benchmark"),
+        ],
+    )
+    def test_an_edited_file_is_refused(self, tiny, edit, words):
+        with pytest.raises(IntegrityError, match=words):
+            Benchmark.from_json(edit(tiny.to_json()))
+
+    @pytest.mark.parametrize("recipe", [{"flavor": 1}, {"unseen": "context"}])
+    def test_a_strange_recipe_is_refused(self, tiny, recipe):
+        with pytest.raises(IntegrityError, match="Leave it out"):
+            dataclasses.replace(tiny, recipe=recipe)
+
+    def test_other_data_make_another_split(self, tiny):
+        fewer = tiny_benchmarks.cells().take(np.arange(150))
+        with pytest.raises(SplitError, match="came out"):
+            tiny.make_split(fewer)
+
+    def test_another_file_of_the_dataset_is_refused(self):
+        other = dataclasses.replace(tiny_benchmarks.absent(), sha256={"cells": "0" * 64})
+        assert other.files == "another version"
+        with pytest.raises(IntegrityError, match="freeze a new one"):
+            other.load_data()
+
+    def test_data_that_are_not_here_are_said_to_be(self, monkeypatch, tmp_path):
+        monkeypatch.delenv("AIVC_DATA", raising=False)
+        monkeypatch.setenv("AIVC_CACHE", str(tmp_path))
+        monkeypatch.setenv("AIVC_OFFLINE", "1")
+        assert tiny_benchmarks.absent().files == "not here"
+        with pytest.raises(UnavailableError, match="AIVC_DATA"):
+            tiny_benchmarks.absent().load_data()
+
+    def test_data_that_no_catalog_has(self, tiny):
+        assert tiny.files == "here"
+        assert dataclasses.replace(tiny, source=None).files == "another version"
+
+
+class TestRecipes:
+    def test_only_some_folds_are_asked(self):
+        split = make_split(tiny_benchmarks.cells(), kind="unseen-perturbation", folds=3, asked=1)
+        assert len(split.folds) == 1
+        assert split.folds[0] == KINDS["unseen-perturbation"](tiny_benchmarks.cells(), folds=3).folds[0]
+
+    def test_an_unknown_kind_is_refused(self):
+        with pytest.raises(UnknownNameError, match="kind of split"):
+            make_split(tiny_benchmarks.cells(), kind="unseen-moon")
+
+
+class TestRegistered:
+    def test_by_function_object_and_path(self, also, tiny, tmp_path, monkeypatch):
+        tiny.save(tmp_path / "tiny.json")
+        monkeypatch.setattr(tiny_benchmarks, "AS_PATH", tmp_path / "tiny.json", raising=False)
+        monkeypatch.setattr(tiny_benchmarks, "AS_OBJECT", tiny, raising=False)
+        for value in ("tiny", "AS_PATH", "AS_OBJECT"):
+            also(EntryPoint("tiny", f"tiny_benchmarks:{value}", "aivc.benchmarks"))
+            assert benchmark("tiny") == tiny
+
+    @pytest.mark.parametrize("value", ["misnamed", "NOTHING"])
+    def test_what_is_no_benchmark_of_that_name_is_refused(self, also, value):
+        also(EntryPoint("tiny", f"tiny_benchmarks:{value}", "aivc.benchmarks"))
+        with pytest.raises(IntegrityError, match="of the same name"):
+            benchmark("tiny")
+
+    def test_an_unknown_name_is_refused(self):
+        with pytest.raises(UnknownNameError, match=r"aivc\.benchmarks"):
+            benchmark("papalexi-unseen-moon")
+
+
+class TestRun:
+    def test_every_score_is_stamped(self, tiny, tmp_path):
+        found = run_benchmark(tiny)
+        body = found.to_json()
+        assert {"no-change", "mean-effect", "transfer"} <= set(body["methods"])
+        assert set(body["metrics"]) == {"pearson-systema", "centroid-accuracy"}
+        assert {row["benchmark"] for row in body["rows"]} == {tiny.reference} == set(found.table["benchmark"])
+        assert body["stamp"]["benchmark"] == body["benchmark"]["digest"] == tiny.digest
+        assert body["stamp"]["metrics"] == {"pearson-systema": 1, "centroid-accuracy": 1}
+        assert body["split"]["digest"] == tiny.split_digest
+        assert body["recipe"]["dim"] == 3
+        assert {"python", "numpy", "aivc"} <= set(body["environment"])
+        assert body["cost"]["seconds"] > 0
+        assert body["cost"]["peak_mb"] > 10
+
+        split = tiny.make_split(tiny_benchmarks.cells())
+        folder = Folder.claim(tmp_path / "tiny", tiny_benchmarks.cells(), split)
+        folder.scores(found)
+        scores = tmp_path / "tiny" / "scores.json"
+        assert finished(scores, tiny)
+        assert finished(scores, tiny, ["mean-effect"])
+        assert not finished(scores, tiny, ["nearest"])
+        assert not finished(scores, dataclasses.replace(tiny, cells=9))
+        scores.write_text("{")
+        assert not finished(scores, tiny)
+        assert not finished(tmp_path / "none.json", tiny)
+
+    def test_the_same_scores_come_twice(self, tiny):
+        one, two = (run_benchmark(tiny, ["mean-effect"]).to_json()["scores"] for _ in range(2))
+        assert one == two
+
+    def test_unknown_methods_are_refused_before_data_are_read(self, tiny):
+        def never():
+            raise AssertionError
+
+        with pytest.raises(UnknownNameError):
+            run_benchmark(dataclasses.replace(tiny, source=never), ["no-such-method"])
+
+
+def test_memory_is_that_of_what_runs_inside():
+    with measured() as told:
+        assert len(bytearray(64 << 20)) > 0
+    assert told["peak_mb"] <= peak_mb() + 1
+    assert {"seconds", "cpu_seconds", "peak_mb", "cpus"} <= set(told)
+
+
+def test_papalexi_has_one_frozen_manifest():
+    path = ROOT / "benchmarks" / "splits" / "papalexi2021.json"
+    if not path.is_file():
+        pytest.skip("the benchmarks are not part of an installed package")
+    assert Split.load(path).digest == benchmark("papalexi-unseen-target").split_digest
+
+
+def test_the_leaderboard_shows_the_committed_results():
+    if not (ROOT / "benchmarks" / "leaderboard.py").is_file():
+        pytest.skip("the benchmarks are not part of an installed package")
+    command = [sys.executable, str(ROOT / "benchmarks" / "leaderboard.py"), "--check"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_committed_results_are_of_the_benchmark_as_it_stands(name):
+    path = ROOT / "benchmarks" / "results" / "leaderboard" / f"{name}.json"
+    if not path.is_file():
+        pytest.skip("the benchmarks are not part of an installed package")
+    body = json.loads(path.read_text(encoding="utf-8"))
+    assert body["stamp"]["benchmark"] == benchmark(name).digest
+    assert set(benchmark(name).methods) <= set(body["methods"])
