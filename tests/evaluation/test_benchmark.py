@@ -66,6 +66,7 @@ class TestOurs:
         assert "recipe" in each.split or Split.from_json(dict(each.split)).digest == each.split_digest
 
     @needs_data
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", OURS)
     def test_the_split_is_the_frozen_one_and_gives_nothing_away(self, name):
         each = benchmark(name)
@@ -115,7 +116,7 @@ class TestFrozen:
             dataclasses.replace(tiny, recipe=recipe)
 
     def test_other_data_make_another_split(self, tiny):
-        fewer = tiny_benchmarks.cells().take(np.arange(150))
+        fewer = tiny_benchmarks.cells().take(np.arange(100))
         with pytest.raises(SplitError, match="came out"):
             tiny.make_split(fewer)
 

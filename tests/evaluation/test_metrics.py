@@ -140,3 +140,9 @@ def test_coverage_and_width_by_hand():
 def test_methods_without_intervals_or_cells_have_no_such_scores():
     for metric in ("coverage90", "width90", "energy-distance"):
         assert np.isnan(score(metric, [[1.0, 2.0]], [[1.0, 2.0]])).all()
+
+
+def test_rounding_alone_is_no_effect():
+    given = np.array([[300.0, 700.0, 150.0]])
+    found = score("pearson-delta", given * (1 + 1e-14), [[1.0, 2.0, 4.0]], given=given)
+    assert found == [0.0]

@@ -109,3 +109,13 @@ def test_without_a_replicate_no_metric_is_held_to_be_useless():
     found = dynamic_range(table(mean_effect=[0.3, 0.3], replicate=[np.nan, np.nan]), [METRIC], 0)["pearson-delta"]
     assert found["usable"]
     assert found["value"] is None
+
+
+def test_one_perturbation_has_a_mean_and_no_interval():
+    one = table(mean_effect=[0.2, 0.4], ours=[0.5, 0.9], ours_shuffled=[0.1, 0.1], replicate=[0.8, 0.9])
+    one["perturbation"] = "ligand:IFNB1"
+    found = summarize(one, [METRIC], 0)["ours"]["pearson-delta"]
+    assert found["value"] == pytest.approx(0.7)
+    assert (found["low"], found["high"], found["gain"]["low"]) == (None, None, None)
+    assert usage(one, [METRIC], 0) == []
+    assert dynamic_range(one, [METRIC], 0)["pearson-delta"]["usable"]

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import final
 from urllib.parse import quote, unquote
 
@@ -208,10 +209,15 @@ class Perturbation:
         Raises:
             PerturbationError: The text has another form.
         """
-        text = text.strip()
-        hours = None
-        if match := _HOURS.search(text):
-            hours, text = float(match["hours"]), text[: match.start()].rstrip()
-        if (text == "control" and hours is None) or (text in ("time", "") and hours is not None):
-            return cls((), hours)
-        return cls(tuple(Agent.parse(part.strip()) for part in text.split(" + ")), hours)
+        return _parse(text.strip())
+
+
+@lru_cache(maxsize=200_000)
+def _parse(text: str) -> Perturbation:
+    # The same few texts are read over and over: a screen of pairs asks for hundreds of thousands.
+    hours = None
+    if match := _HOURS.search(text):
+        hours, text = float(match["hours"]), text[: match.start()].rstrip()
+    if (text == "control" and hours is None) or (text in ("time", "") and hours is not None):
+        return Perturbation((), hours)
+    return Perturbation(tuple(Agent.parse(part.strip()) for part in text.split(" + ")), hours)

@@ -300,11 +300,11 @@ def _verdict(gain: Mapping[str, Any], level: float | None) -> str:
     if gain["value"] is None or level is None:
         return "undefined"
     blur = _TIE * max(1.0, abs(level))
-    if max(abs(gain[key]) for key in ("value", "low", "high")) <= blur:
+    if max(abs(gain[key] or 0.0) for key in ("value", "low", "high")) <= blur:
         return "tie"
     if gain["value"] <= blur:
         return "holds"
-    return "fooled" if gain["low"] > 0 else "unclear"
+    return "fooled" if gain["low"] is not None and gain["low"] > 0 else "unclear"
 
 
 def _sentence(each: Mapping[str, Any], label: str) -> str:

@@ -125,10 +125,11 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
                     raise
                 failures[method] = f"{type(error).__name__}: {error}"
     asked = [answer.question for answer in answers[BASELINES[0]]]
+    shared = _asked(asked, np.array(means), exam)
     panels, applicability = {}, {}
     for method in methods:
         if method not in failures:
-            panels[method] = _panel(answers[method], np.array(means), exam)
+            panels[method] = _panel(answers[method], shared)
             applicability[method] = [answer.applicability for answer in answers[method]]
         # Answers of one method are put together before those of the next, and then let go.
         del answers[method]
@@ -215,20 +216,22 @@ def _bounds(said: Foretold, question: Question) -> tuple[np.ndarray, ...] | None
     )
 
 
-def _panel(answers: list[Answer], means: np.ndarray, exam: Exam) -> Panel:
-    questions = [answer.question for answer in answers]
-    asked = _asked(questions, means, exam)
-    nothing = np.full((2, len(exam.summary.profiles.features)), np.nan)
-    at90 = LEVELS.index(0.9)
-    stated = [a.bounds[at90] if a.bounds is not None else nothing for a in answers]
+def _panel(answers: list[Answer], asked: dict[str, Any]) -> Panel:
+    shape, at90 = asked["truth"].shape, LEVELS.index(0.9)
+    # Views of one number where a method states nothing: many methods are held at once.
+    low, high = np.broadcast_to(np.nan, (2, *shape))
+    if any(answer.bounds is not None for answer in answers):
+        nothing = np.full((2, shape[1]), np.nan)
+        stated = [nothing if answer.bounds is None else answer.bounds[at90] for answer in answers]
+        low, high = np.array([bounds[0] for bounds in stated]), np.array([bounds[1] for bounds in stated])
     return Panel(
         **asked,
-        predicted=np.array([a.predicted for a in answers]),
-        predicted_noise=np.zeros(asked["truth"].shape),
-        low=np.array([bounds[0] for bounds in stated]),
-        high=np.array([bounds[1] for bounds in stated]),
-        population=tuple(_values(a.population) for a in answers),
-        population_depth=tuple(_depth(a.population) for a in answers),
+        predicted=np.array([answer.predicted for answer in answers]),
+        predicted_noise=np.broadcast_to(0.0, shape),
+        low=low,
+        high=high,
+        population=tuple(_values(answer.population) for answer in answers),
+        population_depth=tuple(_depth(answer.population) for answer in answers),
         stated=_stated(answers, asked["usable"]),
     )
 
@@ -277,7 +280,7 @@ def _replicates(like: Panel, questions: list[Question], exam: Exam) -> Iterator[
         profile = np.array([q.replicate.profile if q.replicate else q.given.profile for q in shown])
         noise = np.array([q.replicate.noise + q.given.noise if q.replicate else q.given.noise for q in shown])
         asked = _asked(shown, like.perturbed_mean, exam)
-        nothing = np.full(profile.shape, np.nan)
+        nothing = np.broadcast_to(np.nan, profile.shape)
         yield Panel(
             **{
                 **asked,

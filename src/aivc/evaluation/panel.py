@@ -9,6 +9,8 @@ from jaxtyping import Bool, Float
 
 from aivc.data.normalize import Block
 
+_ROUNDING = 1e-11
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -90,9 +92,16 @@ class Panel:
     @property
     def predicted_effect(self) -> np.ndarray:
         """``(p, f)`` predicted minus the real controls given."""
-        return self.predicted - self.given
+        return _difference(self.predicted, self.given)
 
     @property
     def true_effect(self) -> np.ndarray:
         """``(p, f)`` measured minus the real controls kept for scoring."""
-        return self.truth - self.control
+        return _difference(self.truth, self.control)
+
+
+def _difference(of_pf: np.ndarray, from_pf: np.ndarray) -> np.ndarray:
+    """Differences, with those that are rounding alone set to zero: noise of rounding has a direction too."""
+    found = of_pf - from_pf
+    found[np.abs(found) <= _ROUNDING * np.maximum(np.abs(of_pf), np.abs(from_pf))] = 0.0
+    return found

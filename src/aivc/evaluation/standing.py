@@ -63,11 +63,15 @@ def summary(values: np.ndarray, clusters: np.ndarray, seed: int) -> dict[str, An
         return {"value": None, "low": None, "high": None, "n": 0, "undefined": "undefined for every question"}
     count = int(cluster.max()) + 1
     total_c, size_c = np.bincount(cluster, known, count), np.bincount(cluster, minlength=count)
-    draws = np.random.default_rng(seed).integers(0, count, (_RESAMPLES, count))
-    low, high = np.quantile(total_c[draws].sum(axis=1) / size_c[draws].sum(axis=1), [0.025, 0.975])
     missing = len(values) - len(known)
     note = f"undefined for {missing} of {len(values)} questions" if missing else None
-    return {"value": float(known.mean()), "low": float(low), "high": float(high), "n": len(known), "undefined": note}
+    told = {"value": float(known.mean()), "low": None, "high": None, "n": len(known), "undefined": note}
+    if count < 2:
+        # One perturbation says nothing of how the next would fare.
+        return told
+    draws = np.random.default_rng(seed).integers(0, count, (_RESAMPLES, count))
+    low, high = np.quantile(total_c[draws].sum(axis=1) / size_c[draws].sum(axis=1), [0.025, 0.975])
+    return {**told, "low": float(low), "high": float(high)}
 
 
 def _gain(differences: np.ndarray, clusters: np.ndarray, seed: int) -> dict[str, Any]:
@@ -125,6 +129,8 @@ def _range(told: Mapping[str, Any] | None) -> dict[str, Any]:
     if told is None or told["value"] is None:
         return {"value": None, "low": None, "high": None, "n": 0, "usable": True, "reason": None}
     value, low, high = (told[key] for key in ("value", "low", "high"))
+    if low is None:
+        return {"value": value, "low": None, "high": None, "n": told["n"], "usable": True, "reason": None}
     reason = (
         "repeating the experiment is not clearly better than the mean effect here: it goes "
         f"{value:.2f} of the way to a perfect score, 95 % interval {low:.2f} to {high:.2f}"
@@ -152,7 +158,7 @@ def usage(table: pd.DataFrame, metrics: Sequence[Metric], seed: int) -> list[dic
                 continue
             loss = by_method[name][metric.name].to_numpy() - rows[metric.name].to_numpy()
             told = summary(loss if metric.direction == "up" else -loss, clusters, seed)
-            if told["value"] is not None:
+            if told["low"] is not None:
                 known = {key: told[key] for key in ("low", "high", "n")}
                 found.append(
                     {"method": name, "input": INPUTS[suffix], "metric": metric.name, "loss": told["value"], **known}

@@ -154,7 +154,10 @@ def _regress(ur: UR, measurement: Measurement) -> tuple[np.ndarray, np.ndarray]:
     seen_nf = measurement.observed * weight_n[:, None]
     outer = np.einsum("nd,ne->nde", design_ne, design_ne).reshape(len(design_ne), -1)
     size = design_ne.shape[1]
-    gram_fee = (seen_nf.T @ outer).reshape(-1, size, size) + 1e-9 * np.eye(size)
+    # A feature observed in fewer entities than there are axes has no slopes of its own. One entity's worth of ordinary
+    # spread on each axis holds them down, and leaves the intercept free.
+    spread = float((weight_n @ z_nd**2).mean()) / len(z_nd)
+    gram_fee = (seen_nf.T @ outer).reshape(-1, size, size) + np.diag([*np.full(size - 1, spread + 1e-9), 1e-9])
     both_fe = np.linalg.solve(gram_fee, ((seen_nf * measurement.dense()).T @ design_ne)[..., None])[..., 0]
     return both_fe[:, -1] - both_fe[:, :-1] @ middle_d, both_fe[:, :-1]
 
