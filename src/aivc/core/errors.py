@@ -25,6 +25,10 @@ class PerturbationError(AIVCError, ValueError):
     """A perturbation could not be understood."""
 
 
+class MoleculeError(AIVCError, ValueError):
+    """A molecule or a variant could not be understood, or does not fit the sequence it is said to change."""
+
+
 class SchemaError(AIVCError, ValueError):
     """A schema contradicts itself or the file it describes."""
 

@@ -2,6 +2,7 @@
 
 from aivc.data.datasets.kang2018 import KANG, KANG_LABELLED
 from aivc.data.datasets.knowledge_files import KNOWLEDGE
+from aivc.data.datasets.norman2019 import NORMAN
 from aivc.data.datasets.osmfish import OSMFISH
 from aivc.data.datasets.papalexi2021 import PAPALEXI
 from aivc.data.datasets.rank_scores import OP3, SCIPLEX, TAHOE
@@ -9,7 +10,21 @@ from aivc.data.datasets.record import Dataset
 from aivc.data.datasets.replogle2022 import REPLOGLE
 from aivc.data.datasets.sachs2005 import SACHS
 from aivc.data.datasets.screens import HORLBECK, SCREENS
+from aivc.data.datasets.sequences import SEQUENCES
 
-_MEASUREMENTS = (PAPALEXI, KANG, KANG_LABELLED, OSMFISH, REPLOGLE, TAHOE, OP3, SCIPLEX, SCREENS, HORLBECK, SACHS)
+_MEASUREMENTS = (
+    PAPALEXI,
+    KANG,
+    KANG_LABELLED,
+    NORMAN,
+    OSMFISH,
+    REPLOGLE,
+    TAHOE,
+    OP3,
+    SCIPLEX,
+    SCREENS,
+    HORLBECK,
+    SACHS,
+)
 
-ENTRIES: dict[str, Dataset] = {dataset.name: dataset for dataset in (*_MEASUREMENTS, *KNOWLEDGE)}
+ENTRIES: dict[str, Dataset] = {dataset.name: dataset for dataset in (*_MEASUREMENTS, *KNOWLEDGE, *SEQUENCES)}

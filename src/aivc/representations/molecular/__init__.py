@@ -1,0 +1,1 @@
+"""Representations of genes, transcripts, proteins, regulatory DNA and compounds."""
