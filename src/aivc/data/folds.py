@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,9 @@ from scipy.sparse.csgraph import connected_components
 
 from aivc.core.errors import ControlError, SplitError
 from aivc.core.measurement import CONTROL, Measurement
-from aivc.core.perturbation import Perturbation
+from aivc.core.perturbation import Perturbation, kind_of
 from aivc.core.units import COUNTS, INTENSITY, LOG_INTENSITY, is_effect, log1p_units
+from aivc.data.compounds import compound
 from aivc.data.normalize import Block, median_total
 from aivc.data.split import Fold, Names, Split, column, data_digest, pair
 from aivc.data.stream import chunks, lots, pseudobulk_moments
@@ -120,7 +122,8 @@ def unseen_both(
 def unseen_pair(measurement: Measurement, *, folds: int = 5, seed: int = 0) -> Split:
     """Ask for cells of the context × perturbation matrix whose row and column were both seen elsewhere.
 
-    Perturbations measured in one context only are always trained on.
+    All that shares its targets is kept out of a tested context with it: doses, kinds, and salts of one compound. What
+    was measured in one context only is always trained on, unless such a relative is tested there.
 
     Raises:
         SplitError: Fewer pairs than folds can be completed.
@@ -129,18 +132,35 @@ def unseen_pair(measurement: Measurement, *, folds: int = 5, seed: int = 0) -> S
         {"context": column(measurement, "context"), "perturbation": column(measurement, "perturbation")}
     )
     keys = keys[keys["perturbation"] != CONTROL].drop_duplicates()
-    keys = keys[keys.duplicated("perturbation", keep=False)]
+    families = {text: _family(Perturbation.parse(text)) for text in keys["perturbation"].unique()}
+    keys["family"] = keys["perturbation"].map(families)
     keys["pair"] = [pair(*key) for key in keys[["context", "perturbation"]].itertuples(index=False)]
-    if len(keys) < max(folds, 2) or keys["context"].nunique() < 2:
+    keys["unit"] = [pair(*key) for key in keys[["context", "family"]].itertuples(index=False)]
+    units = keys.drop_duplicates("unit")
+    units = units[units.duplicated("family", keep=False)]
+    if len(units) < max(folds, 2) or units["context"].nunique() < 2:
         raise SplitError(
-            f"{len(keys)} pairs of a context and a perturbation can be completed, too few for {folds} folds. "
+            f"{len(units)} pairs of a context and a perturbation can be completed, too few for {folds} folds. "
             "It takes perturbations measured in several contexts: use unseen_perturbation instead."
         )
-    keys = keys.assign(lot=lots(keys["pair"].to_numpy(), seed)).sort_values(["perturbation", "lot"])
-    # Dealing each perturbation's contexts out in turn leaves it in training in every fold.
-    dealt = np.arange(len(keys)) % folds
-    parts = [tuple(keys["pair"].to_numpy()[dealt == i]) for i in range(folds)]
-    return _split("unseen-pair", measurement, seed, tuple(_same("pair", part) for part in parts))
+    units = units.assign(lot=lots(units["unit"].to_numpy(), seed)).sort_values(["family", "lot"])
+    # Dealing each family's contexts out in turn leaves it in training in every fold.
+    dealt = dict(zip(units["unit"], np.arange(len(units)) % folds, strict=True))
+    keys["fold"] = keys["unit"].map(dealt)
+    # A salt of its own may still lose all its contexts to one fold; then it is kept out, but not asked for.
+    elsewhere = keys.groupby("perturbation")["fold"].transform(lambda of: of.nunique(dropna=False)) > 1
+    chosen = []
+    for i in range(folds):
+        held = keys["fold"] == i
+        asked, kept = (tuple(keys.loc[rows, "pair"]) for rows in (held & elsewhere, held))
+        chosen.append(Fold({"pair": asked}, {"pair": kept}))
+    return _split("unseen-pair", measurement, seed, tuple(chosen))
+
+
+def _family(perturbation: Perturbation) -> str:
+    """Name the targets of a perturbation, compounds without their salts."""
+    names = {a.target if kind_of(a.kind).genetic else compound(a.target) for a in perturbation.agents}
+    return " + ".join(sorted(names)) or str(perturbation)
 
 
 def unseen_combination(measurement: Measurement, *, seen: int, folds: int = 5, seed: int = 0) -> Split:
@@ -171,7 +191,7 @@ def unseen_combination(measurement: Measurement, *, seen: int, folds: int = 5, s
     for i in range(folds):
         mine = [pairs[j] for j in drawn[i::folds]]
         hidden = _hidden(mine, alone, seen)
-        tested = [t for t in mine if len(t & hidden) == 2 - seen and t - hidden <= alone]
+        tested = {t for t in mine if len(t & hidden) == 2 - seen and t - hidden <= alone}
         test = tuple(text for text, targets in texts.items() if targets in tested)
         chosen.append(Fold({"perturbation": test}, {"perturbation": _touching(texts, hidden, tested)}))
     return _split(f"unseen-combination-seen{seen}", measurement, seed, tuple(chosen))
@@ -193,8 +213,13 @@ def _hidden(pairs: Sequence[frozenset[str]], alone: set[str], seen: int) -> set[
     return hidden
 
 
-def _touching(texts: Mapping[str, frozenset[str]], hidden: set[str], tested: Sequence[frozenset[str]]) -> Names:
-    return tuple(t for t, targets in texts.items() if targets & hidden or any(both <= targets for both in tested))
+def _touching(texts: Mapping[str, frozenset[str]], hidden: set[str], tested: set[frozenset[str]]) -> Names:
+    """What holds a hidden target, or both targets of a tested pair."""
+
+    def touches(targets: frozenset[str]) -> bool:
+        return bool(targets & hidden) or any(frozenset(both) in tested for both in combinations(targets, 2))
+
+    return tuple(text for text, targets in texts.items() if touches(targets))
 
 
 def extrapolate(measurement: Measurement, *, along: str, above: float) -> Split:

@@ -1,0 +1,146 @@
+"""`aivc benchmark`: questions with a name, frozen for everybody, and the scores of methods on them."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import RenderableType
+
+from aivc.cli.console import DONE, REFUSED, Outcome, Reporter, table
+from aivc.cli.grammar import Commands, listed
+from aivc.core.errors import AIVCError, IntegrityError
+from aivc.data import catalog
+from aivc.evaluation.benchmark import Benchmark, benchmark, finished, names, run_benchmark
+from aivc.evaluation.evaluate import require_methods
+from aivc.evaluation.output import REPORT, SCORES, Folder, require_free
+from aivc.evaluation.scores import Evaluation
+from aivc.report import evaluation_sections, write_report
+
+_ALL = "all"
+
+
+def add(commands: Commands) -> None:
+    """Declare the commands."""
+    group = commands.group(
+        "benchmark",
+        "Frozen benchmarks: list them, look at one, run methods on them.",
+        examples=("aivc benchmark list", "aivc benchmark run papalexi-unseen-target --out scores/"),
+    )
+    group.add("list", _list, "List every benchmark: its question, its data, and whether these are here.")
+    made = group.add(
+        "show",
+        _show,
+        "Say all that a benchmark fixes: question, data, split, metrics, reference methods, known leaks, digest.",
+        examples=("aivc benchmark show papalexi-unseen-target",),
+    )
+    made.add_argument("name", metavar="NAME", help="name from `aivc benchmark list`")
+    made = group.add(
+        "run",
+        _run,
+        "Score methods on a benchmark, or on all. Every score carries the benchmark's digest. With `all`, one that "
+        "fails does not stop the others; it is told at the end, and the exit code is 1.",
+        examples=(
+            "aivc benchmark run papalexi-unseen-target --out scores/",
+            "aivc benchmark run norman-geometry --methods your-method,your-method:shuffled,additive --out scores/",
+            "aivc benchmark run all --out scores/ --resume",
+        ),
+    )
+    made.add_argument("name", metavar="NAME|all", help="name from `aivc benchmark list`, or all of them")
+    made.add_argument("--methods", type=listed, metavar="a,b", help="instead of the benchmark's own reference methods")
+    made.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder; each benchmark gets one inside")
+    made.add_argument(
+        "--resume", action="store_true", help="keep what is finished and unchanged in DIR, and do the rest again"
+    )
+
+
+def _list(args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    body, rows = [], []
+    for name in names():
+        reporter(f"looking for {name}", 0, 0)
+        each = benchmark(name)
+        known = each.source is None and each.dataset in catalog.names()
+        size = sum(file.bytes for file in catalog.entry(each.dataset).files) if known else None
+        body.append(
+            {
+                "name": name,
+                "title": each.title,
+                "question": each.question,
+                "dataset": each.dataset,
+                "bytes": size,
+                "digest": each.digest,
+                "data": each.files,
+            }
+        )
+        rows.append([name, each.title, each.dataset, f"{size / 1e6:,.1f} MB" if size else "its own", each.files])
+    return Outcome({"benchmarks": body}, [table(["name", "question", "dataset", "size", "data"], rows)])
+
+
+def _show(args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    each = benchmark(args.name)
+    facts = {key: value for key, value in each.to_json().items() if key not in ("format", "split")}
+    recipe = each.split.get("recipe")
+    facts["split"] = {"recipe": recipe} if recipe else {"kind": each.split["kind"], "folds": len(each.split["folds"])}
+    facts["data"] = each.files
+    lines = [f"{key}: {_told(value)}" for key, value in facts.items() if key not in ("name", "leaks")]
+    lines += [f"known: {leak}" for leak in each.leaks]
+    return Outcome(facts, [each.name, "\n".join(lines)])
+
+
+def _told(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_told(item)}" for key, item in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _run(args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    chosen = [benchmark(name) for name in (names() if args.name == _ALL else [args.name])]
+    require_methods(args.methods or [])
+    done: dict[str, dict[str, Any]] = {}
+    failed: dict[str, str] = {}
+    for number, each in enumerate(chosen):
+        reporter(each.name, number, len(chosen))
+        try:
+            done[each.name] = _one(each, args, reporter)
+        except (AIVCError, ArithmeticError, ValueError, TypeError, LookupError, RuntimeError, MemoryError) as error:
+            if args.name != _ALL:
+                raise
+            failed[each.name] = f"{type(error).__name__}: {error}"
+    return _outcome(done, failed, reporter)
+
+
+def _one(each: Benchmark, args: argparse.Namespace, reporter: Reporter) -> dict[str, Any]:
+    path = args.out / each.name
+    files = {"scores": path / SCORES, "report": path / REPORT}
+    if args.resume and finished(files["scores"], each, args.methods):
+        return {"kept": True, "digest": each.digest, "files": files}
+    try:
+        require_free(path, overwrite=args.resume)
+    except IntegrityError as error:
+        error.add_note("With --resume, what is finished is kept and the rest is done again.")
+        raise
+    measurement = each.load_data()
+    folder = Folder.claim(path, measurement, each.make_split(measurement), overwrite=args.resume)
+    found = run_benchmark(each, args.methods, measurement=measurement, progress=reporter)
+    folder.scores(found)
+    _report(folder, each, found)
+    values = {method: {name: by[name]["value"] for name in by} for method, by in found.scores.items()}
+    return {"kept": False, "digest": each.digest, "files": files, "cost": found.body["cost"], "scores": values}
+
+
+def _report(folder: Folder, each: Benchmark, found: Evaluation) -> None:
+    body = found.to_json()
+    lead = f"{each.question} Benchmark {each.reference}; {len(body['methods'])} methods."
+    write_report(folder.path / REPORT, title=each.title, lead=lead, sections=evaluation_sections(body))
+
+
+def _outcome(done: dict[str, dict[str, Any]], failed: dict[str, str], reporter: Reporter) -> Outcome:
+    rows: list[Sequence[object]] = [
+        [name, "kept" if told["kept"] else "done", *(told.get("cost", {}).get(key) for key in ("seconds", "peak_mb"))]
+        for name, told in done.items()
+    ]
+    shown: list[RenderableType] = [table(["benchmark", "", "seconds", "peak MB"], rows)] if rows else []
+    shown += [f"Report: {told['files']['report']}" for told in done.values()]
+    shown += [f"failed: {name}: {error}" for name, error in failed.items()]
+    body = {"benchmarks": done, "failures": failed, "seconds": reporter.seconds}
+    return Outcome(body, shown, REFUSED if failed else DONE)
