@@ -196,3 +196,11 @@ def test_thousands_of_questions_stay_below_a_page_that_opens(tmp_path, scores):
     halves = next(part for part in parts if part.title == "How repeatable is the experiment?")
     assert "The 400 that agree best, of 4,730" in halves.tables[0].caption
     assert "300, evenly spaced in rank, are drawn" in halves.figures[0].caption
+
+
+def test_challenge_scores_are_shown_and_a_missing_scale_is_told(scores):
+    told = {"vcc2026": {"ours": {"vcc26-pds": 0.25, "mean": 0.5}}, "vcc2025": {"reason": "There is no scale."}}
+    shown = next(s for s in evaluation_sections({**scores, "challenges": told}) if s.title == "Challenge scores")
+    assert shown.tables[0].rows == (("ours", 0.25, 0.5),)
+    assert "There is no scale." in shown.text
+    assert not [s for s in evaluation_sections(scores) if s.title == "Challenge scores"]

@@ -47,7 +47,7 @@ def evaluation_sections(scores: Mapping[str, Any]) -> list[Section]:
         IntegrityError: It is of another format, or a part of it is missing.
     """
     require_scores(scores)
-    makers = (_failures, _summary, _scores, _gains, _strata, _calibration, _usage, _adversaries, _halves)
+    makers = (_failures, _summary, _scores, _gains, _challenges, _strata, _calibration, _usage, _adversaries, _halves)
     parts = [make(scores) for make in (*makers, definitions, repeating)]
     return [part for part in parts if part is not None]
 
@@ -86,6 +86,25 @@ def _summary(scores: Mapping[str, Any]) -> Section:
         )
     parts = [text, _headline(scores), "\n".join(f"- {line}" for line in told if line)]
     return Section("What was found", "\n\n".join(filter(None, parts)))
+
+
+def _challenges(scores: Mapping[str, Any]) -> Section | None:
+    asked = scores.get("challenges") or {}
+    if not asked:
+        return None
+    tables, notes = [], []
+    for name, by_method in asked.items():
+        if "reason" in by_method:
+            notes.append(f"No score by the rules of {name}: {by_method['reason']}")
+            continue
+        columns = list(next(iter(by_method.values()), {}))
+        rows = tuple((method, *(told[column] for column in columns)) for method, told in by_method.items())
+        tables.append(Table(("method", *columns), rows, f"Anchored scores of {name} and their mean, by its own rules."))
+    text = (
+        "What a community challenge would report: scores between its baseline and its ceiling, cut off and averaged by "
+        "its own rules. A mean hides which part a method is good at, and has no interval here; read the scores above first."
+    )
+    return Section("Challenge scores", "\n\n".join([text, *notes]), tables=tuple(tables))
 
 
 def _headline(scores: Mapping[str, Any]) -> str:
