@@ -7,7 +7,7 @@ from typing import Any, final
 
 from aivc.core.errors import IntegrityError, UnknownNameError
 
-GROUPS = ("encoders", "manipulators", "decoders", "wrappers", "metrics", "kinds")
+GROUPS = ("encoders", "manipulators", "decoders", "wrappers", "providers", "metrics", "kinds")
 
 
 @final
@@ -67,12 +67,13 @@ ENCODERS = Registry("encoders")
 MANIPULATORS = Registry("manipulators")
 DECODERS = Registry("decoders")
 WRAPPERS = Registry("wrappers")
+PROVIDERS = Registry("providers")
 METRICS = Registry("metrics")
 KINDS = Registry("kinds")
 
 
 def names(group: str) -> tuple[str, ...]:
-    """Names registered in a group: encoders, manipulators, decoders, wrappers, metrics or kinds.
+    """Names registered in a group: encoders, manipulators, decoders, wrappers, providers, metrics or kinds.
 
     Raises:
         UnknownNameError: No such group.

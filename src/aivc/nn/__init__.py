@@ -1,0 +1,1 @@
+"""Torch blocks without biology, shared by every model that is trained by gradients."""

@@ -1,0 +1,111 @@
+"""Training that can be taken up again: weights, optimizer and place, as safetensors and JSON; never a pickle."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from aivc.core.errors import IntegrityError
+from aivc.core.state import State
+
+_STEP, _MODEL, _BEST, _OPTIMIZER = "step-", "model.", "best.", "optimizer."
+
+
+@final
+@dataclass(frozen=True)
+class Checkpoints:
+    """Where, and how often, training is saved.
+
+    Attributes:
+        folder: One folder per run; each checkpoint is a folder ``step-…`` in it.
+        every: Steps between two checkpoints; the last step is saved too.
+        keep: How many of the latest are kept.
+    """
+
+    folder: Path
+    every: int = 200
+    keep: int = 2
+
+    def latest(self) -> Path | None:
+        """The last whole checkpoint; None before the first."""
+        found = sorted(self.folder.glob(f"{_STEP}*[0-9]"))
+        return found[-1] if found else None
+
+
+def arrays_of(model: nn.Module) -> dict[str, np.ndarray]:
+    """Weights by name, copied to numpy."""
+    return {name: _array(tensor) for name, tensor in model.state_dict().items()}
+
+
+def load_arrays(model: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
+    """Inverse of `arrays_of`.
+
+    Raises:
+        IntegrityError: Names or shapes are those of another model.
+    """
+    try:
+        model.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})
+    except RuntimeError as error:
+        raise IntegrityError(f"These weights belong to another model ({error}). Build the one they are of.") from error
+
+
+def save(
+    where: Checkpoints,
+    step: int,
+    settings: Mapping[str, Any],
+    model: nn.Module,
+    optimizer: Optimizer,
+    best: Mapping[str, np.ndarray],
+) -> None:
+    """Write one checkpoint whole or not at all, and drop the oldest.
+
+    Args:
+        where: Folder and how many to keep.
+        step: Steps done so far, which is also the position in the data and all there is to the random state.
+        settings: What JSON can hold: recipe and history.
+        model: Being trained.
+        optimizer: Of it.
+        best: Weights with the best validation score so far, if there are any.
+    """
+    arrays = {f"{_MODEL}{name}": array for name, array in arrays_of(model).items()}
+    arrays |= {f"{_BEST}{name}": array for name, array in best.items()}
+    for place, slots in optimizer.state_dict()["state"].items():
+        arrays |= {f"{_OPTIMIZER}{place}.{slot}": _array(tensor) for slot, tensor in slots.items()}
+    final_folder = where.folder / f"{_STEP}{step:09}"
+    partial = where.folder / f"{_STEP}{step:09}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    State({**settings, "step": step}, arrays).save(partial)
+    shutil.rmtree(final_folder, ignore_errors=True)
+    partial.rename(final_folder)
+    for old in sorted(where.folder.glob(f"{_STEP}*[0-9]"))[: -where.keep]:
+        shutil.rmtree(old)
+
+
+def restore(path: Path, model: nn.Module, optimizer: Optimizer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Put weights and optimizer back as they were; return settings and the best weights so far.
+
+    Raises:
+        IntegrityError: The checkpoint is damaged, or of another model.
+    """
+    state = State.load(path)
+    parts: dict[str, dict[str, np.ndarray]] = {_MODEL: {}, _BEST: {}, _OPTIMIZER: {}}
+    for name, array in state.arrays.items():
+        prefix = name.split(".", 1)[0] + "."
+        parts[prefix][name.removeprefix(prefix)] = array
+    load_arrays(model, parts[_MODEL])
+    slots: dict[int, dict[str, Tensor]] = {}
+    for name, array in parts[_OPTIMIZER].items():
+        place, slot = name.split(".", 1)
+        slots.setdefault(int(place), {})[slot] = torch.from_numpy(np.array(array))
+    optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
+    return dict(state.settings), parts[_BEST]
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy().copy()
