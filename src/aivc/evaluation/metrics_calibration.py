@@ -89,8 +89,9 @@ def _stated(panel: Panel) -> np.ndarray:
 
 def _interval_score(panel: Panel) -> np.ndarray:
     scores = np.full(len(panel), np.nan)
+    effect = panel.true_effect
     for i, use in enumerate(_stated(panel)):
-        size = float(np.abs(panel.true_effect[i, use]).mean()) if use.any() else 0.0
+        size = float(np.abs(effect[i, use]).mean()) if use.any() else 0.0
         if size > 0:
             scored = interval_score(panel.low[i, use], panel.high[i, use], panel.truth[i, use])
             scores[i] = scored.mean() / size

@@ -86,12 +86,13 @@ def _placed(panel: Panel, *, transposed: bool) -> np.ndarray:
     """
     where = [name for name in ("fold", "context", "donor", "batch") if name in panel.questions]
     scores = np.full(len(panel), np.nan)
+    predicted, measured = panel.predicted_effect, panel.true_effect
     for members in panel.questions.groupby(where, sort=True).indices.values():
         rows = members[panel.usable[members].any(axis=1)]
         keep = ~panel.targeted & panel.usable[rows].all(axis=0)
         if len(rows) < 2 or not keep.any():
             continue
-        ours, real = panel.predicted_effect[rows][:, keep], panel.true_effect[rows][:, keep]
+        ours, real = predicted[rows][:, keep], measured[rows][:, keep]
         distance = _squared_distances(*((real, ours) if transposed else (ours, real)))
         own, slack = np.diag(distance)[:, None], _TIED * distance.max()
         nearer = (distance < own - slack).sum(axis=1)
