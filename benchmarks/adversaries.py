@@ -18,6 +18,7 @@ from aivc.data.synthetic import synthetic_screen
 HERE = Path(__file__).parent
 SPLIT, RESULT = HERE / "splits" / "papalexi2021.json", HERE / "results" / "adversaries.json"
 METHODS = ["nearest", "ridge-on-priors"]
+PROFILES = ["default", "perturbench", "weighted", "distribution", "calibration", "vcc2025", "vcc2026"]
 
 
 def told(outcome: Any, seconds: float) -> dict[str, Any]:
@@ -31,11 +32,23 @@ def main() -> None:
     began = time.perf_counter()
     cells, truth = synthetic_screen(perturbations=40, features=200, cells=60, controls=300, seed=0)
     synthetic = evaluate(
-        cells, unseen_perturbation(cells, folds=4), METHODS, parts=truth.priors, name="synthetic", adversaries=True
+        cells,
+        unseen_perturbation(cells, folds=4),
+        METHODS,
+        parts=truth.priors,
+        name="synthetic",
+        profile=PROFILES,
+        adversaries=True,
     )
     between = time.perf_counter()
     papalexi = evaluate(
-        load("papalexi2021"), Split.load(SPLIT), METHODS, parts=gene_priors(), recipe=Recipe(), adversaries=True
+        load("papalexi2021"),
+        Split.load(SPLIT),
+        METHODS,
+        parts=gene_priors(),
+        recipe=Recipe(),
+        profile=PROFILES,
+        adversaries=True,
     )
     found = {
         "command": "python benchmarks/adversaries.py",
