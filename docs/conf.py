@@ -42,9 +42,11 @@ autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 
-ROOMS = ("core", "data", "testing", "representations", "instruments", "uncertainty", "experiments", "evaluation",
+ROOMS = ("core", "data", "nn", "training", "testing", "representations", "instruments", "uncertainty", "experiments",
+         "evaluation",
          "report", "demo", "cli")  # fmt: skip
 PARTS = (
+    ("providers", "Providers: what is known of a molecule?"),
     ("encoders", "Encoders: what is it?"),
     ("manipulators", "Manipulators: what would become of it?"),
     ("decoders", "Decoders: what would we see?"),

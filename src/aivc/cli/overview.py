@@ -35,7 +35,8 @@ def add(commands: Commands) -> None:
     commands.add(
         "parts",
         _parts,
-        "List the registered encoders, manipulators, decoders, wrappers, metrics and kinds, and who brought each.",
+        "List the registered encoders, manipulators, decoders, wrappers, providers, metrics and kinds, and who "
+        "brought each.",
         examples=("aivc parts", "aivc parts --json"),
     )
 

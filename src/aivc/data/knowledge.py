@@ -5,15 +5,15 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 from scipy import sparse
-from scipy.sparse.linalg import svds
 
-from aivc.core.errors import IntegrityError, UnavailableError, UnknownNameError
+from aivc.core.errors import DataError, IntegrityError, UnavailableError, UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.scale import Scale
@@ -25,6 +25,7 @@ from aivc.data.datasets.sachs2005 import SACHS
 from aivc.data.datasets.sachs2005 import priors as sachs_priors
 from aivc.data.gene_files import open_text
 from aivc.data.interactions import read_intact, read_string
+from aivc.data.spectra import leading_axes
 
 # Axes per block. Part of the cache's key: change a number and priors are built anew.
 DIMS: Mapping[str, int] = {"ppi": 64, "go": 64, "reactome": 32}
@@ -101,14 +102,39 @@ def priors_for(measurement: Measurement) -> UR:
 def block_slices(ur: UR) -> dict[str, slice]:
     """Which axes of a prior belong to which block, in order.
 
+    A block's width stands in its column ``axes_<block>``; the blocks of `gene_priors` have theirs by name.
+
+    Raises:
+        DataError: A block does not say how wide it is.
+
     >>> import pandas as pd
     >>> table = pd.DataFrame({"known_as": ["A"], "covered_reactome": [True]}, index=["A"])
     >>> block_slices(UR(np.ones((1, 32)), Space("gene-knowledge", Scale.MOLECULAR, 32, ""), table))
     {'reactome': slice(0, 32, None)}
     """
     names = [str(column).removeprefix("covered_") for column in ur.entities if str(column).startswith("covered_")]
-    ends = np.cumsum([DIMS[name] for name in names]).tolist()
-    return {name: slice(end - DIMS[name], end) for name, end in zip(names, ends, strict=True)}
+    widths = [_width(name, ur) for name in names]
+    ends = np.cumsum(widths).tolist()
+    return {name: slice(end - width, end) for name, width, end in zip(names, widths, ends, strict=True)}
+
+
+def _width(block: str, ur: UR) -> int:
+    column = f"axes_{block}"
+    if column in ur.entities and len(ur):
+        return int(ur.entities[column].iloc[0])
+    if block not in DIMS:
+        raise DataError([f"Block {block!r} does not say how many axes it has. Give the table a column {column}."])
+    return DIMS[block]
+
+
+def current_symbols(symbols: Iterable[str]) -> list[str]:
+    """Current symbols of human genes, in the order given; what nobody renamed, or nobody knows, stays as it is.
+
+    Raises:
+        UnavailableError: The table of names is nowhere here.
+    """
+    synonyms = _known_synonyms(catalog.path("uniprot-human"))
+    return [_current(symbol, synonyms) for symbol in symbols]
 
 
 def missing(genes: Iterable[str], ur: UR) -> list[str]:
@@ -156,7 +182,7 @@ def _block(block: str, synonyms: Mapping[str, str], seed: int) -> tuple[list[str
         matrix: np.ndarray | sparse.csr_matrix = _proximity(graph, seed)
     else:
         genes, matrix = _tfidf(_read_sets(catalog.path(SOURCES[block][0]), synonyms))
-    return genes, _axes(matrix, DIMS[block], seed)
+    return genes, leading_axes(matrix, DIMS[block], seed)
 
 
 def _graph(synonyms: Mapping[str, str]) -> tuple[list[str], sparse.csr_matrix]:
@@ -221,16 +247,9 @@ def _tfidf(sets: Sequence[set[str]]) -> tuple[list[str], sparse.csr_matrix]:
     return list(genes), sparse.csr_matrix((np.concatenate(weights), (np.concatenate(rows), columns)), shape=shape)
 
 
-def _axes(matrix: np.ndarray | sparse.csr_matrix, dim: int, seed: int) -> Float[np.ndarray, "g d"]:
-    """Leading singular axes, each gene scaled to length one; the largest loading of each axis is positive."""
-    start = np.random.default_rng(seed).standard_normal(min(matrix.shape))
-    left, strength, _ = svds(matrix, k=dim, v0=start)
-    order = np.argsort(-strength)
-    left, strength = left[:, order], strength[order]
-    left = left * np.sign(left[np.abs(left).argmax(axis=0), np.arange(dim)])
-    # The root keeps hubs, which load on the first axis alone, from all looking alike.
-    scaled = left * np.sqrt(strength)
-    return scaled / np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), 1e-12)
+@lru_cache(maxsize=2)
+def _known_synonyms(path: Path) -> Mapping[str, str]:
+    return _synonyms(path)
 
 
 def _synonyms(path: Path) -> dict[str, str]:
