@@ -102,7 +102,7 @@ def _challenges(scores: Mapping[str, Any]) -> Section | None:
         tables.append(Table(("method", *columns), rows, f"Anchored scores of {name} and their mean, by its own rules."))
     text = (
         "What a community challenge would report: scores between its baseline and its ceiling, cut off and averaged by "
-        "its own rules. A mean hides which part a method is good at, and has no interval here; read the scores above first."
+        "its own rules. A mean hides which part a method is good at, and has no interval; read the scores above first."
     )
     return Section("Challenge scores", "\n\n".join([text, *notes]), tables=tuple(tables))
 
