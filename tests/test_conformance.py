@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from aivc.core.measurement import CONTROL
+from aivc.core.molecule import Molecule
 from aivc.core.prediction import Applicability, HeldOut, Prediction
-from aivc.core.registry import DECODERS, ENCODERS, MANIPULATORS, WRAPPERS
+from aivc.core.registry import DECODERS, ENCODERS, MANIPULATORS, PROVIDERS, WRAPPERS
 from aivc.core.space import Space
 from aivc.core.ur import UR
 from aivc.testing import (
@@ -15,6 +16,7 @@ from aivc.testing import (
     check_decoder,
     check_encoder,
     check_manipulator,
+    check_provider,
     sample_measurement,
     sample_parts,
     sample_ur,
@@ -333,3 +335,27 @@ def test_broken_decoder_is_named(broken, promise):
 def test_readings_that_are_not_finite_are_named():
     with np.errstate(divide="ignore"), pytest.raises(ContractError, match="readings are finite"):
         check_decoder(Infinite)
+
+
+@pytest.mark.parametrize(
+    ("name", "make"), [("kmers", lambda cls: cls.of("protein")), ("sequence-model", lambda cls: cls.pretrained("xs"))]
+)
+def test_provider_keeps_its_promises(name, make):
+    letters = ("MKTAYIAKQR", "MKTAYIAKQRQISFVKSH", "GGGSGGGS")
+    molecules = [Molecule("protein", each, "", sequence=each) for each in letters]
+    check_provider(make(PROVIDERS.load(name)), molecules)
+
+
+def test_a_provider_whose_vectors_depend_on_their_company_is_found_out():
+    kmers = PROVIDERS.load("kmers").of("protein")
+
+    @dataclasses.dataclass(frozen=True, eq=False)
+    class Crowded(type(kmers)):
+        def embed(self, molecules):
+            found = super().embed(molecules)
+            return dataclasses.replace(found, values=found.values - found.values.mean(axis=0) * found.known[:, None])
+
+    crowded = Crowded(**{item.name: getattr(kmers, item.name) for item in dataclasses.fields(kmers)})
+    molecules = [Molecule("protein", each, "", sequence=each) for each in ("MKTAY", "GGGSG", "WWPKL")]
+    with pytest.raises(ContractError, match="one by one"):
+        check_provider(crowded, molecules)

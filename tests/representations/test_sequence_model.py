@@ -151,7 +151,7 @@ def test_state_round_trip_keeps_every_bit(model, molecules, tmp_path):
     assert again.provenance == model.provenance
     assert isinstance(model.provenance, Mapping)
     assert model.provenance["saw"] == []
-    assert model.provenance["license"] == "CC0"
+    assert model.provenance["licence"] == "CC0"
     assert again.dim == 16
 
 

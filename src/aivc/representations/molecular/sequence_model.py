@@ -160,7 +160,7 @@ class SequenceModel(Provider):
         return {
             "name": self.name,
             "version": 1,
-            "license": self.saw.get("license", ""),
+            "licence": self.saw.get("license", "not stated"),
             "digest": self.state().digest(),
             "saw": [],
             "sequences": self.saw.get("sequences", []),
