@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, final
 
 from aivc.core import registry
+from aivc.core.consequence import consequence
 from aivc.core.contracts import Decoder, Encoder, Manipulator
 from aivc.core.errors import IntegrityError, SpaceError, UnknownNameError
 from aivc.core.measurement import Measurement
@@ -92,9 +93,15 @@ class VirtualCell:
         return self.encoders[measurement.scale].encode(measurement, parts)
 
     def manipulate(self, ur: UR, perturbation: Perturbation, *, instrument: str = "") -> Prediction[UR]:
-        """Ask a manipulator; the only one, unless named."""
+        """Ask a manipulator; the only one, unless named.
+
+        A variant that this cell never saw is asked about by its consequence, where its text tells: a stop codon or a
+        frame shift as a knock-out, a synonymous change as nothing.
+        """
         manipulator = self._pick(Manipulator, instrument)
         assert isinstance(manipulator, Manipulator)
+        if str(perturbation) not in self.card.get("perturbations", ()):
+            perturbation = consequence(perturbation)
         return manipulator.manipulate(ur, perturbation)
 
     def decode(self, ur: UR, *, instrument: str = "") -> Prediction[Measurement]:
