@@ -29,6 +29,15 @@ def test_draws_are_centred_on_the_fit_to_everything(states):
     assert said.spread.max() > 0
 
 
+def test_what_a_method_itself_does_not_know_is_kept(states):
+    ur, truth = states
+    part = Ensemble.fit(ur, manipulator="fused-priors", parts=truth.priors, members=6)
+    start = ur.take(ur.perturbations == CONTROL)
+    known, unknown = (part.manipulate(start, Perturbation.parse(text)) for text in ("ko:G0030", "ko:NOBODY"))
+    np.testing.assert_allclose(unknown.mean, part.center.manipulate(start, Perturbation.parse("ko:NOBODY")).mean)
+    assert unknown.spread.mean() > known.spread.mean()
+
+
 def test_of_control_there_is_no_doubt(states):
     ur, truth = states
     part = Ensemble.fit(ur, parts=truth.priors, members=6)

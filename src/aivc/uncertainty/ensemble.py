@@ -93,8 +93,14 @@ class Ensemble(Manipulator):
         base_nd = np.mean([draw.values for draw in center.draws], axis=0)
         answers = [self._mean(member.manipulate(ur, perturbation)) for member in self.members]
         middle_nd = np.mean(answers, axis=0)
+        # What the method itself says it does not know, such as how a target without priors acts, is kept.
+        own = [center.draws[i % len(center.draws)].values for i in range(len(answers))]
+        around_nd = np.mean(own, axis=0)
         first = center.draws[0]
-        draws = tuple(replace(first, values=base_nd + self.widening * (answer - middle_nd)) for answer in answers)
+        draws = tuple(
+            replace(first, values=base_nd + self.widening * (answer - middle_nd) + stated - around_nd)
+            for answer, stated in zip(answers, own, strict=True)
+        )
         return Prediction(draws, (self.name, *center.made_by), center.applicability)
 
     @staticmethod
