@@ -80,6 +80,16 @@ def test_rows_unlike_those_of_training_are_less_certain(truth):
     assert fitted.foretell(far)[1].mean() > fitted.foretell(near)[1].mean()
 
 
+def test_widths_stay_finite_where_nothing_can_be_foretold(truth):
+    drugs, targets, y = truth
+    rng = np.random.default_rng(0)
+    noise = measured(drugs, targets, rng.normal(size=y.shape) * np.exp(rng.normal(size=(40, 1)) * 2))
+    held_out = BindingAffinity.cross_fit(drugs, noise, partners=targets)
+    spread = np.vstack([held_out.spread, held_out.decoder.foretell(side("drug", 200, 3, 5))[1]])
+    typical = np.median(spread, axis=0)
+    assert (spread.max(axis=0) / typical).max() < 50
+
+
 def test_partners_may_be_strangers_to_each_other(truth):
     drugs, targets, y = truth
     fitted = BindingAffinity.fit(drugs, measured(drugs, targets, y))
