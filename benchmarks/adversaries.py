@@ -11,12 +11,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from aivc import Recipe, Split, evaluate, gene_priors, load
+from aivc import Recipe, evaluate, gene_priors, load
 from aivc.data.folds import unseen_perturbation
 from aivc.data.synthetic import synthetic_screen
+from aivc.evaluation.benchmark import benchmark
 
 HERE = Path(__file__).parent
-SPLIT, RESULT = HERE / "splits" / "papalexi2021.json", HERE / "results" / "adversaries.json"
+BENCHMARK, RESULT = benchmark("papalexi-unseen-target"), HERE / "results" / "adversaries.json"
 METHODS = ["nearest", "ridge-on-priors"]
 PROFILES = ["default", "perturbench", "weighted", "distribution", "calibration", "vcc2025", "vcc2026"]
 
@@ -41,9 +42,10 @@ def main() -> None:
         adversaries=True,
     )
     between = time.perf_counter()
+    cells = load("papalexi2021")
     papalexi = evaluate(
-        load("papalexi2021"),
-        Split.load(SPLIT),
+        cells,
+        BENCHMARK.make_split(cells),
         METHODS,
         parts=gene_priors(),
         recipe=Recipe(),

@@ -11,10 +11,11 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from aivc import Recipe, Split, evaluate, gene_priors, load
+from aivc import Recipe, evaluate, gene_priors, load
+from aivc.evaluation.benchmark import benchmark
 
 HERE = Path(__file__).parent
-SPLIT, RESULT = HERE / "splits" / "papalexi2021.json", HERE / "results" / "papalexi.json"
+BENCHMARK, RESULT = benchmark("papalexi-unseen-target"), HERE / "results" / "papalexi.json"
 METHODS = ["transfer", "additive", "nearest", "ridge-on-priors", "ridge-on-priors:shuffled", "nearest:shuffled"]
 
 
@@ -23,7 +24,7 @@ def main() -> None:
     cells = load("papalexi2021")
     priors = gene_priors()
     ready = time.perf_counter()
-    outcome = evaluate(cells, Split.load(SPLIT), METHODS, parts=priors, recipe=Recipe())
+    outcome = evaluate(cells, BENCHMARK.make_split(cells), METHODS, parts=priors, recipe=Recipe())
     done = time.perf_counter()
     cost = {
         "command": "python benchmarks/papalexi.py",

@@ -29,6 +29,7 @@ from aivc.core.units import is_effect
 from aivc.core.ur import UR
 from aivc.data.folds import unseen_perturbation
 from aivc.data.split import CONTROL_TRAIN, SCORE, TRAIN
+from aivc.evaluation.benchmark import benchmark
 from aivc.evaluation.metrics import pearson
 from aivc.experiments.fit import assemble
 from aivc.experiments.groundwork import groundwork
@@ -82,7 +83,8 @@ def main() -> None:
 
 
 def papalexi() -> dict[str, object]:
-    cells, split = load("papalexi2021"), Split.load(HERE / "splits" / "papalexi2021.json")
+    cells = load("papalexi2021")
+    split = benchmark("papalexi-unseen-target").make_split(cells)
     controls = np.logical_and.reduce([split.roles(cells, fold) == CONTROL_TRAIN for fold in range(len(split.folds))])
     screens = ("replogle2022", "crispr-screens")
     elsewhere = [ScreenEffects.fit(load(screen), title=f"effects-{screen}") for screen in screens]

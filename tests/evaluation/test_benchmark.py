@@ -216,13 +216,6 @@ def test_memory_is_that_of_what_runs_inside():
     assert {"seconds", "cpu_seconds", "peak_mb", "cpus"} <= set(told)
 
 
-def test_papalexi_has_one_frozen_manifest():
-    path = ROOT / "benchmarks" / "splits" / "papalexi2021.json"
-    if not path.is_file():
-        pytest.skip("the benchmarks are not part of an installed package")
-    assert Split.load(path).digest == benchmark("papalexi-unseen-target").split_digest
-
-
 def test_the_leaderboard_shows_the_committed_results():
     if not (ROOT / "benchmarks" / "leaderboard.py").is_file():
         pytest.skip("the benchmarks are not part of an installed package")
