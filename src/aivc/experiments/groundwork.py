@@ -16,8 +16,9 @@ from aivc.core.units import is_effect
 from aivc.core.ur import UR
 from aivc.experiments.summary import Summary
 
-# Cells that encoder and decoder learn from, and control states that a prediction starts from.
-_CELLS, STATES = 20_000, 200
+# Cells that encoder and decoder learn from, fewer where each has many features, and control states that a prediction
+# starts from. A screen is fitted thirty times over to be calibrated and scored, and a few thousand cells fix its axes.
+_CELLS, _FEWEST, _VALUES, STATES = 20_000, 4_000, 40_000_000, 200
 
 
 @final
@@ -134,7 +135,8 @@ def restrict(summary: Summary, profiles: np.ndarray, sample: np.ndarray) -> Summ
 
 def _lay(summary: Summary, recipe: Recipe) -> Groundwork:
     rng = np.random.default_rng(recipe.seed)
-    cells = summary.sample.take(np.sort(rng.permutation(len(summary.sample))[:_CELLS]))
+    most = min(_CELLS, max(_FEWEST, _VALUES // len(summary.sample.features)))
+    cells = summary.sample.take(np.sort(rng.permutation(len(summary.sample))[:most]))
     if is_effect(summary.units):
         # The rows of a table are the effects themselves: axes must not be spent on the interventions in them.
         cells = without_own_target(cells)
