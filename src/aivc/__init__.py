@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aivc.data.schema import Schema
     from aivc.data.split import Split
     from aivc.evaluation.evaluate import evaluate
+    from aivc.experiments.embed import embed
     from aivc.experiments.fit import fit
     from aivc.experiments.groundwork import Recipe
     from aivc.experiments.propose import propose
@@ -43,6 +44,7 @@ _WHERE = {
     "UR": "core.ur",
     "VirtualCell": "core.virtual_cell",
     "check": "data.check",
+    "embed": "experiments.embed",
     "evaluate": "evaluation.evaluate",
     "fit": "experiments.fit",
     "gene_priors": "data.knowledge",
@@ -68,6 +70,7 @@ __all__ = [
     "Split",
     "VirtualCell",
     "check",
+    "embed",
     "evaluate",
     "fit",
     "gene_priors",

@@ -6,6 +6,7 @@ from aivc.cli.benchmark import add as add_benchmark
 from aivc.cli.cells import add as add_cells
 from aivc.cli.console import perform, refuse
 from aivc.cli.data import add as add_data
+from aivc.cli.embed import add as add_embed
 from aivc.cli.evaluate import add as add_evaluate
 from aivc.cli.grammar import Commands, Parser, UsageError
 from aivc.cli.overview import Version
@@ -30,7 +31,17 @@ def parser() -> Parser:
     made = Parser(prog="aivc", description=_DESCRIPTION, epilog=_EPILOG)
     made.add_argument("--version", action=Version, nargs=0, help="show the version and exit")
     commands = Commands(made)
-    for add in (add_overview, add_data, add_cells, add_screens, add_evaluate, add_score, add_benchmark, add_splits):
+    for add in (
+        add_overview,
+        add_data,
+        add_cells,
+        add_embed,
+        add_screens,
+        add_evaluate,
+        add_score,
+        add_benchmark,
+        add_splits,
+    ):
         add(commands)
     return made
 
