@@ -1,0 +1,270 @@
+"""The programme-token encoder: a Gaussian state from any panel, and a learned correction where it earns its place."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from aivc.core.contracts import Encoder
+from aivc.core.errors import UnknownNameError
+from aivc.core.measurement import Measurement
+from aivc.core.scale import Scale
+from aivc.core.space import Space
+from aivc.core.state import State, pack
+from aivc.core.ur import UR
+from aivc.data.normalize import profile_units
+from aivc.data.stream import lots
+from aivc.nn.programme import PRESETS, ProgrammeNetwork
+from aivc.representations.cellular.gaussian import fit_linear, posterior, readings
+from aivc.representations.cellular.programme_features import from_relatives, name_axes, part_axes
+from aivc.representations.cellular.programme_training import HeldOut, Views, objective, views_of
+from aivc.training.checkpoint import arrays_of, load_arrays
+from aivc.training.loop import Recipe, Validation, train
+
+_WEIGHTS = "weights."
+_AT_ONCE, _BATCH, _EPOCHS, _MOST_STEPS = 512, 64, 20, 1500
+_FEWEST_CELLS, _HELD_OUT, _MOST_HELD_OUT = 40, 0.1, 500
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class ProgrammeTokens(Encoder):
+    """Probabilistic PCA, and a transformer over programme tokens that corrects its states.
+
+    The weights that read a feature are made from what is known of its molecule, so a panel may hold features that were
+    not there in the fit: those whose molecule is among ``parts`` are read, with the uncertainty that a guess from
+    their relatives deserves, and the others are left out. The correction starts at zero, learns to foretell hidden
+    features, and is kept only where, on training cells that were held out, it foretells them better than the Gaussian
+    states alone and lies nearer to the states of the whole panel, each by more than two standard errors; otherwise the
+    states are those of ``ppca``. ``verdict`` says which.
+
+    Attributes:
+        features: ``(f,)`` names it was fitted on.
+        center: ``(f,)`` mean, in ``units``.
+        loadings: ``(f, d)``; states are standard normal a priori.
+        noise: Variance of what the axes leave out, per feature, in squared ``units``.
+        units: ``log1p_cpN``, or the units of data that are not counts.
+        preset: Size of the network: cpu-xs, cpu-s or cpu-m.
+        seed: Of the axes of names.
+        embedding: ``(f, e)`` what is known of each feature.
+        guests: ``(p + 1, d + 1)`` center and loadings of a new feature from its part; no rows without parts.
+        guest_noise: Variance of what these leave out.
+        parts: Space of the parts it was fitted with; None without.
+        verdict: ``kept``; mean negative log likelihoods of hidden features with and without the correction; and mean
+            squared distances to the states of the whole panel.
+        weights: Arrays of the network, by name; none where it was not kept.
+    """
+
+    name: ClassVar[str] = "programme-tokens"
+    scale: ClassVar[Scale] = Scale.CELLULAR
+    features: np.ndarray
+    center: Float[np.ndarray, " f"]
+    loadings: Float[np.ndarray, "f d"]
+    noise: float
+    units: str
+    preset: str
+    seed: int
+    embedding: Float[np.ndarray, "f e"]
+    guests: Float[np.ndarray, "p k"]
+    guest_noise: float
+    parts: Space | None
+    verdict: Mapping[str, Any]
+    weights: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def fit(
+        cls,
+        measurement: Measurement,
+        *,
+        dim: int = 32,
+        seed: int = 0,
+        units: str | None = None,
+        parts: UR | None = None,
+        preset: str = "cpu-s",
+        recipe: Recipe | None = None,
+    ) -> "ProgrammeTokens":
+        """Fit the Gaussian states in closed form, then train the correction.
+
+        Args:
+            measurement: Counts, intensities, or values in any other units; ``observed`` is respected.
+            dim: Number of axes; at most one less than features and entities.
+            seed: Draws the axes of names, the first weights, and what is hidden.
+            units: Units to work in; None means ``log1p_cpN``, N the median total of these cells.
+            parts: Molecular UR, rows named by feature; features without a row are known by their names alone.
+            preset: Size of the network: cpu-xs, cpu-s or cpu-m.
+            recipe: How to descend; None takes 20 rounds through the cells, 1,500 steps at most. No steps leave the
+                Gaussian states as they are. Its seed is replaced by ``seed``.
+
+        Raises:
+            DataError: A cell without counts.
+            UnknownNameError: No such preset, or parts that name none of the features.
+        """
+        if preset not in PRESETS:
+            raise UnknownNameError("preset", preset, PRESETS)
+        units = units or profile_units(measurement)
+        center, loadings, noise = fit_linear(measurement, units, dim)
+        embedding, guests, guest_noise = (
+            name_axes(measurement.features, seed),
+            np.zeros((0, loadings.shape[1] + 1)),
+            0.0,
+        )
+        if parts is not None:
+            part_fe, there_f = part_axes(measurement.features, parts)
+            if not there_f.any():
+                names = map(str, parts.entities.index)
+                raise UnknownNameError("feature", str(measurement.features[0]), names, "Parts are rows by feature.")
+            guests, error_k = from_relatives(part_fe[there_f], np.column_stack([center, loadings])[there_f])
+            embedding, guest_noise = np.hstack([embedding, part_fe]), noise + float(error_k.sum())
+        space = None if parts is None else parts.space
+        settings = (units, preset, seed, embedding, guests, guest_noise, space)
+        stem = cls(measurement.features, center, loadings, noise, *settings, {"kept": False})
+        return stem._corrected(measurement, recipe)
+
+    def _corrected(self, measurement: Measurement, recipe: Recipe | None) -> "ProgrammeTokens":
+        count = len(measurement)
+        if count < _FEWEST_CELLS or (recipe is not None and not recipe.steps):
+            return self
+        last_n = np.argsort(lots(measurement.entities.index, self.seed), kind="stable")
+        aside = min(int(_HELD_OUT * count), _MOST_HELD_OUT)
+        # Left in their order, so that the same cells are drawn whatever the lots.
+        held, kept = self._views(measurement.take(np.sort(last_n[:aside]))), np.sort(last_n[aside:])
+        views, look = self._views(measurement.take(kept)), HeldOut(held)
+        recipe = dataclasses.replace(recipe or _recipe(len(kept)), seed=self.seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            network = self._empty()
+        train(network, objective, views, recipe, validation=Validation(look.score, max(recipe.steps // 20, 1), 6))
+        verdict = look.verdict(network)
+        return dataclasses.replace(self, verdict=verdict, weights=arrays_of(network) if verdict["kept"] else {})
+
+    def _views(self, measurement: Measurement) -> Views:
+        model = (self.center, self.loadings, self.noise)
+        batch = min(_BATCH, len(measurement))
+        return views_of(measurement, self.units, model, self.embedding, seed=self.seed, batch=batch)
+
+    def _empty(self) -> ProgrammeNetwork:
+        return ProgrammeNetwork(PRESETS[self.preset], self.embedding.shape[1], len(self.features), self.dim)
+
+    @cached_property
+    def network(self) -> ProgrammeNetwork | None:
+        """The correction, in evaluation mode; None where it was not kept."""
+        if not self.weights:
+            return None
+        # Made without drawing weights, which are there already: nothing of the caller's generator is used up.
+        with torch.device("meta"):
+            network = self._empty()
+        network.to_empty(device="cpu")
+        load_arrays(network, self.weights)
+        return network.eval()
+
+    def state(self) -> State:
+        """Everything there is to it, as settings and arrays."""
+        plain = pack(dataclasses.replace(self, weights={}))
+        weights = {f"{_WEIGHTS}{name}": array for name, array in self.weights.items()}
+        return State(plain.settings, {**plain.arrays, **weights})
+
+    @classmethod
+    def from_state(cls, state: State) -> "ProgrammeTokens":
+        """Inverse of `state`.
+
+        Raises:
+            IntegrityError: The state is not one of this encoder.
+        """
+        weights = {k.removeprefix(_WEIGHTS): v for k, v in state.arrays.items() if k.startswith(_WEIGHTS)}
+        plain = {name: array for name, array in state.arrays.items() if not name.startswith(_WEIGHTS)}
+        encoder = dataclasses.replace(super().from_state(State(state.settings, plain)), weights=weights)
+        encoder.network  # noqa: B018 - a wrong shape or a missing array is refused now, not at the first question
+        return encoder
+
+    @property
+    def dim(self) -> int:
+        """Number of axes."""
+        return int(self.loadings.shape[1])
+
+    def encode(self, measurement: Measurement, parts: UR | None = None) -> UR:
+        """Mean and variance of each state, from whichever features were measured.
+
+        Args:
+            measurement: Any panel that holds a feature of the fit, or of ``parts``.
+            parts: Molecular UR in the space of the fit; says how to read features that were not there. Not used by an
+                encoder that was fitted without.
+
+        Raises:
+            SpaceError: The parts are of another space than those of the fit.
+            UnitsError: The units cannot be brought to those of the fit.
+            UnknownNameError: None of the features of the fit or of ``parts`` are present.
+        """
+        rows = self._rows(measurement, parts)
+        z_nd, variance_nd = np.empty((len(measurement), self.dim)), np.empty((len(measurement), self.dim))
+        blocks = readings(measurement, rows.features, rows.center, self.units, len(self.features))
+        for where, x_nh, here, seen in blocks:
+            # A feature with more noise than others counts as one with the same noise and shorter loadings.
+            weaker_h = np.sqrt(self.noise / rows.noise[here])
+            residual_nh = x_nh - rows.center[here]
+            loadings_hd = rows.loadings[here] * weaker_h[:, None]
+            mean, variance = posterior(residual_nh * weaker_h, seen, loadings_hd, self.noise)
+            if self.network is not None:
+                mean, variance = self._correct(self.network, rows, (residual_nh, here, seen), (mean, variance))
+            z_nd[where], variance_nd[where] = mean, variance
+        return UR(z_nd, self.writes, measurement.entities, variance_nd, measurement.mass)
+
+    def _rows(self, measurement: Measurement, parts: UR | None) -> "_Rows":
+        own = _Rows(self.features, self.center, self.loadings, np.full(len(self.features), self.noise), self.embedding)
+        if parts is None or self.parts is None:
+            return own
+        self.parts.require(parts.space, self.name)
+        new = sorted(set(map(str, measurement.features)) & set(map(str, parts.entities.index)) - set(self.features))
+        if not new:
+            return own
+        names = np.array(new, dtype=object)
+        part_ge = part_axes(names, parts)[0]
+        said_gk = np.column_stack([part_ge, np.ones(len(new))]) @ self.guests
+        return _Rows(
+            np.concatenate([self.features, names]),
+            np.concatenate([self.center, said_gk[:, 0]]),
+            np.vstack([self.loadings, said_gk[:, 1:]]),
+            np.concatenate([own.noise, np.full(len(new), self.guest_noise)]),
+            np.vstack([self.embedding, np.hstack([name_axes(names, self.seed), part_ge])]),
+        )
+
+    def _correct(
+        self,
+        network: ProgrammeNetwork,
+        rows: "_Rows",
+        read: tuple[np.ndarray, np.ndarray, np.ndarray],
+        stem: tuple[np.ndarray, np.ndarray],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        residual_nh, here, seen = read
+        scale_f = np.sqrt(rows.noise + (rows.loadings**2).sum(axis=1))
+        x_nf, seen_nf = np.zeros((2, len(residual_nh), len(rows.features)), dtype=np.float32)
+        x_nf[:, here], seen_nf[:, here] = np.where(seen, residual_nh / scale_f[here], 0.0), seen
+        inputs = [x_nf, seen_nf, *(array.astype(np.float32) for array in stem)]
+        embedding = torch.from_numpy(rows.embedding.astype(np.float32))
+        said = []
+        with torch.no_grad():
+            for start in range(0, len(x_nf), _AT_ONCE):
+                few = [torch.from_numpy(array[start : start + _AT_ONCE]) for array in inputs]
+                said.append([tensor.double().numpy() for tensor in network(embedding, *few)])
+        return np.concatenate([mean for mean, _ in said]), np.concatenate([variance for _, variance in said])
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Features that can be read: those of the fit, then the new ones of a panel."""
+
+    features: np.ndarray
+    center: np.ndarray
+    loadings: np.ndarray
+    noise: np.ndarray
+    embedding: np.ndarray
+
+
+def _recipe(cells: int) -> Recipe:
+    steps = min(-(-_EPOCHS * cells // min(_BATCH, cells)), _MOST_STEPS)
+    return Recipe(steps, rate=1e-3, warmup=max(min(50, steps // 10), 1))
