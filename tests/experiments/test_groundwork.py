@@ -3,11 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aivc.core.errors import ControlError
+from aivc.core.errors import ControlError, UnitsError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.data.normalize import normalize
 from aivc.data.synthetic import synthetic_screen
+from aivc.experiments import groundwork as module
 from aivc.experiments.groundwork import Recipe, groundwork, restrict, without_own_target
 from aivc.experiments.summary import summarize
 
@@ -99,3 +100,20 @@ def test_calibration_leaves_out_what_the_questions_will(screen, unseen):
         kept = set(zip(inner.profiles.contexts, inner.profiles.perturbations, strict=True))
         assert not kept & set(part)
         assert {text for _, text in part} <= {text for _, text in kept} or unseen == "pair"
+
+
+def test_a_decoder_of_something_else_than_expression_is_refused(screen):
+    with pytest.raises(UnitsError, match="Choose a decoder of expression"):
+        groundwork(summarize(screen), replace(QUICK, decoder="cell-labels"))
+
+
+def test_wide_data_are_fitted_on_fewer_cells(screen, monkeypatch):
+    summary = summarize(screen)
+    monkeypatch.setattr(module, "_FEWEST", 50)
+    monkeypatch.setattr(module, "_VALUES", 60 * len(screen.features))
+    few = groundwork(summary, replace(QUICK, inner_folds=0)).encoder
+    monkeypatch.setattr(module, "_VALUES", 10**9)
+    every = groundwork(summary, replace(QUICK, inner_folds=0)).encoder
+    # A mean over sixty cells is another than that over all of them.
+    assert not np.allclose(few.center, every.center)
+    np.testing.assert_allclose(few.center, every.center, atol=0.5)

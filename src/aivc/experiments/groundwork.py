@@ -8,7 +8,7 @@ from typing import final
 import numpy as np
 
 from aivc.core.contracts import Decoder, Encoder
-from aivc.core.errors import ControlError
+from aivc.core.errors import ControlError, UnitsError
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.registry import DECODERS, ENCODERS
@@ -96,10 +96,12 @@ def groundwork(summary: Summary, recipe: Recipe) -> Groundwork:
 
     Raises:
         ControlError: A context has no control, or there are no perturbations.
+        UnitsError: The decoder does not read out what was measured.
     """
     if not (summary.profiles.perturbations != CONTROL).any():
         raise ControlError("There is nothing but controls to learn from. Add perturbed cells, or use fewer folds.")
     whole = _lay(summary, recipe)
+    _require_readable(whole, summary)
     rows, cells = _units(summary.profiles, recipe.unseen), _units(summary.sample, recipe.unseen)
     if recipe.unseen == "context" and len(set(rows) - {""}) < 2:
         rows, cells = _units(summary.profiles, "perturbation"), _units(summary.sample, "perturbation")
@@ -114,6 +116,17 @@ def groundwork(summary: Summary, recipe: Recipe) -> Groundwork:
         keys = zip(map(str, summary.profiles.contexts[out]), map(str, summary.profiles.perturbations[out]), strict=True)
         inner.append((_lay(restrict(summary, ~out, ~np.isin(cells, part)), recipe), tuple(sorted(set(keys)))))
     return dataclasses.replace(whole, inner=tuple(inner))
+
+
+def _require_readable(ground: Groundwork, summary: Summary) -> None:
+    """Refuse a decoder that reads out something else, such as the cell type: its numbers are no expression."""
+    first = next(iter(ground.controls.values()))
+    said = ground.decoder.decode(first.take(np.arange(min(2, len(first)))))
+    if said.profile_units != summary.units:
+        raise UnitsError(
+            f"A virtual cell reads out what was measured, in {summary.units}, but {ground.recipe.decoder} answers in "
+            f"{said.profile_units}. Choose a decoder of expression, such as linear-expression."
+        )
 
 
 def _units(of: Measurement, unseen: str) -> np.ndarray:
