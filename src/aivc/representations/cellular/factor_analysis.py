@@ -1,0 +1,178 @@
+"""Factor analysis: as probabilistic PCA, but every feature and every cell has a noise of its own."""
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import numpy as np
+from jaxtyping import Float
+
+from aivc.core.contracts import Encoder
+from aivc.core.measurement import Measurement
+from aivc.core.scale import Scale
+from aivc.core.ur import UR
+from aivc.data.normalize import normalize, profile_units
+from aivc.representations.cellular.gaussian import fit_linear, readings
+
+_ROUNDS, _TOLERANCE = 20, 1e-4
+# A feature's noise is at least this share of the usual one: a gene silent in training must not shout in a new cell.
+_LEAST = 0.02
+# Rounds, and how many well-fitting features every cell is taken to have beside its own, when its noise is estimated.
+_CELL_ROUNDS, _PSEUDO, _AT_ONCE = 2, 20.0, 4096
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class FactorAnalysis(Encoder):
+    """Linear-Gaussian model ``x = center + loadings z + noise`` with a variance for each feature (Rubin & Thayer 1982).
+
+    A noisy gene says less about the state than a steady one, and counts more in principal components than it should.
+    On panels that lack most genes this shows: see `benchmarks/panel_shift.py`.
+
+    A cell that fits badly, as one of few counts does, is read with more noise: its state lies nearer to the mean, and
+    its variance is larger. How badly is told from its own features by two rounds of expectation-maximization; half of
+    the misfit, on the scale of logarithms, is taken as noise, since the axes leave out structure too.
+
+    Counts of a smaller panel are scaled to the share of a cell's counts that the panel holds on average.
+
+    Attributes:
+        features: ``(f,)`` names it was fitted on.
+        center: ``(f,)`` mean, in ``units``.
+        loadings: ``(f, d)``; states are standard normal a priori.
+        noise: ``(f,)`` variance of what the axes leave out, in squared ``units``.
+        units: ``log1p_cpN``, or the units of data that are not counts.
+    """
+
+    name: ClassVar[str] = "factor-analysis"
+    scale: ClassVar[Scale] = Scale.CELLULAR
+    features: np.ndarray
+    center: Float[np.ndarray, " f"]
+    loadings: Float[np.ndarray, "f d"]
+    noise: Float[np.ndarray, " f"]
+    units: str
+
+    @classmethod
+    def fit(
+        cls, measurement: Measurement, *, dim: int = 32, seed: int = 0, units: str | None = None
+    ) -> "FactorAnalysis":
+        """Fit on training entities: up to 20 rounds of expectation-maximization from probabilistic PCA.
+
+        Args:
+            measurement: Counts, intensities, or values in any other units; ``observed`` is respected.
+            dim: Number of axes; at most one less than features and entities.
+            seed: Not used: the answer is the same for every seed.
+            units: Units to work in; None means ``log1p_cpN``, N the median total of these cells.
+
+        Raises:
+            DataError: A cell without counts.
+        """
+        units = units or profile_units(measurement)
+        center, w_fd, noise = fit_linear(measurement, units, dim)
+        x_nf = normalize(measurement, units).dense()
+        seen = np.ones(x_nf.shape[1], dtype=bool) if measurement.observed is None else measurement.observed
+        w_fd, noise_f = factors(np.where(seen, x_nf - center, 0.0), seen, w_fd, noise)
+        return cls(measurement.features, center, w_fd, noise_f, units)
+
+    @property
+    def dim(self) -> int:
+        """Number of axes."""
+        return int(self.loadings.shape[1])
+
+    def encode(self, measurement: Measurement, parts: UR | None = None) -> UR:
+        """Posterior mean and variance of each state, from whichever features were measured.
+
+        Raises:
+            UnitsError: The units cannot be brought to those of the fit.
+            UnknownNameError: None of the features of the fit are present.
+        """
+        z_nd, variance_nd = np.empty((2, len(measurement), self.dim))
+        for rows, x_nf, here, seen in readings(measurement, self.features, self.center, self.units):
+            size_f = np.sqrt(self.noise[here])
+            part_nf, w_fd = (x_nf - self.center[here]) / size_f, self.loadings[here] / size_f[:, None]
+            z_nd[rows], variance_nd[rows] = cell_posterior(part_nf, seen, w_fd)
+        return UR(z_nd, self.writes, measurement.entities, variance_nd, measurement.mass)
+
+
+def factors(
+    residual_nf: np.ndarray, seen: np.ndarray, w_fd: np.ndarray, noise: float
+) -> tuple[Float[np.ndarray, "f d"], Float[np.ndarray, " f"]]:
+    """Loadings ``(f, d)`` and noise ``(f,)`` by expectation-maximization, from those of probabilistic PCA.
+
+    Args:
+        residual_nf: Values less their center; 0 where nothing was observed.
+        seen: ``(f,)`` or ``(n, f)`` True where measured.
+        w_fd: Loadings to start from.
+        noise: Variance to start from, the same for all.
+    """
+    count_f = np.maximum(np.broadcast_to(seen, residual_nf.shape).sum(axis=0), 1)
+    square_f, noise_f = (residual_nf**2).sum(axis=0), np.full(len(w_fd), noise)
+    for _ in range(_ROUNDS):
+        z_nd, second = _moments(residual_nf, seen, w_fd, noise_f)
+        cross_fd, before = residual_nf.T @ z_nd, noise_f
+        ridge = 1e-9 * np.eye(w_fd.shape[1])
+        w_fd = np.linalg.solve(second + ridge, cross_fd[..., None])[..., 0]
+        noise_f = np.maximum((square_f - (w_fd * cross_fd).sum(axis=1)) / count_f, 1e-8)
+        noise_f = np.maximum(noise_f, _LEAST * np.median(noise_f))
+        if np.abs(np.log(noise_f / before)).mean() < _TOLERANCE:
+            break
+    return w_fd, noise_f
+
+
+def cell_posterior(part_nf: np.ndarray, seen: np.ndarray, w_fd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean ``(n, d)`` and variance ``(n, d)`` of each state, with a noise of the cell's own.
+
+    Args:
+        part_nf: Values less their center, over the standard deviation of each feature's noise.
+        seen: ``(f,)`` or ``(n, f)`` True where measured.
+        w_fd: Loadings over the same.
+    """
+    mean_nd, variance_nd = np.empty((2, len(part_nf), w_fd.shape[1]))
+    for start in range(0, len(part_nf), _AT_ONCE):
+        rows = slice(start, start + _AT_ONCE)
+        mask = seen if seen.ndim == 1 else seen[rows]
+        mean_nd[rows], variance_nd[rows] = _cells(np.where(mask, part_nf[rows], 0.0), mask, w_fd)
+    return mean_nd, variance_nd
+
+
+def _cells(part_nf: np.ndarray, seen: np.ndarray, w_fd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    root, turn = np.linalg.eigh(_precision(seen, w_fd))
+    root = np.maximum(root, 0.0)
+    # In the axes of the precision, of one panel or one for each cell, every step is a division.
+    said_nd = ((part_nf @ w_fd)[:, None] @ turn)[:, 0]
+    square_n1, count = (part_nf**2).sum(axis=1, keepdims=True), seen.sum(axis=-1, keepdims=True)
+    noise_n1 = np.ones((len(part_nf), 1))
+    for _ in range(_CELL_ROUNDS):
+        mean_nd = said_nd / (root + noise_n1)
+        left_nd = root * mean_nd**2 - 2 * mean_nd * said_nd + noise_n1 * root / (root + noise_n1)
+        noise_n1 = (square_n1 + left_nd.sum(axis=1, keepdims=True) + _PSEUDO) / (count + _PSEUDO)
+    noise_n1 = np.sqrt(noise_n1)
+    mean_n1d = (said_nd / (root + noise_n1))[:, None]
+    variance_n1d = (noise_n1 / (root + noise_n1))[:, None]
+    back = np.swapaxes(turn, -1, -2)
+    return (mean_n1d @ back)[:, 0], (variance_n1d @ back**2)[:, 0]
+
+
+def _precision(seen: np.ndarray, w_fd: np.ndarray) -> np.ndarray:
+    """``(d, d)``, or ``(n, d, d)`` where each cell has its own features: what these say of the state."""
+    if seen.ndim == 1:
+        return w_fd[seen].T @ w_fd[seen]
+    outer_fdd = np.einsum("fd,fe->fde", w_fd, w_fd).reshape(len(w_fd), -1)
+    return (seen.astype(float) @ outer_fdd).reshape(len(seen), w_fd.shape[1], w_fd.shape[1])
+
+
+def _moments(
+    residual_nf: np.ndarray, seen: np.ndarray, w_fd: np.ndarray, noise_f: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Expected states ``(n, d)``, and the sum of their squares over the cells each feature was measured in."""
+    scaled_fd, eye = w_fd / noise_f[:, None], np.eye(w_fd.shape[1])
+    if seen.ndim == 1:
+        covariance = np.linalg.inv(w_fd[seen].T @ scaled_fd[seen] + eye)
+        z_nd = residual_nf @ scaled_fd @ covariance
+        return z_nd, len(z_nd) * covariance + z_nd.T @ z_nd
+    second_fd, z_nd = np.zeros((len(w_fd), eye.size)), np.empty((len(residual_nf), len(eye)))
+    for start in range(0, len(z_nd), _AT_ONCE):
+        rows = slice(start, start + _AT_ONCE)
+        inverse = np.linalg.inv(_precision(seen[rows], w_fd / np.sqrt(noise_f)[:, None]) + eye)
+        z_nd[rows] = np.einsum("nde,ne->nd", inverse, residual_nf[rows] @ scaled_fd)
+        each = inverse + np.einsum("nd,ne->nde", z_nd[rows], z_nd[rows])
+        second_fd += seen[rows].T.astype(float) @ each.reshape(len(each), -1)
+    return z_nd, second_fd.reshape(len(w_fd), *eye.shape)
