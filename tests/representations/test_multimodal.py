@@ -1,11 +1,14 @@
 import dataclasses
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
 
 from aivc.core.errors import DataError, SpaceError, UnitsError, UnknownNameError
 from aivc.core.measurement import Measurement
+from aivc.data.normalize import profile_units
+from aivc.data.obsm import load_obsm
 from aivc.data.shards import write_shards
 from aivc.representations.cellular import multimodal
 from aivc.representations.cellular.multimodal import PPCAExperts, join
@@ -175,3 +178,48 @@ def test_refusals():
     ur = encoder.encode(both)
     with pytest.raises(SpaceError, match="Encode with it first"):
         encoder.expected(dataclasses.replace(ur, space=PPCA.fit(rna, dim=3).writes), "protein")
+
+
+def embedded(z_nd, rows, key="X_other", seed=7):
+    """A nonlinear, rotated and loud view of the states, as a stranger's model would give it."""
+    rng = np.random.default_rng(seed)
+    view = 40 * np.tanh(z_nd @ rng.normal(size=(z_nd.shape[1], 12))) + rng.normal(0, 4, (len(z_nd), 12)) + 7
+    cells = anndata.AnnData(obs=pd.DataFrame(index=[f"c{i}" for i in rows]), obsm={key: view[rows]})
+    return load_obsm(cells, key)
+
+
+def noisy_counts(n=300, seed=0):
+    rng = np.random.default_rng(seed)
+    z_nd = rng.normal(size=(n, 3))
+    rate_nf = 0.4 * np.exp(0.6 * z_nd @ rng.normal(size=(3, 30)))
+    names, index = np.array([f"g{i}" for i in range(30)], dtype=object), pd.DataFrame(index=[f"c{i}" for i in range(n)])
+    return z_nd, Measurement(rng.poisson(rate_nf).astype(float) + (np.arange(30) == 0), names, index, "counts")
+
+
+def test_an_embedding_is_one_more_expert_and_can_be_missing():
+    z_nd, rna = noisy_counts()
+    both = join(rna, embedded(z_nd, np.arange(0, 200)))
+    assert both.units == "counts"
+    encoder = PPCAExperts.fit(both, dim=3)
+    assert encoder.units.tolist() == [profile_units(rna), "arbitrary"]
+    ur, bare = encoder.encode(both), encoder.encode(rna)
+    assert explained(z_nd[:200], ur.values[:200]) > explained(z_nd[:200], bare.values[:200]) + 0.05
+    assert (ur.variance[:200].mean(axis=0) < ur.variance[200:].mean(axis=0)).all()
+    assert np.allclose(ur.values[200:], bare.values[200:], atol=1e-5)
+    assert np.allclose(ur.variance[200:], bare.variance[200:])
+    alone = encoder.encode(embedded(z_nd, np.arange(100, 300)))
+    assert explained(z_nd[100:], alone.values) > 0.6
+    assert encoder.expected(ur, "embedding").features[0] == "X_other/0"
+
+
+def test_the_order_and_the_loudness_of_embeddings_change_nothing():
+    z_nd, rna = noisy_counts()
+    quiet, other = embedded(z_nd, np.arange(300)), embedded(z_nd, np.arange(300), "X_more", 8)
+    loud = other.replace(values=other.values * 1000)
+    ours = PPCAExperts.fit(join(rna, quiet, other), dim=3).encode(join(rna, quiet, other))
+    theirs = PPCAExperts.fit(join(rna, quiet, loud), dim=3).encode(join(rna, quiet, loud))
+    assert np.allclose(ours.values, theirs.values, atol=1e-6)
+    turned = join(loud, rna, quiet)
+    assert (turned.units, turned.modality) == ("counts", "rna")
+    assert explained(ours.values, PPCAExperts.fit(turned, dim=3).encode(turned).values) > 0.999
+    check_encoder(PPCAExperts, join(rna, quiet))

@@ -89,7 +89,7 @@ def opened(path: Path) -> Iterator[Any]:
     yield zarr.open_group(str(path), mode="r")
 
 
-def _refuse_pickled_chunks(path: Path) -> None:
+def refuse_pickled_chunks(path: Path) -> None:
     for file in path.rglob("*"):
         if file.name in (".zarray", ".zmetadata", "zarr.json") and _names_pickle(json.loads(file.read_text("utf-8"))):
             raise IntegrityError(f"{file} stores its chunks as pickles, which run code. Ask for the data without them.")
@@ -201,7 +201,7 @@ def anndata_file(path: Path, schema: Schema, *, backed: bool) -> Raw:
     places = {"X": ("X", "var"), "raw": ("raw/X", "raw/var")}
     key, var = places.get(schema.layer, (f"layers/{schema.layer}", "var"))
     if path.is_dir():
-        _refuse_pickled_chunks(path)
+        refuse_pickled_chunks(path)
     with opened(path) as store:
         _require_places(path, store, (key, var, "obs"))
         features, entities = _frame(read_elem, store[var]), _frame(read_elem, store["obs"])

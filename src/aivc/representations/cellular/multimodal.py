@@ -1,4 +1,4 @@
-"""One state from RNA, surface protein and chromatin, whichever were measured: a product of Gaussian experts."""
+"""One state from RNA, surface protein, chromatin and embeddings of others: a product of Gaussian experts."""
 
 from dataclasses import dataclass
 from typing import ClassVar, final
@@ -14,6 +14,7 @@ from aivc.core.scale import Scale
 from aivc.core.units import ARBITRARY
 from aivc.core.ur import UR
 from aivc.data.normalize import normalize, profile_units
+from aivc.data.obsm import EMBEDDING
 from aivc.representations.cellular.gaussian import fit_linear, posterior, readings
 
 # How a feature says what kind it is: "adt:CD3". Any other text before a colon, as in "chr1:100-200", is part of a name.
@@ -24,6 +25,7 @@ PREFIXES = {
     "adt": "protein",
     "chromatin": "chromatin",
     "atac": "chromatin",
+    "embedding": EMBEDDING,
 }
 _ROWS = 2048
 
@@ -37,6 +39,11 @@ class PPCAExperts(Encoder):
     of the measurement's modality. Each modality is brought to its own units, with totals of its own, and divided by the
     largest singular value of its block, so that none outweighs the others by its number of features. Given the loadings
     ``w`` of an expert, it says ``N(wᵀw / noise, wᵀ(x - center) / noise)`` in natural parameters; these add up.
+
+    An embedding made elsewhere (`aivc.data.obsm.load_obsm`) is one more expert, taken as it is, whatever the units of
+    what it is joined to; each key of ``obsm`` is divided by a singular value of its own. Cells without it have a wider
+    posterior. An embedding says nothing that its maker did not see: if that included the cells asked about, or their
+    labels, so does the state.
 
     Attributes:
         features: ``(f,)`` names it was fitted on, each as ``modality:name``.
@@ -67,7 +74,7 @@ class PPCAExperts(Encoder):
                 modalities.
             dim: Number of axes; at most one less than features and entities.
             seed: Not used: the answer is the same for every seed.
-            units: Units of every modality; None lets each have its own, as ``ppca`` would choose.
+            units: Units of every modality but embeddings; None lets each have its own, as ``ppca`` would choose.
 
         Raises:
             DataError: No entity was measured on some modality, or one has no counts in a modality it was measured on.
@@ -78,12 +85,14 @@ class PPCAExperts(Encoder):
         for modality, (rows, part) in by.items():
             if not len(rows):
                 raise DataError([f"No entity was measured on {modality}. Leave its features out."])
-            chosen.append(units or profile_units(part))
+            chosen.append(ARBITRARY if modality == EMBEDDING else units or profile_units(part))
             start, stop = stop, stop + len(part.features)
             seen = np.broadcast_to(True if part.observed is None else part.observed, part.values.shape)
             block = np.where(seen, normalize(part, chosen[-1]).dense(), 0.0)
-            size[start:stop] = _size(block, seen)
-            x_nf[rows, start:stop], seen_nf[rows, start:stop] = block / size[start], seen
+            for own in _sources(part.features):
+                rows_in = seen[:, own].any(axis=1)
+                size[start + own] = _size(block[np.ix_(rows_in, own)], seen[np.ix_(rows_in, own)])
+            x_nf[rows, start:stop], seen_nf[rows, start:stop] = block / size[start:stop], seen
         names = np.concatenate([part.features for _, part in by.values()])
         whole = measurement.replace(values=x_nf, features=names, units=ARBITRARY, observed=seen_nf > 0)
         center, w_fd, noise = fit_linear(whole, ARBITRARY, dim)
@@ -154,7 +163,8 @@ def join(*measurements: Measurement) -> Measurement:
     """Put measurements of several modalities side by side: entities of one name are one, and the rest lack a modality.
 
     Args:
-        measurements: Each of another modality, in the same units.
+        measurements: Each of another modality, in the same units; embeddings made elsewhere have none, and take those
+            of the others.
 
     Returns:
         All entities and features, these named ``modality:name``, with a mask of what was measured; CSR.
@@ -169,8 +179,9 @@ def join(*measurements: Measurement) -> Measurement:
     >>> join(rna, protein).observed[:, -1].tolist()
     [False, True, True]
     """
-    first = measurements[0]
-    if units := {item.units for item in measurements} - {first.units}:
+    measured = [item for item in measurements if not _keyed(item, EMBEDDING)]
+    first = (measured or measurements)[0]
+    if units := {item.units for item in measured} - {first.units}:
         raise UnitsError(
             f"Side by side, values share units; got {first.units} and {', '.join(units)}. Normalize first."
         )
@@ -178,8 +189,8 @@ def join(*measurements: Measurement) -> Measurement:
     if len(set(features)) < len(features):
         raise DataError(["A feature of one modality comes twice. Say what each is: measurement.replace(modality=…)."])
     entities = first.entities
-    for item in measurements[1:]:
-        entities = entities.combine_first(item.entities)
+    for item in measurements:
+        entities = entities if item is first else entities.combine_first(item.entities)
     blocks, masks = zip(*(_placed(item, entities.index) for item in measurements), strict=True)
     values, observed = sparse.hstack(blocks, format="csr"), np.concatenate(masks, axis=1)
     return first.replace(values=values, features=features, entities=entities, observed=observed, coordinates=None)
@@ -208,6 +219,17 @@ def _named(measurement: Measurement, name: str) -> str:
     return f"{PREFIXES.get(measurement.modality, measurement.modality)}:{name}"
 
 
+def _keyed(measurement: Measurement, modality: str) -> bool:
+    """Whether all features are of one modality."""
+    return all(str(key).startswith(f"{modality}:") for key in _keys(measurement))
+
+
+def _sources(keys: np.ndarray) -> list[np.ndarray]:
+    """Positions of the features that share a size: those of a modality, or of one embedding."""
+    of_f = [str(key).rpartition("/")[0] if str(key).startswith(f"{EMBEDDING}:") else "" for key in keys]
+    return [np.flatnonzero(np.array(of_f) == name) for name in dict.fromkeys(of_f)]
+
+
 def _bare(keys: np.ndarray) -> np.ndarray:
     return np.array([str(key).partition(":")[2] for key in keys], dtype=object)
 
@@ -224,7 +246,7 @@ def _by_modality(measurement: Measurement, known: set[str] | None = None) -> dic
         part = measurement.select([key for key in mine if str(key).startswith(f"{modality}:")])
         seen = np.ones(len(part.features), dtype=bool) if part.observed is None else part.observed
         rows = np.flatnonzero(np.broadcast_to(seen, part.values.shape).any(axis=1))
-        found[modality] = (rows, part.take(rows))
+        found[modality] = (rows, part.take(rows).replace(units=ARBITRARY if modality == EMBEDDING else part.units))
     return {modality: part for modality, part in found.items() if known is None or len(part[0])}
 
 
