@@ -147,8 +147,25 @@ def novel(cells):
             "called unknown or undecided": round(float(table["label"].isin(["unknown", "undecided"])[new].mean()), 3),
             "known called undecided": round(float((table["label"] == "undecided")[~new].mean()), 3),
             "known called unknown": round(float((table["label"] == "unknown")[~new].mean()), 3),
+            "known called another type": round(
+                float(wrong(table["label"].to_numpy(), own[fold_n == 0])[~new].mean()), 3
+            ),
+            "at level 0.99": doubted(labels.labels(asked, level=0.99)["label"].to_numpy(), own[fold_n == 0], new),
         }
     return told
+
+
+def doubted(label, own, new):
+    unsure = np.isin(label, ["unknown", "undecided"])
+    return {
+        "called unknown or undecided": round(float(unsure[new].mean()), 3),
+        "known called unknown or undecided": round(float(unsure[~new].mean()), 3),
+        "known called another type": round(float(wrong(label, own)[~new].mean()), 3),
+    }
+
+
+def wrong(label, own):
+    return (label != own) & ~np.isin(label, ["unknown", "undecided"])
 
 
 def auroc(score, positive):

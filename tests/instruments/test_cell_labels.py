@@ -69,11 +69,26 @@ def test_labels_back_off_to_the_smallest_broader_class():
     t8 = (close.entities["type"] == "T8").to_numpy()
     close.values[t8] += MIDDLES[1] - MIDDLES[2]
     parents = {"T4": "T", "T8": "T", "T": "lymphocyte", "B": "lymphocyte", "NK": "lymphocyte"}
-    table = fitted(close, parents=parents).labels(close)
-    backed = table.loc[table["set"].isin(["T4|T8", "T8|T4"]), "label"]
+    probe = fitted(close, parents=parents)
+    table, both = probe.labels(close), probe.sets(close, pooled=True)[:, [2, 3]].all(axis=1)
+    assert probe.features[2:].tolist() == ["T4", "T8"]
+    backed = table.loc[both & (probe.sets(close, pooled=True).sum(axis=1) == 2), "label"]
     assert len(backed) > 300
     assert set(backed) <= {"T", "unknown"}
     assert "undecided" in set(fitted(close).labels(close)["label"])
+
+
+def test_a_label_is_right_for_its_share_of_all_cells_and_decides_more_than_the_set():
+    probe, asked = fitted(cells(3000, 0, donors=40)), cells(4000, 1, donors=40)
+    table, own = probe.labels(asked, level=0.95), asked.entities["type"]
+    wrong = ~table["label"].isin(["undecided", "unknown"]) & (table["label"] != own)
+    assert 0.01 < wrong.mean() < 0.06
+    within, pooled = probe.sets(asked, 0.95), probe.sets(asked, 0.95, pooled=True)
+    column = np.array([list(probe.features).index(name) for name in own])
+    assert abs(pooled[np.arange(4000), column].mean() - 0.95) < 0.02
+    assert pooled.sum() < within.sum()
+    assert ((table["label"] == "undecided") == ((pooled.sum(axis=1) > 1) & (table["novelty"] > 0.01))).all()
+    assert (table["set"].str.count(r"\|") + 1).tolist() == within.sum(axis=1).tolist()
 
 
 def test_doubt_about_a_state_pulls_its_label_towards_even_odds():

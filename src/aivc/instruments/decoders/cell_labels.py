@@ -40,6 +40,11 @@ class CellLabels(Decoder):
     distance among them, or the one that holds ``level`` of all classes together where that is larger;
     one that a single donor has, of which nothing can be promised, is in every set.
 
+    There are two promises. A set within classes holds the right class for ``level`` of the cells *of each class*, rare
+    ones too, which makes it wide. A pooled set has one threshold for all classes, and holds the right class for
+    ``level`` of *all* cells like those left out: it is narrower, and may fail a rare class altogether. A label is made
+    from the pooled set; it is wrong about as often as that fails.
+
     Novelty is the distance to the nearest class in the covariance within classes (Mahalanobis; Lee et al. 2018,
     arXiv:1807.03888), compared with that of training states left out. It sees what the axes see: a type that differs
     in features which no axis carries looks like its nearest relative, and is told by its undecided label at best.
@@ -170,46 +175,54 @@ class CellLabels(Decoder):
         above_n = len(self.novelties) - np.searchsorted(self.novelties, novelty(self._probe, ur.values))
         return np.asarray((1 + above_n) / (1 + len(self.novelties)))
 
-    def sets(self, ur: UR, level: float = 0.9) -> np.ndarray:
+    def sets(self, ur: UR, level: float = 0.9, *, pooled: bool = False) -> np.ndarray:
         """``(n, c)`` True for the classes in the set of each state; the likeliest class is always in.
 
+        Args:
+            ur: States.
+            level: How often the set is to hold the right class.
+            pooled: Promise this of all cells together, rather than of those of each class.
+
         Raises:
+            SpaceError: ``ur`` lives in another space.
             ValueError: The level is not between 0 and 1.
         """
         if not 0 < level < 1:
             raise ValueError(f"A level lies between 0 and 1, got {level}. Ask for sets(ur, 0.9).")
         p_nc = self.probabilities(ur)
-        return np.asarray(_behind(p_nc) <= self._thresholds(level))
+        return np.asarray(_behind(p_nc) <= (self._together(level) if pooled else self._thresholds(level)))
 
     def labels(self, ur: UR, *, level: float = 0.9, unknown: float = _RARE) -> pd.DataFrame:
         """Say what each state is, as exactly as can be said.
 
         Args:
             ur: States.
-            level: How often the set is to hold the right class.
+            level: How often the answer is to be right: the label among all cells, the set among those of each class.
             unknown: Share of known states that may be called unknown.
 
         Returns:
-            One row per state: ``label`` (the class if there is one in the set, else the smallest broader class of all
-            in it, else ``undecided``; ``unknown`` for a state unlike anything seen), ``best`` (the likeliest class),
-            ``confidence`` (its probability), ``set`` (classes joined by ``|``, likeliest first) and ``novelty`` (see
-            `novelty`; small is strange).
+            One row per state: ``label`` (the class if there is one in the pooled set, else the smallest broader class
+            of all in it, else ``undecided``; ``unknown`` for a state unlike anything seen), ``best`` (the likeliest
+            class), ``confidence`` (its probability), ``set`` (the set within classes, joined by ``|``, likeliest first)
+            and ``novelty`` (see `novelty`; small is strange). Of all cells, ``level`` or more have a label that is
+            right, broader or ``undecided``, if ``unknown`` is small; of those of a rare class it may be fewer, and
+            their ``set`` says so. Where the likeliest class alone is right for ``level`` of them, no cell is
+            ``undecided``, not even one of a type never seen: ask for a higher level to see doubt.
 
         Raises:
             SpaceError: ``ur`` lives in another space.
         """
-        p_nc, inside_nc, novelty_n = self.probabilities(ur), self.sets(ur, level), self.novelty(ur)
-        order_nc = np.argsort(-p_nc, axis=1, kind="stable")
-        chosen = [[str(self.features[c]) for c in order_nc[i] if inside_nc[i, c]] for i in range(len(p_nc))]
-        agreed = {classes: self._agreed(classes) for classes in set(map(tuple, chosen))}
-        label = np.array([agreed[tuple(classes)] for classes in chosen], dtype=object)
+        p_nc, novelty_n = self.probabilities(ur), self.novelty(ur)
+        likely = self._named(p_nc, self.sets(ur, level, pooled=True))
+        agreed = {classes: self._agreed(classes) for classes in set(likely)}
+        label = np.array([agreed[classes] for classes in likely], dtype=object)
         label[novelty_n <= unknown] = UNKNOWN
         return pd.DataFrame(
             {
                 "label": label,
                 "best": self.features[p_nc.argmax(axis=1)],
                 "confidence": p_nc.max(axis=1),
-                "set": np.array(["|".join(classes) for classes in chosen], dtype=object),
+                "set": np.array(["|".join(names) for names in self._named(p_nc, self.sets(ur, level))], dtype=object),
                 "novelty": novelty_n,
             },
             index=ur.entities.index,
@@ -219,9 +232,17 @@ class CellLabels(Decoder):
     def _probe(self) -> Probe:
         return Probe(self.center, self.slopes, self.intercepts, self.means, self.precision)
 
-    def _thresholds(self, level: float) -> np.ndarray:
+    def _named(self, p_nc: np.ndarray, inside_nc: np.ndarray) -> list[tuple[str, ...]]:
+        """Names of the classes in each set, likeliest first."""
+        order_nc = np.argsort(-p_nc, axis=1, kind="stable")
+        return [tuple(str(self.features[c]) for c in order_nc[i] if inside_nc[i, c]) for i in range(len(p_nc))]
+
+    def _together(self, level: float) -> float:
         # One state more than there are, as in each class.
-        together = _quantile(self.scores, np.full(len(self.scores), 1 / (len(self.scores) + 1)), level)
+        return _quantile(self.scores, np.full(len(self.scores), 1 / (len(self.scores) + 1)), level)
+
+    def _thresholds(self, level: float) -> np.ndarray:
+        together = self._together(level)
         found = np.full(len(self.features), np.inf)
         for c in np.unique(self.owners):
             own = self.owners == c
