@@ -11,7 +11,7 @@ from aivc.cli.sources import add_schema
 from aivc.core.errors import SchemaError, UnavailableError
 from aivc.core.registry import ENCODERS
 from aivc.data.check import check
-from aivc.data.schema import Schema
+from aivc.data.schema import SPECIES, Schema
 from aivc.experiments.embed import AXES, COVERAGE, NOVELTY, UNCERTAINTY, embed_file, require_free
 
 _ENCODER = "ppca"
@@ -27,6 +27,7 @@ def add(commands: Commands) -> None:
         examples=(
             "aivc embed cells.h5ad --schema cells.toml --out embedded.h5ad",
             "aivc embed cells.h5ad --schema cells.toml --cell cell/ --on-disk --out embedded.h5ad",
+            "aivc embed mouse.h5ad --schema mouse.toml --cell human-cell/ --to-species human --out embedded.h5ad",
         ),
     )
     made.add_argument("data", type=Path, metavar="FILE", help="cells, in any format that `aivc data check` reads")
@@ -36,6 +37,12 @@ def add(commands: Commands) -> None:
     which.add_argument("--cell", type=Path, metavar="FOLDER", help="use the encoder of a virtual cell instead")
     made.add_argument("--dim", type=positive, default=32, help="axes, where an encoder is fitted (default 32)")
     made.add_argument("--seed", type=natural, default=0, help="draws the cells that it learns from (default 0)")
+    made.add_argument(
+        "--to-species",
+        choices=SPECIES[:2],
+        default=None,
+        help="name the genes as this species does first, by their orthologs; the schema says which they are of",
+    )
     made.add_argument("--out", type=Path, required=True, metavar="OUT.h5ad", help="a new h5ad file")
 
 
@@ -53,6 +60,11 @@ def _embed(args: argparse.Namespace, reporter: Reporter) -> Outcome:
             'units = "counts" and perturbation = { value = "control" }.'
         )
     schema = Schema.from_toml(args.schema)
+    if args.to_species is not None and schema.species not in set(SPECIES[:2]) - {args.to_species}:
+        raise SchemaError(
+            f"--to-species {args.to_species} needs cells of the other species, but the schema says species = "
+            f'"{schema.species}". Correct the schema, or leave the option out.'
+        )
     reporter(f"checking {args.data.name}", 0, 0)
     check(args.data, schema, controls=False).raise_if_any()
     told = embed_file(
@@ -63,6 +75,7 @@ def _embed(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         on_disk=args.on_disk,
         dim=args.dim,
         seed=args.seed,
+        species=args.to_species,
         progress=reporter,
     )
     columns = {UNCERTAINTY: told.uncertainty, COVERAGE: told.coverage, NOVELTY: told.novelty}
@@ -78,4 +91,5 @@ def _embed(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     }
     said = f"{len(told.values):,} cells on {told.values.shape[1]} axes of {told.about['encoder']} lie in {args.out}."
     rows = [[name, *values] for name, values in spread.items()]
-    return Outcome(body, [said, table(["obs", "5 %", "median", "95 %"], rows), f"scanpy: use_rep='{AXES}'"])
+    lines = [said, *filter(None, [told.about.get("orthologs")])]
+    return Outcome(body, [*lines, table(["obs", "5 %", "median", "95 %"], rows), f"scanpy: use_rep='{AXES}'"])

@@ -19,6 +19,7 @@ from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.formats import intact, suffix
 from aivc.data.normalize import normalize, profile_units
+from aivc.data.orthologs import to_species
 from aivc.data.read import read
 from aivc.data.schema import Schema
 from aivc.data.stream import CHUNK, Progress, chunks
@@ -103,7 +104,7 @@ def embed(
     return made
 
 
-def embed_file(
+def embed_file(  # noqa: PLR0913 - each one is a question a user may ask
     path: Path,
     out: Path,
     encoder: str | Path | Encoder | VirtualCell = "ppca",
@@ -112,6 +113,7 @@ def embed_file(
     on_disk: bool = False,
     dim: int = 32,
     seed: int = 0,
+    species: str | None = None,
     progress: Progress | None = None,
 ) -> Embedding:
     """Represent the cells of a file; what an h5ad holds besides is copied as it is, and never loaded.
@@ -124,14 +126,22 @@ def embed_file(
         on_disk: Leave the values on disk and read them block by block.
         dim: As for `embed`.
         seed: As for `embed`.
+        species: Name the genes as this species does first, by their orthologs; see `aivc.data.orthologs.to_species`.
         progress: As for `embed`.
 
     Raises:
+        DataError: No gene has an ortholog, or values of genes that share one cannot be summed.
         IntegrityError: ``out`` exists, or ``path`` was embedded already.
+        UnknownNameError: No such pair of species.
     """
     require_free(out)
     cells = read(path, schema, backed=on_disk, controls=False)
+    about: dict[str, str] = {}
+    if species is not None:
+        cells, carried = to_species(cells, schema.species, species)
+        about = {"species": f"{schema.species} to {species}", "orthologs": str(carried)}
     told = embedding(cells, encoder, dim=dim, seed=seed, progress=progress)
+    told = told._replace(about={**told.about, **about})
     partial = out.with_name(f"{out.name}.partial")
     if suffix(path) == ".h5ad":
         shutil.copyfile(path, partial)
