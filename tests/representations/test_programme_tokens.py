@@ -15,11 +15,11 @@ from aivc.nn.programme import PRESETS, ProgrammeNetwork
 from aivc.representations.cellular.ppca import PPCA
 from aivc.representations.cellular.programme_features import from_relatives
 from aivc.representations.cellular.programme_tokens import ProgrammeTokens
-from aivc.representations.cellular.programme_training import HeldOut
+from aivc.representations.cellular.programme_training import HeldOut, objective
 from aivc.testing.encoders import check_encoder
 from aivc.testing.samples import sample_measurement, sample_parts
 from aivc.training.checkpoint import arrays_of
-from aivc.training.loop import Recipe
+from aivc.training.loop import Recipe, train
 
 SHORT = Recipe(20, rate=2e-3, warmup=5)
 NONE = Recipe(0)
@@ -135,6 +135,20 @@ def test_a_gene_that_was_not_in_the_fit_is_read_through_its_molecule(cells):
         encoder.encode(cells.select(cells.features[24:]))
 
 
+def test_depth_does_not_hang_on_what_is_only_guessed(cells):
+    parts, few = sample_parts(), cells.select(cells.features[:24])
+    encoder = ProgrammeTokens.fit(few, dim=4, preset="cpu-xs", recipe=NONE, parts=parts)
+    deaf = dataclasses.replace(encoder, guest_noise=1e9)
+    loud = cells.dense()
+    loud[:, 24:] *= np.random.default_rng(0).integers(1, 40, (len(cells), 6))
+    np.testing.assert_allclose(
+        deaf.encode(cells.replace(values=loud), parts).values, encoder.encode(few).values, atol=1e-3
+    )
+    new = cells.select(cells.features[24:])
+    new = new.take(new.dense().sum(axis=1) > 0)
+    assert np.abs(encoder.encode(new, parts).values).max() > 0.01
+
+
 def test_parts_of_another_space_are_refused(drawn, cells):
     parts = sample_parts()
     other = UR(parts.values, Space("other", Scale.MOLECULAR, 3, "x"), parts.entities)
@@ -201,3 +215,66 @@ def test_relatives_say_what_a_feature_is_like():
     np.testing.assert_allclose(found[:-1], weights_ek, atol=0.1)
     np.testing.assert_allclose(found[-1], 2, atol=0.1)
     np.testing.assert_allclose(error_k, 0.09, rtol=0.35)
+
+
+@pytest.fixture(scope="module")
+def genes(cells):
+    parts = sample_parts()
+    few = cells.select(cells.features[:24])
+    return stirred(ProgrammeTokens.fit(few, dim=4, preset="cpu-xs", recipe=NONE, parts=parts, tokenizer="gene"))
+
+
+def test_with_genes_as_tokens_it_keeps_every_promise_of_an_encoder(cells):
+    check_encoder(ProgrammeTokens, cells, preset="cpu-xs", recipe=Recipe(6, rate=2e-3, warmup=2), tokenizer="gene")
+
+
+def test_with_genes_as_tokens_it_starts_as_ppca_too(cells):
+    encoder = ProgrammeTokens.fit(cells, dim=5, recipe=NONE, preset="cpu-xs", tokenizer="gene")
+    zero = dataclasses.replace(encoder, weights=arrays_of(encoder._empty()))
+    plain = PPCA.fit(cells, dim=5)
+    for panel in (cells, cells.select(cells.features[::3])):
+        np.testing.assert_allclose(zero.encode(panel).values, plain.encode(panel).values, atol=1e-6)
+
+
+def test_genes_as_tokens_depend_neither_on_the_panel_order_nor_on_chunks(genes, cells, monkeypatch):
+    parts = sample_parts()
+    uncut = genes.encode(cells, parts).values
+    monkeypatch.setitem(PRESETS, "cpu-xs", dataclasses.replace(PRESETS["cpu-xs"], genes=5))
+    fresh = dataclasses.replace(genes)
+    whole = fresh.encode(cells, parts)
+    order = np.random.default_rng(1).permutation(len(cells.features))
+    shuffled = fresh.encode(cells.select(cells.features[order]), parts)
+    np.testing.assert_allclose(shuffled.values, whole.values, atol=1e-5)
+    for start in (0, 60, 170):
+        few = fresh.encode(cells.take(np.arange(start, start + 3)), parts)
+        np.testing.assert_allclose(few.values, whole.values[start : start + 3], atol=1e-5)
+    assert np.abs(whole.values - uncut).max() > 1e-3
+
+
+def test_genes_as_tokens_survive_a_trip_to_disk(genes, cells, tmp_path):
+    genes.state().save(tmp_path)
+    again = ProgrammeTokens.from_state(State.load(tmp_path))
+    assert again.tokenizer == "gene"
+    assert again.writes == genes.writes
+    assert np.array_equal(again.encode(cells).values, genes.encode(cells).values)
+
+
+def test_what_was_saved_before_there_was_a_choice_reads_as_programmes(drawn, cells):
+    assert "tokenizer" not in drawn.state().settings
+    assert ProgrammeTokens.from_state(drawn.state()).tokenizer == "programme"
+    with pytest.raises(UnknownNameError, match="'gene'"):
+        ProgrammeTokens.fit(cells, dim=4, preset="cpu-xs", tokenizer="genes")
+
+
+def test_training_gene_tokens_lowers_their_loss_on_views_that_no_step_saw(cells):
+    encoder = ProgrammeTokens.fit(cells, dim=3, preset="cpu-xs", recipe=NONE, tokenizer="gene")
+    views, network = encoder._views(cells), encoder._empty()
+
+    @torch.no_grad()
+    def loss():
+        terms = [term for step in range(900, 910) for term in objective(network.eval(), views(step, 0, 1)).values()]
+        return sum(float(total / weight) for total, weight in terms) / 10
+
+    before = loss()
+    train(network, objective, views, Recipe(40, rate=2e-3, warmup=10))
+    assert loss() < before - 0.02

@@ -16,18 +16,22 @@ from aivc.core.measurement import Measurement
 from aivc.core.scale import Scale
 from aivc.core.space import Space
 from aivc.core.state import State, pack
+from aivc.core.units import COUNTS, log1p_target
 from aivc.core.ur import UR
 from aivc.data.normalize import profile_units
 from aivc.data.stream import lots
-from aivc.nn.programme import PRESETS, ProgrammeNetwork
-from aivc.representations.cellular.gaussian import fit_linear, posterior, readings
+from aivc.nn.programme import GENE, PRESETS, PROGRAMME, ProgrammeNetwork
+from aivc.representations.cellular.gaussian import fit_linear, levels, posterior, readings, share
 from aivc.representations.cellular.programme_features import from_relatives, name_axes, part_axes
-from aivc.representations.cellular.programme_training import HeldOut, Views, objective, views_of
+from aivc.representations.cellular.programme_training import HeldOut, Views, objective, ranks, views_of
 from aivc.training.checkpoint import arrays_of, load_arrays
 from aivc.training.loop import Recipe, Validation, train
 
 _WEIGHTS = "weights."
-_AT_ONCE, _BATCH, _EPOCHS, _MOST_STEPS = 512, 64, 20, 1500
+TOKENIZERS = (PROGRAMME, GENE)
+# A token per feature costs more than one per programme: fewer cells at once.
+_AT_ONCE = {PROGRAMME: 512, GENE: 64}
+_BATCH, _EPOCHS, _MOST_STEPS = 64, 20, 1500
 _FEWEST_CELLS, _HELD_OUT, _MOST_HELD_OUT = 40, 0.1, 500
 
 
@@ -43,13 +47,18 @@ class ProgrammeTokens(Encoder):
     states alone and lies nearer to the states of the whole panel, each by more than two standard errors; otherwise the
     states are those of ``ppca``. ``verdict`` says which.
 
+    With the tokenizer ``programme`` every observed feature reaches the correction. With ``gene``, meant for GPUs, its
+    tokens are the features furthest above what is usual of them in a cell, as many as the preset says (cpu-xs 64,
+    cpu-s and cpu-m 256, gpu-s 1,024, gpu-m 2,048, cluster 4,096), ties by name; the others are cut off there, and
+    reach the state through its Gaussian part alone. Head, losses and files are the same.
+
     Attributes:
         features: ``(f,)`` names it was fitted on.
         center: ``(f,)`` mean, in ``units``.
         loadings: ``(f, d)``; states are standard normal a priori.
         noise: Variance of what the axes leave out, per feature, in squared ``units``.
         units: ``log1p_cpN``, or the units of data that are not counts.
-        preset: Size of the network: cpu-xs, cpu-s or cpu-m.
+        preset: Size of the network: cpu-xs, cpu-s, cpu-m, gpu-s, gpu-m or cluster.
         seed: Of the axes of names.
         embedding: ``(f, e)`` what is known of each feature.
         guests: ``(p + 1, d + 1)`` center and loadings of a new feature from its part; no rows without parts.
@@ -58,6 +67,7 @@ class ProgrammeTokens(Encoder):
         verdict: ``kept``; mean negative log likelihoods of hidden features with and without the correction; and mean
             squared distances to the states of the whole panel.
         weights: Arrays of the network, by name; none where it was not kept.
+        tokenizer: What a token is: ``programme`` or ``gene``.
     """
 
     name: ClassVar[str] = "programme-tokens"
@@ -75,6 +85,7 @@ class ProgrammeTokens(Encoder):
     parts: Space | None
     verdict: Mapping[str, Any]
     weights: Mapping[str, np.ndarray] = field(default_factory=dict)
+    tokenizer: str = PROGRAMME
 
     @classmethod
     def fit(
@@ -86,6 +97,7 @@ class ProgrammeTokens(Encoder):
         units: str | None = None,
         parts: UR | None = None,
         preset: str = "cpu-s",
+        tokenizer: str = PROGRAMME,
         recipe: Recipe | None = None,
     ) -> "ProgrammeTokens":
         """Fit the Gaussian states in closed form, then train the correction.
@@ -96,16 +108,18 @@ class ProgrammeTokens(Encoder):
             seed: Draws the axes of names, the first weights, and what is hidden.
             units: Units to work in; None means ``log1p_cpN``, N the median total of these cells.
             parts: Molecular UR, rows named by feature; features without a row are known by their names alone.
-            preset: Size of the network: cpu-xs, cpu-s or cpu-m.
+            preset: Size of the network: cpu-xs, cpu-s, cpu-m, gpu-s, gpu-m or cluster.
+            tokenizer: What a token is: ``programme`` or ``gene``.
             recipe: How to descend; None takes 20 rounds through the cells, 1,500 steps at most. No steps leave the
                 Gaussian states as they are. Its seed is replaced by ``seed``.
 
         Raises:
             DataError: A cell without counts.
-            UnknownNameError: No such preset, or parts that name none of the features.
+            UnknownNameError: No such preset or tokenizer, or parts that name none of the features.
         """
-        if preset not in PRESETS:
-            raise UnknownNameError("preset", preset, PRESETS)
+        for what, name, known in (("preset", preset, PRESETS), ("tokenizer", tokenizer, TOKENIZERS)):
+            if name not in known:
+                raise UnknownNameError(what, name, known)
         units = units or profile_units(measurement)
         center, loadings, noise = fit_linear(measurement, units, dim)
         embedding, guests, guest_noise = (
@@ -122,7 +136,7 @@ class ProgrammeTokens(Encoder):
             embedding, guest_noise = np.hstack([embedding, part_fe]), noise + float(error_k.sum())
         space = None if parts is None else parts.space
         settings = (units, preset, seed, embedding, guests, guest_noise, space)
-        stem = cls(measurement.features, center, loadings, noise, *settings, {"kept": False})
+        stem = cls(measurement.features, center, loadings, noise, *settings, {"kept": False}, tokenizer=tokenizer)
         return stem._corrected(measurement, recipe)
 
     def _corrected(self, measurement: Measurement, recipe: Recipe | None) -> "ProgrammeTokens":
@@ -148,7 +162,9 @@ class ProgrammeTokens(Encoder):
         return views_of(measurement, self.units, model, self.embedding, seed=self.seed, batch=batch)
 
     def _empty(self) -> ProgrammeNetwork:
-        return ProgrammeNetwork(PRESETS[self.preset], self.embedding.shape[1], len(self.features), self.dim)
+        return ProgrammeNetwork(
+            PRESETS[self.preset], self.embedding.shape[1], len(self.features), self.dim, self.tokenizer
+        )
 
     @cached_property
     def network(self) -> ProgrammeNetwork | None:
@@ -166,7 +182,11 @@ class ProgrammeTokens(Encoder):
         """Everything there is to it, as settings and arrays."""
         plain = pack(dataclasses.replace(self, weights={}))
         weights = {f"{_WEIGHTS}{name}": array for name, array in self.weights.items()}
-        return State(plain.settings, {**plain.arrays, **weights})
+        # Programmes go without saying: what was saved before there was a choice reads, and digests, as it did.
+        settings = dict(plain.settings)
+        if self.tokenizer == PROGRAMME:
+            del settings["tokenizer"]
+        return State(settings, {**plain.arrays, **weights})
 
     @classmethod
     def from_state(cls, state: State) -> "ProgrammeTokens":
@@ -177,7 +197,8 @@ class ProgrammeTokens(Encoder):
         """
         weights = {k.removeprefix(_WEIGHTS): v for k, v in state.arrays.items() if k.startswith(_WEIGHTS)}
         plain = {name: array for name, array in state.arrays.items() if not name.startswith(_WEIGHTS)}
-        encoder = dataclasses.replace(super().from_state(State(state.settings, plain)), weights=weights)
+        settings = {"tokenizer": {"is": "value", "value": PROGRAMME}, **state.settings}
+        encoder = dataclasses.replace(super().from_state(State(settings, plain)), weights=weights)
         encoder.network  # noqa: B018 - a wrong shape or a missing array is refused now, not at the first question
         return encoder
 
@@ -202,7 +223,9 @@ class ProgrammeTokens(Encoder):
         rows = self._rows(measurement, parts)
         z_nd, variance_nd = np.empty((len(measurement), self.dim)), np.empty((len(measurement), self.dim))
         blocks = readings(measurement, rows.features, rows.center, self.units, len(self.features))
-        for where, x_nh, here, seen in blocks:
+        rates = measurement.units == COUNTS and log1p_target(self.units) is not None
+        for where, given_nh, here, seen in blocks:
+            x_nh = self._own_depth(given_nh, rows.center[here], here, seen) if rates else given_nh
             # A feature with more noise than others counts as one with the same noise and shorter loadings.
             weaker_h = np.sqrt(self.noise / rows.noise[here])
             residual_nh = x_nh - rows.center[here]
@@ -212,6 +235,17 @@ class ProgrammeTokens(Encoder):
                 mean, variance = self._correct(self.network, rows, (residual_nh, here, seen), (mean, variance))
             z_nd[where], variance_nd[where] = mean, variance
         return UR(z_nd, self.writes, measurement.entities, variance_nd, measurement.mass)
+
+    def _own_depth(self, x_nh: np.ndarray, center: np.ndarray, here: np.ndarray, seen: np.ndarray) -> np.ndarray:
+        """Scale cells by the counts of the features of the fit: how much the new ones should hold is only guessed."""
+        own = here < len(self.features)
+        if own.all() or not own.any():
+            return x_nh
+        total, rate_nh = levels(self.center).sum(), np.expm1(x_nh)
+        all_n1, own_n1 = ((rate_nh * (seen & which)).sum(axis=1, keepdims=True) for which in (True, own))
+        expected = share(center, seen & own, total) / share(center, seen, total)
+        known_nh = np.log1p(rate_nh * expected * all_n1 / np.maximum(own_n1, 1e-12))
+        return np.where(own_n1 > 0, known_nh, x_nh)
 
     def _rows(self, measurement: Measurement, parts: UR | None) -> "_Rows":
         own = _Rows(self.features, self.center, self.loadings, np.full(len(self.features), self.noise), self.embedding)
@@ -244,12 +278,12 @@ class ProgrammeTokens(Encoder):
         x_nf, seen_nf = np.zeros((2, len(residual_nh), len(rows.features)), dtype=np.float32)
         x_nf[:, here], seen_nf[:, here] = np.where(seen, residual_nh / scale_f[here], 0.0), seen
         inputs = [x_nf, seen_nf, *(array.astype(np.float32) for array in stem)]
-        embedding = torch.from_numpy(rows.embedding.astype(np.float32))
-        said = []
+        embedding, rank = torch.from_numpy(rows.embedding.astype(np.float32)), torch.from_numpy(ranks(rows.features))
+        said, at_once = [], _AT_ONCE[self.tokenizer]
         with torch.no_grad():
-            for start in range(0, len(x_nf), _AT_ONCE):
-                few = [torch.from_numpy(array[start : start + _AT_ONCE]) for array in inputs]
-                said.append([tensor.double().numpy() for tensor in network(embedding, *few)])
+            for start in range(0, len(x_nf), at_once):
+                few = [torch.from_numpy(array[start : start + at_once]) for array in inputs]
+                said.append([tensor.double().numpy() for tensor in network(embedding, *few, rank)])
         return np.concatenate([mean for mean, _ in said]), np.concatenate([variance for _, variance in said])
 
 

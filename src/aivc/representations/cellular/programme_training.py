@@ -5,7 +5,7 @@ from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from aivc.core.measurement import Measurement
@@ -17,6 +17,7 @@ from aivc.training.loop import Batch, Terms, rows
 _GROUPS, _HIGHEST, _THINNEST = 8, 0.9, 0.3
 # Every held-out view of one set of cells; a step that no training reaches.
 _HELD_OUT = 2**31
+_ASKED = ("embedding", "x", "seen", "mean", "variance", "rank")
 
 
 @final
@@ -38,6 +39,7 @@ class Views:
         noise: Variance of what its axes leave out.
         seed: Draws cells, panels and counts.
         batch: Cells of a step.
+        rank: ``(f,)`` place of each feature among their names.
     """
 
     values: Float[np.ndarray, "n f"]
@@ -49,6 +51,7 @@ class Views:
     noise: float
     seed: int
     batch: int
+    rank: Int[np.ndarray, " f"]
 
     def __call__(self, step: int, rank: int, world: int) -> Batch:
         """The share of one process in the views of a step."""
@@ -62,6 +65,7 @@ class Views:
             "embedding": _tensor(self.embedding),
             "loadings": _tensor(self.loadings),
             "noise": torch.tensor(self.noise, dtype=torch.float32),
+            "rank": torch.from_numpy(self.rank),
         }
 
     def view(self, cells: np.ndarray, draw: np.random.Generator) -> dict[str, Tensor]:
@@ -152,12 +156,19 @@ def views_of(
     source = measurement if target is not None else normalize(measurement, units)
     seen = np.ones(len(source.features), dtype=bool) if measurement.observed is None else measurement.observed
     # What was not observed is not read: neither by the model nor by the draws of the thinning.
-    return Views(np.where(seen, source.dense(), 0.0), seen, target, embedding, *model, seed, batch)
+    return Views(
+        np.where(seen, source.dense(), 0.0), seen, target, embedding, *model, seed, batch, ranks(source.features)
+    )
+
+
+def ranks(names: np.ndarray) -> Int[np.ndarray, " f"]:
+    """``(f,)`` place of each feature when they are sorted by name."""
+    return np.argsort(np.argsort(names.astype(str), kind="stable"), kind="stable")
 
 
 def objective(model: nn.Module, batch: Batch) -> Terms:
     """Foretell what was hidden, and the state that all of it would have given."""
-    mean_bd, variance_bd = model(batch["embedding"], batch["x"], batch["seen"], batch["mean"], batch["variance"])
+    mean_bd, variance_bd = model(*(batch[name] for name in _ASKED))
     hidden_bf = batch["hidden"]
     spread_bd = variance_bd + batch["doubt"]
     apart_bd = spread_bd.log() + (batch["aim"] - mean_bd) ** 2 / spread_bd
@@ -191,7 +202,7 @@ class HeldOut:
     def states(self, model: nn.Module) -> tuple[Tensor, Tensor]:
         """Corrected mean and variance of each cell's state."""
         device = next(model.parameters()).device
-        asked = [self.batch[name].to(device) for name in ("embedding", "x", "seen", "mean", "variance")]
+        asked = [self.batch[name].to(device) for name in _ASKED]
         with torch.no_grad():
             mean_bd, variance_bd = model(*asked)
         return mean_bd.cpu(), variance_bd.cpu()
