@@ -179,7 +179,7 @@ def test_the_rate_rises_then_falls_to_its_floor():
     assert rates[100] == pytest.approx(0.1)
 
 
-@pytest.mark.parametrize(("field", "value"), [("precision", "16"), ("strategy", "fsdp")])
+@pytest.mark.parametrize(("field", "value"), [("precision", "16"), ("strategy", "zero3")])
 def test_a_recipe_refuses_what_it_does_not_know(field, value):
     with pytest.raises(UnknownNameError, match=value):
         Recipe(1, **{field: value})
@@ -190,35 +190,60 @@ def test_nobody_looked_so_nothing_was_best():
         _ = History().best
 
 
-@pytest.mark.slow
-def test_two_processes_do_what_one_does_on_the_union_of_their_batches(tmp_path):
-    script = tmp_path / "two.py"
-    script.write_text(
-        "import importlib.util, json, sys, torch\n"
-        f"spec = importlib.util.spec_from_file_location('loop_test', {str(Path(__file__))!r})\n"
-        "t = importlib.util.module_from_spec(spec); spec.loader.exec_module(t)\n"
-        "from dataclasses import replace\n"
-        "world = int(sys.argv[1])\n"
-        "model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.GELU(), torch.nn.Linear(8, 1))\n"
-        "with torch.no_grad():\n"
-        "    for p in model.parameters(): p.copy_(torch.linspace(-0.5, 0.5, p.numel()).view_as(p))\n"
-        "recipe = replace(t.RECIPE, devices=world, strategy='ddp' if world > 1 else 'auto')\n"
-        "history = t.train(model, t.objective, t.batches, recipe, validation=t.Validation(t.score, every=5))\n"
-        "rank = int(__import__('os').environ.get('RANK', 0))\n"
-        "if rank == 0:\n"
-        "    open(sys.argv[2], 'w').write(json.dumps([history.losses['square'], history.scores]))\n"
-    )
+TWO = """
+import importlib.util, json, os, shutil, sys, torch
+spec = importlib.util.spec_from_file_location('loop_test', PATH)
+t = importlib.util.module_from_spec(spec); spec.loader.exec_module(t)
+from dataclasses import replace
+world, strategy, out = int(sys.argv[1]), sys.argv[2], t.Path(sys.argv[3])
+recipe = replace(t.RECIPE, devices=world, strategy=strategy)
+def trained():
+    model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.GELU(), torch.nn.Linear(8, 1))
+    with torch.no_grad():
+        for p in model.parameters(): p.copy_(torch.linspace(-0.5, 0.5, p.numel()).view_as(p))
+    looks = t.Validation(t.score, every=5)
+    saved = t.Checkpoints(out.with_suffix('.saved'), every=10)
+    return t.train(model, t.objective, t.batches, recipe, validation=looks, checkpoints=saved), model
+history, model = trained()
+if world > 1:
+    torch.distributed.barrier()
+zero = int(os.environ.get('RANK', 0)) == 0
+if zero:
+    shutil.rmtree(out.with_suffix('.saved') / 'step-000000020')
+if world > 1:
+    torch.distributed.barrier()
+again, resumed = trained()
+assert t.same(t.arrays_of(model), t.arrays_of(resumed)) and again.losses == history.losses
+if zero:
+    weights = {name: array.tolist() for name, array in t.arrays_of(model).items()}
+    out.write_text(json.dumps([history.losses['square'], history.scores, weights]))
+"""
+
+
+@pytest.fixture(scope="module")
+def one_or_two(tmp_path_factory):
+    """What one process finds, or two that share the work by some strategy; each went on from a checkpoint as well."""
+    folder = tmp_path_factory.mktemp("two")
+    script = folder / "two.py"
+    script.write_text(TWO.replace("PATH", repr(str(Path(__file__)))))
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     launcher = {1: [], 2: ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]}
-    found = {}
-    for world in (1, 2):
-        out = tmp_path / f"{world}.json"
-        subprocess.run(
-            [sys.executable, *launcher[world], str(script), str(world), str(out)],
-            check=True,
-            env=environment,
-            timeout=300,
-        )
-        found[world] = json.loads(out.read_text())
-    np.testing.assert_allclose(found[2][0], found[1][0], rtol=1e-4)
-    np.testing.assert_allclose(found[2][1], found[1][1], rtol=1e-4)
+
+    def found(world, strategy):
+        out = folder / f"{world}-{strategy}.json"
+        words = [sys.executable, *launcher[world], str(script), str(world), strategy, str(out)]
+        subprocess.run(words, check=True, env=environment, timeout=300)
+        return json.loads(out.read_text())
+
+    return found
+
+
+@pytest.mark.slow
+def test_two_processes_do_what_one_does_on_the_union_of_their_batches(one_or_two):
+    losses, scores, weights = one_or_two(1, "auto")
+    for strategy in ("ddp", "fsdp"):
+        shared = one_or_two(2, strategy)
+        np.testing.assert_allclose(shared[0], losses, rtol=1e-4)
+        np.testing.assert_allclose(shared[1], scores, rtol=1e-4)
+        for name, array in weights.items():
+            np.testing.assert_allclose(shared[2][name], array, atol=1e-5)

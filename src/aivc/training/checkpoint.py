@@ -9,6 +9,7 @@ from typing import Any, final
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 
 from aivc.core.errors import IntegrityError
@@ -39,7 +40,7 @@ class Checkpoints:
 
 
 def arrays_of(model: nn.Module) -> dict[str, np.ndarray]:
-    """Weights by name, copied to numpy."""
+    """Weights by name, copied to numpy; what is sharded is gathered, for which every process has to ask."""
     return {name: _array(tensor) for name, tensor in model.state_dict().items()}
 
 
@@ -50,7 +51,8 @@ def load_arrays(model: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
         IntegrityError: Names or shapes are those of another model.
     """
     try:
-        model.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})
+        own = model.state_dict()
+        model.load_state_dict({name: _like(array, own.get(name)) for name, array in arrays.items()})
     except RuntimeError as error:
         raise IntegrityError(f"These weights belong to another model ({error}). Build the one they are of.") from error
 
@@ -62,6 +64,8 @@ def save(
     model: nn.Module,
     optimizer: Optimizer,
     best: Mapping[str, np.ndarray],
+    *,
+    write: bool = True,
 ) -> None:
     """Write one checkpoint whole or not at all, and drop the oldest.
 
@@ -72,11 +76,14 @@ def save(
         model: Being trained.
         optimizer: Of it.
         best: Weights with the best validation score so far, if there are any.
+        write: False for a process that only hands in its share of what is sharded.
     """
     arrays = {f"{_MODEL}{name}": array for name, array in arrays_of(model).items()}
     arrays |= {f"{_BEST}{name}": array for name, array in best.items()}
     for place, slots in optimizer.state_dict()["state"].items():
         arrays |= {f"{_OPTIMIZER}{place}.{slot}": _array(tensor) for slot, tensor in slots.items()}
+    if not write:
+        return
     final_folder = where.folder / f"{_STEP}{step:09}"
     partial = where.folder / f"{_STEP}{step:09}.partial"
     shutil.rmtree(partial, ignore_errors=True)
@@ -100,12 +107,23 @@ def restore(path: Path, model: nn.Module, optimizer: Optimizer) -> tuple[dict[st
         parts[prefix][name.removeprefix(prefix)] = array
     load_arrays(model, parts[_MODEL])
     slots: dict[int, dict[str, Tensor]] = {}
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     for name, array in parts[_OPTIMIZER].items():
         place, slot = name.split(".", 1)
-        slots.setdefault(int(place), {})[slot] = torch.from_numpy(np.array(array))
+        own = weights[int(place)] if int(place) < len(weights) else None
+        slots.setdefault(int(place), {})[slot] = _like(array, own)
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
     return dict(state.settings), parts[_BEST]
 
 
 def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().cpu().numpy().copy()
+    whole = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    return whole.detach().cpu().numpy().copy()
+
+
+def _like(array: np.ndarray, own: Tensor | None) -> Tensor:
+    """The array as a tensor, sharded as the one it is for or beside is; single numbers are everyone's."""
+    whole = torch.from_numpy(np.array(array))
+    if not isinstance(own, DTensor) or whole.shape != own.shape:
+        return whole
+    return distribute_tensor(whole, own.device_mesh, own.placements)

@@ -1,5 +1,6 @@
 """The one gradient loop: warm-up and cosine, clipping, validation, checkpoints, several devices, exact resume."""
 
+import copy
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -8,7 +9,10 @@ from typing import Any, Protocol, cast, final, runtime_checkable
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies.model_parallel import ModelParallelStrategy
 from torch import Tensor, nn
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.fsdp import fully_shard
 from torch.optim import AdamW, Optimizer
 
 from aivc.core.errors import IntegrityError, ScoreError, UnknownNameError
@@ -16,7 +20,7 @@ from aivc.training import checkpoint
 from aivc.training.checkpoint import Checkpoints
 
 PRECISIONS = ("32-true", "bf16-mixed")
-STRATEGIES = ("auto", "ddp")
+STRATEGIES = ("auto", "ddp", "fsdp")
 Batch = Mapping[str, Tensor]
 Terms = Mapping[str, tuple[Tensor, Tensor]]
 Objective = Callable[[nn.Module, Batch], Terms]
@@ -48,7 +52,8 @@ class Recipe:
         accelerator: ``auto``, ``cpu`` or ``cuda``.
         devices: Devices on each machine.
         nodes: Machines.
-        strategy: ``auto``, or ``ddp`` for several processes, started by the loop itself or by ``torchrun``.
+        strategy: ``auto``; or, for several processes, started by the loop itself or by ``torchrun``, ``ddp``, or
+            ``fsdp``, where each process keeps its share of the weights and of the state of the optimizer.
     """
 
     steps: int
@@ -153,22 +158,41 @@ def train(
         ScoreError: The loss is no longer a number.
         IntegrityError: The folder holds a damaged checkpoint, or one of another recipe.
     """
+    shards = recipe.strategy == "fsdp"
     fabric = Fabric(
         accelerator=recipe.accelerator,
         devices=recipe.devices,
         num_nodes=recipe.nodes,
-        strategy=recipe.strategy,
+        strategy=_fsdp(recipe) if shards else recipe.strategy,
         precision=recipe.precision,  # type: ignore[arg-type]
     )
     fabric.launch()
-    optimizer = _optimizer(model, recipe)
-    run = _Run(fabric, model, optimizer, recipe, checkpoints, validation)
+    # What is sharded stays sharded: the caller's model is left whole, and given the weights at the end.
+    work = copy.deepcopy(model) if shards else model
+    run = _Run(fabric, work, recipe, checkpoints, validation)
     run.resume()
     # The caller's generator is left as it was found.
     devices = [fabric.device] if fabric.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         run.go(objective, batches, progress)
+    if shards:
+        checkpoint.load_arrays(model, checkpoint.arrays_of(work))
     return run.history
+
+
+def _fsdp(recipe: Recipe) -> ModelParallelStrategy:
+    """Shards of one unit per block of a model, or of the whole where it has none, over all processes."""
+
+    def sharded(model: nn.Module, mesh: DeviceMesh) -> nn.Module:
+        data = mesh["data_parallel"]
+        for module in model.modules():
+            if isinstance(module, nn.ModuleList):
+                for block in module:
+                    fully_shard(block, mesh=data)
+        fully_shard(model, mesh=data)
+        return model
+
+    return ModelParallelStrategy(sharded, data_parallel_size=recipe.devices * recipe.nodes, tensor_parallel_size=1)
 
 
 @final
@@ -179,14 +203,15 @@ class _Run:
         self,
         fabric: Fabric,
         model: nn.Module,
-        optimizer: Optimizer,
         recipe: Recipe,
         checkpoints: Checkpoints | None,
         validation: Validation | None,
     ) -> None:
         self.fabric, self.recipe, self.checkpoints, self.validation = fabric, recipe, checkpoints, validation
         self.plain = model
-        self.model, self.optimizer = fabric.setup(model, optimizer)
+        # The optimizer is made second: sharding gives a model other parameters.
+        self.model = fabric.setup_module(model)
+        self.optimizer = cast(Optimizer, fabric.setup_optimizers(_optimizer(model, recipe)))
         self.history = History()
         self.best: dict[str, np.ndarray] = {}
 
@@ -270,14 +295,15 @@ class _Run:
         due = where and (not history.steps % where.every or history.steps == self.recipe.steps or history.stopped)
         if not due or where is None:
             return
-        if self.fabric.is_global_zero:
+        writes = self.fabric.is_global_zero
+        if writes or self.recipe.strategy == "fsdp":
             settings: dict[str, Any] = {
                 "recipe": asdict(self.recipe),
                 "losses": history.losses,
                 "scores": history.scores,
                 "stopped": history.stopped,
             }
-            checkpoint.save(where, history.steps, settings, self.plain, self.optimizer, self.best)
+            checkpoint.save(where, history.steps, settings, self.plain, self.optimizer, self.best, write=writes)
         self.fabric.barrier()
 
 
