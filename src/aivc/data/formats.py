@@ -90,6 +90,7 @@ def opened(path: Path) -> Iterator[Any]:
 
 
 def refuse_pickled_chunks(path: Path) -> None:
+    """Refuse a zarr store whose chunks are pickles: reading one runs whatever it holds."""
     for file in path.rglob("*"):
         if file.name in (".zarray", ".zmetadata", "zarr.json") and _names_pickle(json.loads(file.read_text("utf-8"))):
             raise IntegrityError(f"{file} stores its chunks as pickles, which run code. Ask for the data without them.")

@@ -10,7 +10,7 @@ from scipy import sparse
 from aivc.core.errors import DataError, UnavailableError, UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.units import ARBITRARY
-from aivc.data.formats import refuse_pickled_chunks, intact, keys, opened, refuse_strangers
+from aivc.data.formats import intact, keys, opened, refuse_pickled_chunks, refuse_strangers
 
 EMBEDDING = "embedding"
 
