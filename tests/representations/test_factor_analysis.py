@@ -55,7 +55,7 @@ def test_noisy_features_count_for_less_than_in_principal_components():
 @pytest.mark.parametrize("share", [1.0, 0.4, 0.1])
 def test_states_lie_as_far_from_the_truth_as_the_variance_says(share):
     x_nf, z_nd, center, w_fd = linear(n=3000)
-    encoder = FactorAnalysis(table(x_nf).features, center, w_fd, NOISE, "arbitrary")
+    encoder = FactorAnalysis(table(x_nf).features, center, w_fd, np.ones(3), NOISE, "arbitrary")
     observed = np.random.default_rng(0).permutation(len(NOISE)) < share * len(NOISE)
     ur = encoder.encode(table(x_nf, observed=observed))
     assert ((ur.values - z_nd) ** 2 / ur.variance).mean() == pytest.approx(1.0, rel=0.1)
@@ -91,6 +91,18 @@ def test_cells_sequenced_less_are_less_sure_and_those_less_sure_are_further_off(
     table_ = np.corrcoef(ranks)
     assert table_[0, 1] < -0.3
     assert table_[1, 2] > 0.2
+
+
+def test_distances_are_those_of_foretold_readings_in_units_of_their_noise():
+    x_nf = linear(n=200)[0]
+    encoder = FactorAnalysis.fit(table(x_nf), dim=3)
+    z_nd = encoder.encode(table(x_nf)).values
+    foretold_nf = z_nd @ encoder.loadings.T / np.sqrt(encoder.noise)
+    np.testing.assert_allclose(
+        ((z_nd[:50] - z_nd[50:100]) ** 2).sum(axis=1), ((foretold_nf[:50] - foretold_nf[50:100]) ** 2).sum(axis=1)
+    )
+    assert (np.diff(encoder.size) <= 0).all()
+    np.testing.assert_allclose(z_nd.std(axis=0), encoder.size, rtol=0.2)
 
 
 def test_it_is_saved_and_read_back(tmp_path):

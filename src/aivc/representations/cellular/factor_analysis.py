@@ -32,12 +32,16 @@ class FactorAnalysis(Encoder):
     its variance is larger. How badly is told from its own features by two rounds of expectation-maximization; half of
     the misfit, on the scale of logarithms, is taken as noise, since the axes leave out structure too.
 
+    Axes are principal and measured in units of the noise: the squared distance of two states is that of the readings
+    they foretell, each feature's over its noise. Neighbours and clusters then weigh an axis by how much it tells.
+
     Counts of a smaller panel are scaled to the share of a cell's counts that the panel holds on average.
 
     Attributes:
         features: ``(f,)`` names it was fitted on.
         center: ``(f,)`` mean, in ``units``.
-        loadings: ``(f, d)``; states are standard normal a priori.
+        loadings: ``(f, d)``.
+        size: ``(d,)`` standard deviation of states a priori, the largest first.
         noise: ``(f,)`` variance of what the axes leave out, in squared ``units``.
         units: ``log1p_cpN``, or the units of data that are not counts.
     """
@@ -47,6 +51,7 @@ class FactorAnalysis(Encoder):
     features: np.ndarray
     center: Float[np.ndarray, " f"]
     loadings: Float[np.ndarray, "f d"]
+    size: Float[np.ndarray, " d"]
     noise: Float[np.ndarray, " f"]
     units: str
 
@@ -70,7 +75,8 @@ class FactorAnalysis(Encoder):
         x_nf = normalize(measurement, units).dense()
         seen = np.ones(x_nf.shape[1], dtype=bool) if measurement.observed is None else measurement.observed
         w_fd, noise_f = factors(np.where(seen, x_nf - center, 0.0), seen, w_fd, noise)
-        return cls(measurement.features, center, w_fd, noise_f, units)
+        w_fd, size_d = principal(w_fd, noise_f)
+        return cls(measurement.features, center, w_fd / size_d, size_d, noise_f, units)
 
     @property
     def dim(self) -> int:
@@ -86,10 +92,31 @@ class FactorAnalysis(Encoder):
         """
         z_nd, variance_nd = np.empty((2, len(measurement), self.dim))
         for rows, x_nf, here, seen in readings(measurement, self.features, self.center, self.units):
-            size_f = np.sqrt(self.noise[here])
-            part_nf, w_fd = (x_nf - self.center[here]) / size_f, self.loadings[here] / size_f[:, None]
-            z_nd[rows], variance_nd[rows] = cell_posterior(part_nf, seen, w_fd)
+            noise_f = np.sqrt(self.noise[here])
+            part_nf, w_fd = (x_nf - self.center[here]) / noise_f, self.loadings[here] * self.size / noise_f[:, None]
+            mean_nd, spread_nd = cell_posterior(part_nf, seen, w_fd)
+            z_nd[rows], variance_nd[rows] = mean_nd * self.size, spread_nd * self.size**2
         return UR(z_nd, self.writes, measurement.entities, variance_nd, measurement.mass)
+
+
+def fit_factors(
+    measurement: Measurement, units: str, dim: int
+) -> tuple[Float[np.ndarray, " f"], Float[np.ndarray, "f d"], Float[np.ndarray, " f"]]:
+    """Center ``(f,)``, loadings ``(f, d)`` and noise ``(f,)``; the center is that of probabilistic PCA.
+
+    Args:
+        measurement: Training entities; ``observed`` is respected.
+        units: Units to work in.
+        dim: Number of axes; at most one less than features and entities are kept.
+
+    Raises:
+        DataError: A cell without counts.
+        UnitsError: The units cannot be reached.
+    """
+    center, w_fd, noise = fit_linear(measurement, units, dim)
+    x_nf = normalize(measurement, units).dense()
+    seen = np.ones(x_nf.shape[1], dtype=bool) if measurement.observed is None else measurement.observed
+    return center, *factors(np.where(seen, x_nf - center, 0.0), seen, w_fd, noise)
 
 
 def factors(
@@ -117,38 +144,70 @@ def factors(
     return w_fd, noise_f
 
 
-def cell_posterior(part_nf: np.ndarray, seen: np.ndarray, w_fd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def principal(w_fd: np.ndarray, noise_f: np.ndarray) -> tuple[Float[np.ndarray, "f d"], Float[np.ndarray, " d"]]:
+    """Loadings turned to principal axes in units of the noise, and the length of each there, the longest first.
+
+    Args:
+        w_fd: Loadings of states that are standard normal a priori; so are those of the turned ones.
+        noise_f: Variance of each feature's noise.
+    """
+    length_d, turn = np.linalg.eigh(w_fd.T @ (w_fd / noise_f[:, None]))
+    turned_fd = w_fd @ turn[:, ::-1]
+    strongest = turned_fd[np.abs(turned_fd).argmax(axis=0), np.arange(len(length_d))]
+    return turned_fd * np.where(strongest < 0, -1.0, 1.0), np.sqrt(np.maximum(length_d[::-1], 1e-12))
+
+
+def cell_posterior(
+    part_nf: np.ndarray, seen: np.ndarray, w_fd: np.ndarray, trusted: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean ``(n, d)`` and variance ``(n, d)`` of each state, with a noise of the cell's own.
 
     Args:
         part_nf: Values less their center, over the standard deviation of each feature's noise.
         seen: ``(f,)`` or ``(n, f)`` True where measured.
         w_fd: Loadings over the same.
+        trusted: ``(f,)`` True for features whose misfit tells the noise of a cell; None means all.
     """
     mean_nd, variance_nd = np.empty((2, len(part_nf), w_fd.shape[1]))
     for start in range(0, len(part_nf), _AT_ONCE):
         rows = slice(start, start + _AT_ONCE)
         mask = seen if seen.ndim == 1 else seen[rows]
-        mean_nd[rows], variance_nd[rows] = _cells(np.where(mask, part_nf[rows], 0.0), mask, w_fd)
+        mean_nd[rows], variance_nd[rows] = _cells(np.where(mask, part_nf[rows], 0.0), mask, w_fd, trusted)
     return mean_nd, variance_nd
 
 
-def _cells(part_nf: np.ndarray, seen: np.ndarray, w_fd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    root, turn = np.linalg.eigh(_precision(seen, w_fd))
-    root = np.maximum(root, 0.0)
-    # In the axes of the precision, of one panel or one for each cell, every step is a division.
-    said_nd = ((part_nf @ w_fd)[:, None] @ turn)[:, 0]
-    square_n1, count = (part_nf**2).sum(axis=1, keepdims=True), seen.sum(axis=-1, keepdims=True)
-    noise_n1 = np.ones((len(part_nf), 1))
-    for _ in range(_CELL_ROUNDS):
-        mean_nd = said_nd / (root + noise_n1)
-        left_nd = root * mean_nd**2 - 2 * mean_nd * said_nd + noise_n1 * root / (root + noise_n1)
-        noise_n1 = (square_n1 + left_nd.sum(axis=1, keepdims=True) + _PSEUDO) / (count + _PSEUDO)
-    noise_n1 = np.sqrt(noise_n1)
+def _cells(
+    part_nf: np.ndarray, seen: np.ndarray, w_fd: np.ndarray, trusted: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    root, turn, said_nd = _said(part_nf, seen, w_fd)
+    if trusted is None or trusted.all():
+        noise_n1 = _noise(part_nf, seen, root, said_nd)
+    else:
+        own_nf, own = part_nf[:, trusted], seen[..., trusted]
+        own_root, _, own_nd = _said(own_nf, own, w_fd[trusted])
+        noise_n1 = _noise(own_nf, own, own_root, own_nd)
     mean_n1d = (said_nd / (root + noise_n1))[:, None]
     variance_n1d = (noise_n1 / (root + noise_n1))[:, None]
     back = np.swapaxes(turn, -1, -2)
     return (mean_n1d @ back)[:, 0], (variance_n1d @ back**2)[:, 0]
+
+
+def _said(part_nf: np.ndarray, seen: np.ndarray, w_fd: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What values say of each state, in the axes of the precision, of one panel or one for each cell."""
+    root, turn = np.linalg.eigh(_precision(seen, w_fd))
+    return np.maximum(root, 0.0), turn, ((part_nf @ w_fd)[:, None] @ turn)[:, 0]
+
+
+def _noise(part_nf: np.ndarray, seen: np.ndarray, root: np.ndarray, said_nd: np.ndarray) -> np.ndarray:
+    """``(n, 1)`` noise of each cell, where that of a usual one is 1."""
+    square_n1, count = (part_nf**2).sum(axis=1, keepdims=True), seen.sum(axis=-1, keepdims=True)
+    noise_n1 = np.ones((len(part_nf), 1))
+    for _ in range(_CELL_ROUNDS):
+        # In these axes every step is a division.
+        mean_nd = said_nd / (root + noise_n1)
+        left_nd = root * mean_nd**2 - 2 * mean_nd * said_nd + noise_n1 * root / (root + noise_n1)
+        noise_n1 = (square_n1 + left_nd.sum(axis=1, keepdims=True) + _PSEUDO) / (count + _PSEUDO)
+    return np.asarray(np.sqrt(noise_n1))
 
 
 def _precision(seen: np.ndarray, w_fd: np.ndarray) -> np.ndarray:
