@@ -161,9 +161,9 @@ def test_half_a_known_pair_is_not_known():
 
 def test_the_product_of_experts_is_that_of_gaussians():
     # Prior N(0, 1); likelihoods that turn it into N(1, 1/2) and N(2, 1/4) have precisions 1 and 3.
-    said, left = product(np.array([[1.0], [2.0]]), np.array([0.5, 0.75]), np.ones(2))
-    assert left == pytest.approx(1 / 5)
-    assert said[0] == pytest.approx((1.0 * 2 + 2.0 * 4) / 5)
+    said_pd, left_p = product(np.array([[[1.0]], [[2.0]]]), np.array([[0.5], [0.75]]), np.ones(2))
+    assert left_p[0] == pytest.approx(1 / 5)
+    assert said_pd[0, 0] == pytest.approx((1.0 * 2 + 2.0 * 4) / 5)
 
 
 def test_refusals_say_what_to_do():

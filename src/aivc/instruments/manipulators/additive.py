@@ -12,6 +12,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability, Prediction
 from aivc.core.space import Space
 from aivc.core.ur import UR
+from aivc.instruments.manipulators.agents import agent_vectors
 
 
 @final
@@ -48,16 +49,7 @@ class Additive(Manipulator):
         seen = effects(ur).by_perturbation()
         if not len(seen):
             return cls(ur.space, (), np.zeros((0, ur.space.dim)), np.zeros(ur.space.dim))
-        given = [[str(agent) for agent in Perturbation.parse(text).agents] for text in seen.perturbations]
-        agents = tuple(sorted({agent for each in given for agent in each}))
-        design_pa = np.array([[agent in each for agent in agents] for each in given], dtype=float)
-        weight_p = seen.cells / seen.cells.mean()
-        size_p = np.maximum(design_pa.sum(axis=1), 1)
-        default = (seen.shifts / size_p[:, None]).mean(axis=0)
-        residual_pd = seen.shifts - design_pa.sum(axis=1, keepdims=True) * default
-        gram_aa = design_pa.T @ (design_pa * weight_p[:, None]) + ridge * np.eye(len(agents))
-        shifts = default + np.linalg.solve(gram_aa, design_pa.T @ (residual_pd * weight_p[:, None]))
-        return cls(ur.space, agents, shifts, default)
+        return cls(ur.space, *agent_vectors(seen, ridge=ridge))
 
     def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
         """Add the vectors of the agents."""

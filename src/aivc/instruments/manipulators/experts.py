@@ -18,7 +18,8 @@ from scipy.optimize import minimize
 _SHARES = np.array([0.02, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.75, 0.9])
 # The mean is estimated along with the rest when one is left out: its prior is so wide that it does not bind.
 _MEAN_VARIANCE = 1e3
-_MOST = 0.98
+# Share of the variance that an expert may claim to explain.
+MOST = 0.98
 _WEIGHT_FOLDS = 5
 # Of a weight's squared distance from an equal share, per family that could tell sources apart.
 _COST = 1.0
@@ -142,7 +143,7 @@ def _leave_out(
         left = np.diag(np.linalg.inv(inverse_kk[inside]))
         q_k[rows] = (np.diag(covariance_kk)[rows] - left) / known.agents[rows]
     # What was expected of each, as a deviation from the mean of the others.
-    return prior_kc - error_kc, np.clip(q_k, 0, _MOST)
+    return prior_kc - error_kc, np.clip(q_k, 0, MOST)
 
 
 def _root(matrix: np.ndarray) -> np.ndarray:
@@ -151,26 +152,21 @@ def _root(matrix: np.ndarray) -> np.ndarray:
     return np.asarray(np.linalg.inv(lower).T)
 
 
-def explained(x_m: np.ndarray, informed_mp: np.ndarray, agents: int) -> float:
-    """Share of the prior variance that an expert explains at one vector."""
-    return float(np.clip(((x_m @ informed_mp) ** 2).sum() / agents, 0, _MOST))
-
-
 def product(
-    said_bd: np.ndarray, explained_b: np.ndarray, weights_b: np.ndarray
-) -> tuple[Float[np.ndarray, " d"], float]:
-    """Deviation that the product of the experts and the prior expects, and its variance as a share of the prior's.
+    said_bpd: np.ndarray, explained_bp: np.ndarray, weights_b: np.ndarray
+) -> tuple[Float[np.ndarray, "p d"], Float[np.ndarray, " p"]]:
+    """Deviations that the product of the experts and the prior expects, and its variance as a share of the prior's.
 
-    >>> said, left = product(np.array([[1.0]]), np.array([0.5]), np.array([1.0]))
-    >>> float(said[0]), left
-    (1.0, 0.5)
-    >>> product(np.array([[1.0]]), np.array([0.0]), np.array([1.0]))[1]
-    1.0
+    >>> said, left = product(np.array([[[1.0]]]), np.array([[0.5]]), np.array([1.0]))
+    >>> said.tolist(), left.tolist()
+    ([[1.0]], [0.5])
+    >>> product(np.array([[[1.0]]]), np.array([[0.0]]), np.array([1.0]))[1].tolist()
+    [1.0]
     """
     # An expert that explains nothing at this place has said nothing, whatever its mean.
-    ratio_b = weights_b / (1 - explained_b) * (explained_b > 0)
-    precision = 1 + float((ratio_b * explained_b).sum())
-    return np.asarray(ratio_b @ said_bd / precision), 1 / precision
+    ratio_bp = weights_b[:, None] / (1 - explained_bp) * (explained_bp > 0)
+    precision_p = 1 + (ratio_bp * explained_bp).sum(axis=0)
+    return np.asarray(np.einsum("bp,bpd->pd", ratio_bp, said_bpd) / precision_p[:, None]), 1 / precision_p
 
 
 def weigh(experts: Sequence[Expert], training: Training) -> Float[np.ndarray, " b"]:
@@ -189,11 +185,8 @@ def weigh(experts: Sequence[Expert], training: Training) -> Float[np.ndarray, " 
 
 def fused(experts: Sequence[Expert], weights_b: np.ndarray, training: Training) -> Float[np.ndarray, "p c"]:
     """What the product expects of each training perturbation, its family left out of every expert."""
-    q_bp = np.array([expert.explained for expert in experts])
-    said_bpc = np.array([expert.left_out for expert in experts])
-    ratio_bp = weights_b[:, None] / (1 - q_bp) * (q_bp > 0)
-    precision_p = 1 + (ratio_bp * q_bp).sum(axis=0)
-    return np.asarray(np.einsum("bp,bpc->pc", ratio_bp, said_bpc) / precision_p[:, None])
+    explained_bp = np.array([expert.explained for expert in experts])
+    return product(np.array([expert.left_out for expert in experts]), explained_bp, weights_b)[0]
 
 
 def fused_left_out(experts: Sequence[Expert], training: Training) -> Float[np.ndarray, "p c"]:

@@ -19,9 +19,9 @@ from aivc.core.space import Space
 from aivc.core.ur import UR
 from aivc.data.knowledge import block_slices
 from aivc.instruments.manipulators.experts import (
+    MOST,
     Expert,
     Training,
-    explained,
     fit_expert,
     fused_left_out,
     product,
@@ -174,8 +174,8 @@ class FusedPriors(Manipulator):
         if text in self.perturbations:
             shift_d = self.deviations[self.perturbations.index(text)]
             return Prediction((ur.moved(base_nd + shift_d, text),), (self.name,), Applicability.IN)
-        deviation_d, variance_d, informed = self._told(perturbation)
-        told = Applicability.EDGE if informed >= _RELATED else Applicability.OUT
+        deviation_d, variance_d, informed = (each[0] for each in self.library([perturbation]))
+        told = Applicability.EDGE if self.related(float(informed)) else Applicability.OUT
         half_kd = np.random.default_rng([self.seed, crc32(text.encode())]).standard_normal(
             (_DRAWS // 2, len(variance_d))
         )
@@ -187,7 +187,7 @@ class FusedPriors(Manipulator):
     def expected(self, perturbation: Perturbation, context: str = "") -> tuple[np.ndarray, np.ndarray]:
         """``(d,)`` shift that the experts expect, and its ``(d,)`` variance, also of what training has seen."""
         default = dict(zip(self.contexts, self.defaults, strict=True)).get(context, self.default)
-        deviation_d, variance_d, _ = self._told(perturbation)
+        deviation_d, variance_d, _ = (each[0] for each in self.library([perturbation]))
         return default + deviation_d, variance_d
 
     def without(self, *blocks: str) -> "FusedPriors":
@@ -201,17 +201,26 @@ class FusedPriors(Manipulator):
                 raise UnknownNameError("block of priors", block, self.blocks)
         return replace(self, covered=self.covered & ~np.isin(self.blocks, blocks))
 
-    def _told(self, perturbation: Perturbation) -> tuple[np.ndarray, np.ndarray, float]:
-        """Expected deviation, its variance, and the share of the prior variance that is explained."""
-        places, known_pb = _places([perturbation], self._index, self.priors, self.covered, self._axes)
-        agents = max(len(perturbation.agents), 1)
-        said, q = np.zeros((len(self.blocks), len(self.variance))), np.zeros(len(self.blocks))
-        for block, where in enumerate(self._axes):
-            if known_pb[0, block] and self.trust[block] > 0:
-                said[block] = places[0, where] @ self.weights[where]
-                q[block] = explained(places[0, where], self.informed[where], agents)
-        deviation_d, left = product(said, q, self.trust)
-        return deviation_d, left * agents * self.variance, 1 - left
+    def library(
+        self, perturbations: Sequence[Perturbation]
+    ) -> tuple[Float[np.ndarray, "p d"], Float[np.ndarray, "p d"], Float[np.ndarray, " p"]]:
+        """Expected deviations, their variances, and the shares of the prior variance that are explained."""
+        places, known_pb = _places(perturbations, self._index, self.priors, self.covered, self._axes)
+        agents_p = np.array([max(len(each.agents), 1) for each in perturbations], dtype=float)
+        said_bpd = np.zeros((len(self.blocks), len(perturbations), len(self.variance)))
+        explained_bp = np.zeros((len(self.blocks), len(perturbations)))
+        for block in np.flatnonzero(self.trust):
+            place_pm = places[:, self._axes[block]]
+            said_bpd[block] = place_pm @ self.weights[self._axes[block]]
+            share_p = ((place_pm @ self.informed[self._axes[block]]) ** 2).sum(axis=1) / agents_p
+            explained_bp[block] = np.where(known_pb[:, block], np.clip(share_p, 0, MOST), 0.0)
+        deviation_pd, left_p = product(said_bpd, explained_bp, self.trust)
+        return deviation_pd, np.outer(left_p * agents_p, self.variance), 1 - left_p
+
+    @staticmethod
+    def related(informed: float) -> bool:
+        """Whether so much of the prior variance is explained that the question lies at the edge, not outside."""
+        return informed >= _RELATED
 
     @cached_property
     def _index(self) -> dict[str, int]:

@@ -15,6 +15,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability, Prediction
 from aivc.core.space import Space
 from aivc.core.ur import UR
+from aivc.instruments.manipulators.left_out import left_out_residuals
 from aivc.instruments.manipulators.priors import index_of, locate, unit_rows
 
 _PENALTIES = np.geomspace(0.03, 100, 15)
@@ -124,25 +125,11 @@ def _ridge(features_pm: np.ndarray, seen: Effects, families: Sequence[str]) -> t
     for penalty in _PENALTIES:
         kept_r = strength_r**2 / (strength_r**2 + penalty)
         residual_pc = responses_pc - left_pr @ (kept_r[:, None] * inner_rc)
-        errors.append(_left_out_error(left_pr, kept_r, residual_pc, families))
+        errors.append(float((left_out_residuals(left_pr, kept_r, residual_pc, families) ** 2).sum()))
     penalty = float(_PENALTIES[int(np.argmin(errors))])
     shrunk_r = strength_r / (strength_r**2 + penalty)
     solution_md = right_rm.T @ (shrunk_r[:, None] * (left_pr.T @ wanted_pd))
     return solution_md[:-1] / np.sqrt(length), solution_md[-1] * _INTERCEPT, penalty
-
-
-def _left_out_error(left_pr: np.ndarray, kept_r: np.ndarray, residual_pc: np.ndarray, families: Sequence[str]) -> float:
-    """Squared error on families left out, without refitting: solve ``(I - H) e = r`` within each."""
-    leverage_p = np.minimum((left_pr**2 * kept_r).sum(axis=1), 1 - 1e-9)
-    error_pc = residual_pc / (1 - leverage_p)[:, None]
-    members: dict[str, list[int]] = {}
-    for row, family in enumerate(families):
-        members.setdefault(family, []).append(row)
-    for rows in (rows for rows in members.values() if len(rows) > 1):
-        own = left_pr[rows]
-        inside = np.eye(len(rows)) * (1 + 1e-9) - (own * kept_r) @ own.T
-        error_pc[rows] = np.linalg.solve(inside, residual_pc[rows])
-    return float((error_pc**2).sum())
 
 
 def _responses(wanted_pd: np.ndarray) -> np.ndarray:
