@@ -1,0 +1,338 @@
+"""Effects from all there is to know: what was measured here, elsewhere, of relatives, and of the parts of a pair."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import ClassVar, NamedTuple, Protocol, final, runtime_checkable
+from zlib import crc32
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from aivc.core.contracts import Manipulator
+from aivc.core.effects import Effects, effects
+from aivc.core.perturbation import Perturbation
+from aivc.core.prediction import Applicability, Prediction
+from aivc.core.registry import MANIPULATORS
+from aivc.core.space import Space
+from aivc.core.ur import UR
+from aivc.instruments.manipulators.combined import fit_combined
+from aivc.instruments.manipulators.dose import nearest, strength
+from aivc.instruments.manipulators.elsewhere import Elsewhere, fit_elsewhere
+from aivc.instruments.manipulators.priors import index_of
+
+_DRAWS = 8
+
+
+@runtime_checkable
+class KnowsRelatives(Protocol):
+    """A manipulator that foretells perturbations never measured from their molecular relatives."""
+
+    def library(self, perturbations: Sequence[Perturbation]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Deviations from the mean effect ``(p, d)``, variances ``(p, d)``, and shares ``(p,)`` of it explained."""
+        ...
+
+    def related(self, informed: float) -> bool:
+        """Whether so much is explained that the question lies at the edge, not outside."""
+        ...
+
+
+class Told(NamedTuple):
+    """Expected shift of a state, and how far it can be trusted.
+
+    Attributes:
+        shift: ``(d,)`` displacement from control.
+        variance: ``(d,)`` expected squared error.
+        applicability: Whether the question lies where there is evidence.
+        evidence: ``measured``, ``elsewhere``, ``dose``, ``relatives``, ``parts`` or ``mean``.
+    """
+
+    shift: np.ndarray
+    variance: np.ndarray
+    applicability: Applicability
+    evidence: str
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class EffectV1(Manipulator):
+    """Mean effect of the context, plus what the perturbation is expected to add, from the nearest evidence there is.
+
+    A perturbation that was measured in the context is looked up. One measured in other contexts is carried over: its
+    deviation from the mean effect is shrunk, and linear maps add what such deviations have meant here (`Elsewhere`).
+    One never measured gets what its molecular relatives say (``fused-priors``), or the mean effect where no priors are
+    given. A drug measured at other doses has the effect of the nearest of them, scaled by a Hill curve (`dose`). A
+    combination never measured gets the sum of its parts, corrected as other combinations were (`Combined`).
+
+    Every step away from the mean effect was chosen on perturbations left out, so what does not help there is not used;
+    the variance of an answer is the squared error that its kind of evidence left there.
+
+    Attributes:
+        reads: Space it was fitted on.
+        contexts: ``c`` contexts seen perturbed.
+        defaults: ``(c, d)`` mean effect in each.
+        default: ``(d,)`` mean effect over contexts, for others.
+        texts: ``r`` perturbations measured, one for each context they were measured in.
+        places: ``(r,)`` position of that context.
+        deviations: ``(r, d)`` from the mean effect there.
+        cells: ``(r,)`` cells each stands on.
+        carried: Scale, patience and error of `Elsewhere`.
+        shared: ``(d, d)`` and
+        own: ``(c, d, d)`` its maps, and
+        doubt: ``(c + 1, d)`` its variance in each context, and in others.
+        spread: ``(d,)`` variance of deviations, which a perturbation of which nothing is known has.
+        relatives: The manipulator of perturbations never measured; none without priors.
+        agents: ``a`` agents with a vector of their own, where combinations were seen.
+        vectors: ``(a, d)`` these.
+        combined: ``(d + 1, d)`` correction of their sum, and
+        combined_doubt: ``(d,)`` its variance.
+        seed: Of the draws.
+    """
+
+    name: ClassVar[str] = "effect.v1"
+    reads: Space
+    contexts: tuple[str, ...]
+    defaults: Float[np.ndarray, "c d"]
+    default: Float[np.ndarray, " d"]
+    texts: tuple[str, ...]
+    places: Int[np.ndarray, " r"]
+    deviations: Float[np.ndarray, "r d"]
+    cells: Float[np.ndarray, " r"]
+    carried: tuple[float, float, float]
+    shared: Float[np.ndarray, "d d"]
+    own: Float[np.ndarray, "c d d"]
+    doubt: Float[np.ndarray, "v d"]
+    spread: Float[np.ndarray, " d"]
+    relatives: tuple[Manipulator, ...]
+    agents: tuple[str, ...]
+    vectors: Float[np.ndarray, "a d"]
+    combined: Float[np.ndarray, "e d"]
+    combined_doubt: Float[np.ndarray, " d"]
+    seed: int
+
+    @classmethod
+    def fit(cls, ur: UR, *, parts: UR | None = None, seed: int = 0, relatives: str = "fused-priors") -> "EffectV1":
+        """Learn from every effect, and of each step whether it helps.
+
+        Args:
+            ur: Perturbed and control states.
+            parts: Molecular UR of what can be perturbed, such as `aivc.data.knowledge.gene_priors`; without it, a
+                perturbation never measured gets the mean effect.
+            seed: Of the draws that express what is not known.
+            relatives: Registered name of the manipulator that foretells from ``parts``.
+
+        Raises:
+            ControlError: A context has no control.
+        """
+        seen = effects(ur)
+        contexts = tuple(sorted(set(map(str, seen.contexts))))
+        places_r = np.array([contexts.index(str(context)) for context in seen.contexts], dtype=int)
+        defaults_cd = _means(seen, places_r, len(contexts))
+        default_d = defaults_cd.mean(axis=0) if contexts else np.zeros(ur.space.dim)
+        deviations_rd = seen.shifts - defaults_cd[places_r] if contexts else seen.shifts
+        texts = tuple(map(str, seen.perturbations))
+        asked = [Perturbation.parse(text) for text in texts]
+        families = [each.family for each in asked]
+        found = fit_elsewhere(deviations_rd, seen.cells, texts, families, places_r)
+        sums = fit_combined(seen, seed)
+        return cls(
+            ur.space,
+            contexts,
+            defaults_cd,
+            default_d,
+            texts,
+            places_r,
+            deviations_rd,
+            seen.cells,
+            (found.scale, found.patience, found.error),
+            found.shared,
+            found.own,
+            found.variance,
+            (deviations_rd**2).mean(axis=0) if texts else np.zeros(ur.space.dim),
+            _relatives(ur, parts, asked, relatives, seed),
+            sums.agents,
+            sums.vectors,
+            sums.weights,
+            sums.variance,
+            seed,
+        )
+
+    def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
+        """Shift every state; what is measured is one draw, what is foretold eight, whose spread is ignorance."""
+        self.reads.require(ur.space, self.name)
+        if perturbation.is_control:
+            return Prediction((ur,), (self.name,), Applicability.IN)
+        here, code_n = np.unique(ur.contexts.astype(str), return_inverse=True)
+        told = [self.tell(perturbation, str(context)) for context in here]
+        shift_nd = np.array([each.shift for each in told])[code_n]
+        size_nd = np.sqrt(np.array([each.variance for each in told]))[code_n]
+        verdict = max((each.applicability for each in told), key=list(Applicability).index)
+        text = str(perturbation)
+        if not size_nd.any():
+            return Prediction((ur.moved(shift_nd, text),), (self.name,), verdict)
+        half_kd = np.random.default_rng([self.seed, crc32(text.encode())]).standard_normal(
+            (_DRAWS // 2, self.reads.dim)
+        )
+        # Drawn in pairs of opposite sign, so that the mean of the draws is what is expected.
+        draws = tuple(ur.moved(shift_nd + noise_d * size_nd, text) for noise_d in np.concatenate([half_kd, -half_kd]))
+        return Prediction(draws, (self.name,), verdict)
+
+    def tell(self, perturbation: Perturbation, context: str = "") -> Told:
+        """Say what a perturbation is expected to do in a context, and from which evidence."""
+        text = str(perturbation)
+        place = self.contexts.index(context) if context in self.contexts else -1
+        default_d = self.defaults[place] if place >= 0 else self.default
+        rows = self._rows.get(text, np.zeros(0, dtype=int))
+        if len(own := rows[self.places[rows] == place]):
+            return Told(default_d + self.deviations[own[0]], np.zeros_like(self.spread), Applicability.IN, "measured")
+        if len(rows):
+            mean_d = np.average(self.deviations[rows], axis=0, weights=self.cells[rows])
+            said_d = self._elsewhere.say(mean_d[None], np.array([float(len(rows))]), place)[0]
+            verdict = Applicability.IN if place >= 0 else Applicability.EDGE
+            return Told(default_d + said_d, self.doubt[place], verdict, "elsewhere")
+        if len(perturbation.agents) > 1:
+            return self._sum(perturbation, context)
+        if (doses := self._doses.get(_without_dose(perturbation))) and perturbation.agents[0].dose:
+            return self._dosed(doses, perturbation.agents[0].dose, context)
+        for relatives in self.relatives:
+            assert isinstance(relatives, KnowsRelatives)
+            deviation_pd, variance_pd, informed_p = relatives.library([perturbation])
+            if informed_p[0] > 0:
+                verdict = Applicability.EDGE if relatives.related(float(informed_p[0])) else Applicability.OUT
+                return Told(default_d + deviation_pd[0], variance_pd[0], verdict, "relatives")
+        return Told(default_d, self.spread, Applicability.OUT, "mean")
+
+    def effects(
+        self, perturbations: Sequence[Perturbation], contexts: Sequence[str]
+    ) -> tuple[Float[np.ndarray, "p c d"], Float[np.ndarray, "p c d"]]:
+        """Expected shifts of a whole library in some contexts, and their variances, in a few products.
+
+        Args:
+            perturbations: What to ask.
+            contexts: Where.
+        """
+        shift_pcd, variance_pcd = np.empty((2, len(perturbations), len(contexts), self.reads.dim))
+        texts = [str(each) for each in perturbations]
+        unseen = [i for i, each in enumerate(perturbations) if texts[i] not in self._rows and self._strange(each)]
+        carried = np.array([i for i in range(len(texts)) if texts[i] in self._rows], dtype=int)
+        rest = sorted(set(range(len(texts))) - set(unseen) - set(carried.tolist()))
+        mean_pd, count_p, measured = self._library([texts[i] for i in carried])
+        related_pd, doubt_pd = self._unseen([perturbations[i] for i in unseen])
+        for c, context in enumerate(contexts):
+            place = self.contexts.index(context) if context in self.contexts else -1
+            default_d = self.defaults[place] if place >= 0 else self.default
+            if len(carried):
+                shift_pcd[carried, c] = default_d + self._elsewhere.say(mean_pd, count_p, place)
+                variance_pcd[carried, c] = self.doubt[place]
+                own = measured.get(place, np.zeros((0, 2), dtype=int))
+                shift_pcd[carried[own[:, 0]], c] = default_d + self.deviations[own[:, 1]]
+                variance_pcd[carried[own[:, 0]], c] = 0.0
+            shift_pcd[unseen, c], variance_pcd[unseen, c] = default_d + related_pd, doubt_pd
+            for i in rest:
+                told = self.tell(perturbations[i], context)
+                shift_pcd[i, c], variance_pcd[i, c] = told.shift, told.variance
+        return shift_pcd, variance_pcd
+
+    def _library(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, Mapping[int, np.ndarray]]:
+        """Mean deviations of measured perturbations, how many each is of, and by context which rows were measured."""
+        mean_pd, count_p = np.zeros((len(texts), self.reads.dim)), np.zeros(len(texts))
+        measured: dict[int, list[tuple[int, int]]] = {}
+        for i, text in enumerate(texts):
+            rows = self._rows[text]
+            mean_pd[i] = np.average(self.deviations[rows], axis=0, weights=self.cells[rows])
+            count_p[i] = len(rows)
+            for row in rows:
+                measured.setdefault(int(self.places[row]), []).append((i, int(row)))
+        return mean_pd, count_p, {place: np.array(pairs) for place, pairs in measured.items()}
+
+    def _unseen(self, perturbations: Sequence[Perturbation]) -> tuple[np.ndarray, np.ndarray]:
+        deviation_pd = np.zeros((len(perturbations), self.reads.dim))
+        variance_pd = np.broadcast_to(self.spread, deviation_pd.shape)
+        for relatives in self.relatives:
+            assert isinstance(relatives, KnowsRelatives)
+            deviation_pd, said_pd, informed_p = relatives.library(perturbations)
+            variance_pd = np.where(informed_p[:, None] > 0, said_pd, variance_pd)
+        return deviation_pd, variance_pd
+
+    def _strange(self, perturbation: Perturbation) -> bool:
+        """Whether neither parts nor other doses can say anything of it."""
+        return len(perturbation.agents) == 1 and _without_dose(perturbation) not in self._doses
+
+    def _dosed(self, doses: Sequence[tuple[float, str]], asked: float, context: str) -> Told:
+        told = [self.tell(Perturbation.parse(text), context) for _, text in doses]
+        measured_k, shift_kd = np.array([dose for dose, _ in doses]), np.array([each.shift for each in told])
+        near = nearest(measured_k, asked)
+        # Amplitudes along the common direction: a curve through lengths would count noise as effect.
+        along_d = shift_kd.mean(axis=0)
+        factor = strength(measured_k, shift_kd @ along_d, asked)
+        inside = measured_k.min() <= asked <= measured_k.max()
+        verdict = max(
+            told[near].applicability, Applicability.IN if inside else Applicability.EDGE, key=list(Applicability).index
+        )
+        doubt_d = told[near].variance * factor**2 + ((factor - 1) * shift_kd[near]) ** 2
+        return Told(factor * shift_kd[near], doubt_d, verdict, "dose")
+
+    def _sum(self, perturbation: Perturbation, context: str) -> Told:
+        told = [self.tell(part, context) for part in perturbation.parts()]
+        vectors = [
+            self.vectors[self._agents[str(agent)]] if str(agent) in self._agents else each.shift
+            for agent, each in zip(perturbation.agents, told, strict=True)
+        ]
+        sum_d = np.sum(vectors, axis=0)
+        unknown = [
+            each for agent, each in zip(perturbation.agents, told, strict=True) if str(agent) not in self._agents
+        ]
+        variance_d = np.sum([each.variance for each in unknown], axis=0) if unknown else np.zeros_like(self.spread)
+        verdict = max((each.applicability for each in unknown), key=list(Applicability).index, default=Applicability.IN)
+        said_d = sum_d + np.append(sum_d, 1.0) @ self.combined if len(self.agents) else sum_d
+        return Told(said_d, variance_d + self.combined_doubt, verdict, "parts")
+
+    @cached_property
+    def _rows(self) -> Mapping[str, np.ndarray]:
+        rows: dict[str, list[int]] = {}
+        for row, text in enumerate(self.texts):
+            rows.setdefault(text, []).append(row)
+        return {text: np.array(each) for text, each in rows.items()}
+
+    @cached_property
+    def _doses(self) -> Mapping[str, Sequence[tuple[float, str]]]:
+        """Of each agent, its positive doses measured, and the text of each."""
+        found: dict[str, set[tuple[float, str]]] = {}
+        for text in self.texts:
+            perturbation = Perturbation.parse(text)
+            if len(perturbation.agents) == 1 and (dose := perturbation.agents[0].dose):
+                found.setdefault(_without_dose(perturbation), set()).add((dose, text))
+        return {name: sorted(each) for name, each in found.items()}
+
+    @cached_property
+    def _agents(self) -> Mapping[str, int]:
+        return index_of(self.agents)
+
+    @cached_property
+    def _elsewhere(self) -> Elsewhere:
+        scale, patience, error = self.carried
+        return Elsewhere(scale, patience, self.shared, self.own, self.doubt, error)
+
+
+def _without_dose(perturbation: Perturbation) -> str:
+    """An agent and its unit, for as many hours: what doses of one series share."""
+    unit = perturbation.agents[0].unit if perturbation.agents else None
+    agents = tuple(replace(agent, dose=None, unit=None) for agent in perturbation.agents)
+    return f"{Perturbation(agents, perturbation.hours)} in {unit}"
+
+
+def _means(seen: Effects, places_r: np.ndarray, contexts: int) -> np.ndarray:
+    """``(c, d)`` mean over perturbations, not over cells: a perturbation with many cells is no more typical."""
+    return np.array([seen.shifts[places_r == place].mean(axis=0) for place in range(contexts)]).reshape(
+        contexts, seen.shifts.shape[1]
+    )
+
+
+def _relatives(
+    ur: UR, parts: UR | None, asked: Sequence[Perturbation], name: str, seed: int
+) -> tuple[Manipulator, ...]:
+    if parts is None:
+        return ()
+    names = index_of(tuple(map(str, parts.entities.index.tolist())))
+    known = {target for each in asked for target in (*each.targets, *each.genes)}
+    return (MANIPULATORS.load(name).fit(ur, parts=parts, seed=seed),) if known & set(names) else ()

@@ -1,0 +1,224 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from aivc.core.effects import Effects
+from aivc.core.measurement import CONTROL
+from aivc.core.perturbation import Perturbation
+from aivc.core.prediction import Applicability
+from aivc.core.scale import Scale
+from aivc.core.space import Space
+from aivc.core.ur import UR
+from aivc.instruments.manipulators.combined import fit_combined
+from aivc.instruments.manipulators.effect_v1 import EffectV1
+from aivc.instruments.manipulators.elsewhere import UNTOLD_SCALE, believed, fit_elsewhere, means_elsewhere
+from aivc.instruments.manipulators.left_out import left_out_residuals
+from aivc.testing import check_manipulator
+
+DIM = 6
+SPACE = Space("test", Scale.CELLULAR, DIM, "0123456789abcdef")
+
+
+def states(shifts, contexts=("A", "B", "C")):
+    """A table of effects: ``shifts`` maps (context, text) to a displacement; each context has its control at zero."""
+    keys = [(context, CONTROL) for context in contexts] + list(shifts)
+    values = np.vstack([np.zeros((len(contexts), DIM)), *[shifts[key][None] for key in shifts]])
+    table = pd.DataFrame({"context": [c for c, _ in keys], "perturbation": [t for _, t in keys]}, dtype=object)
+    return UR(values, SPACE, table.set_axis([str(i) for i in range(len(table))], axis=0))
+
+
+def turned_world(perturbations=40, noise=0.1, seed=0):
+    """Deviations of one context are those of the others, turned: shrinking cannot say so, a map can."""
+    rng = np.random.default_rng(seed)
+    turn = np.linalg.qr(rng.normal(size=(DIM, DIM)))[0]
+    mean = {context: rng.normal(size=DIM) for context in "ABC"}
+    own = rng.normal(size=(perturbations, DIM))
+    shifts = {}
+    for p in range(perturbations):
+        for context in "ABC":
+            body = own[p] @ turn if context == "C" else own[p]
+            shifts[context, f"ko:G{p}"] = mean[context] + body + noise * rng.normal(size=DIM)
+    return shifts
+
+
+def left_out(shifts, context="C", count=10):
+    return {key: shift for key, shift in shifts.items() if key[0] == context and int(key[1][4:]) < count}
+
+
+def error(manipulator, asked):
+    found = [manipulator.tell(Perturbation.parse(text), context).shift for context, text in asked]
+    return float(((np.array(found) - np.array(list(asked.values()))) ** 2).mean())
+
+
+def test_it_keeps_the_contract_of_a_manipulator():
+    check_manipulator(EffectV1)
+
+
+def test_what_an_effect_elsewhere_means_here_is_learned_and_not_only_shrunk():
+    shifts = turned_world()
+    asked = left_out(shifts)
+    fitted = EffectV1.fit(states({key: shift for key, shift in shifts.items() if key not in asked}))
+    plain = float(np.mean([((shift - fitted.defaults[2]) ** 2).mean() for shift in asked.values()]))
+    assert error(fitted, asked) < 0.2 * plain
+    told = fitted.tell(Perturbation.parse("ko:G0"), "C")
+    assert (told.evidence, told.applicability) == ("elsewhere", Applicability.IN)
+
+
+def test_the_variance_is_the_error_that_was_left_on_perturbations_left_out():
+    shifts = turned_world(perturbations=120, noise=0.5)
+    asked = left_out(shifts, count=40)
+    fitted = EffectV1.fit(states({key: shift for key, shift in shifts.items() if key not in asked}))
+    assert fitted.doubt[2].mean() == pytest.approx(error(fitted, asked), rel=0.3)
+
+
+def test_effects_that_share_nothing_across_contexts_get_the_mean_effect():
+    rng = np.random.default_rng(0)
+    shifts = {(context, f"ko:G{p}"): rng.normal(size=DIM) + 2 for p in range(60) for context in "ABC"}
+    fitted = EffectV1.fit(states(shifts))
+    moved = [fitted.tell(Perturbation.parse(f"ko:G{p}"), "D").shift - fitted.default for p in range(60)]
+    assert np.abs(moved).max() < 0.4
+
+
+def test_a_measured_effect_is_looked_up_in_its_own_context():
+    shifts = turned_world()
+    fitted = EffectV1.fit(states(shifts))
+    for context in "AC":
+        told = fitted.tell(Perturbation.parse("ko:G3"), context)
+        np.testing.assert_allclose(told.shift, shifts[context, "ko:G3"])
+        assert told.evidence == "measured"
+        assert not told.variance.any()
+
+
+def test_one_context_alone_tells_no_scale_so_the_stated_one_is_used():
+    shifts = {key: shift for key, shift in turned_world().items() if key[0] == "A"}
+    fitted = EffectV1.fit(states(shifts, contexts=("A", "B")))
+    told = fitted.tell(Perturbation.parse("ko:G0"), "B")
+    wanted = fitted.default + UNTOLD_SCALE * (shifts["A", "ko:G0"] - fitted.defaults[0])
+    np.testing.assert_allclose(told.shift, wanted)
+    assert told.applicability == Applicability.EDGE
+
+
+def test_nothing_is_known_of_a_stranger():
+    fitted = EffectV1.fit(states(turned_world()))
+    told = fitted.tell(Perturbation.parse("ko:NEVER"), "A")
+    np.testing.assert_allclose(told.shift, fitted.defaults[0])
+    assert (told.evidence, told.applicability) == ("mean", Applicability.OUT)
+    prediction = fitted.manipulate(states({}).take(np.array([0])), Perturbation.parse("ko:NEVER"))
+    assert len(prediction.draws) == 8
+    np.testing.assert_allclose(prediction.mean, fitted.defaults[0], atol=1e-9)
+
+
+def pairs_world(factor, seed=0):
+    rng = np.random.default_rng(seed)
+    own = rng.normal(size=(12, DIM))
+    shifts = {("A", f"oe:G{i}"): own[i] for i in range(12)}
+    for i in range(12):
+        for j in range(i + 1, 12):
+            shifts["A", f"oe:G{i} + oe:G{j}"] = factor * (own[i] + own[j]) + 0.05 * rng.normal(size=DIM)
+    return shifts
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.6])
+def test_pairs_are_sums_and_corrected_where_sums_are_wrong(factor):
+    shifts = {str(key[1]): value for key, value in pairs_world(factor).items()}
+    asked = {text: shifts.pop(text) for text in ("oe:G0 + oe:G1", "oe:G2 + oe:G7", "oe:G10 + oe:G11")}
+    fitted = EffectV1.fit(states({("A", text): value for text, value in shifts.items()}, contexts=("A",)))
+    for text, shift in asked.items():
+        told = fitted.tell(Perturbation.parse(text), "A")
+        assert told.evidence == "parts"
+        assert np.abs(told.shift - shift).max() < 0.35
+
+
+def test_a_correction_is_left_out_where_sums_are_right():
+    names = [text for _, text in pairs_world(1.0)]
+    rows = np.array(list(pairs_world(1.0).values()))
+    seen = Effects(rows, np.array(names, dtype=object), np.full(len(rows), "A", dtype=object), np.ones(len(rows)))
+    found = fit_combined(seen, 0)
+    sums = [rows[i] + rows[j] for i in range(12) for j in range(i + 1, 12)]
+    assert np.abs(np.column_stack([sums, np.ones(len(sums))]) @ found.weights).max() < 0.15
+    assert found.variance.mean() < 0.01
+
+
+def test_a_pair_without_any_pair_in_training_is_the_sum_of_what_is_told_of_its_parts():
+    shifts = turned_world()
+    fitted = EffectV1.fit(states(shifts))
+    told = fitted.tell(Perturbation.parse("ko:G1 + ko:G2"), "A")
+    np.testing.assert_allclose(told.shift, shifts["A", "ko:G1"] + shifts["A", "ko:G2"])
+
+
+def test_a_library_is_told_as_one_by_one():
+    shifts = turned_world()
+    asked = left_out(shifts, count=3)
+    fitted = EffectV1.fit(states({key: shift for key, shift in shifts.items() if key not in asked}))
+    library = [Perturbation.parse(text) for text in ("ko:G0", "ko:G20", "ko:NEVER", "ko:G1 + ko:G20")]
+    shift_pcd, variance_pcd = fitted.effects(library, ["C", "A", "elsewhere"])
+    for p, perturbation in enumerate(library):
+        for c, context in enumerate(["C", "A", "elsewhere"]):
+            told = fitted.tell(perturbation, context)
+            np.testing.assert_allclose(shift_pcd[p, c], told.shift, atol=1e-12)
+            np.testing.assert_allclose(variance_pcd[p, c], told.variance, atol=1e-12)
+
+
+def dosed_world(half=3.0, slope=2.0, seed=0):
+    rng = np.random.default_rng(seed)
+    own = rng.normal(size=(8, DIM))
+    shifts = {}
+    for i in range(8):
+        for dose in (0.1, 1.0, 10.0, 100.0):
+            top = 1 / (1 + (half / dose) ** slope)
+            shifts["A", f"drug:D{i}@{dose:g}uM"] = top * own[i] + 0.02 * rng.normal(size=DIM)
+    return shifts, own
+
+
+def test_a_dose_between_others_lies_on_the_curve_through_them():
+    shifts, own = dosed_world()
+    fitted = EffectV1.fit(states(shifts, contexts=("A",)))
+    for dose in (0.3, 5.0, 30.0):
+        told = fitted.tell(Perturbation.parse(f"drug:D2@{dose:g}uM"), "A")
+        wanted = own[2] / (1 + (3.0 / dose) ** 2)
+        assert told.evidence == "dose"
+        assert told.applicability == Applicability.IN
+        assert np.abs(told.shift - wanted).max() < 0.12 * np.abs(own[2]).max()
+
+
+def test_a_dose_series_never_falls_and_beyond_it_is_the_edge():
+    shifts, _ = dosed_world()
+    fitted = EffectV1.fit(states(shifts, contexts=("A",)))
+    told = [fitted.tell(Perturbation.parse(f"drug:D1@{dose:g}uM"), "A") for dose in np.geomspace(11, 1000, 9)]
+    assert (np.diff([np.linalg.norm(each.shift) for each in told]) >= -0.05).all()
+    assert told[-1].applicability == Applicability.EDGE
+
+
+def test_another_unit_is_another_series():
+    fitted = EffectV1.fit(states(dosed_world()[0], contexts=("A",)))
+    assert fitted.tell(Perturbation.parse("drug:D1@5mg"), "A").evidence == "mean"
+
+
+def test_means_elsewhere_leave_the_row_itself_out():
+    mean_rd, others_r = means_elsewhere(np.array([[1.0], [3.0], [8.0]]), np.array([1.0, 1.0, 3.0]), ["p", "p", "q"])
+    assert mean_rd.ravel().tolist() == [3.0, 1.0, 0.0]
+    assert others_r.tolist() == [1.0, 1.0, 0.0]
+
+
+def test_what_is_believed_grows_with_the_contexts_it_was_seen_in():
+    rng = np.random.default_rng(0)
+    true = rng.normal(size=(80, DIM))
+    rows = [(true[p] + 2.0 * rng.normal(size=DIM), f"ko:G{p}", c) for p in range(80) for c in range(2 + 4 * (p % 2))]
+    texts = [text for _, text, _ in rows]
+    found = fit_elsewhere(
+        np.array([row for row, _, _ in rows]), np.ones(len(rows)), texts, texts, np.array([c for _, _, c in rows])
+    )
+    one, five = believed(found.scale, found.patience, np.array([1.0, 5.0]))
+    assert 0 < one < five < 1
+
+
+def test_residuals_left_out_are_those_of_a_refit():
+    rng = np.random.default_rng(0)
+    x_pm, y_pd, families = rng.normal(size=(12, 4)), rng.normal(size=(12, 3)), [f"f{i // 2}" for i in range(12)]
+    left, strength, _ = np.linalg.svd(x_pm, full_matrices=False)
+    kept = strength**2 / (strength**2 + 2.0)
+    found = left_out_residuals(left, kept, y_pd - left @ (kept[:, None] * (left.T @ y_pd)), families)
+    for family in sorted(set(families)):
+        out = np.array([each == family for each in families])
+        w = np.linalg.solve(x_pm[~out].T @ x_pm[~out] + 2.0 * np.eye(4), x_pm[~out].T @ y_pd[~out])
+        np.testing.assert_allclose(found[out], y_pd[out] - x_pm[out] @ w, atol=1e-7)
