@@ -8,6 +8,7 @@ from aivc.data.normalize import normalize
 from aivc.data.synthetic import synthetic_screen
 from aivc.instruments.decoders.linear_expression import LinearExpression
 from aivc.representations.cellular.count_pca import CountPCA
+from aivc.representations.cellular.ppca import PPCA
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +129,8 @@ def test_a_feature_is_learned_from_the_entities_it_was_observed_in():
     seen_nf = rng.random(x_nf.shape) > 0.3
     table = rows(np.where(seen_nf, x_nf, 77.0), "zscore", observed=seen_nf)
     whole = rows(x_nf, "zscore")
-    ur = CountPCA.fit(whole, dim=2).encode(whole)
+    # Two axes and the mean, which is one more where the origin is the control.
+    ur = CountPCA.fit(whole, dim=3).encode(whole)
     decoder = LinearExpression.fit(ur, table)
     # One entity's worth of shrinkage among the 210 that each feature was observed in.
     np.testing.assert_allclose(decoder.decode(ur).draws[0].dense(), x_nf, atol=0.1)
@@ -144,3 +146,19 @@ def test_a_feature_observed_in_few_entities_does_not_blow_up():
     read = LinearExpression.fit(ur, rows(x_nf, "zscore", observed=seen_nf)).decode(ur).draws[0].dense()
     # No worse where it was not observed than answering zero.
     assert ((read - x_nf)[~seen_nf] ** 2).mean() < (x_nf[~seen_nf] ** 2).mean()
+
+
+@pytest.mark.parametrize("part", [CountPCA, PPCA])
+@pytest.mark.parametrize("missing", [False, True])
+def test_the_mean_of_a_table_of_effects_survives_few_axes(part, missing):
+    # The mean effect lies in none of the directions in which effects differ.
+    rng = np.random.default_rng(0)
+    x_nf = 3 * rng.normal(size=30) + rng.normal(size=(200, 2)) @ rng.normal(size=(2, 30))
+    seen = rng.random(x_nf.shape) > 0.2 if missing and part is PPCA else None
+    table = rows(x_nf, "zscore", observed=seen)
+    encoder = part.fit(table, dim=3)
+    states = encoder.encode(table)
+    decoder = LinearExpression.fit(states, table)
+    np.testing.assert_allclose(decoder.profile(states), x_nf.mean(axis=0), atol=0.15)
+    nothing = encoder.encode(rows(np.zeros((1, 30)), "zscore"))
+    np.testing.assert_allclose(decoder.profile(nothing), 0.0, atol=1e-6)

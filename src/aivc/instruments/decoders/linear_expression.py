@@ -140,17 +140,21 @@ class LinearExpression(Decoder):
 
 
 def _regress(ur: UR, measurement: Measurement) -> tuple[np.ndarray, np.ndarray]:
-    """Intercepts ``(f,)`` and slopes ``(f, d)`` of each feature on the state, over the entities it was observed in."""
+    """Intercepts ``(f,)`` and slopes ``(f, d)`` of each feature on the state, over the entities it was observed in.
+
+    Tables of effects have no intercept: the control lies at the origin of both.
+    """
     x_nf, weight_n = measurement.block(0, len(measurement)), ur.mass / ur.mass.sum()
-    middle_d = weight_n @ ur.values
+    free = not is_effect(measurement.units)
+    middle_d = weight_n @ ur.values * free
     z_nd = ur.values - middle_d
     if measurement.observed is None or measurement.observed.ndim == 1:
         gram_dd = z_nd.T @ (z_nd * weight_n[:, None]) + 1e-9 * np.eye(ur.space.dim)
-        mean_f = np.asarray(x_nf.T @ weight_n).ravel()
-        # The states sum to zero, so the mean need not be subtracted from a sparse matrix.
+        mean_f = np.asarray(x_nf.T @ weight_n).ravel() * free
+        # The states sum to zero, or the mean is zero: it need not be subtracted from a sparse matrix.
         w_fd = np.linalg.solve(gram_dd, np.asarray(x_nf.T @ (z_nd * weight_n[:, None])).T).T
         return mean_f - w_fd @ middle_d, w_fd
-    design_ne = np.hstack([z_nd, np.ones((len(z_nd), 1))])
+    design_ne = np.hstack([z_nd, np.full((len(z_nd), 1), float(free))])
     seen_nf = measurement.observed * weight_n[:, None]
     outer = np.einsum("nd,ne->nde", design_ne, design_ne).reshape(len(design_ne), -1)
     size = design_ne.shape[1]

@@ -11,6 +11,7 @@ from aivc.core.contracts import Encoder
 from aivc.core.errors import DataError, UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.scale import Scale
+from aivc.core.units import is_effect
 from aivc.core.ur import UR
 from aivc.data.normalize import normalize, profile_units
 from aivc.data.stream import chunks
@@ -30,7 +31,7 @@ class CountPCA(Encoder):
 
     Attributes:
         features: ``(f,)`` names it was fitted on.
-        center: ``(f,)`` mean, in ``units``.
+        center: ``(f,)`` mean, in ``units``; zero for tables of effects, whose origin is the control.
         loadings: ``(f, d)`` orthonormal axes; each axis' largest loading is positive.
         units: ``log1p_cpN``, or the units of data that are not counts.
     """
@@ -59,6 +60,9 @@ class CountPCA(Encoder):
         seen_f = _observed(measurement)
         x_nf = normalize(measurement, units).block(0, len(measurement))[:, seen_f]
         center = np.asarray(x_nf.mean(axis=0), dtype=np.float64).ravel()
+        if is_effect(units):
+            # No effect is the origin: centred on the mean effect, axes would lose the part of it that lies beside them.
+            center = np.zeros_like(center)
         axes = min(dim, len(center), max(len(measurement) - 1, 1))
         top = _dense_axes if len(center) <= _DENSE_FEATURES else _sparse_axes
         loadings = top(x_nf, center, axes, seed)

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Bool
+from scipy import linalg
 
 from aivc.core.errors import UnknownNameError
 from aivc.core.measurement import Measurement
-from aivc.core.units import COUNTS, log1p_target
+from aivc.core.units import COUNTS, is_effect, log1p_target
 from aivc.data.normalize import normalize
 from aivc.data.stream import chunks
 
@@ -16,6 +17,8 @@ _ROUNDS, _TOLERANCE = 60, 1e-4
 
 def fit_linear(measurement: Measurement, units: str, dim: int) -> tuple[np.ndarray, np.ndarray, float]:
     """Center ``(f,)``, loadings ``(f, d)`` and noise: the maximum of the likelihood, or EM where something is missing.
+
+    The center of a table of effects is zero, where the control lies.
 
     Args:
         measurement: Training entities; ``observed`` is respected.
@@ -29,9 +32,11 @@ def fit_linear(measurement: Measurement, units: str, dim: int) -> tuple[np.ndarr
     x_nf = normalize(measurement, units).dense()
     axes = max(1, min(dim, x_nf.shape[1] - 1, x_nf.shape[0] - 1))
     observed = measurement.observed
+    # No effect is the origin: centred on the mean effect, axes would lose the part of it that lies beside them.
+    free = not is_effect(units)
     if observed is None or observed.all():
-        return _closed_form(x_nf, axes)
-    return _expectation_maximization(x_nf, np.broadcast_to(observed, x_nf.shape), axes)
+        return _closed_form(x_nf, axes, free=free)
+    return _expectation_maximization(x_nf, np.broadcast_to(observed, x_nf.shape), axes, free=free)
 
 
 def readings(
@@ -105,28 +110,43 @@ def posterior(
     return _masked_posterior(residual_nf, seen, w_fd, noise)[:2]
 
 
-def _closed_form(x_nf: np.ndarray, axes: int) -> tuple[np.ndarray, np.ndarray, float]:
+def _closed_form(x_nf: np.ndarray, axes: int, *, free: bool) -> tuple[np.ndarray, np.ndarray, float]:
     n, f = x_nf.shape
-    center = x_nf.mean(axis=0)
-    _, singular, axes_df = np.linalg.svd(x_nf - center, full_matrices=False)
-    variances = singular**2 / n
-    noise = float(max(variances[axes:].sum() / (f - axes), 1e-8))
-    w_fd = axes_df[:axes].T * np.sqrt(np.maximum(variances[:axes] - noise, 1e-12))
+    center = x_nf.mean(axis=0) if free else np.zeros(f)
+    residual_nf = x_nf - center
+    variances, axes_fd = _principal(residual_nf, axes)
+    left = np.einsum("nf,nf->", residual_nf, residual_nf) / n - variances.sum()
+    noise = float(max(left / (f - axes), 1e-8))
+    w_fd = axes_fd * np.sqrt(np.maximum(variances - noise, 1e-12))
     return center, w_fd * _signs(w_fd), noise
 
 
+def _principal(residual_nf: np.ndarray, axes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Variance ``(d,)`` and direction ``(f, d)`` of the largest principal components, the largest first."""
+    n, f = residual_nf.shape
+    # The smaller of the two Gram matrices: a decomposition of the table itself costs many times as much.
+    gram = residual_nf.T @ residual_nf if f <= n else residual_nf @ residual_nf.T
+    last = len(gram) - 1
+    square, vectors = linalg.eigh(gram, subset_by_index=[last - axes + 1, last], overwrite_a=True)
+    square, vectors = np.maximum(square[::-1], 0.0), vectors[:, ::-1]
+    if f > n:
+        vectors = residual_nf.T @ vectors
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=0), 1e-300)
+    return square / n, vectors
+
+
 def _expectation_maximization(
-    x_nf: np.ndarray, seen_nf: Bool[np.ndarray, "n f"], axes: int
+    x_nf: np.ndarray, seen_nf: Bool[np.ndarray, "n f"], axes: int, *, free: bool
 ) -> tuple[np.ndarray, np.ndarray, float]:
     # Ilin & Raiko 2010, section 3: the closed form does not exist when entries are missing.
     counts = np.maximum(seen_nf.sum(axis=0), 1)
-    center = np.where(seen_nf, x_nf, 0).sum(axis=0) / counts
+    center = np.where(seen_nf, x_nf, 0).sum(axis=0) / counts * free
     residual_nf = np.where(seen_nf, x_nf - center, 0.0)
-    _, w_fd, noise = _closed_form(residual_nf, axes)
+    _, w_fd, noise = _closed_form(residual_nf, axes, free=free)
     for _ in range(_ROUNDS):
         z_nd, _, second_ndd = _masked_posterior(residual_nf, seen_nf, w_fd, noise)
         before = noise
-        shift = np.where(seen_nf, residual_nf - z_nd @ w_fd.T, 0).sum(axis=0) / counts
+        shift = np.where(seen_nf, residual_nf - z_nd @ w_fd.T, 0).sum(axis=0) / counts * free
         center, residual_nf = center + shift, np.where(seen_nf, residual_nf - shift, 0.0)
         gram_fdd = (seen_nf.T @ second_ndd.reshape(len(z_nd), -1)).reshape(-1, axes, axes) + 1e-9 * np.eye(axes)
         w_fd = np.linalg.solve(gram_fdd, (residual_nf.T @ z_nd)[..., None])[..., 0]
