@@ -60,7 +60,7 @@ class EffectV1(Manipulator):
 
     A perturbation that was measured in the context is looked up. One measured in other contexts is carried over: its
     deviation from the mean effect is shrunk, and linear maps add what such deviations have meant here (`Elsewhere`).
-    One never measured gets what its molecular relatives say (``fused-priors``), or the mean effect where no priors are
+    One never measured gets what its molecular relatives say (``kernel-priors``), or the mean effect where no priors are
     given. A drug measured at other doses has the effect of the nearest of them, scaled by a Hill curve (`dose`). A
     combination never measured gets the sum of its parts, corrected as other combinations were (`Combined`).
 
@@ -111,7 +111,7 @@ class EffectV1(Manipulator):
     seed: int
 
     @classmethod
-    def fit(cls, ur: UR, *, parts: UR | None = None, seed: int = 0, relatives: str = "fused-priors") -> "EffectV1":
+    def fit(cls, ur: UR, *, parts: UR | None = None, seed: int = 0, relatives: str = "kernel-priors") -> "EffectV1":
         """Learn from every effect, and of each step whether it helps.
 
         Args:
@@ -197,9 +197,9 @@ class EffectV1(Manipulator):
         for relatives in self.relatives:
             assert isinstance(relatives, KnowsRelatives)
             deviation_pd, variance_pd, informed_p = relatives.library([perturbation])
-            if informed_p[0] > 0:
-                verdict = Applicability.EDGE if relatives.related(float(informed_p[0])) else Applicability.OUT
-                return Told(default_d + deviation_pd[0], variance_pd[0], verdict, "relatives")
+            verdict = Applicability.EDGE if relatives.related(float(informed_p[0])) else Applicability.OUT
+            evidence = "relatives" if informed_p[0] > 0 else "mean"
+            return Told(default_d + deviation_pd[0], variance_pd[0], verdict, evidence)
         return Told(default_d, self.spread, Applicability.OUT, "mean")
 
     def effects(
@@ -250,8 +250,7 @@ class EffectV1(Manipulator):
         variance_pd = np.broadcast_to(self.spread, deviation_pd.shape)
         for relatives in self.relatives:
             assert isinstance(relatives, KnowsRelatives)
-            deviation_pd, said_pd, informed_p = relatives.library(perturbations)
-            variance_pd = np.where(informed_p[:, None] > 0, said_pd, variance_pd)
+            deviation_pd, variance_pd, _ = relatives.library(perturbations)
         return deviation_pd, variance_pd
 
     def _strange(self, perturbation: Perturbation) -> bool:

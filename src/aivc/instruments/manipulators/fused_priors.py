@@ -17,7 +17,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability, Prediction
 from aivc.core.space import Space
 from aivc.core.ur import UR
-from aivc.data.knowledge import block_slices
+from aivc.instruments.manipulators.blocks import blocks_of, main_responses, places_of, targets_of
 from aivc.instruments.manipulators.experts import (
     MOST,
     Expert,
@@ -27,12 +27,10 @@ from aivc.instruments.manipulators.experts import (
     product,
     weigh,
 )
-from aivc.instruments.manipulators.priors import index_of, locate
+from aivc.instruments.manipulators.priors import index_of
 
-_MAIN = 50
 _DRAWS = 8
 _RELATED = 0.02
-_WHOLE = "priors"
 _FUSED = "fused"
 
 
@@ -111,12 +109,12 @@ class FusedPriors(Manipulator):
         defaults = [measured.shifts[measured.contexts == context].mean(axis=0) for context in contexts]
         defaults_cd = np.array(defaults).reshape(len(contexts), ur.space.dim)
         seen = _deviations(measured, dict(zip(contexts, defaults_cd, strict=True)))
-        axes, covered = _blocks(parts)
+        axes, covered = blocks_of(parts)
         names = tuple(map(str, parts.entities.index.tolist()))
         texts = tuple(map(str, seen.perturbations))
         asked = [Perturbation.parse(text) for text in texts]
-        places, known_pb = _places(asked, index_of(names), parts.values, covered, list(axes.values()))
-        if not any(target in index_of(names) for each in asked for target in _targets(each)):
+        places, known_pb = places_of(asked, index_of(names), parts.values, covered, list(axes.values()))
+        if not any(target in index_of(names) for each in asked for target in targets_of(each)):
             shown = ", ".join(texts[:5])
             raise DataError(
                 [f"None of the perturbations ({shown}, …) is among the priors. Are their targets gene symbols?"]
@@ -205,7 +203,7 @@ class FusedPriors(Manipulator):
         self, perturbations: Sequence[Perturbation]
     ) -> tuple[Float[np.ndarray, "p d"], Float[np.ndarray, "p d"], Float[np.ndarray, " p"]]:
         """Expected deviations, their variances, and the shares of the prior variance that are explained."""
-        places, known_pb = _places(perturbations, self._index, self.priors, self.covered, self._axes)
+        places, known_pb = places_of(perturbations, self._index, self.priors, self.covered, self._axes)
         agents_p = np.array([max(len(each.agents), 1) for each in perturbations], dtype=float)
         said_bpd = np.zeros((len(self.blocks), len(perturbations), len(self.variance)))
         explained_bp = np.zeros((len(self.blocks), len(perturbations)))
@@ -231,15 +229,6 @@ class FusedPriors(Manipulator):
         return [slice(start, end) for start, end in zip([0, *self.ends[:-1]], self.ends, strict=True)]
 
 
-def _blocks(parts: UR) -> tuple[dict[str, slice], np.ndarray]:
-    """Axes of each block, and which rows it knows; without blocks all axes are one, and a row of zeros is unknown."""
-    axes = block_slices(parts)
-    if not axes:
-        return {_WHOLE: slice(0, parts.space.dim)}, (parts.values != 0).any(axis=1)[:, None]
-    known = [parts.entities[f"covered_{block}"].to_numpy(dtype=bool) for block in axes]
-    return axes, np.array(known).T.reshape(len(parts), len(axes))
-
-
 def _deviations(measured: Effects, defaults: dict[str, np.ndarray]) -> Effects:
     """Deviations from the mean effect of each one's own context, averaged over contexts."""
     if not len(measured):
@@ -251,41 +240,7 @@ def _deviations(measured: Effects, defaults: dict[str, np.ndarray]) -> Effects:
 def _training(seen: Effects, asked: Sequence[Perturbation]) -> Training:
     noise_p = (1 / seen.cells) / (1 / seen.cells).mean()
     agents_p = np.array([float(max(len(each.agents), 1)) for each in asked])
-    return Training(seen.shifts, _main(seen.shifts), noise_p, agents_p, [each.family for each in asked])
-
-
-def _main(shifts_pd: np.ndarray) -> np.ndarray:
-    if shifts_pd.shape[1] <= _MAIN:
-        return shifts_pd
-    values, vectors = np.linalg.eigh(shifts_pd @ shifts_pd.T)
-    top = np.argsort(-values)[:_MAIN]
-    return np.asarray(vectors[:, top] * np.sqrt(np.maximum(values[top], 0)))
-
-
-def _places(
-    asked: Sequence[Perturbation],
-    index: dict[str, int],
-    values: np.ndarray,
-    covered: np.ndarray,
-    axes: Sequence[slice],
-) -> tuple[np.ndarray, np.ndarray]:
-    """``(p, m)`` positions, zero where a block knows none of the targets, and ``(p, b)`` whether it knows one."""
-    places, known = np.zeros((len(asked), values.shape[1])), np.zeros((len(asked), len(axes)), dtype=bool)
-    for row, perturbation in enumerate(asked):
-        here = [index[target] for target in _targets(perturbation) if target in index]
-        place = locate(perturbation, index, values)
-        if place is None:
-            continue
-        for block, where in enumerate(axes):
-            # All or nothing: half a pair is another perturbation.
-            known[row, block] = len(here) == len(perturbation.agents) and bool(covered[here, block].all())
-            places[row, where] = place[where] if known[row, block] else 0.0
-    return places, known
-
-
-def _targets(perturbation: Perturbation) -> list[str]:
-    genes = set(perturbation.genes)
-    return [target.split(":")[0] if target.split(":")[0] in genes else target for target in perturbation.targets]
+    return Training(seen.shifts, main_responses(seen.shifts), noise_p, agents_p, [each.family for each in asked])
 
 
 def _skills(experts: Sequence[Expert], known_pb: np.ndarray, training: Training) -> np.ndarray:
