@@ -2,7 +2,8 @@
 
 Encoder and probe are fitted on some donors or batches and used, unchanged, on the cells of the others. Panels are
 drawn at random, three of each size. Cells without any count in the smallest panel of a draw are left out for every
-method alike.
+method alike. Then, over cells of which each has a random panel, or a random share of its counts: do states with more
+variance lie further from those of all data?
 
 Run: AIVC_DATA=… python benchmarks/panel_shift.py [STEPS]
 """
@@ -20,10 +21,12 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.optimize import minimize
+from scipy.stats import spearmanr
 
 from aivc.core.contracts import Encoder
 from aivc.core.measurement import Measurement
 from aivc.representations.cellular.count_pca import CountPCA
+from aivc.representations.cellular.factor_analysis import FactorAnalysis
 from aivc.representations.cellular.ppca import PPCA
 from aivc.representations.cellular.programme_tokens import ProgrammeTokens
 from aivc.training.loop import Recipe
@@ -97,6 +100,7 @@ def fits(train: Measurement) -> dict[str, tuple[Encoder, float]]:
     for name, fit in {
         "PCA, zeros for what is missing": lambda: CountPCA.fit(train, dim=DIM),
         "ppca": lambda: PPCA.fit(train, dim=DIM),
+        "factor-analysis": lambda: FactorAnalysis.fit(train, dim=DIM),
         "programme-tokens": lambda: ProgrammeTokens.fit(train, dim=DIM, recipe=Recipe(STEPS, rate=1e-3, warmup=30)),
     }.items():
         started = time.perf_counter()
@@ -131,9 +135,33 @@ def measure(cells: Measurement, held: list[str]) -> dict:
             row[f"{share:.0%}"] = [round(macro_f1(truth, said(z_nd)), 4) for z_nd in states]
         if isinstance(encoder, ProgrammeTokens):
             row["verdict"] = dict(encoder.verdict)
-        answer[name] = row
+        answer[name] = row | ({} if zero else {"sigma against error": believed(encoder, test)})
         print(name, row, flush=True)
     return answer
+
+
+def believed(encoder: Encoder, test: Measurement) -> dict[str, float | None]:
+    """Does a state with more variance lie further from the one of all data? Spearman over cells."""
+    draw, full = np.random.default_rng(11), encoder.encode(test)
+    keep_n1 = draw.uniform(0.1, 1.0, (len(test), 1))
+    seen_nf = draw.random((len(test), len(test.features))) < keep_n1
+    counts_nf, thin_n1 = test.values.toarray().astype(np.int64), draw.uniform(0.1, 1.0, (len(test), 1))
+    ways = {
+        "panels of 10-100 %": (test.replace(observed=seen_nf), (counts_nf * seen_nf).sum(axis=1) > 0),
+        "counts of 10-100 %": (thin := draw.binomial(counts_nf, thin_n1).astype(np.float32), thin.sum(axis=1) > 0),
+    }
+    found = {}
+    for name, (cells, counted_n) in ways.items():
+        partial = cells if isinstance(cells, Measurement) else test.replace(values=cells)
+        ur = encoder.encode(partial.take(counted_n))
+        error_n = ((ur.values - full.values[counted_n]) ** 2).mean(axis=1)
+        spread_n, more = ur.variance.mean(axis=1), float((ur.variance - full.variance[counted_n]).mean())
+        # One panel and one noise for all is one variance for all: it says nothing about a cell.
+        same = np.ptp(spread_n) < 1e-12
+        found[name] = None if same else round(float(spearmanr(spread_n, error_n).statistic), 3)
+        # Against the variance that was added to that of all data: 1 is what an honest posterior says.
+        found[f"{name}, error over variance added"] = None if more <= 1e-12 else round(float(error_n.mean()) / more, 2)
+    return found
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ def test_embeds_a_file_and_refuses_to_do_it_twice(small_screen, tmp_path, capsys
     words += ["--dim", "5", "--out", str(tmp_path / "out.h5ad"), "--json"]
     assert run(words) == 0
     body = json.loads(capsys.readouterr().out)
-    assert body["encoder"] == "ppca"
+    assert body["encoder"] == "factor-analysis"
     assert body["axes"] == 5
     assert body["quantiles"]["aivc_coverage"] == [1.0, 1.0, 1.0]
     made = anndata.read_h5ad(tmp_path / "out.h5ad")

@@ -24,7 +24,7 @@ def test_writes_what_scanpy_reads_and_nothing_else():
     before = adata.X.copy()
     assert embed(adata, schema=SCHEMA, dim=4) is adata
     assert adata.obsm["X_aivc"].shape == (184, 4)
-    assert adata.uns["aivc"]["encoder"] == "ppca"
+    assert adata.uns["aivc"]["encoder"] == "factor-analysis"
     assert (adata.obs["aivc_coverage"] == 1).all()
     assert 0.8 < adata.obs["aivc_novelty"].median() < 1.2
     assert (before != adata.X).nnz == 0

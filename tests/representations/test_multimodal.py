@@ -5,14 +5,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aivc.core.errors import DataError, SpaceError, UnitsError, UnknownNameError
+from aivc.core.errors import DataError, IntegrityError, SpaceError, UnitsError, UnknownNameError
 from aivc.core.measurement import Measurement
+from aivc.core.state import State
 from aivc.data.normalize import profile_units
 from aivc.data.obsm import load_obsm
 from aivc.data.shards import write_shards
 from aivc.representations.cellular import multimodal
+from aivc.representations.cellular.factor_analysis import FactorAnalysis
 from aivc.representations.cellular.multimodal import PPCAExperts, join
-from aivc.representations.cellular.ppca import PPCA
 from aivc.testing.encoders import check_encoder
 from aivc.testing.samples import sample_measurement
 
@@ -61,12 +62,26 @@ def test_promises_with_unpaired_entities():
     check_encoder(PPCAExperts, measurement.replace(observed=observed))
 
 
-def test_a_single_modality_is_ppca():
+def test_a_single_modality_is_factor_analysis_but_for_the_noise_of_cells():
     _, rna, _ = linear()
     rna = one(rna, "rna", "g")
-    ours, plain = PPCAExperts.fit(rna, dim=3).encode(rna), PPCA.fit(rna, dim=3).encode(rna)
-    assert np.allclose(ours.values, plain.values, atol=1e-8)
-    assert np.allclose(ours.variance, plain.variance, atol=1e-8)
+    ours, plain = PPCAExperts.fit(rna, dim=3), FactorAnalysis.fit(rna, dim=3)
+    assert np.allclose(ours.loadings * ours.size[:, None], plain.loadings * plain.size, atol=1e-6)
+    assert np.allclose(ours.noise * ours.size**2, plain.noise, atol=1e-6)
+    each = np.corrcoef(ours.encode(rna).values.T, plain.encode(rna).values.T)[:3, 3:]
+    assert (np.diag(each) > 0.999).all()
+
+
+def test_a_noisy_protein_says_less_than_a_steady_one():
+    z_nd, rna, protein = linear(n=1500)
+    noisy = protein + np.random.default_rng(1).normal(size=protein.shape) * np.where(np.arange(PROTEINS) < 4, 3.0, 0.0)
+    both = join(one(rna, "rna", "g"), one(noisy, "protein", "p"))
+    encoder = PPCAExperts.fit(both, dim=3)
+    own = encoder._own("protein")
+    assert encoder.noise[own][:4].min() > 5 * encoder.noise[own][4:].max()
+    halves = [encoder.encode(both.select([f"protein:p{i}" for i in which])) for which in (range(4), range(4, 8))]
+    assert (halves[0].variance.mean(axis=0) > halves[1].variance.mean(axis=0)).all()
+    assert explained(z_nd, halves[1].values) > explained(z_nd, halves[0].values) + 0.1
 
 
 def test_joint_rna_only_and_protein_only_cells_in_one_fit():
@@ -94,9 +109,9 @@ def test_experts_multiply():
     for values, kind in ((rna, "rna"), (protein, "protein")):
         own = encoder._own(kind)
         w_fd = encoder.loadings[own] * encoder.size[own][:, None]
-        noise = encoder.noise * encoder.size[own][0] ** 2
-        precision = precision + w_fd.T @ w_fd / noise
-        pull = pull + (values - encoder.center[own]) @ w_fd / noise
+        said_fd = w_fd / (encoder.noise[own] * encoder.size[own] ** 2)[:, None]
+        precision = precision + w_fd.T @ said_fd
+        pull = pull + (values - encoder.center[own]) @ said_fd
     ur = encoder.encode(both)
     assert np.allclose(ur.values, pull @ np.linalg.inv(precision))
     assert np.allclose(ur.variance, np.diag(np.linalg.inv(precision)))
@@ -177,7 +192,7 @@ def test_refusals():
         encoder.expected(encoder.encode(both), "chromatin")
     ur = encoder.encode(both)
     with pytest.raises(SpaceError, match="Encode with it first"):
-        encoder.expected(dataclasses.replace(ur, space=PPCA.fit(rna, dim=3).writes), "protein")
+        encoder.expected(dataclasses.replace(ur, space=FactorAnalysis.fit(rna, dim=3).writes), "protein")
 
 
 def embedded(z_nd, rows, key="X_other", seed=7):
@@ -223,3 +238,10 @@ def test_the_order_and_the_loudness_of_embeddings_change_nothing():
     assert (turned.units, turned.modality) == ("counts", "rna")
     assert explained(ours.values, PPCAExperts.fit(turned, dim=3).encode(turned).values) > 0.999
     check_encoder(PPCAExperts, join(rna, quiet))
+
+
+def test_states_with_one_noise_for_all_features_are_refused():
+    state = PPCAExperts.fit(counts(), dim=3).state()
+    arrays = {name: array for name, array in state.arrays.items() if name != "noise"}
+    with pytest.raises(IntegrityError, match=r"noise for each feature.*fit the encoder again"):
+        PPCAExperts.from_state(State({**state.settings, "noise": {"is": "value", "value": 0.4}}, arrays))

@@ -14,7 +14,7 @@ from aivc.data.check import check
 from aivc.data.schema import SPECIES, Schema
 from aivc.experiments.embed import AXES, COVERAGE, NOVELTY, UNCERTAINTY, embed_file, require_free
 
-_ENCODER = "ppca"
+_ENCODER = "factor-analysis"
 
 
 def add(commands: Commands) -> None:
@@ -33,7 +33,7 @@ def add(commands: Commands) -> None:
     made.add_argument("data", type=Path, metavar="FILE", help="cells, in any format that `aivc data check` reads")
     add_schema(made)
     which = made.add_mutually_exclusive_group()
-    which.add_argument("--encoder", default="", help="fit this one on the cells themselves (default ppca)")
+    which.add_argument("--encoder", default="", help=f"fit this one on the cells themselves (default {_ENCODER})")
     which.add_argument("--cell", type=Path, metavar="FOLDER", help="use the encoder of a virtual cell instead")
     made.add_argument("--dim", type=positive, default=32, help="axes, where an encoder is fitted (default 32)")
     made.add_argument("--seed", type=natural, default=0, help="draws the cells that it learns from (default 0)")

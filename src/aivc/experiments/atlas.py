@@ -64,7 +64,7 @@ class Atlas:
     def build(
         cls,
         cells: Measurement | Sequence[Measurement],
-        encoder: Encoder | str = "ppca",
+        encoder: Encoder | str = "factor-analysis",
         *,
         label: str = "",
         parents: Mapping[str, str] | None = None,

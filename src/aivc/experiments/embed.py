@@ -53,7 +53,7 @@ class Embedding(NamedTuple):
 
 def embed(
     cells: anndata.AnnData | Measurement,
-    encoder: str | Path | Encoder | VirtualCell = "ppca",
+    encoder: str | Path | Encoder | VirtualCell = "factor-analysis",
     *,
     schema: Schema | None = None,
     dim: int = 32,
@@ -107,7 +107,7 @@ def embed(
 def embed_file(  # noqa: PLR0913 - each one is a question a user may ask
     path: Path,
     out: Path,
-    encoder: str | Path | Encoder | VirtualCell = "ppca",
+    encoder: str | Path | Encoder | VirtualCell = "factor-analysis",
     *,
     schema: Schema,
     on_disk: bool = False,
@@ -171,7 +171,7 @@ def require_free(out: Path) -> None:
 
 def embedding(
     cells: Measurement,
-    encoder: str | Path | Encoder | VirtualCell = "ppca",
+    encoder: str | Path | Encoder | VirtualCell = "factor-analysis",
     *,
     dim: int = 32,
     seed: int = 0,

@@ -8,13 +8,15 @@ import pandas as pd
 from scipy import sparse
 
 from aivc.core.contracts import Encoder
-from aivc.core.errors import DataError, SpaceError, UnitsError, UnknownNameError
+from aivc.core.errors import DataError, IntegrityError, SpaceError, UnitsError, UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.scale import Scale
+from aivc.core.state import State
 from aivc.core.units import ARBITRARY
 from aivc.core.ur import UR
 from aivc.data.normalize import normalize, profile_units
 from aivc.data.obsm import EMBEDDING
+from aivc.representations.cellular.factors import factors, principal
 from aivc.representations.cellular.gaussian import fit_linear, posterior, readings
 
 # How a feature says what kind it is: "adt:CD3". Any other text before a colon, as in "chr1:100-200", is part of a name.
@@ -38,7 +40,9 @@ class PPCAExperts(Encoder):
     A feature named ``adt:CD3`` is a protein, ``atac:CD3E`` chromatin, ``rna:CD3E`` RNA; a name without such a prefix is
     of the measurement's modality. Each modality is brought to its own units, with totals of its own, and divided by the
     largest singular value of its block, so that none outweighs the others by its number of features. Given the loadings
-    ``w`` of an expert, it says ``N(wᵀw / noise, wᵀ(x - center) / noise)`` in natural parameters; these add up.
+    ``w`` of an expert, it says ``N(wᵀw / noise, wᵀ(x - center) / noise)`` in natural parameters; these add up. Every
+    feature has a noise of its own, as in ``factor-analysis``; while the axes are found all modalities are held to one
+    mean noise, or the one with more features would decide on them.
 
     An embedding made elsewhere (`aivc.data.obsm.load_obsm`) is one more expert, taken as it is, whatever the units of
     what it is joined to; each key of ``obsm`` is divided by a singular value of its own. Cells without it have a wider
@@ -49,8 +53,8 @@ class PPCAExperts(Encoder):
         features: ``(f,)`` names it was fitted on, each as ``modality:name``.
         center: ``(f,)`` mean, in the units of its modality.
         size: ``(f,)`` what a feature's block is divided by.
-        loadings: ``(f, d)`` of the divided blocks; states are standard normal a priori.
-        noise: Variance of what the axes leave out, in the divided blocks.
+        loadings: ``(f, d)`` of the divided blocks, on principal axes; states are standard normal a priori.
+        noise: ``(f,)`` variance of what the axes leave out, in the divided blocks.
         modalities: ``(m,)`` names of the experts.
         units: ``(m,)`` units of each.
     """
@@ -61,13 +65,13 @@ class PPCAExperts(Encoder):
     center: np.ndarray
     size: np.ndarray
     loadings: np.ndarray
-    noise: float
+    noise: np.ndarray
     modalities: np.ndarray
     units: np.ndarray
 
     @classmethod
     def fit(cls, measurement: Measurement, *, dim: int = 32, seed: int = 0, units: str | None = None) -> "PPCAExperts":
-        """Fit on training entities, paired or not: closed form, or EM where an entity lacks a modality or a feature.
+        """Fit on training entities, paired or not, by expectation-maximization from probabilistic PCA.
 
         Args:
             measurement: Counts, intensities, or values in any other units, read into memory; see `join` for several
@@ -81,7 +85,7 @@ class PPCAExperts(Encoder):
         """
         by = _by_modality(measurement)
         x_nf, seen_nf = np.zeros((2, len(measurement), sum(len(part.features) for _, part in by.values())))
-        chosen, size, stop = [], np.ones(x_nf.shape[1]), 0
+        chosen, size, stop, alike = [], np.ones(x_nf.shape[1]), 0, []
         for modality, (rows, part) in by.items():
             if not len(rows):
                 raise DataError([f"No entity was measured on {modality}. Leave its features out."])
@@ -91,12 +95,30 @@ class PPCAExperts(Encoder):
             block = np.where(seen, normalize(part, chosen[-1]).dense(), 0.0)
             for own in _sources(part.features):
                 rows_in = seen[:, own].any(axis=1)
+                alike.append(start + own)
                 size[start + own] = _size(block[np.ix_(rows_in, own)], seen[np.ix_(rows_in, own)])
             x_nf[rows, start:stop], seen_nf[rows, start:stop] = block / size[start:stop], seen
         names = np.concatenate([part.features for _, part in by.values()])
         whole = measurement.replace(values=x_nf, features=names, units=ARBITRARY, observed=seen_nf > 0)
         center, w_fd, noise = fit_linear(whole, ARBITRARY, dim)
-        return cls(names, center * size, size, w_fd, noise, np.array(list(by), dtype=object), np.array(chosen, object))
+        measured = np.ones(len(names), dtype=bool) if seen_nf.all() else seen_nf > 0
+        w_fd, noise_f = factors(np.where(measured, x_nf - center, 0.0), measured, w_fd, noise, alike)
+        kinds = np.array(list(by), dtype=object), np.array(chosen, object)
+        return cls(names, center * size, size, principal(w_fd, noise_f)[0], noise_f, *kinds)
+
+    @classmethod
+    def from_state(cls, state: State) -> "PPCAExperts":
+        """Inverse of `state`.
+
+        Raises:
+            IntegrityError: The state is not one of this encoder, or of one with a single noise for all features.
+        """
+        if state.arrays.get("center", np.zeros(0)).shape != state.arrays.get("noise", np.zeros(())).shape:
+            raise IntegrityError(
+                f"{cls.name} reads a noise for each feature, and this state has none. It was written by an older "
+                "version of aivc: fit the encoder again."
+            )
+        return super().from_state(state)
 
     @property
     def dim(self) -> int:
@@ -113,11 +135,12 @@ class PPCAExperts(Encoder):
         keys = _keys(measurement)
         if not set(keys) & set(self.features):
             raise UnknownNameError("feature", str(self.features[0]), keys, "Are the modalities named as in the fit?")
-        z_nd, variance_nd = np.empty((len(measurement), self.dim)), np.empty((len(measurement), self.dim))
+        z_nd, variance_nd = np.empty((2, len(measurement), self.dim))
+        noise_f = np.sqrt(self.noise)
         for start in range(0, len(measurement), _ROWS):
             residual_nf, seen_nf = self._residual(_rows(measurement, start, min(start + _ROWS, len(measurement))))
             for some, seen in _panels(seen_nf):
-                found = posterior(residual_nf[some], seen, self.loadings, self.noise)
+                found = posterior(residual_nf[some] / noise_f, seen, self.loadings / noise_f[:, None], 1.0)
                 z_nd[start + some], variance_nd[start + some] = found
         return UR(z_nd, self.writes, measurement.entities, variance_nd, measurement.mass)
 

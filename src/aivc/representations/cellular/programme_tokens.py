@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 
 from aivc.core.contracts import Encoder
-from aivc.core.errors import UnknownNameError
+from aivc.core.errors import IntegrityError, UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.scale import Scale
 from aivc.core.space import Space
@@ -21,7 +21,8 @@ from aivc.core.ur import UR
 from aivc.data.normalize import profile_units
 from aivc.data.stream import lots
 from aivc.nn.programme import GENE, PRESETS, PROGRAMME, ProgrammeNetwork
-from aivc.representations.cellular.gaussian import fit_linear, levels, posterior, readings, share
+from aivc.representations.cellular.factors import cell_posterior, fit_factors
+from aivc.representations.cellular.gaussian import levels, readings, share
 from aivc.representations.cellular.programme_features import from_relatives, name_axes, part_axes
 from aivc.representations.cellular.programme_training import HeldOut, Views, objective, ranks, views_of
 from aivc.training.checkpoint import arrays_of, load_arrays
@@ -38,14 +39,15 @@ _FEWEST_CELLS, _HELD_OUT, _MOST_HELD_OUT = 40, 0.1, 500
 @final
 @dataclass(frozen=True, eq=False)
 class ProgrammeTokens(Encoder):
-    """Probabilistic PCA, and a transformer over programme tokens that corrects its states.
+    """Factor analysis, and a transformer over programme tokens that corrects its states.
 
     The weights that read a feature are made from what is known of its molecule, so a panel may hold features that were
     not there in the fit: those whose molecule is among ``parts`` are read, with the uncertainty that a guess from
     their relatives deserves, and the others are left out. The correction starts at zero, learns to foretell hidden
     features, and is kept only where, on training cells that were held out, it foretells them better than the Gaussian
-    states alone and lies nearer to the states of the whole panel, each by more than two standard errors; otherwise the
-    states are those of ``ppca``. ``verdict`` says which.
+    states alone and lies nearer to the states of the whole panel, each by more than two standard errors, and no further
+    from them on small, medium or large panels; otherwise the states are those of ``factor-analysis``. ``verdict`` says
+    which.
 
     With the tokenizer ``programme`` every observed feature reaches the correction. With ``gene``, meant for GPUs, its
     tokens are the features furthest above what is usual of them in a cell, as many as the preset says (cpu-xs 64,
@@ -55,17 +57,20 @@ class ProgrammeTokens(Encoder):
     Attributes:
         features: ``(f,)`` names it was fitted on.
         center: ``(f,)`` mean, in ``units``.
-        loadings: ``(f, d)``; states are standard normal a priori.
-        noise: Variance of what the axes leave out, per feature, in squared ``units``.
+        loadings: ``(f, d)``.
+        size: ``(d,)`` standard deviation of states a priori, the largest first; see ``factor-analysis``.
+        noise: ``(f,)`` variance of what the axes leave out, in squared ``units``.
         units: ``log1p_cpN``, or the units of data that are not counts.
         preset: Size of the network: cpu-xs, cpu-s, cpu-m, gpu-s, gpu-m or cluster.
         seed: Of the axes of names.
         embedding: ``(f, e)`` what is known of each feature.
-        guests: ``(p + 1, d + 1)`` center and loadings of a new feature from its part; no rows without parts.
+        guests: ``(p + 1, d + 1)`` center and loadings, times ``size``, of a new feature from its part; no rows without
+            parts.
         guest_noise: Variance of what these leave out.
         parts: Space of the parts it was fitted with; None without.
         verdict: ``kept``; mean negative log likelihoods of hidden features with and without the correction; and mean
-            squared distances to the states of the whole panel.
+            squared distances to the states of the whole panel, over all views and by the size of the panel: ``small``
+            ones hold 10 to 20 % of the features, ``medium`` ones up to 50 %.
         weights: Arrays of the network, by name; none where it was not kept.
         tokenizer: What a token is: ``programme`` or ``gene``.
     """
@@ -75,7 +80,8 @@ class ProgrammeTokens(Encoder):
     features: np.ndarray
     center: Float[np.ndarray, " f"]
     loadings: Float[np.ndarray, "f d"]
-    noise: float
+    size: Float[np.ndarray, " d"]
+    noise: Float[np.ndarray, " f"]
     units: str
     preset: str
     seed: int
@@ -100,7 +106,7 @@ class ProgrammeTokens(Encoder):
         tokenizer: str = PROGRAMME,
         recipe: Recipe | None = None,
     ) -> "ProgrammeTokens":
-        """Fit the Gaussian states in closed form, then train the correction.
+        """Fit the Gaussian states by expectation-maximization, then train the correction.
 
         Args:
             measurement: Counts, intensities, or values in any other units; ``observed`` is respected.
@@ -121,7 +127,7 @@ class ProgrammeTokens(Encoder):
             if name not in known:
                 raise UnknownNameError(what, name, known)
         units = units or profile_units(measurement)
-        center, loadings, noise = fit_linear(measurement, units, dim)
+        center, loadings, size, noise = fit_factors(measurement, units, dim)
         embedding, guests, guest_noise = (
             name_axes(measurement.features, seed),
             np.zeros((0, loadings.shape[1] + 1)),
@@ -132,11 +138,11 @@ class ProgrammeTokens(Encoder):
             if not there_f.any():
                 names = map(str, parts.entities.index)
                 raise UnknownNameError("feature", str(measurement.features[0]), names, "Parts are rows by feature.")
-            guests, error_k = from_relatives(part_fe[there_f], np.column_stack([center, loadings])[there_f])
-            embedding, guest_noise = np.hstack([embedding, part_fe]), noise + float(error_k.sum())
+            guests, error_k = from_relatives(part_fe[there_f], np.column_stack([center, loadings * size])[there_f])
+            embedding, guest_noise = np.hstack([embedding, part_fe]), float(noise[there_f].mean() + error_k.sum())
         space = None if parts is None else parts.space
         settings = (units, preset, seed, embedding, guests, guest_noise, space)
-        stem = cls(measurement.features, center, loadings, noise, *settings, {"kept": False}, tokenizer=tokenizer)
+        stem = cls(measurement.features, center, loadings, size, noise, *settings, {"kept": False}, tokenizer=tokenizer)
         return stem._corrected(measurement, recipe)
 
     def _corrected(self, measurement: Measurement, recipe: Recipe | None) -> "ProgrammeTokens":
@@ -157,7 +163,7 @@ class ProgrammeTokens(Encoder):
         return dataclasses.replace(self, verdict=verdict, weights=arrays_of(network) if verdict["kept"] else {})
 
     def _views(self, measurement: Measurement) -> Views:
-        model = (self.center, self.loadings, self.noise)
+        model = (self.center, self.loadings * self.size, self.size, self.noise)
         batch = min(_BATCH, len(measurement))
         return views_of(measurement, self.units, model, self.embedding, seed=self.seed, batch=batch)
 
@@ -182,23 +188,23 @@ class ProgrammeTokens(Encoder):
         """Everything there is to it, as settings and arrays."""
         plain = pack(dataclasses.replace(self, weights={}))
         weights = {f"{_WEIGHTS}{name}": array for name, array in self.weights.items()}
-        # Programmes go without saying: what was saved before there was a choice reads, and digests, as it did.
-        settings = dict(plain.settings)
-        if self.tokenizer == PROGRAMME:
-            del settings["tokenizer"]
-        return State(settings, {**plain.arrays, **weights})
+        return State(plain.settings, {**plain.arrays, **weights})
 
     @classmethod
     def from_state(cls, state: State) -> "ProgrammeTokens":
         """Inverse of `state`.
 
         Raises:
-            IntegrityError: The state is not one of this encoder.
+            IntegrityError: The state is not one of this encoder, or of one with a single noise for all features.
         """
+        if state.arrays.get("center", np.zeros(0)).shape != state.arrays.get("noise", np.zeros(())).shape:
+            raise IntegrityError(
+                f"{cls.name} reads a noise for each feature, and this state has none. It was written by an older "
+                "version of aivc: fit the encoder again."
+            )
         weights = {k.removeprefix(_WEIGHTS): v for k, v in state.arrays.items() if k.startswith(_WEIGHTS)}
         plain = {name: array for name, array in state.arrays.items() if not name.startswith(_WEIGHTS)}
-        settings = {"tokenizer": {"is": "value", "value": PROGRAMME}, **state.settings}
-        encoder = dataclasses.replace(super().from_state(State(settings, plain)), weights=weights)
+        encoder = dataclasses.replace(super().from_state(State(state.settings, plain)), weights=weights)
         encoder.network  # noqa: B018 - a wrong shape or a missing array is refused now, not at the first question
         return encoder
 
@@ -226,14 +232,13 @@ class ProgrammeTokens(Encoder):
         rates = measurement.units == COUNTS and log1p_target(self.units) is not None
         for where, given_nh, here, seen in blocks:
             x_nh = self._own_depth(given_nh, rows.center[here], here, seen) if rates else given_nh
-            # A feature with more noise than others counts as one with the same noise and shorter loadings.
-            weaker_h = np.sqrt(self.noise / rows.noise[here])
-            residual_nh = x_nh - rows.center[here]
-            loadings_hd = rows.loadings[here] * weaker_h[:, None]
-            mean, variance = posterior(residual_nh * weaker_h, seen, loadings_hd, self.noise)
+            residual_nh, size_h = x_nh - rows.center[here], np.sqrt(rows.noise[here])
+            # How well a cell fits is told from the features of the fit: what new ones should be is only guessed.
+            own_h, w_hd = here < len(self.features), rows.loadings[here] / size_h[:, None]
+            mean, variance = cell_posterior(residual_nh / size_h, seen, w_hd, own_h)
             if self.network is not None:
                 mean, variance = self._correct(self.network, rows, (residual_nh, here, seen), (mean, variance))
-            z_nd[where], variance_nd[where] = mean, variance
+            z_nd[where], variance_nd[where] = mean * self.size, variance * self.size**2
         return UR(z_nd, self.writes, measurement.entities, variance_nd, measurement.mass)
 
     def _own_depth(self, x_nh: np.ndarray, center: np.ndarray, here: np.ndarray, seen: np.ndarray) -> np.ndarray:
@@ -248,7 +253,7 @@ class ProgrammeTokens(Encoder):
         return np.where(own_n1 > 0, known_nh, x_nh)
 
     def _rows(self, measurement: Measurement, parts: UR | None) -> "_Rows":
-        own = _Rows(self.features, self.center, self.loadings, np.full(len(self.features), self.noise), self.embedding)
+        own = _Rows(self.features, self.center, self.loadings * self.size, self.noise, self.embedding)
         if parts is None or self.parts is None:
             return own
         self.parts.require(parts.space, self.name)
@@ -261,7 +266,7 @@ class ProgrammeTokens(Encoder):
         return _Rows(
             np.concatenate([self.features, names]),
             np.concatenate([self.center, said_gk[:, 0]]),
-            np.vstack([self.loadings, said_gk[:, 1:]]),
+            np.vstack([own.loadings, said_gk[:, 1:]]),
             np.concatenate([own.noise, np.full(len(new), self.guest_noise)]),
             np.vstack([self.embedding, np.hstack([name_axes(names, self.seed), part_ge])]),
         )
@@ -290,7 +295,7 @@ class ProgrammeTokens(Encoder):
 @final
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """Features that can be read: those of the fit, then the new ones of a panel."""
+    """Features that can be read: those of the fit, then the new ones of a panel; states have size one here."""
 
     features: np.ndarray
     center: np.ndarray

@@ -11,10 +11,13 @@ from torch import Tensor, nn
 from aivc.core.measurement import Measurement
 from aivc.core.units import COUNTS, log1p_target
 from aivc.data.normalize import normalize
-from aivc.representations.cellular.gaussian import levels, posterior, share
+from aivc.representations.cellular.factors import cell_posterior
+from aivc.representations.cellular.gaussian import levels, share
 from aivc.training.loop import Batch, Terms, rows
 
 _GROUPS, _HIGHEST, _THINNEST = 8, 0.9, 0.3
+# Shares of hidden features, and the name of the panels that are left, for each of which a correction is judged.
+_SIZES = {"large": (0.0, 0.5), "medium": (0.5, 0.8), "small": (0.8, _HIGHEST)}
 # Every held-out view of one set of cells; a step that no training reaches.
 _HELD_OUT = 2**31
 _ASKED = ("embedding", "x", "seen", "mean", "variance", "rank")
@@ -35,8 +38,9 @@ class Views:
         target: N of ``log1p_cpN`` where values are counts; None takes them as they are.
         embedding: ``(f, e)`` what is known of each feature.
         center: ``(f,)`` mean of each feature.
-        loadings: ``(f, d)`` of the Gaussian model.
-        noise: Variance of what its axes leave out.
+        loadings: ``(f, d)`` of the Gaussian model, for states of size one, as they are here.
+        size: ``(d,)`` that states have elsewhere.
+        noise: ``(f,)`` variance of what its axes leave out.
         seed: Draws cells, panels and counts.
         batch: Cells of a step.
         rank: ``(f,)`` place of each feature among their names.
@@ -48,7 +52,8 @@ class Views:
     embedding: Float[np.ndarray, "f e"]
     center: Float[np.ndarray, " f"]
     loadings: Float[np.ndarray, "f d"]
-    noise: float
+    size: Float[np.ndarray, " d"]
+    noise: Float[np.ndarray, " f"]
     seed: int
     batch: int
     rank: Int[np.ndarray, " f"]
@@ -64,16 +69,19 @@ class Views:
         return {
             "embedding": _tensor(self.embedding),
             "loadings": _tensor(self.loadings),
-            "noise": torch.tensor(self.noise, dtype=torch.float32),
+            "size": _tensor(self.size),
+            "noise": _tensor(self.noise),
             "rank": torch.from_numpy(self.rank),
         }
 
-    def view(self, cells: np.ndarray, draw: np.random.Generator) -> dict[str, Tensor]:
-        """One view of each cell, hidden and thinned as drawn."""
+    def view(
+        self, cells: np.ndarray, draw: np.random.Generator, hidden: tuple[float, float] = (0.0, _HIGHEST)
+    ) -> dict[str, Tensor]:
+        """One view of each cell, hidden and thinned as drawn; ``hidden`` bounds the share of features."""
         value_bf = self.values[cells]
         all_bf = np.broadcast_to(self.seen if self.seen.ndim == 1 else self.seen[cells], value_bf.shape)
         group_b = np.arange(len(cells)) % _GROUPS
-        seen_bf = np.stack([self.panel(draw) for _ in range(_GROUPS)])[group_b] & all_bf
+        seen_bf = np.stack([self.panel(draw, hidden) for _ in range(_GROUPS)])[group_b] & all_bf
         thin_bf = self.thinned(value_bf, draw)
         if self.target is not None:
             lost_b = (thin_bf * seen_bf).sum(axis=1) == 0
@@ -98,9 +106,9 @@ class Views:
         """Standard deviation of each feature under the Gaussian model."""
         return np.sqrt(self.noise + (self.loadings**2).sum(axis=1))
 
-    def panel(self, draw: np.random.Generator) -> Bool[np.ndarray, " f"]:
+    def panel(self, draw: np.random.Generator, hidden: tuple[float, float]) -> Bool[np.ndarray, " f"]:
         """Which features a drawn panel holds; at least one."""
-        rate, features = draw.uniform(0, _HIGHEST), len(self.embedding)
+        rate, features = draw.uniform(*hidden), len(self.embedding)
         if draw.random() < 0.5:
             order_f = draw.random(features)
         else:
@@ -123,20 +131,21 @@ class Views:
         return np.where(seen_bf, x_bf - self.center, 0.0)
 
     def stem(self, residual_bf: np.ndarray, seen_bf: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Gaussian posterior; cells of one panel share the work."""
+        """Posterior of factor analysis; cells of one panel share the work."""
+        size_f = np.sqrt(self.noise)
+        part_bf, w_fd = residual_bf / size_f, self.loadings / size_f[:, None]
         mean_bd, variance_bd = np.empty((2, len(residual_bf), self.loadings.shape[1]))
         panels, which_b = np.unique(np.packbits(seen_bf, axis=1), axis=0, return_inverse=True)
         for panel in range(len(panels)):
             mine_b = which_b.ravel() == panel
-            seen_f = seen_bf[mine_b][0]
-            mean_bd[mine_b], variance_bd[mine_b] = posterior(residual_bf[mine_b], seen_f, self.loadings, self.noise)
+            mean_bd[mine_b], variance_bd[mine_b] = cell_posterior(part_bf[mine_b], seen_bf[mine_b][0], w_fd)
         return mean_bd, variance_bd
 
 
 def views_of(
     measurement: Measurement,
     units: str,
-    model: tuple[np.ndarray, np.ndarray, float],
+    model: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     embedding: np.ndarray,
     *,
     seed: int,
@@ -147,7 +156,7 @@ def views_of(
     Args:
         measurement: Training cells.
         units: Units of the model.
-        model: Its center, loadings and noise.
+        model: Its center, loadings for states of size one, size of states, and noise.
         embedding: ``(f, e)`` what is known of each feature.
         seed: Draws everything.
         batch: Cells of a step.
@@ -190,8 +199,9 @@ class HeldOut:
     """Hidden features of cells that no step saw: how well are they foretold, with and without the correction?"""
 
     def __init__(self, views: Views) -> None:
-        draw = np.random.default_rng((views.seed, _HELD_OUT))
-        self.batch = {**views.view(np.arange(len(views.values)), draw), **views.fixed()}
+        draw, cells = np.random.default_rng((views.seed, _HELD_OUT)), np.arange(len(views.values))
+        self.batch = {**views.view(cells, draw), **views.fixed()}
+        self.sizes = {name: {**views.view(cells, draw, hidden), **views.fixed()} for name, hidden in _SIZES.items()}
         self.count_b = self.batch["hidden"].sum(dim=1)
         self.stem_b = self.per_cell(self.batch["mean"], self.batch["variance"])
 
@@ -199,40 +209,53 @@ class HeldOut:
         """``(b,)`` mean surprise of each cell's hidden features."""
         return surprise(mean_bd, variance_bd, self.batch).sum(dim=1) / self.count_b.clamp_min(1)
 
-    def states(self, model: nn.Module) -> tuple[Tensor, Tensor]:
-        """Corrected mean and variance of each cell's state."""
-        device = next(model.parameters()).device
-        asked = [self.batch[name].to(device) for name in _ASKED]
-        with torch.no_grad():
-            mean_bd, variance_bd = model(*asked)
-        return mean_bd.cpu(), variance_bd.cpu()
-
     def score(self, model: nn.Module) -> float:
         """Mean surprise; lower is better."""
-        return float(self.per_cell(*self.states(model)).mean())
+        return float(self.per_cell(*states(model, self.batch)).mean())
 
     def verdict(self, model: nn.Module) -> dict[str, float | bool]:
         """Whether the correction is better than the Gaussian stem, by more than two standard errors over cells.
 
         It has to foretell hidden features better, and to bring the states nearer to those of the whole panel: what
-        helps the one can harm the other, and users read states.
+        helps the one can harm the other, and users read states. On panels of any size, small ones above all, states
+        must lie no further off than those of the stem, so that a gain on large panels pays for no loss elsewhere.
         """
-        mean_bd, variance_bd = self.states(model.eval())
-        before_b, after_b = (((self.batch["aim"] - z_bd) ** 2).mean(dim=1) for z_bd in (self.batch["mean"], mean_bd))
-        gains = (self.stem_b - self.per_cell(mean_bd, variance_bd), before_b - after_b)
+        said = states(model.eval(), self.batch)
+        before_b, after_b = distances(self.batch, self.batch["mean"]), distances(self.batch, said[0])
+        gains = (self.stem_b - self.per_cell(*said), before_b - after_b)
         gain, nearer = (float(gain_b.mean()) for gain_b in gains)
         error, blur = (float(gain_b.std()) / len(gain_b) ** 0.5 for gain_b in gains)
+        by_size = {
+            name: [float(distances(batch, z_bd).mean()) for z_bd in (batch["mean"], states(model, batch)[0])]
+            for name, batch in self.sizes.items()
+        }
         stem, apart = float(self.stem_b.mean()), float(before_b.mean())
+        everywhere = all(corrected <= own for own, corrected in by_size.values())
         return {
-            "kept": gain > 2 * error and nearer > 2 * blur,
+            "kept": gain > 2 * error and nearer > 2 * blur and everywhere,
             "stem": stem,
             "corrected": stem - gain,
             "error": error,
             "stem_distance": apart,
             "corrected_distance": apart - nearer,
             "distance_error": blur,
+            **{f"stem_distance_{name}": own for name, (own, _) in by_size.items()},
+            **{f"corrected_distance_{name}": corrected for name, (_, corrected) in by_size.items()},
             "cells": len(gains[0]),
         }
+
+
+def states(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Corrected mean and variance of each cell's state."""
+    device = next(model.parameters()).device
+    with torch.no_grad():
+        mean_bd, variance_bd = model(*(batch[name].to(device) for name in _ASKED))
+    return mean_bd.cpu(), variance_bd.cpu()
+
+
+def distances(batch: Batch, mean_bd: Tensor) -> Tensor:
+    """``(b,)`` mean squared distance of each state to that of the whole panel, as users read states."""
+    return (((batch["aim"] - mean_bd) * batch["size"]) ** 2).mean(dim=1)
 
 
 def _tensor(array: np.ndarray) -> Tensor:

@@ -8,9 +8,9 @@ from jaxtyping import Float, Int
 
 from aivc.core.contracts import Encoder
 from aivc.core.measurement import Measurement
+from aivc.core.registry import ENCODERS
 from aivc.core.scale import Scale
 from aivc.core.ur import UR
-from aivc.representations.cellular.factor_analysis import FactorAnalysis
 from aivc.representations.cellular.technical_shifts import Shifts, fit_shifts
 
 _FEWEST, _CLUSTERS, _JUDGED = 20, (1, 8, 16), 3000
@@ -31,7 +31,8 @@ class FactorAnalysisBatches(Encoder):
     their variance is technical, and its own variance says that the shift is unknown.
 
     Attributes:
-        base: The encoder of states, shift included.
+        base: ``factor-analysis``, which encodes states with their shift.
+        size: ``(d,)`` standard deviation of its states a priori.
         batches: ``(B,)`` names of the batches whose shift is known.
         axes: ``(d, t)`` technical axes.
         overall: ``(B, t)`` shift of each batch.
@@ -46,7 +47,8 @@ class FactorAnalysisBatches(Encoder):
 
     name: ClassVar[str] = "factor-analysis-batches"
     scale: ClassVar[Scale] = Scale.CELLULAR
-    base: FactorAnalysis
+    base: Encoder
+    size: Float[np.ndarray, " d"]
     batches: np.ndarray
     axes: Float[np.ndarray, "d t"]
     overall: Float[np.ndarray, "B t"]
@@ -70,8 +72,8 @@ class FactorAnalysisBatches(Encoder):
         """Fit on training entities: the states in closed form, then the shifts.
 
         Args:
-            measurement: As for ``factor-analysis``; batches are in the column ``batch``. Those of fewer than 20 cells count as
-                never seen.
+            measurement: As for ``factor-analysis``; batches are in the column ``batch``. Those of fewer than 20 cells
+                count as never seen.
             dim: Number of axes; at most one less than features and entities.
             seed: Draws the cells that shifts are estimated and judged on, and the starts of clusters.
             units: Units to work in; None means ``log1p_cpN``, N the median total of these cells.
@@ -79,7 +81,7 @@ class FactorAnalysisBatches(Encoder):
         Raises:
             DataError: A cell without counts.
         """
-        base = FactorAnalysis.fit(measurement, dim=dim, units=units)
+        base = ENCODERS.load("factor-analysis").fit(measurement, dim=dim, units=units)
         told = _batches(measurement)
         known, count = np.unique(told[told != ""], return_counts=True)
         batches = known[count >= _FEWEST]
@@ -91,8 +93,8 @@ class FactorAnalysisBatches(Encoder):
             shifts = _chosen(ur.values, np.sqrt(np.asarray(ur.variance)), code_n, seed)
         if shifts is None:
             batches, shifts = known[:0], _none(base.dim)
-        gain, unknown = _expected(shifts, base)
-        return cls(base, batches.astype(object), *shifts, gain, unknown)
+        gain, unknown = _expected(shifts, base.size)
+        return cls(base, base.size, batches.astype(object), *shifts, gain, unknown)
 
     @property
     def dim(self) -> int:
@@ -115,8 +117,8 @@ class FactorAnalysisBatches(Encoder):
 
     def _shift(self, y_nd: np.ndarray, variance_nd: np.ndarray, told: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         # A state read from few features is drawn to the prior's mean, and so is the shift in it.
-        known_nd = 1 - variance_nd / self.base.size**2
-        known_nd = np.minimum(known_nd / np.maximum(1 - _certain(self.base), 1e-12), 1.0)
+        known_nd = 1 - variance_nd / self.size**2
+        known_nd = np.minimum(known_nd / np.maximum(1 - _certain(self.size), 1e-12), 1.0)
         shift_nd = y_nd @ self.axes @ self.gain.T @ self.axes.T
         doubt_nd = known_nd**2 * (self.unknown @ (self.axes**2).T)
         shifts = Shifts(self.axes, self.overall, self.local, self.centers, self.width, self.doubt, self.spread)
@@ -135,9 +137,9 @@ def _batches(measurement: Measurement) -> np.ndarray:
     return np.where(column.isna(), "", column.astype(str)).astype(object)
 
 
-def _certain(base: FactorAnalysis) -> np.ndarray:
+def _certain(size_d: np.ndarray) -> np.ndarray:
     """``(d,)`` share of the prior variance that is left where every feature is observed, and fits as usual."""
-    return np.asarray(1 / (1 + base.size**2))
+    return np.asarray(1 / (1 + size_d**2))
 
 
 def _none(dim: int) -> Shifts:
@@ -145,11 +147,11 @@ def _none(dim: int) -> Shifts:
     return Shifts(np.zeros((dim, 0)), empty[:0], np.zeros((1, 0, 0)), np.zeros((1, dim)), 1.0, empty, np.zeros(0))
 
 
-def _expected(shifts: Shifts, base: FactorAnalysis) -> tuple[np.ndarray, np.ndarray]:
+def _expected(shifts: Shifts, size_d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What a state says of the shift of a batch never seen: both parts are normal, of the variances found."""
     if not shifts.axes.shape[1]:
         return np.zeros((0, 0)), np.zeros(0)
-    whole_tt = shifts.axes.T @ np.diag(base.size**2) @ shifts.axes
+    whole_tt = shifts.axes.T @ np.diag(size_d**2) @ shifts.axes
     shift_kbt = shifts.overall + shifts.local
     technical_tt = np.einsum("kbt,kbu->tu", shift_kbt, shift_kbt) / shift_kbt[..., 0].size
     gain_tt = technical_tt @ np.linalg.inv(whole_tt + technical_tt)
