@@ -8,6 +8,7 @@ from aivc.cli.console import perform, refuse
 from aivc.cli.data import add as add_data
 from aivc.cli.embed import add as add_embed
 from aivc.cli.evaluate import add as add_evaluate
+from aivc.cli.explain import add as add_explain
 from aivc.cli.grammar import Commands, Parser, UsageError
 from aivc.cli.overview import Version
 from aivc.cli.overview import add as add_overview
@@ -36,6 +37,7 @@ def parser() -> Parser:
         add_data,
         add_cells,
         add_embed,
+        add_explain,
         add_screens,
         add_evaluate,
         add_score,

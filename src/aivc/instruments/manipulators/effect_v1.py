@@ -9,6 +9,7 @@ from zlib import crc32
 import numpy as np
 from jaxtyping import Float, Int
 
+from aivc.core.attribution import Attributable, Piece
 from aivc.core.contracts import Manipulator
 from aivc.core.effects import Effects, effects
 from aivc.core.perturbation import Perturbation
@@ -201,6 +202,48 @@ class EffectV1(Manipulator):
             evidence = "relatives" if informed_p[0] > 0 else "mean"
             return Told(default_d + deviation_pd[0], variance_pd[0], verdict, evidence)
         return Told(default_d, self.spread, Applicability.OUT, "mean")
+
+    def attribute(self, perturbation: Perturbation, context: str = "") -> list[Piece]:
+        """What `tell` adds up, piece by piece."""
+        text, told = str(perturbation), self.tell(perturbation, context)
+        place = self.contexts.index(context) if context in self.contexts else -1
+        default_d = self.defaults[place] if place >= 0 else self.default
+        base = Piece("mean effect", context or "all contexts", "", 1.0, default_d)
+        if told.evidence == "measured":
+            return [base, Piece("measured", text, context, 1.0, told.shift - default_d)]
+        if told.evidence == "elsewhere":
+            rows = self._rows[text]
+            share_r = self.cells[rows] / self.cells[rows].sum()
+            parts_rd = self._elsewhere.say(
+                share_r[:, None] * self.deviations[rows], np.full(len(rows), len(rows) + 0.0), place
+            )
+            told_r = zip(rows, share_r, parts_rd, strict=True)
+            pieces = [Piece("elsewhere", text, self.contexts[self.places[r]], float(w), part) for r, w, part in told_r]
+            return [base, *pieces]
+        if told.evidence == "dose":
+            doses = self._doses[_without_dose(perturbation)]
+            near = doses[nearest(np.array([dose for dose, _ in doses]), perturbation.agents[0].dose or 1.0)][1]
+            pieces = self.attribute(Perturbation.parse(near), context)
+            whole_d = np.sum([piece.shift for piece in pieces], axis=0)
+            return [
+                piece.times(float(told.shift @ whole_d / max(float(whole_d @ whole_d), 1e-300))) for piece in pieces
+            ]
+        if told.evidence == "parts":
+            return self._attribute_sum(perturbation, context, told)
+        for relatives in self.relatives:
+            if isinstance(relatives, Attributable):
+                return [base, *relatives.attribute(perturbation, context)[1:]]
+        return [base, Piece("relative", text, "", 1.0, told.shift - default_d)] if self.relatives else [base]
+
+    def _attribute_sum(self, perturbation: Perturbation, context: str, told: Told) -> list[Piece]:
+        pieces = []
+        for agent, part in zip(perturbation.agents, perturbation.parts(), strict=True):
+            if str(agent) in self._agents:
+                pieces.append(Piece("part", str(agent), "", 1.0, self.vectors[self._agents[str(agent)]]))
+            else:
+                pieces += self.attribute(part, context)
+        left_d = told.shift - np.sum([piece.shift for piece in pieces], axis=0)
+        return [*pieces, Piece("correction", "other combinations", "", 1.0, left_d)] if len(self.agents) else pieces
 
     def effects(
         self, perturbations: Sequence[Perturbation], contexts: Sequence[str]

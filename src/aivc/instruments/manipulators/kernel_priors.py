@@ -9,6 +9,7 @@ from zlib import crc32
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from aivc.core.attribution import Piece
 from aivc.core.contracts import Manipulator
 from aivc.core.effects import Effects, effects
 from aivc.core.errors import DataError
@@ -34,18 +35,19 @@ class KernelPriors(Manipulator):
     """Gaussian process from molecular likeness to the deviation from the mean effect, in closed form.
 
     How like two perturbations are is, for each block of the molecular UR, the mean of ``exp((cosine - 1) / length)``
-    over four lengths, and the mean of that over blocks, where a block that does not know one of the two adds nothing: effects are sums of what each
-    block can tell, and little is expected of a gene of which little is known. The mean effect is estimated
-    along with the rest by generalized least squares: perturbations that resemble each other share their say in it. The
-    share of the variance of effects that relatives may explain has the smallest error on training perturbations left
-    out with all their doses and kinds, and is the one nearest to a half among those that these cannot tell from it;
-    where none helps, the answer is the mean effect. A perturbation of training is looked up.
+    over four lengths, and the mean of that over blocks, where a block that does not know one of the two adds nothing:
+    effects are sums of what each block can tell, and little is expected of a gene of which little is known. The mean
+    effect is estimated along with the rest by generalized least squares: perturbations that resemble each other share
+    their say in it. The share of the variance of effects that relatives may explain has the smallest error on training
+    perturbations left out with all their doses and kinds, and is the one nearest to a half among those that these
+    cannot tell from it; where none helps, the answer is the mean effect. A perturbation of training is looked up.
 
     Attributes:
         reads: Space it was fitted on.
         names: ``g`` names with a prior.
         priors: ``(g, m)`` molecular states.
         covered: ``(g, b)`` which block knows which name.
+        blocks: ``b`` names of blocks.
         ends: ``(b,)`` where the axes of each block end.
         perturbations: ``p`` texts seen in training.
         deviations: ``(p, d)`` their measured deviations from the mean effect of their contexts.
@@ -70,6 +72,7 @@ class KernelPriors(Manipulator):
     names: tuple[str, ...]
     priors: Float[np.ndarray, "g m"]
     covered: Bool[np.ndarray, "g b"]
+    blocks: tuple[str, ...]
     ends: Int[np.ndarray, " b"]
     perturbations: tuple[str, ...]
     deviations: Float[np.ndarray, "p d"]
@@ -129,6 +132,7 @@ class KernelPriors(Manipulator):
             names,
             np.asarray(parts.values, dtype=np.float64),
             covered,
+            tuple(axes),
             np.array([where.stop for where in slices]),
             texts,
             seen.shifts,
@@ -176,6 +180,28 @@ class KernelPriors(Manipulator):
         agents_p = np.array([max(len(each.agents), 1) for each in perturbations], dtype=float)
         deviation_pd = self.middle + self.share * like_pq @ self.weights
         return deviation_pd, np.outer((1 - explained_p) * agents_p, self.variance), explained_p
+
+    def attribute(self, perturbation: Perturbation, context: str = "") -> list[Piece]:
+        """The mean effect, and by block what each perturbation of training adds; of one that was seen, what it did."""
+        table = dict(zip(self.contexts, self.defaults, strict=True))
+        base = Piece("mean effect", context or "all contexts", "", 1.0, table.get(context, self.default))
+        text = str(perturbation)
+        if text in self.perturbations:
+            return [base, Piece("measured", text, "", 1.0, self.deviations[self.perturbations.index(text)])]
+        # The estimated mean belongs to all; every piece is a weight times how a perturbation differed from it.
+        found = [base, Piece("mean effect", "relatives counted once", "", 1.0, self.middle)]
+        place_pm, known_pb = _unit_places([perturbation], self._index, self.priors, self.covered, self._slices)
+        left_qd = self.deviations[self.learned] - self.middle
+        for block in range(len(self._slices)):
+            only = np.arange(len(self._slices)) == block
+            like_1q = _kernel(place_pm, known_pb & only, self.places, self.known, self._slices)
+            weight_q = self.share * like_1q[0] @ self.inverse
+            found += [
+                Piece("relative", self.perturbations[row], self.blocks[block], float(weight), weight * left_d)
+                for row, weight, left_d in zip(self.learned, weight_q, left_qd, strict=True)
+                if weight
+            ]
+        return found
 
     def likeness(self, perturbations: Sequence[Perturbation]) -> Float[np.ndarray, "p q"]:
         """How like each is to those of training that relatives are sought among: 0 to 1."""

@@ -1,0 +1,39 @@
+"""What a prediction is made of: pieces that add up to it."""
+
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+from aivc.core.perturbation import Perturbation
+
+
+class Piece(NamedTuple):
+    """One piece of a predicted shift.
+
+    Attributes:
+        source: Kind of evidence: ``mean effect``, ``measured``, ``elsewhere``, ``relative``, ``part`` or
+            ``correction``.
+        name: Which perturbation, context or agent it is from.
+        detail: By which knowledge, such as the block of the molecular UR; may be empty.
+        weight: How much of what that one did is taken over; 1 where all of it is.
+        shift: ``(d,)`` the piece itself. The pieces of a prediction add up to its expected shift, exactly.
+    """
+
+    source: str
+    name: str
+    detail: str
+    weight: float
+    shift: np.ndarray
+
+    def times(self, factor: float) -> "Piece":
+        """The piece of a prediction that is so many times as large."""
+        return self._replace(weight=factor * self.weight, shift=factor * self.shift)
+
+
+@runtime_checkable
+class Attributable(Protocol):
+    """A manipulator that can say what its predictions are made of."""
+
+    def attribute(self, perturbation: Perturbation, context: str = "") -> list[Piece]:
+        """Pieces that add up to the shift it expects in a context."""
+        ...

@@ -1,0 +1,1 @@
+"""Why: what a prediction is made of, down to perturbations, knowledge, genes and pathways."""

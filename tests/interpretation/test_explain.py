@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+from aivc.core.errors import DataError, UnknownNameError
+from aivc.core.perturbation import Perturbation
+from aivc.data.synthetic import synthetic_screen
+from aivc.experiments.fit import fit
+from aivc.experiments.foretell import foretell
+from aivc.experiments.groundwork import Recipe
+from aivc.interpretation.explain import explain
+
+QUICK = Recipe(dim=6, members=2, inner_folds=2)
+
+
+@pytest.fixture(scope="module")
+def screen():
+    return synthetic_screen(perturbations=14, features=60, cells=25, controls=60, contexts=2, prior_noise=0.05, seed=1)
+
+
+@pytest.fixture(scope="module")
+def cell(screen):
+    cells, truth = screen
+    keep = ~((cells.perturbations == "ko:G0003") | ((cells.perturbations == "ko:G0005") & (cells.contexts == "c0")))
+    return fit(cells.take(keep), "effect.v1", parts=truth.priors, recipe=QUICK)
+
+
+@pytest.fixture(scope="module")
+def context(cell):
+    return sorted(cell.starts)[0]
+
+
+def asks(screen, cell, context):
+    """A perturbation of each kind of evidence."""
+    cells, _ = screen
+    seen = sorted(set(cells.perturbations.astype(str)) - {"control"})
+    measured = next(text for text in seen if ((cells.perturbations == text) & (cells.contexts == context)).any())
+    unseen = sorted(set(seen) - set(cell.card["perturbations"]))
+    return {"measured": measured, "parts": f"{measured} + {seen[-1]}", **({"relative": unseen[0]} if unseen else {})}
+
+
+def test_pieces_add_up_to_the_prediction(screen, cell, context):
+    for text in asks(screen, cell, context).values():
+        said = explain(cell, text, context)
+        assert said.pieces["share"].sum() == pytest.approx(1.0)
+        assert said.sources["share"].sum() == pytest.approx(1.0)
+        whole = foretell(cell, cell.start(context), Perturbation.parse(text))
+        order = np.argsort(-np.abs(whole.effect), kind="stable")[: len(said.genes)]
+        np.testing.assert_allclose(said.genes["effect"], whole.effect[order])
+
+
+def test_the_evidence_is_named(screen, cell, context):
+    asked = asks(screen, cell, context)
+    assert set(explain(cell, asked["measured"], context).sources["source"]) == {"mean effect", "measured"}
+    parts = explain(cell, asked["parts"], context)
+    assert {"mean effect", "measured"} <= set(parts.sources["source"])
+    assert "relative" in asked, "the screen of this test leaves one perturbation out"
+    relative = explain(cell, asked["relative"], context)
+    assert "relative" in set(relative.sources["source"])
+    names = set(relative.pieces.loc[relative.pieces["source"] == "relative", "name"])
+    assert names <= set(cell.card["perturbations"])
+
+
+def test_genes_come_with_intervals_and_what_carried_them(screen, cell, context):
+    said = explain(cell, asks(screen, cell, context)["measured"], context, top=5)
+    assert len(said.genes) == 5
+    assert (said.genes["low"] <= said.genes["effect"]).all()
+    assert (said.genes["high"] >= said.genes["effect"]).all()
+    assert said.genes["carried_by"].str.contains("measured|mean effect").all()
+
+
+def test_pathways_of_what_rises_and_falls(screen, cell, context):
+    text = asks(screen, cell, context)["measured"]
+    whole = foretell(cell, cell.start(context), Perturbation.parse(text))
+    features = whole.prediction.draws[0].features.astype(str)
+    risen = features[np.argsort(-whole.effect)[:6]]
+    sets = {"mine": frozenset(risen), "other": frozenset(features[:10])}
+    table = explain(cell, text, context, top=6, sets=sets).pathways
+    assert (table.loc[0, "set"], table.loc[0, "direction"]) == ("mine", "up")
+    assert table.loc[0, "q"] < 0.01
+
+
+def test_what_cannot_be_explained_is_refused(screen, cell, context):
+    with pytest.raises(DataError, match="Control changes nothing"):
+        explain(cell, "control", context)
+    with pytest.raises(UnknownNameError):
+        explain(cell, "ko:G0001", "nowhere")
+    plain = fit(screen[0], "mean-effect", recipe=QUICK)
+    with pytest.raises(DataError, match=r"Fit the cell with effect\.v1"):
+        explain(plain, "ko:G0001", context)
