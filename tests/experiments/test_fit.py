@@ -3,13 +3,14 @@ import json
 import numpy as np
 import pytest
 
+from aivc.core.effects import effects
 from aivc.core.errors import ControlError, UnknownNameError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.registry import MANIPULATORS
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.synthetic import synthetic_screen
-from aivc.experiments.fit import assemble, fit
+from aivc.experiments.fit import _SHUFFLES, assemble, fit
 from aivc.experiments.foretell import foretell
 from aivc.experiments.groundwork import Recipe, groundwork
 from aivc.experiments.summary import summarize
@@ -135,3 +136,35 @@ def test_effect_tables_are_fitted_too():
     free = truth.effects[3] != -2.0  # its own reading is the intervention, not a response
     assert np.corrcoef(said.mean[free], truth.effects[3][free])[0, 1] > 0.9
     assert said.profile_units == "zscore"
+
+
+@pytest.mark.parametrize("shuffled", ["perturbation", "context"])
+def test_single_cells_are_shuffled_with_their_means(screen, shuffled):
+    ground = groundwork(summarize(screen[0]), Recipe(dim=4, members=0, inner_folds=0))
+    shuffle = _SHUFFLES[shuffled](ground.states, 0)
+    cells, states = shuffle(ground.population), shuffle(ground.states)
+    measured, told = effects(cells), effects(states)
+    assert (measured.perturbations == told.perturbations).all()
+    assert (measured.contexts == told.contexts).all()
+    # Batches weigh a little otherwise among cells, and nothing else differs.
+    np.testing.assert_allclose(measured.shifts, told.shifts, atol=0.05 * np.abs(told.shifts).max())
+    changed = cells.entities[shuffled] != ground.population.entities[shuffled]
+    assert 0.3 < changed[cells.perturbations != CONTROL].mean() <= 1
+    assert not changed[cells.perturbations == CONTROL].any()
+
+
+def test_calibration_asks_for_means_and_takes_no_steps(screen, monkeypatch):
+    asked = []
+    part = MANIPULATORS.load("flow.v1")
+    real = part.fit.__func__
+
+    def fit_noted(cls, ur, *, steps=None, cells, **given):
+        asked.append((steps, len(cells)))
+        return real(cls, ur, steps=steps, cells=cells, **given)
+
+    monkeypatch.setattr(part, "fit", classmethod(fit_noted))
+    cells, truth = screen
+    ground = groundwork(summarize(cells), Recipe(dim=4, members=4, inner_folds=2))
+    assemble(ground, "flow.v1", parts=truth.priors, settings={"steps": 1})
+    assert [steps for steps, _ in asked] == [1, 0, 0]
+    assert asked[0][1] == len(cells) > max(count for _, count in asked[1:])

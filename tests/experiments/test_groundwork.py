@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aivc.core.errors import ControlError, UnitsError
+from aivc.core.errors import ControlError, DataError, UnitsError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.data.normalize import normalize
@@ -117,3 +117,43 @@ def test_wide_data_are_fitted_on_fewer_cells(screen, monkeypatch):
     # A mean over sixty cells is another than that over all of them.
     assert not np.allclose(few.center, every.center)
     np.testing.assert_allclose(few.center, every.center, atol=0.5)
+
+
+def test_single_cells_have_the_mean_of_all_cells_and_are_not_encoded_before_they_are_asked_for(screen):
+    ground = groundwork(summarize(screen), QUICK)
+    assert "population" not in vars(ground)
+    cells = ground.population
+    assert ground.population is cells
+    assert set(cells.entities.index) == set(screen.entities.index)
+    for text in (CONTROL, "ko:G0003"):
+        ours, means = (ur.take((ur.perturbations == text) & (ur.contexts == "line2")) for ur in (cells, ground.states))
+        batches = ours.entities["batch"].value_counts()
+        per_batch = means.entities.reset_index(drop=True).groupby("batch").indices
+        wanted = sum(count * means.take(per_batch[name]).mean for name, count in batches.items()) / len(ours)
+        np.testing.assert_allclose(ours.mean, wanted, atol=1e-9)
+        assert ours.values.std(axis=0).min() > 0
+
+
+def test_single_cells_lack_the_drop_of_the_target_itself(screen):
+    ground = groundwork(summarize(screen), QUICK)
+    row = ground.population.perturbations == "ko:G0003"
+    raw = ground.encoder.encode(screen)
+    moved = ground.population.take(row).mean - raw.take(raw.perturbations == "ko:G0003").mean
+    control = ground.population.take(ground.population.perturbations == CONTROL).mean
+    still = control - raw.take(raw.perturbations == CONTROL).mean
+    assert np.linalg.norm(still) < 1e-4 < np.linalg.norm(moved)
+
+
+def test_the_single_cells_of_an_inner_fold_hold_nothing_of_what_it_leaves_out(ground):
+    for inner, part in ground.inner:
+        assert not {text for _, text in part} & set(inner.population.perturbations)
+        assert inner.population.space == inner.encoder.writes
+        assert inner.sample is ground.sample
+
+
+def test_a_table_of_effects_has_no_single_cells(screen):
+    profiles = summarize(screen).profiles
+    table = profiles.replace(values=profiles.dense() - 1.0, units="log2fc")
+    ground = groundwork(summarize(table.take(table.perturbations != CONTROL)), QUICK)
+    with pytest.raises(DataError, match=r"effects in log2fc. Choose effect.v1, or another method of mean effects"):
+        _ = ground.population

@@ -109,3 +109,13 @@ def test_an_ensemble_alone_is_overconfident():
             effect = profile[text] - profile[CONTROL]
             covered.append(((effect >= low) & (effect <= high)).mean())
     assert np.mean(covered) < 0.8
+
+
+def test_what_states_its_own_spread_is_not_refitted(states):
+    ur, truth = states
+    part = Ensemble.fit(ur, manipulator="flow.v1", parts=truth.priors, members=6, settings={"steps": 0})
+    assert part.members == ()
+    start, asked = ur.take(ur.perturbations == CONTROL), Perturbation.parse("ko:G0030")
+    ours, theirs = part.manipulate(start, asked), part.center.manipulate(start, asked)
+    np.testing.assert_array_equal(ours.profiles, theirs.profiles)
+    assert ours.spread.max() > 0

@@ -2,7 +2,9 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -126,10 +128,20 @@ class Manipulator(Part):
     Attributes:
         reads: Space it was fitted on.
         needs_parts: Whether ``fit`` cannot do without ``parts``, so that they are fetched, or missed, before any work.
+        uses_parts: Whether ``fit`` does better with ``parts``, so that they are fetched where they can be had.
+        needs_cells: Whether ``fit`` takes states of single cells, controls among them, as ``cells`` beside the mean
+            states.
+        resampled: Whether an ensemble refits it on subsets of the perturbations; not where it states its own spread.
+        for_means: Settings of ``fit`` that leave the means of its answers as they are and take less time: calibration
+            asks for means alone.
     """
 
     group: ClassVar[str] = "manipulators"
     needs_parts: ClassVar[bool] = False
+    uses_parts: ClassVar[bool] = False
+    needs_cells: ClassVar[bool] = False
+    resampled: ClassVar[bool] = True
+    for_means: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     reads: Space
 
     @classmethod

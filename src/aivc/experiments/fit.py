@@ -1,6 +1,7 @@
 """From a screen to a virtual cell that can be asked, saved and shared."""
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import HeldOut
 from aivc.core.provenance import Provenance
-from aivc.core.registry import WRAPPERS
+from aivc.core.registry import MANIPULATORS, WRAPPERS
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.split import CONTROL_TRAIN, TRAIN, Split
@@ -94,10 +95,12 @@ def assemble(
 
     Raises:
         UnknownNameError: No such manipulator.
+        DataError: It learns from single cells, and the training set is a table of effects.
     """
-    given = (manipulator, parts, dict(settings or {}), shuffled)
-    fitted, decoder = _fit(ground, *given), ground.decoder
-    held_out = [each for inner, keys in ground.inner for each in _foretell(inner, _fit(inner, *given), ground, keys)]
+    fitted, decoder = _fit(ground, manipulator, parts, settings or {}, shuffled), ground.decoder
+    quick = {**(settings or {}), **MANIPULATORS.load(manipulator).for_means}
+    refits = ((inner, keys, _fit(inner, manipulator, parts, quick, shuffled)) for inner, keys in ground.inner)
+    held_out = [each for inner, keys, refit in refits for each in _foretell(inner, refit, ground, keys)]
     if len(held_out) > 1:
         conformal = WRAPPERS.load("conformal")
         decoder = conformal.fit(
@@ -119,15 +122,17 @@ def _fit(
 ) -> Manipulator:
     recipe = ground.recipe
     states = ground.states
-    if shuffled == "perturbation":
-        states = _shuffle_perturbations(states, recipe.seed)
-    if shuffled == "context":
-        states = _shuffle_contexts(states, recipe.seed)
+    cells = ground.population if MANIPULATORS.load(name).needs_cells else None
+    if shuffled in _SHUFFLES:
+        shuffle = _SHUFFLES[shuffled](states, recipe.seed)
+        states, cells = shuffle(states), None if cells is None else shuffle(cells)
     if shuffled == "priors" and parts is not None:
         # Every target keeps some target's knowledge, so that it is no less known, only wrongly.
         order = np.random.default_rng(recipe.seed).permutation(len(parts))
         parts = UR(parts.values[order], parts.space, parts.entities, parts.variance, parts.mass)
     ensemble = WRAPPERS.load("ensemble")
+    if cells is not None:
+        settings = {**settings, "cells": cells}
     fitted = ensemble.fit(
         states, parts=parts, seed=recipe.seed, manipulator=name, members=recipe.members, settings=settings
     )
@@ -135,16 +140,20 @@ def _fit(
     return fitted
 
 
-def _shuffle_perturbations(states: UR, seed: int) -> UR:
-    """Permute which perturbation did what, keeping each one's batches together."""
+def _shuffle_perturbations(states: UR, seed: int) -> Callable[[UR], UR]:
+    """Permute which perturbation did what, keeping each one's batches and cells together."""
     texts = np.unique(states.perturbations.astype(str))
     texts = texts[texts != CONTROL]
     other = dict(zip(texts, np.random.default_rng(seed).permutation(texts), strict=True))
-    swapped = [str(other.get(str(text), CONTROL)) for text in states.perturbations]
-    return UR(states.values, states.space, states.entities.assign(perturbation=swapped), states.variance, states.mass)
+
+    def shuffle(ur: UR) -> UR:
+        swapped = [str(other.get(str(text), CONTROL)) for text in ur.perturbations]
+        return dataclasses.replace(ur, entities=ur.entities.assign(perturbation=swapped))
+
+    return shuffle
 
 
-def _shuffle_contexts(states: UR, seed: int) -> UR:
+def _shuffle_contexts(states: UR, seed: int) -> Callable[[UR], UR]:
     """Permute in which context each effect was seen: states move with their effect to the other context's control."""
     contexts, texts = states.contexts.astype(str), states.perturbations.astype(str)
     names, rng = np.unique(contexts), np.random.default_rng(seed)
@@ -153,17 +162,25 @@ def _shuffle_contexts(states: UR, seed: int) -> UR:
         for name in names
         if (rows := (contexts == name) & (texts == CONTROL)).any()
     }
-    values, moved = np.array(states.values, dtype=float), contexts.astype(object)
+    targets: dict[tuple[str, str], str] = {}
     for text in sorted(set(texts) - {CONTROL}):
-        rows = np.flatnonzero(texts == text)
-        here = sorted(set(contexts[rows]) & set(control))
-        other = dict(zip(here, rng.permutation(here), strict=True))
-        for row in rows:
-            target = str(other.get(contexts[row], contexts[row]))
-            if target != contexts[row]:
-                values[row] += control[target] - control[contexts[row]]
+        here = sorted(set(contexts[texts == text]) & set(control))
+        swapped = zip(here, rng.permutation(here), strict=True)
+        targets.update({(text, one): str(other) for one, other in swapped if one != other})
+
+    def shuffle(ur: UR) -> UR:
+        values, moved = np.array(ur.values, dtype=float), ur.contexts.astype(object)
+        pairs = zip(ur.perturbations.astype(str), ur.contexts.astype(str), strict=True)
+        for row, (text, context) in enumerate(pairs):
+            if target := targets.get((text, context)):
+                values[row] += control[target] - control[context]
                 moved[row] = target
-    return UR(values, states.space, states.entities.assign(context=moved), states.variance, states.mass)
+        return dataclasses.replace(ur, values=values, entities=ur.entities.assign(context=moved))
+
+    return shuffle
+
+
+_SHUFFLES = {"perturbation": _shuffle_perturbations, "context": _shuffle_contexts}
 
 
 def _foretell(

@@ -3,12 +3,14 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 import numpy as np
+import pandas as pd
 
 from aivc.core.contracts import Decoder, Encoder
-from aivc.core.errors import ControlError, UnitsError
+from aivc.core.errors import ControlError, DataError, UnitsError
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.registry import DECODERS, ENCODERS
@@ -60,6 +62,8 @@ class Groundwork:
         variance: ``(f,)`` variance of one control cell, in the units of the profiles.
         controls: By context, a few hundred control states that have the mean of all its training controls.
         cells: ``(n,)`` names of the entities that encoder and decoder were fitted on.
+        sample: Training cells, and those kept from this groundwork too.
+        kept: ``(n,)`` which of these are its own.
         inner: The same without some of it, and which contexts and perturbations those are; for calibration.
     """
 
@@ -71,6 +75,8 @@ class Groundwork:
     variance: np.ndarray
     controls: Mapping[str, UR]
     cells: np.ndarray
+    sample: Measurement
+    kept: np.ndarray
     inner: tuple[tuple["Groundwork", tuple[tuple[str, str], ...]], ...] = ()
 
     def start(self, context: str) -> UR:
@@ -86,6 +92,27 @@ class Groundwork:
             )
         return self.controls[context]
 
+    @cached_property
+    def population(self) -> UR:
+        """States of the single training cells, encoded when first asked for.
+
+        The cells of each context and perturbation are shifted, all alike, to the mean of ``states`` over their batches:
+        so they have the mean of all cells measured, not only of the sampled ones, and the drop of a target's own
+        reading is no part of it.
+
+        Raises:
+            DataError: The training set is a table of effects, which has no cells.
+        """
+        if is_effect(self.profiles.units):
+            raise DataError(
+                [
+                    f"A method that learns from single cells was given a table of effects in {self.profiles.units}. "
+                    "Choose effect.v1, or another method of mean effects; or read the cells of that screen."
+                ]
+            )
+        cells = self.encoder.encode(self.sample.take(self.kept))
+        return dataclasses.replace(cells, values=cells.values + _to_means(cells, self.states))
+
 
 def groundwork(summary: Summary, recipe: Recipe) -> Groundwork:
     """Fit what manipulators share, on training entities only.
@@ -100,7 +127,7 @@ def groundwork(summary: Summary, recipe: Recipe) -> Groundwork:
     """
     if not (summary.profiles.perturbations != CONTROL).any():
         raise ControlError("There is nothing but controls to learn from. Add perturbed cells, or use fewer folds.")
-    whole = _lay(summary, recipe)
+    whole = _lay(summary, recipe, summary.sample, np.ones(len(summary.sample), dtype=bool))
     _require_readable(whole, summary)
     rows, cells = _units(summary.profiles, recipe.unseen), _units(summary.sample, recipe.unseen)
     if recipe.unseen == "context" and len(set(rows) - {""}) < 2:
@@ -114,7 +141,10 @@ def groundwork(summary: Summary, recipe: Recipe) -> Groundwork:
     for part in (shuffled[i::folds] for i in range(folds)):
         out = np.isin(rows, part)
         keys = zip(map(str, summary.profiles.contexts[out]), map(str, summary.profiles.perturbations[out]), strict=True)
-        inner.append((_lay(restrict(summary, ~out, ~np.isin(cells, part)), recipe), tuple(sorted(set(keys)))))
+        kept = ~np.isin(cells, part)
+        # The cells are those of the whole, not copied for every fold.
+        laid = _lay(restrict(summary, ~out, kept), recipe, summary.sample, kept)
+        inner.append((laid, tuple(sorted(set(keys)))))
     return dataclasses.replace(whole, inner=tuple(inner))
 
 
@@ -146,7 +176,7 @@ def restrict(summary: Summary, profiles: np.ndarray, sample: np.ndarray) -> Summ
     return Summary(summary.profiles.take(profiles), summary.variance[profiles], summary.sample.take(sample))
 
 
-def _lay(summary: Summary, recipe: Recipe) -> Groundwork:
+def _lay(summary: Summary, recipe: Recipe, sample: Measurement, kept: np.ndarray) -> Groundwork:
     rng = np.random.default_rng(recipe.seed)
     most = min(_CELLS, max(_FEWEST, _VALUES // len(summary.sample.features)))
     cells = summary.sample.take(np.sort(rng.permutation(len(summary.sample))[:most]))
@@ -168,7 +198,7 @@ def _lay(summary: Summary, recipe: Recipe) -> Groundwork:
     weight = np.maximum(profiles.mass[rows] - 1, 0)[:, None] * np.isfinite(summary.variance[rows])
     variance = (np.nan_to_num(summary.variance[rows]) * weight).sum(axis=0) / np.maximum(weight.sum(axis=0), 1)
     names = cells.entities.index.to_numpy(dtype=object)
-    return Groundwork(recipe, encoder, decoder, states, profiles, variance, controls, names)
+    return Groundwork(recipe, encoder, decoder, states, profiles, variance, controls, names, sample, kept)
 
 
 def _start(control: UR, states: UR, context: str, seed: int) -> UR:
@@ -177,6 +207,22 @@ def _start(control: UR, states: UR, context: str, seed: int) -> UR:
     rows = (states.perturbations == CONTROL) & (states.contexts.astype(str) == context)
     middle = np.average(states.values[rows], axis=0, weights=states.mass[rows])
     return dataclasses.replace(drawn, values=drawn.values + middle - drawn.values.mean(axis=0))
+
+
+def _to_means(cells: UR, states: UR) -> np.ndarray:
+    """``(n, d)`` shift of each cell, the same for all of a context and perturbation, to the mean of its states."""
+    batches = "batch" in states.entities and "batch" in cells.entities
+    weighted = pd.DataFrame(states.values * states.mass[:, None]).assign(mass=states.mass)
+    sums = weighted.groupby(_labels(states, batches=batches)).sum()
+    labels = _labels(cells, batches=batches)
+    asked = sums.loc[pd.MultiIndex.from_arrays(labels)].to_numpy()
+    missing = pd.DataFrame(asked[:, :-1] / asked[:, -1:] - cells.values)
+    return missing.groupby(labels[:2]).transform("mean").to_numpy()
+
+
+def _labels(ur: UR, *, batches: bool) -> list[np.ndarray]:
+    labels = [ur.contexts.astype(str), ur.perturbations.astype(str)]
+    return [*labels, ur.entities["batch"].astype(str).to_numpy()] if batches else labels
 
 
 def without_own_target(profiles: Measurement) -> Measurement:

@@ -1,6 +1,6 @@
 """What each part of a virtual cell was made from, written down as it is fitted."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aivc.core.contracts import Decoder
 from aivc.core.measurement import Measurement
@@ -11,6 +11,7 @@ from aivc.core.virtual_cell import VirtualCell
 from aivc.data import catalog
 from aivc.data.fingerprints import CHOSEN, Fingerprints, provenance_of
 from aivc.data.knowledge import SOURCES
+from aivc.data.priors import DRUG_SOURCES, DRUGS
 from aivc.data.stream import Progress
 from aivc.experiments.groundwork import Groundwork
 
@@ -65,17 +66,23 @@ def of_priors(parts: UR) -> Provenance:
     """
     name = parts.space.name
     tables = {name: State({"names": list(map(str, parts.entities.index))}, {"values": parts.values}).digest()}
+    blocks = [str(column).removeprefix("covered_") for column in parts.entities if "covered_" in str(column)]
     if name == _KNOWLEDGE:
-        blocks = [str(column).removeprefix("covered_") for column in parts.entities if "covered_" in str(column)]
-        sources = sorted({source for block in blocks for source in SOURCES.get(block, ())})
-        tables |= {source: " ".join(file.sha256 for file in catalog.entry(source).files) for source in sources}
-        return Provenance(name, tables=tables, expression=False)
+        return Provenance(name, tables=tables | _tables(blocks, SOURCES), expression=False)
+    if name == DRUGS:
+        tables |= {block: f"{parts.entities[f'axes_{block}'].iloc[0]} axes" for block in blocks}
+        return Provenance(name, tables=tables | _tables(blocks, DRUG_SOURCES), expression=False)
     if name == _NETWORK:
         return Provenance(name, tables=tables, expression=False)
     if "perturbation" in parts.entities:
         pairs = zip(parts.contexts.astype(str), parts.perturbations.astype(str), strict=True)
         return Provenance(name, len(parts), pairs=tuple(set(pairs)), tables=tables, expression=True)
     return Provenance(name, tables=tables)
+
+
+def _tables(blocks: Sequence[str], sources_of: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    sources = sorted({source for block in blocks for source in sources_of.get(block, ())})
+    return {source: " ".join(file.sha256 for file in catalog.entry(source).files) for source in sources}
 
 
 def notes_of(measurement: Measurement) -> Mapping[str, object]:

@@ -29,7 +29,7 @@ class Ensemble(Manipulator):
     Attributes:
         reads: Space it was fitted on.
         center: The manipulator fitted on all perturbations.
-        members: Fits on random subsets.
+        members: Fits on random subsets; none of a manipulator that states its own spread (``resampled``).
         widening: From the spread of the members to the ignorance of the full fit: ``sqrt(kept / left out)``.
     """
 
@@ -74,7 +74,8 @@ class Ensemble(Manipulator):
                 "An ensemble needs perturbed states, but all of these are controls. Add perturbed cells."
             )
         rng, kept = np.random.default_rng(seed), max(1, round(_KEPT * len(texts)))
-        subsets = [rng.choice(texts, kept, replace=False) for _ in range(members if len(texts) > 1 else 0)]
+        count = members if part.resampled and len(texts) > 1 else 0
+        subsets = [rng.choice(texts, kept, replace=False) for _ in range(count)]
         fits = [
             part.fit(ur.take(~perturbed_n | np.isin(family_n, subset)), seed=seed + i, **given)
             for i, subset in enumerate(subsets)

@@ -91,6 +91,7 @@ class EffectV1(Manipulator):
     """
 
     name: ClassVar[str] = "effect.v1"
+    uses_parts: ClassVar[bool] = True
     reads: Space
     contexts: tuple[str, ...]
     defaults: Float[np.ndarray, "c d"]
