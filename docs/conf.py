@@ -43,7 +43,7 @@ autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 
 ROOMS = ("core", "data", "nn", "training", "testing", "representations", "instruments", "uncertainty", "experiments",
-         "evaluation",
+         "evaluation", "interpretation",
          "report", "demo", "cli")  # fmt: skip
 PARTS = (
     ("providers", "Providers: what is known of a molecule?"),
