@@ -17,6 +17,7 @@ NAMES = {
     "mean-effect": "mean-effect (floor)",
     "ridge-on-priors:shuffled": "ridge-on-priors, shuffled labels",
     "nearest:shuffled": "nearest, shuffled labels",
+    "effect.v1:shuffled": "effect.v1, shuffled labels",
 }
 
 

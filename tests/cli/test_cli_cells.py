@@ -41,12 +41,12 @@ def genes(tmp_path: Path) -> Path:
 
 def test_a_fitted_cell_can_be_loaded_and_is_not_overwritten_by_accident(cell, small_screen, capsys):
     fitted = VirtualCell.load(cell)
-    assert fitted.card["manipulator"] == "ridge-on-priors"
+    assert fitted.card["manipulator"] == "effect.v1"
     assert not list(cell.parent.glob("*.partial"))
     code, said = asked(capsys, *fit_words(small_screen, cell))
     assert (code, said["error"]["type"]) == (1, "IntegrityError")
     code, said = asked(capsys, *fit_words(small_screen, cell), "--overwrite", "--seed", "0")
-    assert (code, said["perturbations"], said["manipulator"]) == (0, 6, "ridge-on-priors")
+    assert (code, said["perturbations"], said["manipulator"]) == (0, 6, "effect.v1")
 
 
 def test_a_folder_that_is_no_cell_is_left_alone(small_screen, tmp_path, capsys):
@@ -57,12 +57,13 @@ def test_a_folder_that_is_no_cell_is_left_alone(small_screen, tmp_path, capsys):
     assert (tmp_path / "notes.txt").exists()
 
 
-def test_the_default_manipulator_never_falls_back_quietly(small_screen, tmp_path, capsys, no_catalog):
+def test_a_manipulator_that_needs_knowledge_never_goes_without_quietly(small_screen, tmp_path, capsys, no_catalog):
     words = ["fit", small_screen / "screen.h5ad", "--schema", small_screen / "schema.toml", "--out", tmp_path / "cell"]
-    code, said = asked(capsys, *words)
+    code, said = asked(capsys, *words, "--manipulator", "ridge-on-priors")
     assert (code, said["error"]["type"]) == (1, "UnavailableError")
     assert "--manipulator mean-effect" in said["error"]["remedy"]
-    words += ["--manipulator", "mean-effect", "--members", "2", "--dim", "3"]
+    # The default can do without, and says that it does.
+    words += ["--members", "2", "--dim", "3"]
     assert main(list(map(str, words))) == 0
     told = capsys.readouterr()
     assert "without knowledge of genes" in told.err
@@ -122,7 +123,7 @@ def test_a_cell_is_fitted_for_a_fold_and_carries_it(small_screen, tmp_path, caps
     assert (code, said["fold"], said["perturbations"]) == (0, 1, 4)
     saw = VirtualCell.load(tmp_path / "cell").provenance
     assert {each.split for name, each in saw.items() if name != "priors"} == {said["split"]}
-    assert set(saw) == {"encoder-cellular", "linear-expression", "ridge-on-priors", "priors"}
+    assert set(saw) == {"encoder-cellular", "linear-expression", "effect.v1", "priors"}
     code, said = asked(
         capsys, *fit_words(small_screen, tmp_path / "none"), "--split", "unseen-perturbation:3", "--fold", 3
     )

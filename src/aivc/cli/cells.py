@@ -43,9 +43,7 @@ def add(commands: Commands) -> None:
         ),
     )
     add_source(made)
-    made.add_argument(
-        "--manipulator", default="ridge-on-priors", help="name from `aivc parts` (default ridge-on-priors)"
-    )
+    made.add_argument("--manipulator", default="effect.v1", help="name from `aivc parts` (default effect.v1)")
     made.add_argument("--out", type=Path, required=True, metavar="CELL_DIR", help="folder for the virtual cell")
     made.add_argument("--overwrite", action="store_true", help="replace a virtual cell in CELL_DIR")
     made.add_argument(

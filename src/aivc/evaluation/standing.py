@@ -11,7 +11,7 @@ from aivc.evaluation.metrics import Metric
 
 BASELINE, CEILING = "mean-effect", "replicate"
 # What everybody can do without knowing anything of a perturbation's target; the best of these is the one to beat.
-SIMPLE = ("no-change", "mean-effect", "transfer", "additive")
+SIMPLE = ("no-change", "mean-effect", "transfer", "additive", "ridge-across-contexts")
 # How a shuffled method is named, after a colon, and what was shuffled.
 INPUTS = MappingProxyType({"shuffled": "perturbation", "shuffled-priors": "priors", "shuffled-context": "context"})
 _RESAMPLES = 2000

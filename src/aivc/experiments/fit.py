@@ -29,7 +29,7 @@ _CALIBRATED = 500
 
 def fit(  # noqa: PLR0913 - each one is a question a user may ask
     measurement: Measurement,
-    manipulator: str = "ridge-on-priors",
+    manipulator: str = "effect.v1",
     *,
     parts: UR | None = None,
     recipe: Recipe | None = None,
