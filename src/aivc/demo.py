@@ -18,8 +18,8 @@ from aivc.core.virtual_cell import VirtualCell
 from aivc.data import catalog
 from aivc.data.check import check
 from aivc.data.folds import unseen_perturbation
-from aivc.data.knowledge import priors_for
 from aivc.data.normalize import profile_units
+from aivc.data.priors import priors_for
 from aivc.data.stream import Progress, pseudobulk
 from aivc.evaluation.evaluate import evaluate
 from aivc.evaluation.scores import Evaluation
@@ -30,7 +30,7 @@ from aivc.experiments.propose import Plan, propose
 from aivc.experiments.screen import Response, Screen, screen
 from aivc.report import Section, Table, evaluation_sections, figures, write_report
 
-METHOD = "ridge-on-priors"
+METHOD = "effect.v1"
 # Readouts known beforehand: interferon-gamma response genes on the panel (MSigDB Hallmark), and the ERK kinases.
 _RESPONSES = {"papalexi2021": ("PSMB9", "STAT1", "UBE2L6"), "sachs2005": ("p44/42",)}
 _LEVEL = 0.9

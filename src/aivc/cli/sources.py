@@ -1,4 +1,4 @@
-"""Where a command gets its cells and its knowledge of genes: a catalog name, or a file and its schema."""
+"""Where a command gets its cells and its knowledge of genes and drugs: a catalog name, or a file and its schema."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,8 @@ from aivc.core.registry import MANIPULATORS
 from aivc.core.ur import UR
 from aivc.data import catalog
 from aivc.data.check import check
-from aivc.data.knowledge import missing, priors_for
+from aivc.data.knowledge import missing
+from aivc.data.priors import drugs_of, priors_for
 from aivc.data.read import read
 from aivc.data.schema import Schema
 
@@ -36,12 +37,12 @@ def add_schema(parser: Parser) -> None:
 
 
 def add_priors(parser: Parser) -> None:
-    """Declare where knowledge of genes comes from."""
+    """Declare where knowledge of genes and drugs comes from."""
     parser.add_argument(
         "--priors",
         metavar="FOLDER",
         default="",
-        help="knowledge of the targets, as a saved UR (UR.save), instead of the catalog's knowledge of human genes",
+        help="knowledge of the targets, as a saved UR (UR.save), instead of the catalog's knowledge of genes and drugs",
     )
 
 
@@ -116,8 +117,9 @@ def priors(measurement: Measurement, methods: Sequence[str], folder: str, report
         if needing:
             error.add_note(f"{' and '.join(needing)} cannot do without. {_REMEDY}")
             raise
-        if genes:
-            reporter.note(f"Going on without knowledge of genes, which no method asked for here needs: {error}")
+        if genes or drugs_of(asked):
+            what = "genes" if genes else "drugs"
+            reporter.note(f"Going on without knowledge of {what}, which no method asked for here needs: {error}")
         return None
     if needing and len(missing(targets, known)) == len(targets):
         raise DataError(

@@ -17,3 +17,27 @@ def compound(name: str) -> str:
     """
     words = re.findall(r"[a-z0-9]+", name.casefold())
     return "".join([word for word in words if not _SALT.fullmatch(word)] or words) or name
+
+
+def aliases(name: str) -> list[str]:
+    """Names to look a compound up by, in order: as it stands, without what is in brackets, and what is in them.
+
+    >>> aliases("Alisertib (MLN8237)")
+    ['Alisertib (MLN8237)', 'Alisertib', 'MLN8237']
+    >>> aliases("g(+)-JQ1")
+    ['g(+)-JQ1']
+    """
+    # A bracket inside a word is part of the name; one behind a space holds other names.
+    bare = re.sub(r"\s+\([^()]*\)", "", name).strip()
+    inside = [part.strip() for found in re.findall(r"\s\(([^()]*)\)", name) for part in found.split(",")]
+    return [each for each in dict.fromkeys((name, bare, *inside)) if each]
+
+
+def bare(name: str) -> str:
+    """Name a compound without salt, case, punctuation and whatever stands in brackets behind it.
+
+    >>> bare("Trametinib (GSK1120212)")
+    'trametinib'
+    """
+    found = aliases(name)
+    return compound(found[1] if len(found) > 1 else name)

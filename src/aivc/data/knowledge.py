@@ -13,16 +13,12 @@ import pandas as pd
 from jaxtyping import Float
 from scipy import sparse
 
-from aivc.core.errors import DataError, IntegrityError, UnavailableError, UnknownNameError
-from aivc.core.measurement import Measurement
-from aivc.core.perturbation import Perturbation
+from aivc.core.errors import DataError, IntegrityError, UnknownNameError
 from aivc.core.scale import Scale
 from aivc.core.space import Space
 from aivc.core.state import SETTINGS
 from aivc.core.ur import UR
 from aivc.data import catalog
-from aivc.data.datasets.sachs2005 import SACHS
-from aivc.data.datasets.sachs2005 import priors as sachs_priors
 from aivc.data.gene_files import open_text
 from aivc.data.interactions import read_intact, read_string
 from aivc.data.spectra import leading_axes
@@ -77,26 +73,6 @@ def gene_priors(
     found = known.take(rows[rows >= 0])
     entities = found.entities.set_axis([gene for gene, row in zip(asked, rows, strict=True) if row >= 0], axis=0)
     return UR(found.values, found.space, entities, found.variance)
-
-
-def priors_for(measurement: Measurement) -> UR:
-    """Priors for whatever a screen perturbs: genes, or the agents of the packaged signalling data.
-
-    Raises:
-        UnavailableError: There are none for these perturbations, or their sources are nowhere here.
-    """
-    if measurement.provenance.get("dataset") == SACHS.name:
-        return sachs_priors({file.name: catalog.path(SACHS.name, file.name) for file in SACHS.files})
-    texts = {str(text) for text in measurement.perturbations}
-    targets = sorted({gene for text in texts for gene in Perturbation.parse(text).genes})
-    if targets:
-        known = gene_priors()
-        # Former symbols keep the name that the screen gives them, beside the current one.
-        return gene_priors([*known.entities.index, *missing(targets, known)])
-    raise UnavailableError(
-        "There are no priors for these perturbations: none of them targets a gene. Choose methods that need none, "
-        "such as mean-effect or transfer, or give your own molecular UR as `parts`."
-    )
 
 
 def block_slices(ur: UR) -> dict[str, slice]:

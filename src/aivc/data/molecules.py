@@ -323,6 +323,8 @@ def _structure_by_rdkit(smiles: str, what: str) -> tuple[Any, Any]:
         chem = importlib.import_module("rdkit.Chem")
     except ImportError as error:
         raise UnavailableError(f"RDKit is needed for {what}, and is not installed. {_CHEM}") from error
+    # What cannot be read is said by an error of ours, once.
+    importlib.import_module("rdkit.RDLogger").DisableLog("rdApp.*")
     structure = chem.MolFromSmiles(check_smiles(smiles))
     if structure is None:
         raise MoleculeError(f"{smiles!r} is spelled as a SMILES, but RDKit finds no structure in it. Correct it.")

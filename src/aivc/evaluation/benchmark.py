@@ -21,7 +21,7 @@ from aivc.core.registry import MANIPULATORS, Registry
 from aivc.core.state import read_json, write_text
 from aivc.core.ur import UR
 from aivc.data import catalog, folds
-from aivc.data.knowledge import priors_for
+from aivc.data.priors import drugs_of, priors_for
 from aivc.data.split import Split
 from aivc.evaluation.evaluate import evaluate, metrics_of, require_methods
 from aivc.evaluation.scores import Evaluation
@@ -271,7 +271,7 @@ def run_benchmark(
         chosen: From `benchmark`.
         methods: Instead of those of the reference rows; the baselines always stand beside them.
         measurement: The data, where they were read already.
-        parts: Molecular UR of the targets; None takes the catalog's knowledge where genes are targeted.
+        parts: Molecular UR of the targets; None takes the catalog's knowledge of genes and drugs.
         keep_going: Show a method that fails instead of stopping.
         progress: Told what is being done.
 
@@ -279,7 +279,7 @@ def run_benchmark(
         UnknownNameError: A method or a metric profile is not known.
         IntegrityError: The data are not those it was frozen on.
         SplitError: The split is not the frozen one.
-        UnavailableError: Data or knowledge of genes are not here.
+        UnavailableError: Data, or knowledge of the targets, are not here.
         ScoreError: A method failed, unless ``keep_going``.
     """
     methods = list(chosen.methods if methods is None else methods)
@@ -304,10 +304,20 @@ def run_benchmark(
 
 
 def _known(measurement: Measurement, methods: Sequence[str]) -> UR | None:
-    """Knowledge of the targets, where a method needs it and there can be any."""
-    needing = any(MANIPULATORS.load(method.split(":")[0]).needs_parts for method in methods)
-    genes = any(Perturbation.parse(text).genes for text in set(map(str, measurement.perturbations)))
-    return priors_for(measurement) if needing and genes else None
+    """Knowledge of the targets, where a method uses it and there can be any; what can do without goes without."""
+    parts = [MANIPULATORS.load(method.split(":")[0]) for method in methods]
+    needing = any(part.needs_parts for part in parts)
+    asked = [Perturbation.parse(text) for text in set(map(str, measurement.perturbations))]
+    if not any(each.genes for each in asked) and not drugs_of(asked):
+        return None
+    if not needing and not any(part.uses_parts for part in parts):
+        return None
+    try:
+        return priors_for(measurement)
+    except UnavailableError:
+        if needing:
+            raise
+        return None
 
 
 def stamped(found: Evaluation, chosen: Benchmark, cost: Mapping[str, Any]) -> Evaluation:

@@ -11,6 +11,7 @@ from aivc.data.datasets.replogle2022 import REPLOGLE
 from aivc.data.datasets.sachs2005 import SACHS
 from aivc.data.datasets.screens import HORLBECK, SCREENS
 from aivc.data.datasets.sequences import SEQUENCES
+from aivc.data.datasets.zhao2021 import ZHAO
 
 _MEASUREMENTS = (
     PAPALEXI,
@@ -25,6 +26,7 @@ _MEASUREMENTS = (
     SCREENS,
     HORLBECK,
     SACHS,
+    ZHAO,
 )
 
 ENTRIES: dict[str, Dataset] = {dataset.name: dataset for dataset in (*_MEASUREMENTS, *KNOWLEDGE, *SEQUENCES)}

@@ -17,6 +17,7 @@ from aivc.core.provider import Embedding, Provider
 from aivc.data import catalog
 from aivc.data.compounds import compound
 from aivc.data.knowledge import current_symbols
+from aivc.representations.molecular.compound_table import find
 from aivc.representations.molecular.gene_table import NAMES, lacking, notes
 
 _REMEDY = 'pip install "aivc[chem]"'
@@ -258,9 +259,8 @@ class KnownTargets(Provider):
         return cls(tuple(names), tuple(genes), _unit(values), dict(made_from or {}))
 
     def embed(self, molecules: Sequence[Molecule]) -> Embedding:
-        """Look compounds up by name."""
-        asked = [compound(m.name) if m.kind == "compound" else "" for m in molecules]
-        rows = np.array([self._index.get(name, -1) for name in asked], dtype=int)
+        """Look compounds up by name, and by the names in brackets behind it."""
+        rows = find(molecules, self._index)
         known = rows >= 0
         values = np.zeros((len(rows), self.dim), dtype=np.float32)
         values[known] = self.values[rows[known]]

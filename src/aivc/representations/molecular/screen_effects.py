@@ -64,7 +64,7 @@ class ScreenEffects(GeneTable):
             values_nf[~np.broadcast_to(table.observed, values_nf.shape)] = np.nan
         order = pd.Index(sorted(set(genes)))
         blocks = [
-            _scaled(order, genes[here], values_nf[here])
+            scaled(order, genes[here], values_nf[here])
             for context in np.unique(contexts[rows])
             if (here := contexts[rows] == context).any()
         ]
@@ -81,7 +81,7 @@ class ScreenEffects(GeneTable):
         return cls(tuple(order[known]), axes[known], made_from)
 
 
-def _scaled(order: pd.Index, genes: pd.Index, values_nf: np.ndarray) -> np.ndarray:
+def scaled(order: pd.Index, genes: pd.Index, values_nf: np.ndarray) -> np.ndarray:
     """Mean per gene, columns centred and scaled over the genes that have them; zero where there is none."""
     frame = pd.DataFrame(values_nf, index=genes).groupby(level=0).mean()
     frame = (frame - frame.mean()) / frame.std(ddof=0).replace(0.0, np.nan)
