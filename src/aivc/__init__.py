@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from aivc.experiments.propose import propose
     from aivc.experiments.screen import Response, screen
     from aivc.experiments.search import search
+    from aivc.interpretation.explain import explain
 
 __version__ = version("aivc")
 
@@ -46,6 +47,7 @@ _WHERE = {
     "check": "data.check",
     "embed": "experiments.embed",
     "evaluate": "evaluation.evaluate",
+    "explain": "interpretation.explain",
     "fit": "experiments.fit",
     "gene_priors": "data.knowledge",
     "load": "data.catalog",
@@ -72,6 +74,7 @@ __all__ = [
     "check",
     "embed",
     "evaluate",
+    "explain",
     "fit",
     "gene_priors",
     "load",
