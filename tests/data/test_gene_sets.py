@@ -19,6 +19,11 @@ def test_what_is_no_collection_is_refused(tmp_path):
     (tmp_path / "bad.gmt").write_text("nothing here\n")
     with pytest.raises(DataError, match="separated by tabs"):
         gene_sets(tmp_path / "bad.gmt")
+    with pytest.raises(DataError, match="is a folder"):
+        gene_sets(tmp_path)
+    (tmp_path / "latin.gmt").write_bytes(b"set\t\t\xe9\n")
+    with pytest.raises(DataError, match="UTF-8"):
+        gene_sets(tmp_path / "latin.gmt")
 
 
 @pytest.mark.skipif(not os.environ.get("AIVC_DATA"), reason="the collections lie in AIVC_DATA, which is not set")

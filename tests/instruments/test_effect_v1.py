@@ -147,6 +147,34 @@ def test_a_pair_without_any_pair_in_training_is_the_sum_of_what_is_told_of_its_p
     np.testing.assert_allclose(told.shift, shifts["A", "ko:G1"] + shifts["A", "ko:G2"])
 
 
+def test_a_pair_in_another_context_is_made_of_what_its_parts_do_there():
+    shifts = {("A", "oe:X"): np.ones(DIM), ("A", "oe:Y"): np.ones(DIM), ("A", "oe:P"): np.ones(DIM)}
+    shifts |= {("B", text): -shift for (_, text), shift in shifts.items()}
+    shifts |= {("A", "oe:P + oe:Q"): 2 * np.ones(DIM)}
+    fitted = EffectV1.fit(states(shifts, contexts=("A", "B")))
+    told = fitted.tell(Perturbation.parse("oe:X + oe:Y"), "B")
+    np.testing.assert_allclose(told.shift, -2 * np.ones(DIM))
+    assert told.applicability == Applicability.EDGE
+    assert (told.variance > 0).all()
+
+
+def test_what_few_perturbations_cannot_tell_is_not_told_as_sure():
+    alone = EffectV1.fit(states({("A", "ko:G0"): 3 * np.ones(DIM)}, contexts=("A",)))
+    assert (alone.tell(Perturbation.parse("ko:NEVER"), "A").variance >= 9).all()
+    apart = {("A", "ko:G0"): np.ones(DIM), ("B", "ko:G1"): -np.ones(DIM)}
+    crossed = EffectV1.fit(states(apart, contexts=("A", "B"))).tell(Perturbation.parse("ko:G0"), "B")
+    assert (crossed.variance > 0.5).all()
+
+
+def test_a_context_never_seen_is_as_unsure_as_contexts_differ():
+    rng = np.random.default_rng(0)
+    shifts = {(c, f"ko:G{p}"): m + 0.1 * rng.normal(size=DIM) for c, m in (("A", 5.0), ("B", -5.0)) for p in range(20)}
+    fitted = EffectV1.fit(states(shifts, contexts=("A", "B", "C")))
+    told = fitted.tell(Perturbation.parse("ko:G3"), "C")
+    assert (told.variance > 25).all()
+    assert (fitted.tell(Perturbation.parse("ko:NEVER"), "A").variance < 1).all()
+
+
 def test_a_library_is_told_as_one_by_one():
     shifts = turned_world()
     asked = left_out(shifts, count=3)
@@ -190,6 +218,14 @@ def test_a_dose_series_never_falls_and_beyond_it_is_the_edge():
     assert told[-1].applicability == Applicability.EDGE
 
 
+def test_no_dose_does_nothing_and_control_is_control():
+    fitted = EffectV1.fit(states(dosed_world()[0], contexts=("A",)))
+    for text in ("drug:D1@0uM", "control"):
+        told = fitted.tell(Perturbation.parse(text), "A")
+        assert not told.shift.any()
+        assert told.evidence == "nothing"
+
+
 def test_another_unit_is_another_series():
     fitted = EffectV1.fit(states(dosed_world()[0], contexts=("A",)))
     assert fitted.tell(Perturbation.parse("drug:D1@5mg"), "A").evidence == "mean"
@@ -225,7 +261,12 @@ def test_what_is_believed_grows_with_the_contexts_it_was_seen_in():
     rows = [(true[p] + 2.0 * rng.normal(size=DIM), f"ko:G{p}", c) for p in range(80) for c in range(2 + 4 * (p % 2))]
     texts = [text for _, text, _ in rows]
     found = fit_elsewhere(
-        np.array([row for row, _, _ in rows]), np.ones(len(rows)), texts, texts, np.array([c for _, _, c in rows])
+        np.array([row for row, _, _ in rows]),
+        np.ones(len(rows)),
+        texts,
+        texts,
+        np.array([c for _, _, c in rows]),
+        np.ones(DIM),
     )
     one, five = believed(found.scale, found.patience, np.array([1.0, 5.0]))
     assert 0 < one < five < 1

@@ -165,7 +165,7 @@ def test_the_energy_score_is_best_for_the_truth():
 
 def test_too_few_to_judge_on_is_said():
     ur = screen(cells=4)
-    assert FlowV1.fit(ur).verdict["because"] == "12 perturbations of 48 cells are too few to judge on"
+    assert FlowV1.fit(ur).verdict["because"] == "12 targets of 48 cells are too few to judge on"
 
 
 def test_what_it_cannot_use_is_refused(half):

@@ -29,13 +29,18 @@ def gene_sets(source: str | Path = "hallmark") -> Mapping[str, frozenset[str]]:
                 "collection of gene sets", str(source), COLLECTIONS, "Or give the path of a GMT file."
             )
         path = catalog.path(str(source), catalog.entry(str(source)).files[0].name)
+    if path.is_dir():
+        raise DataError([f"{path} is a folder. Give the path of a GMT file in it."])
     found: dict[str, frozenset[str]] = {}
-    with open_text(path) as lines:
-        for line in lines:
-            name, *rest = line.rstrip("\n").split("\t")
-            genes = frozenset(item.split(",")[0] for item in rest[1:] if item)
-            if name and genes:
-                found[name] = genes
+    try:
+        with open_text(path) as lines:
+            for line in lines:
+                name, *rest = line.rstrip("\n").split("\t")
+                genes = frozenset(item.split(",")[0] for item in rest[1:] if item)
+                if name and genes:
+                    found[name] = found.get(name, frozenset()) | genes
+    except UnicodeDecodeError as error:
+        raise DataError([f"{path} is not text in UTF-8. Save it as such."]) from error
     if not found:
         raise DataError([f"{path} holds no gene set. A line holds a name, a description and genes, separated by tabs."])
     return found

@@ -83,6 +83,12 @@ def explain(
     # Read out in one go: a piece is the difference that it makes to the readout of the control state.
     effects = np.array([_readout(decoder, start, piece.shift) for piece in pieces])
     whole = _readout(decoder, start, np.sum([piece.shift for piece in pieces], axis=0))
+    if not np.allclose(left := whole - effects.sum(axis=0), 0.0, atol=1e-9):
+        # Readouts below zero are raised to it, once for the whole and once for each piece.
+        pieces, effects = (
+            [*pieces, Piece("readout", "never below zero", "", 1.0, np.zeros(0))],
+            np.vstack([effects, left]),
+        )
     table, sources = _pieces(pieces, effects, whole)
     low, high = said.interval(level)
     order = np.argsort(-np.abs(said.effect), kind="stable")

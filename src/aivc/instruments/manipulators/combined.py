@@ -33,7 +33,7 @@ class Combined:
 
 
 def fit_combined(measured: Effects, seed: int) -> Combined:
-    """Solve for the vectors, and choose a correction on combinations that neither vectors nor correction have seen.
+    """Solve for the vectors, and choose a correction on combinations that it has not seen.
 
     Args:
         measured: Effects of single agents and of combinations.
@@ -48,25 +48,22 @@ def fit_combined(measured: Effects, seed: int) -> Combined:
     agents, vectors_ad, _ = agent_vectors(seen)
     family_p = np.array([Perturbation.parse(str(text)).family for text in seen.perturbations], dtype=object)
     names = np.unique(family_p[pairs])
-    if len(names) < _FEWEST:
-        return Combined(
-            agents,
-            vectors_ad,
-            nothing,
-            ((seen.shifts[pairs] - _sums(seen, pairs, agents, vectors_ad)) ** 2).mean(axis=0),
-        )
-    fold_of = dict(zip(names, np.random.default_rng(seed).permutation(len(names)) % _FOLDS, strict=True))
+    if len(names) < 2:
+        # One combination shows nothing of others: it may be as far from its sum as it is from control.
+        return Combined(agents, vectors_ad, nothing, (seen.shifts[pairs] ** 2).mean(axis=0))
+    folds = min(_FOLDS, len(names))
+    fold_of = dict(zip(names, np.random.default_rng(seed).permutation(len(names)) % folds, strict=True))
     fold_p = np.array([fold_of[family_p[row]] for row in pairs])
     sums_pd = np.empty((len(pairs), dim))
-    for fold in range(_FOLDS):
+    for fold in range(folds):
         out = pairs[fold_p == fold]
         rest = np.setdiff1d(np.arange(len(seen)), out)
         sums_pd[fold_p == fold] = _sums(seen, out, *agent_vectors(seen.take(rest))[:2])
     left_pd = seen.shifts[pairs] - sums_pd
     best = (float((left_pd**2).sum()), None, left_pd)
-    for penalty in _PENALTIES:
+    for penalty in _PENALTIES if len(names) >= _FEWEST else ():
         error_pd = np.empty_like(left_pd)
-        for fold in range(_FOLDS):
+        for fold in range(folds):
             out = fold_p == fold
             error_pd[out] = left_pd[out] - _design(sums_pd[out]) @ _solve(sums_pd[~out], left_pd[~out], penalty)
         if (error := float((error_pd**2).sum())) < best[0]:

@@ -45,7 +45,7 @@ class Told(NamedTuple):
         shift: ``(d,)`` displacement from control.
         variance: ``(d,)`` expected squared error.
         applicability: Whether the question lies where there is evidence.
-        evidence: ``measured``, ``elsewhere``, ``dose``, ``relatives``, ``parts`` or ``mean``.
+        evidence: ``measured``, ``elsewhere``, ``dose``, ``relatives``, ``parts``, ``mean``, or ``nothing`` done.
     """
 
     shift: np.ndarray
@@ -82,16 +82,18 @@ class EffectV1(Manipulator):
         own: ``(c, d, d)`` its maps, and
         doubt: ``(c + 1, d)`` its variance in each context, and in others.
         spread: ``(d,)`` variance of deviations, which a perturbation of which nothing is known has.
+        between: ``(d,)`` variance of the mean effect of a context never seen perturbed.
         relatives: The manipulator of perturbations never measured; none without priors.
         agents: ``a`` agents with a vector of their own, where combinations were seen.
         vectors: ``(a, d)`` these.
         combined: ``(d + 1, d)`` correction of their sum, and
-        combined_doubt: ``(d,)`` its variance.
+        combined_doubt: ``(d,)`` its variance; that of deviations where no combination was seen.
         seed: Of the draws.
     """
 
     name: ClassVar[str] = "effect.v1"
     uses_parts: ClassVar[bool] = True
+    resampled: ClassVar[bool] = False
     reads: Space
     contexts: tuple[str, ...]
     defaults: Float[np.ndarray, "c d"]
@@ -105,6 +107,7 @@ class EffectV1(Manipulator):
     own: Float[np.ndarray, "c d d"]
     doubt: Float[np.ndarray, "v d"]
     spread: Float[np.ndarray, " d"]
+    between: Float[np.ndarray, " d"]
     relatives: tuple[Manipulator, ...]
     agents: tuple[str, ...]
     vectors: Float[np.ndarray, "a d"]
@@ -135,7 +138,8 @@ class EffectV1(Manipulator):
         texts = tuple(map(str, seen.perturbations))
         asked = [Perturbation.parse(text) for text in texts]
         families = [each.family for each in asked]
-        found = fit_elsewhere(deviations_rd, seen.cells, texts, families, places_r)
+        spread_d = _spread(seen.shifts, deviations_rd, len(contexts))
+        found = fit_elsewhere(deviations_rd, seen.cells, texts, families, places_r, spread_d)
         sums = fit_combined(seen, seed)
         return cls(
             ur.space,
@@ -150,12 +154,13 @@ class EffectV1(Manipulator):
             found.shared,
             found.own,
             found.variance,
-            (deviations_rd**2).mean(axis=0) if texts else np.zeros(ur.space.dim),
+            spread_d,
+            _between(defaults_cd),
             _relatives(ur, parts, asked, relatives, seed),
             sums.agents,
             sums.vectors,
             sums.weights,
-            sums.variance,
+            sums.variance if sums.agents else spread_d,
             seed,
         )
 
@@ -166,9 +171,9 @@ class EffectV1(Manipulator):
             return Prediction((ur,), (self.name,), Applicability.IN)
         here, code_n = np.unique(ur.contexts.astype(str), return_inverse=True)
         told = [self.tell(perturbation, str(context)) for context in here]
-        shift_nd = np.array([each.shift for each in told])[code_n]
-        size_nd = np.sqrt(np.array([each.variance for each in told]))[code_n]
-        verdict = max((each.applicability for each in told), key=list(Applicability).index)
+        shift_nd = np.array([each.shift for each in told]).reshape(len(told), self.reads.dim)[code_n]
+        size_nd = np.sqrt(np.array([each.variance for each in told]).reshape(len(told), self.reads.dim))[code_n]
+        verdict = max((each.applicability for each in told), key=list(Applicability).index, default=Applicability.IN)
         text = str(perturbation)
         if not size_nd.any():
             return Prediction((ur.moved(shift_nd, text),), (self.name,), verdict)
@@ -181,12 +186,21 @@ class EffectV1(Manipulator):
 
     def tell(self, perturbation: Perturbation, context: str = "") -> Told:
         """Say what a perturbation is expected to do in a context, and from which evidence."""
-        text = str(perturbation)
+        told = self._told(perturbation, context)
+        if context in self.contexts or told.evidence == "nothing":
+            return told
+        # Where nothing was perturbed, the mean effect of other contexts is a guess of its own.
+        return told._replace(variance=told.variance + self.between)
+
+    def _told(self, perturbation: Perturbation, context: str) -> Told:
+        text, nothing_d = str(perturbation), np.zeros_like(self.spread)
+        if perturbation.is_control or (len(perturbation.agents) == 1 and perturbation.agents[0].dose == 0):
+            return Told(nothing_d, nothing_d, Applicability.IN, "nothing")
         place = self.contexts.index(context) if context in self.contexts else -1
         default_d = self.defaults[place] if place >= 0 else self.default
         rows = self._rows.get(text, np.zeros(0, dtype=int))
         if len(own := rows[self.places[rows] == place]):
-            return Told(default_d + self.deviations[own[0]], np.zeros_like(self.spread), Applicability.IN, "measured")
+            return Told(default_d + self.deviations[own[0]], nothing_d, Applicability.IN, "measured")
         if len(rows):
             mean_d = np.average(self.deviations[rows], axis=0, weights=self.cells[rows])
             said_d = self._elsewhere.say(mean_d[None], np.array([float(len(rows))]), place)[0]
@@ -206,7 +220,9 @@ class EffectV1(Manipulator):
 
     def attribute(self, perturbation: Perturbation, context: str = "") -> list[Piece]:
         """What `tell` adds up, piece by piece."""
-        text, told = str(perturbation), self.tell(perturbation, context)
+        text, told = str(perturbation), self._told(perturbation, context)
+        if told.evidence == "nothing":
+            return [Piece("nothing", text, "", 1.0, told.shift)]
         place = self.contexts.index(context) if context in self.contexts else -1
         default_d = self.defaults[place] if place >= 0 else self.default
         base = Piece("mean effect", context or "all contexts", "", 1.0, default_d)
@@ -238,13 +254,15 @@ class EffectV1(Manipulator):
 
     def _attribute_sum(self, perturbation: Perturbation, context: str, told: Told) -> list[Piece]:
         pieces = []
-        for agent, part in zip(perturbation.agents, perturbation.parts(), strict=True):
-            if str(agent) in self._agents:
+        by_vector = self._by_vector(perturbation, context)
+        for agent, part, own in zip(perturbation.agents, perturbation.parts(), by_vector, strict=True):
+            if own:
                 pieces.append(Piece("part", str(agent), "", 1.0, self.vectors[self._agents[str(agent)]]))
             else:
                 pieces += self.attribute(part, context)
         left_d = told.shift - np.sum([piece.shift for piece in pieces], axis=0)
-        return [*pieces, Piece("correction", "other combinations", "", 1.0, left_d)] if len(self.agents) else pieces
+        correction = Piece("correction", "other combinations", "", 1.0, left_d)
+        return [*pieces, correction] if self._alone(perturbation, context) else pieces
 
     def effects(
         self, perturbations: Sequence[Perturbation], contexts: Sequence[str]
@@ -265,13 +283,14 @@ class EffectV1(Manipulator):
         for c, context in enumerate(contexts):
             place = self.contexts.index(context) if context in self.contexts else -1
             default_d = self.defaults[place] if place >= 0 else self.default
+            guess_d = self.between if place < 0 else np.zeros_like(self.between)
             if len(carried):
                 shift_pcd[carried, c] = default_d + self._elsewhere.say(mean_pd, count_p, place)
-                variance_pcd[carried, c] = self.doubt[place]
+                variance_pcd[carried, c] = self.doubt[place] + guess_d
                 own = measured.get(place, np.zeros((0, 2), dtype=int))
                 shift_pcd[carried[own[:, 0]], c] = default_d + self.deviations[own[:, 1]]
                 variance_pcd[carried[own[:, 0]], c] = 0.0
-            shift_pcd[unseen, c], variance_pcd[unseen, c] = default_d + related_pd, doubt_pd
+            shift_pcd[unseen, c], variance_pcd[unseen, c] = default_d + related_pd, doubt_pd + guess_d
             for i in rest:
                 told = self.tell(perturbations[i], context)
                 shift_pcd[i, c], variance_pcd[i, c] = told.shift, told.variance
@@ -299,10 +318,14 @@ class EffectV1(Manipulator):
 
     def _strange(self, perturbation: Perturbation) -> bool:
         """Whether neither parts nor other doses can say anything of it."""
-        return len(perturbation.agents) == 1 and _without_dose(perturbation) not in self._doses
+        return (
+            len(perturbation.agents) == 1
+            and perturbation.agents[0].dose != 0
+            and _without_dose(perturbation) not in self._doses
+        )
 
     def _dosed(self, doses: Sequence[tuple[float, str]], asked: float, context: str) -> Told:
-        told = [self.tell(Perturbation.parse(text), context) for _, text in doses]
+        told = [self._told(Perturbation.parse(text), context) for _, text in doses]
         measured_k, shift_kd = np.array([dose for dose, _ in doses]), np.array([each.shift for each in told])
         near = nearest(measured_k, asked)
         # Amplitudes along the common direction: a curve through lengths would count noise as effect.
@@ -316,19 +339,38 @@ class EffectV1(Manipulator):
         return Told(factor * shift_kd[near], doubt_d, verdict, "dose")
 
     def _sum(self, perturbation: Perturbation, context: str) -> Told:
-        told = [self.tell(part, context) for part in perturbation.parts()]
-        vectors = [
-            self.vectors[self._agents[str(agent)]] if str(agent) in self._agents else each.shift
-            for agent, each in zip(perturbation.agents, told, strict=True)
-        ]
-        sum_d = np.sum(vectors, axis=0)
-        unknown = [
-            each for agent, each in zip(perturbation.agents, told, strict=True) if str(agent) not in self._agents
-        ]
+        told = [self._told(part, context) for part in perturbation.parts()]
+        by_vector = self._by_vector(perturbation, context)
+        asked = list(zip(perturbation.agents, told, by_vector, strict=True))
+        vectors = [self.vectors[self._agents[str(agent)]] if own else each.shift for agent, each, own in asked]
+        sum_d, unknown = np.sum(vectors, axis=0), [each for _, each, own in asked if not own]
         variance_d = np.sum([each.variance for each in unknown], axis=0) if unknown else np.zeros_like(self.spread)
-        verdict = max((each.applicability for each in unknown), key=list(Applicability).index, default=Applicability.IN)
-        said_d = sum_d + np.append(sum_d, 1.0) @ self.combined if len(self.agents) else sum_d
+        alone = self._alone(perturbation, context)
+        # A sum is a guess where no combination was seen to add up, here and for as long.
+        least = Applicability.IN if alone else Applicability.EDGE
+        verdict = max([least, *(each.applicability for each in unknown)], key=list(Applicability).index)
+        said_d = sum_d + np.append(sum_d, 1.0) @ self.combined if alone else sum_d
         return Told(said_d, variance_d + self.combined_doubt, verdict, "parts")
+
+    def _alone(self, perturbation: Perturbation, context: str) -> bool:
+        """Whether combinations were seen, and all that was seen was in this context and for as long."""
+        here = len(self.contexts) == 1 and context in ("", *self.contexts)
+        return here and bool(self.agents) and self._hours == {perturbation.hours}
+
+    def _by_vector(self, perturbation: Perturbation, context: str) -> list[bool]:
+        """Which agents' vectors are added: those of combinations and singles together, unless contexts or hours differ.
+
+        There a vector is a mean over them, and stands in only for an agent that was never measured alone.
+        """
+        alone = self._alone(perturbation, context)
+        return [
+            str(agent) in self._agents and (alone or str(part) not in self._rows)
+            for agent, part in zip(perturbation.agents, perturbation.parts(), strict=True)
+        ]
+
+    @cached_property
+    def _hours(self) -> set[float | None]:
+        return {Perturbation.parse(text).hours for text in self.texts}
 
     @cached_property
     def _rows(self) -> Mapping[str, np.ndarray]:
@@ -369,6 +411,23 @@ def _means(seen: Effects, places_r: np.ndarray, contexts: int) -> np.ndarray:
     return np.array([seen.shifts[places_r == place].mean(axis=0) for place in range(contexts)]).reshape(
         contexts, seen.shifts.shape[1]
     )
+
+
+def _spread(shifts_rd: np.ndarray, deviations_rd: np.ndarray, contexts: int) -> np.ndarray:
+    """``(d,)`` expected squared deviation of one more perturbation from the mean effect of those seen."""
+    rows = len(shifts_rd)
+    if rows <= contexts:
+        # One perturbation in each context says nothing of others: take their effects themselves for the spread.
+        return np.asarray((shifts_rd**2).mean(axis=0)) if rows else np.zeros(shifts_rd.shape[1])
+    return np.asarray((deviations_rd**2).sum(axis=0) / (rows - contexts) * (1 + contexts / rows))
+
+
+def _between(defaults_cd: np.ndarray) -> np.ndarray:
+    """``(d,)`` expected squared distance of one more context's mean effect from the mean of those seen."""
+    contexts = len(defaults_cd)
+    if contexts < 2:
+        return np.asarray((defaults_cd**2).sum(axis=0))
+    return np.asarray(defaults_cd.var(axis=0, ddof=1) * (1 + 1 / contexts))
 
 
 def _relatives(

@@ -85,11 +85,12 @@ def fit_elsewhere(
     texts: Sequence[str],
     families: Sequence[str],
     places_r: Int[np.ndarray, " r"],
+    spread_d: Float[np.ndarray, " d"],
 ) -> Elsewhere:
     """Learn how deviations carry over, from perturbations that were seen in two contexts or more.
 
-    How much is believed, and the penalty of the maps, have the smallest error on families left out. Where no
-    perturbation was seen twice, `UNTOLD_SCALE` is believed.
+    How much is believed are two numbers with the smallest squared error; the penalty of the maps has the smallest error
+    on families left out. Where fewer than six families were seen twice, `UNTOLD_SCALE` is believed.
 
     Args:
         deviations_rd: Of each perturbation in each context, from the mean effect there.
@@ -97,6 +98,7 @@ def fit_elsewhere(
         texts: Perturbation of each.
         families: What is left out together.
         places_r: Position of the context of each.
+        spread_d: Variance of deviations, which is all that can be said where no perturbation was seen twice.
     """
     dim, contexts = deviations_rd.shape[1], int(places_r.max(initial=-1)) + 1
     nothing, none = np.zeros((dim, dim)), np.zeros((contexts, dim, dim))
@@ -104,8 +106,7 @@ def fit_elsewhere(
     rows = np.flatnonzero(others_r > 0)
     known = [families[int(row)] for row in rows]
     if len(set(known)) < _FEWEST or not mean_rd[rows].any():
-        variance = _by_context(deviations_rd, np.ones(len(deviations_rd)), places_r, contexts)
-        return Elsewhere(UNTOLD_SCALE, 0.0, nothing, none, variance, 1.0)
+        return Elsewhere(UNTOLD_SCALE, 0.0, nothing, none, np.tile(spread_d, (contexts + 1, 1)), 1.0)
     true_rd, said_rd, weight_r = deviations_rd[rows], mean_rd[rows], cells_r[rows] / cells_r[rows].mean()
     scale, patience = _belief(true_rd, said_rd, others_r[rows], weight_r)
     left_rd = true_rd - believed(scale, patience, others_r[rows])[:, None] * said_rd

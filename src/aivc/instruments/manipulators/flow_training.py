@@ -95,7 +95,9 @@ def frame(cells: UR, parts: UR | None, texts: Sequence[str]) -> Frame:
     around_nd = control.values - centers[[contexts.index(context) for context in where]]
     own = _batches(control)
     batches = tuple(sorted(name for name, count in Counter(own.tolist()).items() if count >= _FEWEST))
-    offsets = np.array([around_nd[own == name].mean(axis=0) for name in batches]).reshape(len(batches), -1)
+    offsets = np.array([around_nd[own == name].mean(axis=0) for name in batches]).reshape(
+        len(batches), control.space.dim
+    )
     for name, offset_d in zip(batches, offsets, strict=True):
         around_nd[own == name] -= offset_d
     covariance = around_nd.T @ around_nd / max(len(around_nd) - max(len(contexts), len(batches)), 1)

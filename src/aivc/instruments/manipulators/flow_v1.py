@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from aivc.core.contracts import Manipulator
 from aivc.core.effects import effects
-from aivc.core.errors import DataError
+from aivc.core.errors import ControlError, DataError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Prediction
@@ -127,6 +127,8 @@ class FlowV1(Manipulator):
                 ]
             )
         texts = sorted(set(cells.perturbations.astype(str)) - {CONTROL})
+        if not (cells.perturbations.astype(str) == CONTROL).any():
+            raise ControlError("A population is moved from its controls, and there are none. Add control cells.")
         scale = frame(cells, parts, texts)
         measures: dict[str, Any] = {each.name: getattr(scale, each.name) for each in dataclasses.fields(Frame)}
         nothing = {"kept": SHIFT, "because": "asked for"}
@@ -134,8 +136,10 @@ class FlowV1(Manipulator):
         count = int((cells.perturbations.astype(str) != CONTROL).sum())
         if steps == 0:
             return plain
-        if count < _FEWEST_CELLS or len(folds := folds_of(texts, _FOLDS, seed)) < _FEWEST_TEXTS:
-            few = f"{len(texts)} perturbations of {count} cells are too few to judge on"
+        families = {Perturbation.parse(text).family for text in texts}
+        folds = folds_of(texts, _FOLDS, seed)
+        if count < _FEWEST_CELLS or len(families) < _FEWEST_TEXTS:
+            few = f"{len(families)} targets of {count} cells are too few to judge on"
             return dataclasses.replace(plain, verdict={"kept": SHIFT, "because": few})
         steps = steps or int(np.clip(_STEPS * len(texts), *_BOUNDS))
         groups, rows = groups_of(cells, scale), np.array([folds.get(str(text), -1) for text in ur.perturbations])

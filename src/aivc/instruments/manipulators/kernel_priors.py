@@ -140,7 +140,7 @@ class KernelPriors(Manipulator):
             place_pm[rows],
             known_pb[rows],
             *found[:4],
-            (seen.shifts**2).mean(axis=0),
+            _spread(measured.shifts, seen.shifts),
             contexts,
             defaults_cd,
             defaults_cd.mean(axis=0) if contexts else np.zeros(ur.space.dim),
@@ -179,7 +179,11 @@ class KernelPriors(Manipulator):
         explained_p = np.clip(explained_p, 0.0, 1.0)
         agents_p = np.array([max(len(each.agents), 1) for each in perturbations], dtype=float)
         deviation_pd = self.middle + self.share * like_pq @ self.weights
-        return deviation_pd, np.outer((1 - explained_p) * agents_p, self.variance), explained_p
+        # The mean is estimated too, and the less surely the more a perturbation hangs on it.
+        say_q = self.inverse.sum(axis=0)
+        hangs_p = 1 - self.share * like_pq @ say_q
+        unsure_p = hangs_p**2 / max(float(say_q.sum()), 1e-300) if self.share else np.zeros(len(like_pq))
+        return deviation_pd, np.outer((1 - explained_p + unsure_p) * agents_p, self.variance), explained_p
 
     def attribute(self, perturbation: Perturbation, context: str = "") -> list[Piece]:
         """The mean effect, and by block what each perturbation of training adds; of one that was seen, what it did."""
@@ -220,6 +224,15 @@ class KernelPriors(Manipulator):
     @cached_property
     def _slices(self) -> list[slice]:
         return [slice(start, end) for start, end in zip([0, *self.ends[:-1]], self.ends, strict=True)]
+
+
+def _spread(shifts_rd: np.ndarray, deviations_pd: np.ndarray) -> np.ndarray:
+    """``(d,)`` expected squared deviation of one more perturbation from a mean of those seen."""
+    count = len(deviations_pd)
+    if count < 2:
+        # One alone says nothing of others: take its effect itself for the spread.
+        return np.asarray((shifts_rd**2).mean(axis=0))
+    return np.asarray((deviations_pd**2).mean(axis=0) * (count + 1) / (count - 1))
 
 
 def _unit_places(

@@ -79,7 +79,8 @@ class RidgeAcrossContexts(Manipulator):
         shifts = [self._shift(text, str(context)) for context in here]
         known = bool(len(self.weights)) and all(shift is not None for shift in shifts)
         table = np.array([self.default if shift is None else shift for shift in shifts])
-        told = Applicability.IN if known else Applicability.OUT
+        strange = set(map(str, here)) - set(self.contexts)
+        told = (Applicability.EDGE if strange else Applicability.IN) if known else Applicability.OUT
         return Prediction((ur.moved(table[code_n], text),), (self.name,), told)
 
     def _shift(self, text: str, context: str) -> np.ndarray | None:

@@ -63,7 +63,7 @@ def factors(
         ridge = 1e-9 * np.eye(w_fd.shape[1])
         w_fd = np.linalg.solve(second + ridge, cross_fd[..., None])[..., 0]
         noise_f = np.maximum((square_f - (w_fd * cross_fd).sum(axis=1)) / count_f, 1e-8)
-        own_f = np.maximum(noise_f, _LEAST * np.median(noise_f))
+        own_f = np.maximum(noise_f, _LEAST * np.median(noise_f[square_f > 0]) if square_f.any() else 1e-8)
         noise_f = own_f.copy()
         for group in alike:
             noise_f[group] *= own_f.mean() / own_f[group].mean()

@@ -154,6 +154,8 @@ def _expected(shifts: Shifts, size_d: np.ndarray) -> tuple[np.ndarray, np.ndarra
     whole_tt = shifts.axes.T @ np.diag(size_d**2) @ shifts.axes
     shift_kbt = shifts.overall + shifts.local
     technical_tt = np.einsum("kbt,kbu->tu", shift_kbt, shift_kbt) / shift_kbt[..., 0].size
+    # The prior of all batches holds their shifts already, and is counted as biology all the same: so no more than half
+    # of an axis is ever taken out of a batch that nobody has seen.
     gain_tt = technical_tt @ np.linalg.inv(whole_tt + technical_tt)
     return gain_tt, np.maximum(np.diag(technical_tt - gain_tt @ technical_tt), 0.0)
 
@@ -202,6 +204,8 @@ def _preserved(before_nd: np.ndarray, after_nd: np.ndarray, code_n: np.ndarray) 
     kept: list[Any] = []
     for code in np.unique(code_n):
         own = np.flatnonzero(code_n == code)
+        if len(own) < 2:
+            continue
         one, two = _nearest(before_nd[own], _KEPT), _nearest(after_nd[own], _KEPT)
         kept.extend((one[:, :, None] == two[:, None]).any(axis=2).mean(axis=1))
     return float(np.mean(kept))
