@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aivc.core.errors import DataError, IntegrityError, SpaceError
+from aivc.core.errors import ControlError, DataError, IntegrityError, SpaceError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.registry import MANIPULATORS
@@ -181,3 +181,9 @@ def test_what_it_cannot_use_is_refused(half):
     kept = {name: array for name, array in state.arrays.items() if name != "weights.rest.out.weight"}
     with pytest.raises(IntegrityError, match="belong to another model"):
         FlowV1.from_state(State(state.settings, kept))
+
+
+def test_a_population_without_controls_is_refused():
+    ur = screen(cells=4)
+    with pytest.raises(ControlError, match="Add control cells"):
+        FlowV1.fit(ur.take(np.flatnonzero(ur.perturbations != CONTROL)))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aivc.core.errors import DataError, IntegrityError, SpaceError
+from aivc.core.errors import ControlError, DataError, IntegrityError, SpaceError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.registry import MANIPULATORS
@@ -182,3 +182,9 @@ def test_saved_and_loaded_it_says_the_same(learned, tmp_path):
     assert again.verdict == sets.verdict
     ours, theirs = (each.manipulate(controls(ur), ASKED).draws[0].values for each in (sets, again))
     np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_population_without_controls_is_refused():
+    ur = screen(cells=4)
+    with pytest.raises(ControlError, match="Add control cells"):
+        SetV1.fit(ur.take(np.flatnonzero(ur.perturbations != CONTROL)))

@@ -231,7 +231,7 @@ def _basis(said: Foretold) -> str:
 
 def _evidence(body: Mapping[str, Any]) -> str:
     seen = {
-        "in": "This perturbation was seen in training.",
+        "in": "This perturbation, or what it is made of, was seen in training.",
         "edge": "This perturbation was not seen in training, but its relatives were.",
         "out": "Nothing is known about this perturbation: the answer is a default.",
     }

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from aivc.core.errors import ControlError, DataError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.ur import UR
@@ -84,6 +85,28 @@ class Frame:
         part_e = np.zeros(self.vectors.shape[1]) if known is None else known
         each = (away_d, way_d, np.array(scatter), place_d, part_e)
         return Condition(*(torch.tensor(part, dtype=torch.float32)[None] for part in each))
+
+
+def single_cells(name: str, ur: UR, cells: UR | None, anchor: str, *, trained: bool) -> UR:
+    """States of single cells that a network can learn from: those given, or ``ur`` where it holds them.
+
+    Raises:
+        ControlError: None of them is a control.
+        DataError: Something is to be trained, but states stand for many cells each.
+        SpaceError: They are of another space.
+    """
+    cells = ur if cells is None else cells
+    ur.space.require(cells.space, name)
+    if trained and (cells.mass > 1).any():
+        raise DataError(
+            [
+                f"{name} learns from single cells, but was given states that stand for up to "
+                f"{cells.mass.max():g} cells each. Pass the states of single cells as cells=, or choose {anchor}."
+            ]
+        )
+    if not (cells.perturbations.astype(str) == CONTROL).any():
+        raise ControlError("A population is moved from its controls, and there are none. Add control cells.")
+    return cells
 
 
 def frame(cells: UR, parts: UR | None, texts: Sequence[str]) -> Frame:

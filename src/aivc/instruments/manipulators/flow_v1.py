@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from aivc.core.contracts import Manipulator
 from aivc.core.effects import effects
-from aivc.core.errors import ControlError, DataError
+from aivc.core.errors import DataError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Prediction
@@ -28,6 +28,7 @@ from aivc.instruments.manipulators.flow_training import (
     folds_of,
     frame,
     groups_of,
+    single_cells,
     trained,
 )
 from aivc.nn.flow import Condition, VelocityNetwork, solve
@@ -117,18 +118,8 @@ class FlowV1(Manipulator):
             SpaceError: Cells of another space than the states.
         """
         means = MANIPULATORS.load(anchor)
-        cells = ur if cells is None else cells
-        ur.space.require(cells.space, cls.name)
-        if steps != 0 and (cells.mass > 1).any():
-            raise DataError(
-                [
-                    f"{cls.name} learns from single cells, but was given states that stand for up to "
-                    f"{cells.mass.max():g} cells each. Pass the states of single cells as cells=, or choose {anchor}."
-                ]
-            )
+        cells = single_cells(cls.name, ur, cells, anchor, trained=steps != 0)
         texts = sorted(set(cells.perturbations.astype(str)) - {CONTROL})
-        if not (cells.perturbations.astype(str) == CONTROL).any():
-            raise ControlError("A population is moved from its controls, and there are none. Add control cells.")
         scale = frame(cells, parts, texts)
         measures: dict[str, Any] = {each.name: getattr(scale, each.name) for each in dataclasses.fields(Frame)}
         nothing = {"kept": SHIFT, "because": "asked for"}

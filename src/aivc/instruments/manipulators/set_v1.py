@@ -12,7 +12,6 @@ import torch
 from jaxtyping import Float
 
 from aivc.core.contracts import Manipulator
-from aivc.core.errors import DataError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Prediction
@@ -20,7 +19,15 @@ from aivc.core.registry import MANIPULATORS
 from aivc.core.space import Space
 from aivc.core.state import State, pack
 from aivc.core.ur import UR
-from aivc.instruments.manipulators.flow_training import Frame, Group, energy_score, folds_of, frame, groups_of
+from aivc.instruments.manipulators.flow_training import (
+    Frame,
+    Group,
+    energy_score,
+    folds_of,
+    frame,
+    groups_of,
+    single_cells,
+)
 from aivc.instruments.manipulators.set_training import SIZE, asked, trained
 from aivc.nn.sets import SetNetwork
 from aivc.training.checkpoint import arrays_of, load_arrays
@@ -110,15 +117,7 @@ class SetV1(Manipulator):
             SpaceError: Cells of another space than the states.
         """
         means = MANIPULATORS.load(anchor)
-        cells = ur if cells is None else cells
-        ur.space.require(cells.space, cls.name)
-        if steps != 0 and (cells.mass > 1).any():
-            raise DataError(
-                [
-                    f"{cls.name} learns from single cells, but was given states that stand for up to "
-                    f"{cells.mass.max():g} cells each. Pass the states of single cells as cells=, or choose {anchor}."
-                ]
-            )
+        cells = single_cells(cls.name, ur, cells, anchor, trained=steps != 0)
         texts = sorted(set(cells.perturbations.astype(str)) - {CONTROL})
         scale = frame(cells, parts, texts)
         measures: dict[str, Any] = {each.name: getattr(scale, each.name) for each in dataclasses.fields(Frame)}
