@@ -20,7 +20,7 @@ S = TypeVar("S", UR, Measurement)
 class Applicability(StrEnum):
     """Whether a question lies where the model has evidence."""
 
-    IN = "in"  # this perturbation was seen in training
+    IN = "in"  # this perturbation, or what it is made of, was seen in training
     EDGE = "edge"  # not seen, but its relatives were
     OUT = "out"  # nothing is known about it; the answer is a default
 
