@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from aivc.core.effects import Effects
+from aivc.core.errors import DataError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability
@@ -10,6 +11,8 @@ from aivc.core.scale import Scale
 from aivc.core.space import Space
 from aivc.core.ur import UR
 from aivc.instruments.manipulators.combined import fit_combined
+from aivc.instruments.manipulators.context_means import context_means
+from aivc.instruments.manipulators.contrast import UNTOLD_SHARE
 from aivc.instruments.manipulators.effect_v1 import EffectV1
 from aivc.instruments.manipulators.elsewhere import UNTOLD_SCALE, believed, fit_elsewhere, means_elsewhere
 from aivc.instruments.manipulators.left_out import left_out_residuals
@@ -80,6 +83,69 @@ def test_effects_that_share_nothing_across_contexts_get_the_mean_effect():
     assert np.abs(moved).max() < 0.4
 
 
+def far_world(size, perturbations=40, seed=0):
+    """Effects that two contexts share, around a mean effect that all perturbations share."""
+    rng = np.random.default_rng(seed)
+    mean, own = size * rng.normal(size=DIM), rng.normal(size=(perturbations, DIM))
+    noise = 0.7 * rng.normal(size=(perturbations, 2, DIM))
+    pairs = [(p, c) for p in range(perturbations) for c in range(2)]
+    return {("AB"[c], f"ko:G{p}"): mean + own[p] + noise[p, c] for p, c in pairs}
+
+
+def told_apart(manipulator, asked):
+    """Share of the other truths at a wider angle than the right one, and the squared error."""
+    said = np.array([manipulator.tell(Perturbation.parse(text), context).shift for context, text in asked])
+    true = np.array(list(asked.values()))
+    like = (said @ true.T) / np.linalg.norm(true, axis=1)
+    return (like < np.diag(like)[:, None]).mean(), ((said - true) ** 2).mean()
+
+
+def test_part_of_the_mean_effect_gives_way_so_that_answers_are_told_apart():
+    shifts = far_world(1.0)
+    asked = {("B", f"ko:G{p}"): shifts["B", f"ko:G{p}"] for p in range(20)}
+    table = states({key: shift for key, shift in shifts.items() if key not in asked}, contexts=("A", "B"))
+    whole, chosen = EffectV1.fit(table, share=1.0), EffectV1.fit(table)
+    assert chosen.carried[2] < 1
+    (apart, error), (apart_whole, error_whole) = told_apart(chosen, asked), told_apart(whole, asked)
+    assert apart > apart_whole + 0.02
+    assert error < 1.15 * error_whole
+
+
+def test_a_mean_effect_that_says_nearly_all_is_kept():
+    assert EffectV1.fit(states(far_world(10.0), contexts=("A", "B"))).carried[2] == 1
+    # One perturbation is all of the mean effect.
+    alone = {(context, "drug:X@1uM"): np.ones(DIM) for context in "AB"}
+    fitted = EffectV1.fit(states(alone, contexts=("A", "B", "C")))
+    np.testing.assert_allclose(fitted.tell(Perturbation.parse("drug:X@1uM"), "C").shift, np.ones(DIM))
+
+
+def test_a_share_of_the_mean_effect_is_between_none_and_all():
+    with pytest.raises(DataError, match="0 to 1 or None"):
+        EffectV1.fit(states(turned_world()), share=1.5)
+
+
+def test_a_context_that_saw_only_strong_perturbations_gets_no_larger_mean_effect_than_is_its_due():
+    rng = np.random.default_rng(0)
+    own = rng.normal(size=(60, DIM))
+    own *= np.where(np.arange(60) < 12, 4.0, 1.0)[:, None]
+    own[:12] += 3.0
+    codes = np.append(np.arange(60), np.arange(12))
+    places = np.repeat([0, 1], [60, 12])
+    rows = 1.0 + own[codes] + 0.1 * rng.normal(size=(72, DIM))
+    plain, found = rows[places == 1].mean(axis=0), context_means(rows, codes, places, 2)
+    true = 1.0 + own.mean(axis=0)
+    assert np.abs(found[1] - true).mean() < 0.65 * np.abs(plain - true).mean()
+    np.testing.assert_allclose(found[0], rows[:60].mean(axis=0), atol=0.3)
+
+
+def test_contexts_that_saw_the_same_or_nothing_alike_keep_their_plain_means():
+    rows = np.random.default_rng(0).normal(size=(20, DIM))
+    places = np.repeat([0, 1], 10)
+    plain = np.array([rows[:10].mean(axis=0), rows[10:].mean(axis=0)])
+    for codes in (np.tile(np.arange(10), 2), np.arange(20)):
+        np.testing.assert_allclose(context_means(rows, codes, places, 2), plain, atol=1e-6)
+
+
 def test_a_measured_effect_is_looked_up_in_its_own_context():
     shifts = turned_world()
     fitted = EffectV1.fit(states(shifts))
@@ -94,7 +160,7 @@ def test_one_context_alone_tells_no_scale_so_the_stated_one_is_used():
     shifts = {key: shift for key, shift in turned_world().items() if key[0] == "A"}
     fitted = EffectV1.fit(states(shifts, contexts=("A", "B")))
     told = fitted.tell(Perturbation.parse("ko:G0"), "B")
-    wanted = fitted.default + UNTOLD_SCALE * (shifts["A", "ko:G0"] - fitted.defaults[0])
+    wanted = UNTOLD_SHARE * fitted.default + UNTOLD_SCALE * (shifts["A", "ko:G0"] - fitted.defaults[0])
     np.testing.assert_allclose(told.shift, wanted)
     assert told.applicability == Applicability.EDGE
 
@@ -267,6 +333,7 @@ def test_what_is_believed_grows_with_the_contexts_it_was_seen_in():
         texts,
         np.array([c for _, _, c in rows]),
         np.ones(DIM),
+        np.zeros((6, DIM)),
     )
     one, five = believed(found.scale, found.patience, np.array([1.0, 5.0]))
     assert 0 < one < five < 1

@@ -34,7 +34,7 @@ def world(*, noise=0.3, seed=0, related=True):
 
 
 def states(shifts, rows=slice(None), cells=None):
-    texts = [CONTROL, *[f"ko:G{i:02d}" for i in range(GENES)][rows]]
+    texts = [CONTROL, *np.array([f"ko:G{i:02d}" for i in range(GENES)])[rows]]
     table = pd.DataFrame({"perturbation": texts, "context": "A"}, index=[str(i) for i in range(len(texts))])
     mass = np.ones(len(texts)) if cells is None else np.append(1000.0, cells)
     return UR(np.vstack([np.zeros(DIM), shifts[rows]]), Space("test", Scale.CELLULAR, DIM, "t"), table, None, mass)
@@ -91,6 +91,17 @@ def test_errors_left_out_are_those_of_fits_without_the_family(monkeypatch):
         assert error == pytest.approx(wanted, rel=1e-6)
 
 
+def test_what_it_would_have_told_is_what_a_fit_without_the_gene_tells(monkeypatch):
+    parts, shifts = world()
+    monkeypatch.setattr(module, "_SHARES", np.array([0.6]))
+    whole = KernelPriors.fit(states(shifts, slice(0, 60)), parts=parts)
+    said = whole.left_out()
+    for gene in (0, 17, 59):
+        without = KernelPriors.fit(states(shifts, np.delete(np.arange(60), gene)), parts=parts)
+        wanted = without.default + without.library(ask([gene]))[0][0]
+        np.testing.assert_allclose(whole.default + said[f"ko:G{gene:02d}"], wanted, atol=1e-6)
+
+
 def test_relatives_share_their_say_in_the_mean():
     # Nine copies of one gene do 10, nine strangers do nothing: the mean effect of a tenth kind of gene is not 5.
     rng = np.random.default_rng(0)
@@ -110,7 +121,8 @@ def test_effect_v1_asks_it_for_what_was_never_measured():
     fitted = EffectV1.fit(states(shifts, slice(0, 60)), parts=parts)
     alone = KernelPriors.fit(states(shifts, slice(0, 60)), parts=parts)
     told = fitted.tell(ask([70])[0], "A")
-    np.testing.assert_allclose(told.shift, alone.default + alone.library(ask([70]))[0][0])
+    wanted = fitted.related_share * alone.default + alone.library(ask([70]))[0][0]
+    np.testing.assert_allclose(told.shift, wanted)
     assert (told.evidence, told.applicability) == ("relatives", Applicability.EDGE)
     stranger = fitted.tell(Perturbation.parse("ko:NEVER"), "A")
     assert (stranger.evidence, stranger.applicability) == ("mean", Applicability.OUT)

@@ -11,13 +11,16 @@ from jaxtyping import Float, Int
 
 from aivc.core.attribution import Attributable, Piece
 from aivc.core.contracts import Manipulator
-from aivc.core.effects import Effects, effects
+from aivc.core.effects import effects
+from aivc.core.errors import DataError
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability, Prediction
 from aivc.core.registry import MANIPULATORS
 from aivc.core.space import Space
 from aivc.core.ur import UR
 from aivc.instruments.manipulators.combined import fit_combined
+from aivc.instruments.manipulators.context_means import context_means
+from aivc.instruments.manipulators.contrast import mean_share
 from aivc.instruments.manipulators.dose import nearest, strength
 from aivc.instruments.manipulators.elsewhere import Elsewhere, fit_elsewhere
 from aivc.instruments.manipulators.priors import index_of
@@ -35,6 +38,15 @@ class KnowsRelatives(Protocol):
 
     def related(self, informed: float) -> bool:
         """Whether so much is explained that the question lies at the edge, not outside."""
+        ...
+
+
+@runtime_checkable
+class KnowsLeftOut(Protocol):
+    """One that can also tell what it would have foretold of what it has seen."""
+
+    def left_out(self) -> Mapping[str, np.ndarray]:
+        """Deviations ``(d,)`` from the mean effect, by perturbation, each foretold without its family."""
         ...
 
 
@@ -66,24 +78,26 @@ class EffectV1(Manipulator):
     combination never measured gets the sum of its parts, corrected as other combinations were (`Combined`).
 
     Every step away from the mean effect was chosen on perturbations left out, so what does not help there is not used;
-    the variance of an answer is the squared error that its kind of evidence left there.
+    the variance of an answer is the squared error that its kind of evidence left there. Where something is known of a
+    perturbation itself, part of the mean effect gives way to it, so that answers can be told apart (`mean_share`).
 
     Attributes:
         reads: Space it was fitted on.
         contexts: ``c`` contexts seen perturbed.
-        defaults: ``(c, d)`` mean effect in each.
+        defaults: ``(c, d)`` mean effect in each, as if all had been asked the same (`context_means`).
         default: ``(d,)`` mean effect over contexts, for others.
         texts: ``r`` perturbations measured, one for each context they were measured in.
         places: ``(r,)`` position of that context.
         deviations: ``(r, d)`` from the mean effect there.
         cells: ``(r,)`` cells each stands on.
-        carried: Scale, patience and error of `Elsewhere`.
+        carried: Scale, patience, share of the mean effect, and error of `Elsewhere`.
         shared: ``(d, d)`` and
         own: ``(c, d, d)`` its maps, and
         doubt: ``(c + 1, d)`` its variance in each context, and in others.
         spread: ``(d,)`` variance of deviations, which a perturbation of which nothing is known has.
         between: ``(d,)`` variance of the mean effect of a context never seen perturbed.
         relatives: The manipulator of perturbations never measured; none without priors.
+        related_share: Share of the mean effect that is kept beside what relatives tell.
         agents: ``a`` agents with a vector of their own, where combinations were seen.
         vectors: ``(a, d)`` these.
         combined: ``(d + 1, d)`` correction of their sum, and
@@ -102,13 +116,14 @@ class EffectV1(Manipulator):
     places: Int[np.ndarray, " r"]
     deviations: Float[np.ndarray, "r d"]
     cells: Float[np.ndarray, " r"]
-    carried: tuple[float, float, float]
+    carried: tuple[float, float, float, float]
     shared: Float[np.ndarray, "d d"]
     own: Float[np.ndarray, "c d d"]
     doubt: Float[np.ndarray, "v d"]
     spread: Float[np.ndarray, " d"]
     between: Float[np.ndarray, " d"]
     relatives: tuple[Manipulator, ...]
+    related_share: float
     agents: tuple[str, ...]
     vectors: Float[np.ndarray, "a d"]
     combined: Float[np.ndarray, "e d"]
@@ -116,7 +131,15 @@ class EffectV1(Manipulator):
     seed: int
 
     @classmethod
-    def fit(cls, ur: UR, *, parts: UR | None = None, seed: int = 0, relatives: str = "kernel-priors") -> "EffectV1":
+    def fit(
+        cls,
+        ur: UR,
+        *,
+        parts: UR | None = None,
+        seed: int = 0,
+        relatives: str = "kernel-priors",
+        share: float | None = None,
+    ) -> "EffectV1":
         """Learn from every effect, and of each step whether it helps.
 
         Args:
@@ -125,22 +148,29 @@ class EffectV1(Manipulator):
                 perturbation never measured gets the mean effect.
             seed: Of the draws that express what is not known.
             relatives: Registered name of the manipulator that foretells from ``parts``.
+            share: Of the mean effect to keep beside what is known of a perturbation, 0 to 1; 1 asks for the least
+                squared error. None chooses it on perturbations left out, to be right and told apart (`mean_share`).
 
         Raises:
             ControlError: A context has no control.
+            DataError: A share that is none.
         """
+        if share is not None and not 0 <= share <= 1:
+            raise DataError([f"share is the part of the mean effect to keep, 0 to 1 or None, got {share}."])
         seen = effects(ur)
         contexts = tuple(sorted(set(map(str, seen.contexts))))
         places_r = np.array([contexts.index(str(context)) for context in seen.contexts], dtype=int)
-        defaults_cd = _means(seen, places_r, len(contexts))
+        codes_r = np.unique(seen.perturbations.astype(str), return_inverse=True)[1]
+        defaults_cd = context_means(seen.shifts, codes_r, places_r, len(contexts))
         default_d = defaults_cd.mean(axis=0) if contexts else np.zeros(ur.space.dim)
         deviations_rd = seen.shifts - defaults_cd[places_r] if contexts else seen.shifts
         texts = tuple(map(str, seen.perturbations))
         asked = [Perturbation.parse(text) for text in texts]
         families = [each.family for each in asked]
         spread_d = _spread(seen.shifts, deviations_rd, len(contexts))
-        found = fit_elsewhere(deviations_rd, seen.cells, texts, families, places_r, spread_d)
+        found = fit_elsewhere(deviations_rd, seen.cells, texts, families, places_r, spread_d, defaults_cd, share)
         sums = fit_combined(seen, seed)
+        known = _relatives(ur, parts, asked, relatives, seed)
         return cls(
             ur.space,
             contexts,
@@ -150,13 +180,14 @@ class EffectV1(Manipulator):
             places_r,
             deviations_rd,
             seen.cells,
-            (found.scale, found.patience, found.error),
+            (found.scale, found.patience, found.mean_share, found.error),
             found.shared,
             found.own,
             found.variance,
             spread_d,
             _between(defaults_cd),
-            _relatives(ur, parts, asked, relatives, seed),
+            known,
+            _related_share(known, texts, places_r, defaults_cd, seen.shifts) if share is None else share,
             sums.agents,
             sums.vectors,
             sums.weights,
@@ -205,7 +236,7 @@ class EffectV1(Manipulator):
             mean_d = np.average(self.deviations[rows], axis=0, weights=self.cells[rows])
             said_d = self._elsewhere.say(mean_d[None], np.array([float(len(rows))]), place)[0]
             verdict = Applicability.IN if place >= 0 else Applicability.EDGE
-            return Told(default_d + said_d, self.doubt[place], verdict, "elsewhere")
+            return Told(self._elsewhere.mean_share * default_d + said_d, self.doubt[place], verdict, "elsewhere")
         if len(perturbation.agents) > 1:
             return self._sum(perturbation, context)
         if (doses := self._doses.get(_without_dose(perturbation))) and perturbation.agents[0].dose:
@@ -214,8 +245,10 @@ class EffectV1(Manipulator):
             assert isinstance(relatives, KnowsRelatives)
             deviation_pd, variance_pd, informed_p = relatives.library([perturbation])
             verdict = Applicability.EDGE if relatives.related(float(informed_p[0])) else Applicability.OUT
-            evidence = "relatives" if informed_p[0] > 0 else "mean"
-            return Told(default_d + deviation_pd[0], variance_pd[0], verdict, evidence)
+            if not informed_p[0] > 0:
+                return Told(default_d + deviation_pd[0], variance_pd[0], verdict, "mean")
+            kept_d, lost_d = self.related_share * default_d, (1 - self.related_share) * default_d
+            return Told(kept_d + deviation_pd[0], variance_pd[0] + lost_d**2, verdict, "relatives")
         return Told(default_d, self.spread, Applicability.OUT, "mean")
 
     def attribute(self, perturbation: Perturbation, context: str = "") -> list[Piece]:
@@ -225,7 +258,8 @@ class EffectV1(Manipulator):
             return [Piece("nothing", text, "", 1.0, told.shift)]
         place = self.contexts.index(context) if context in self.contexts else -1
         default_d = self.defaults[place] if place >= 0 else self.default
-        base = Piece("mean effect", context or "all contexts", "", 1.0, default_d)
+        share = {"elsewhere": self._elsewhere.mean_share, "relatives": self.related_share}.get(told.evidence, 1.0)
+        base = Piece("mean effect", context or "all contexts", "", share, share * default_d)
         if told.evidence == "measured":
             return [base, Piece("measured", text, context, 1.0, told.shift - default_d)]
         if told.evidence == "elsewhere":
@@ -279,18 +313,21 @@ class EffectV1(Manipulator):
         carried = np.array([i for i in range(len(texts)) if texts[i] in self._rows], dtype=int)
         rest = sorted(set(range(len(texts))) - set(unseen) - set(carried.tolist()))
         mean_pd, count_p, measured = self._library([texts[i] for i in carried])
-        related_pd, doubt_pd = self._unseen([perturbations[i] for i in unseen])
+        related_pd, doubt_pd, share_p1 = self._unseen([perturbations[i] for i in unseen])
         for c, context in enumerate(contexts):
             place = self.contexts.index(context) if context in self.contexts else -1
             default_d = self.defaults[place] if place >= 0 else self.default
             guess_d = self.between if place < 0 else np.zeros_like(self.between)
             if len(carried):
-                shift_pcd[carried, c] = default_d + self._elsewhere.say(mean_pd, count_p, place)
+                shift_pcd[carried, c] = self._elsewhere.mean_share * default_d + self._elsewhere.say(
+                    mean_pd, count_p, place
+                )
                 variance_pcd[carried, c] = self.doubt[place] + guess_d
                 own = measured.get(place, np.zeros((0, 2), dtype=int))
                 shift_pcd[carried[own[:, 0]], c] = default_d + self.deviations[own[:, 1]]
                 variance_pcd[carried[own[:, 0]], c] = 0.0
-            shift_pcd[unseen, c], variance_pcd[unseen, c] = default_d + related_pd, doubt_pd + guess_d
+            shift_pcd[unseen, c] = share_p1 * default_d + related_pd
+            variance_pcd[unseen, c] = doubt_pd + ((1 - share_p1) * default_d) ** 2 + guess_d
             for i in rest:
                 told = self.tell(perturbations[i], context)
                 shift_pcd[i, c], variance_pcd[i, c] = told.shift, told.variance
@@ -308,13 +345,15 @@ class EffectV1(Manipulator):
                 measured.setdefault(int(self.places[row]), []).append((i, int(row)))
         return mean_pd, count_p, {place: np.array(pairs) for place, pairs in measured.items()}
 
-    def _unseen(self, perturbations: Sequence[Perturbation]) -> tuple[np.ndarray, np.ndarray]:
-        deviation_pd = np.zeros((len(perturbations), self.reads.dim))
+    def _unseen(self, perturbations: Sequence[Perturbation]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Deviations, their variances, and the share ``(p, 1)`` of the mean effect to keep beside them."""
+        deviation_pd, share_p1 = np.zeros((len(perturbations), self.reads.dim)), np.ones((len(perturbations), 1))
         variance_pd = np.broadcast_to(self.spread, deviation_pd.shape)
         for relatives in self.relatives:
             assert isinstance(relatives, KnowsRelatives)
-            deviation_pd, variance_pd, _ = relatives.library(perturbations)
-        return deviation_pd, variance_pd
+            deviation_pd, variance_pd, informed_p = relatives.library(perturbations)
+            share_p1 = np.where(informed_p > 0, self.related_share, 1.0)[:, None]
+        return deviation_pd, variance_pd, share_p1
 
     def _strange(self, perturbation: Perturbation) -> bool:
         """Whether neither parts nor other doses can say anything of it."""
@@ -395,8 +434,8 @@ class EffectV1(Manipulator):
 
     @cached_property
     def _elsewhere(self) -> Elsewhere:
-        scale, patience, error = self.carried
-        return Elsewhere(scale, patience, self.shared, self.own, self.doubt, error)
+        scale, patience, share, error = self.carried
+        return Elsewhere(scale, patience, share, self.shared, self.own, self.doubt, error)
 
 
 def _without_dose(perturbation: Perturbation) -> str:
@@ -404,13 +443,6 @@ def _without_dose(perturbation: Perturbation) -> str:
     unit = perturbation.agents[0].unit if perturbation.agents else None
     agents = tuple(replace(agent, dose=None, unit=None) for agent in perturbation.agents)
     return f"{Perturbation(agents, perturbation.hours)} in {unit}"
-
-
-def _means(seen: Effects, places_r: np.ndarray, contexts: int) -> np.ndarray:
-    """``(c, d)`` mean over perturbations, not over cells: a perturbation with many cells is no more typical."""
-    return np.array([seen.shifts[places_r == place].mean(axis=0) for place in range(contexts)]).reshape(
-        contexts, seen.shifts.shape[1]
-    )
 
 
 def _spread(shifts_rd: np.ndarray, deviations_rd: np.ndarray, contexts: int) -> np.ndarray:
@@ -438,3 +470,20 @@ def _relatives(
     names = index_of(tuple(map(str, parts.entities.index.tolist())))
     known = {target for each in asked for target in (*each.targets, *each.genes)}
     return (MANIPULATORS.load(name).fit(ur, parts=parts, seed=seed),) if known & set(names) else ()
+
+
+def _related_share(
+    relatives: tuple[Manipulator, ...],
+    texts: Sequence[str],
+    places_r: np.ndarray,
+    defaults_cd: np.ndarray,
+    shifts_rd: np.ndarray,
+) -> float:
+    """Share of the mean effect to keep beside what relatives tell; all of it where they cannot say what they would."""
+    for each in relatives:
+        if isinstance(each, KnowsLeftOut):
+            said = each.left_out()
+            rows = np.array([row for row, text in enumerate(texts) if text in said], dtype=int)
+            said_rd = np.array([said[texts[row]] for row in rows]).reshape(len(rows), shifts_rd.shape[1])
+            return mean_share(defaults_cd[places_r[rows]], said_rd, shifts_rd[rows])
+    return 1.0

@@ -7,6 +7,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float, Int
 
+from aivc.instruments.manipulators.contrast import UNTOLD_SHARE, mean_share
 from aivc.instruments.manipulators.left_out import left_out_residuals, weighted_error
 
 # Share of an effect that a new context is taken to share where no training context can tell: in four CRISPRi screens of
@@ -29,14 +30,17 @@ class Elsewhere:
     Attributes:
         scale: And
         patience: Say how much of the deviation is believed.
+        mean_share: Share of the mean effect of the context that an answer keeps beside it (`mean_share`).
         shared: ``(d, d)`` map of all contexts.
         own: ``(c, d, d)`` what each context adds to it.
         variance: ``(c + 1, d)`` mean squared error on perturbations left out in each context, and in all, for others.
-        error: That over all axes, over the error of the mean effect; 1 where nothing could be learned.
+        error: That over all axes, with the whole mean effect, over the error of the mean effect; 1 where nothing could
+            be learned.
     """
 
     scale: float
     patience: float
+    mean_share: float
     shared: Float[np.ndarray, "d d"]
     own: Float[np.ndarray, "c d d"]
     variance: Float[np.ndarray, "v d"]
@@ -86,6 +90,8 @@ def fit_elsewhere(
     families: Sequence[str],
     places_r: Int[np.ndarray, " r"],
     spread_d: Float[np.ndarray, " d"],
+    defaults_cd: Float[np.ndarray, "c d"],
+    share: float | None = None,
 ) -> Elsewhere:
     """Learn how deviations carry over, from perturbations that were seen in two contexts or more.
 
@@ -99,21 +105,29 @@ def fit_elsewhere(
         families: What is left out together.
         places_r: Position of the context of each.
         spread_d: Variance of deviations, which is all that can be said where no perturbation was seen twice.
+        defaults_cd: Mean effect of each context.
+        share: Of it to keep; None chooses on families left out.
     """
-    dim, contexts = deviations_rd.shape[1], int(places_r.max(initial=-1)) + 1
+    dim, contexts = deviations_rd.shape[1], len(defaults_cd)
     nothing, none = np.zeros((dim, dim)), np.zeros((contexts, dim, dim))
     mean_rd, others_r = means_elsewhere(deviations_rd, cells_r, texts)
     rows = np.flatnonzero(others_r > 0)
     known = [families[int(row)] for row in rows]
     if len(set(known)) < _FEWEST or not mean_rd[rows].any():
-        return Elsewhere(UNTOLD_SCALE, 0.0, nothing, none, np.tile(spread_d, (contexts + 1, 1)), 1.0)
+        untold = UNTOLD_SHARE if len(set(families)) >= _FEWEST else 1.0
+        kept = untold if share is None else share
+        every_vd = np.vstack([defaults_cd, defaults_cd.mean(axis=0)]) if contexts else np.zeros((1, dim))
+        return Elsewhere(UNTOLD_SCALE, 0.0, kept, nothing, none, spread_d + ((1 - kept) * every_vd) ** 2, 1.0)
     true_rd, said_rd, weight_r = deviations_rd[rows], mean_rd[rows], cells_r[rows] / cells_r[rows].mean()
     scale, patience = _belief(true_rd, said_rd, others_r[rows], weight_r)
     left_rd = true_rd - believed(scale, patience, others_r[rows])[:, None] * said_rd
     shared, own, error_rd = _maps(left_rd, said_rd, weight_r, known, places_r[rows], none)
     floor = max(weighted_error(true_rd, weight_r), 1e-300)
-    variance = _by_context(error_rd, weight_r, places_r[rows], contexts)
-    return Elsewhere(scale, patience, shared, own, variance, weighted_error(error_rd, weight_r) / floor)
+    mean_effect_rd = defaults_cd[places_r[rows]]
+    if share is None:
+        share = mean_share(mean_effect_rd, true_rd - error_rd, mean_effect_rd + true_rd)
+    variance = _by_context(error_rd + (1 - share) * mean_effect_rd, weight_r, places_r[rows], contexts)
+    return Elsewhere(scale, patience, share, shared, own, variance, weighted_error(error_rd, weight_r) / floor)
 
 
 def _by_context(error_rd: np.ndarray, weight_r: np.ndarray, places_r: np.ndarray, contexts: int) -> np.ndarray:

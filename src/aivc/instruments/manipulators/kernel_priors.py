@@ -185,6 +185,22 @@ class KernelPriors(Manipulator):
         unsure_p = hangs_p**2 / max(float(say_q.sum()), 1e-300) if self.share else np.zeros(len(like_pq))
         return deviation_pd, np.outer((1 - explained_p + unsure_p) * agents_p, self.variance), explained_p
 
+    def left_out(self) -> dict[str, np.ndarray]:
+        """Deviation ``(d,)`` foretold for each perturbation that relatives are sought among, were its family not there.
+
+        In closed form: with the mean estimated along, the inverse covariance loses one rank, and what a family leaves
+        is its block solved for its weights.
+        """
+        asked = [Perturbation.parse(self.perturbations[row]) for row in self.learned]
+        if not self.share:
+            return {str(each): np.zeros_like(self.default) for each in asked}
+        say_q = self.inverse.sum(axis=0)
+        inverse_qq = self.inverse - np.outer(say_q, say_q) / say_q.sum()
+        said_qd = np.array(self.deviations[self.learned])
+        for rows in _groups([each.family for each in asked]):
+            said_qd[rows] -= np.linalg.solve(inverse_qq[np.ix_(rows, rows)], self.weights[rows])
+        return dict(zip(map(str, asked), said_qd, strict=True))
+
     def attribute(self, perturbation: Perturbation, context: str = "") -> list[Piece]:
         """The mean effect, and by block what each perturbation of training adds; of one that was seen, what it did."""
         table = dict(zip(self.contexts, self.defaults, strict=True))
