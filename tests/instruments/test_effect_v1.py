@@ -297,6 +297,72 @@ def test_another_unit_is_another_series():
     assert fitted.tell(Perturbation.parse("drug:D1@5mg"), "A").evidence == "mean"
 
 
+def test_a_dose_is_the_same_in_nanomolar():
+    fitted = EffectV1.fit(states(dosed_world()[0], contexts=("A",)))
+    near, same = (fitted.tell(Perturbation.parse(f"drug:D1@{dose}"), "A") for dose in ("5000nM", "5uM"))
+    np.testing.assert_allclose(near.shift, same.shift)
+    assert near.evidence == "dose"
+    measured, again = (fitted.tell(Perturbation.parse(f"drug:D1@{dose}"), "A") for dose in ("10uM", "10000nM"))
+    np.testing.assert_allclose(again.shift, measured.shift)
+    assert not again.variance.any()
+
+
+def timed_world():
+    """A drug at two doses, and a knock-out, each after 6 and 24 hours; effects of strangers make a mean effect."""
+    rng = np.random.default_rng(0)
+    shifts = {("A", f"ko:G{i} for 24h"): rng.normal(size=DIM) for i in range(6)}
+    for hours, grown in ((6, 1.0), (24, 4.0)):
+        shifts["A", f"ko:X for {hours}h"] = grown * np.ones(DIM)
+        for dose, strong in ((1, 1.0), (100, 2.0)):
+            shifts["A", f"drug:D@{dose}uM for {hours}h"] = strong * grown * np.arange(1.0, DIM + 1)
+    return states(shifts, contexts=("A",))
+
+
+def test_an_effect_at_a_time_between_two_lies_between_theirs():
+    fitted = EffectV1.fit(timed_world())
+    told = fitted.tell(Perturbation.parse("ko:X for 12h"), "A")
+    assert (told.evidence, told.applicability) == ("time", Applicability.IN)
+    np.testing.assert_allclose(told.shift, 2.0 * np.ones(DIM))
+    assert (told.variance > 0).all()
+    early, late = (fitted.tell(Perturbation.parse(f"ko:X for {hours}h"), "A") for hours in (3, 96))
+    np.testing.assert_allclose(early.shift, 0.5 * np.ones(DIM))
+    np.testing.assert_allclose(late.shift, 4.0 * np.ones(DIM))
+    assert early.applicability == late.applicability == Applicability.EDGE
+    assert (late.variance > told.variance).all()
+
+
+def test_dose_and_time_may_both_be_new():
+    fitted = EffectV1.fit(timed_world())
+    ends = [fitted.tell(Perturbation.parse(f"drug:D@10uM for {hours}h"), "A") for hours in (6, 24)]
+    told = fitted.tell(Perturbation.parse("drug:D@10000nM for 15h"), "A")
+    assert {each.evidence for each in ends} == {"dose"}
+    np.testing.assert_allclose(told.shift, (ends[0].shift + ends[1].shift) / 2)
+    assert told.shift[0] > 1.0
+
+
+def test_hours_that_are_not_stated_are_those_there_are_and_of_two_none_is_chosen():
+    fitted = EffectV1.fit(timed_world())
+    told = fitted.tell(Perturbation.parse("ko:G3"), "A")
+    np.testing.assert_allclose(told.shift, fitted.tell(Perturbation.parse("ko:G3 for 24h"), "A").shift)
+    assert (told.evidence, told.applicability) == ("time", Applicability.EDGE)
+    assert fitted.tell(Perturbation.parse("ko:X"), "A").evidence == "mean"
+    # No dose says nothing of a dose.
+    assert fitted.tell(Perturbation.parse("drug:D for 12h"), "A").evidence == "mean"
+
+
+def test_what_is_told_of_doses_and_times_is_the_sum_of_its_pieces_alone_and_in_a_library():
+    fitted = EffectV1.fit(timed_world())
+    asked = [Perturbation.parse(text) for text in ("ko:X for 12h", "drug:D@10uM for 12h", "drug:D@5uM for 6h", "ko:G3")]
+    shift_pcd, variance_pcd = fitted.effects(asked, ["A", "B"])
+    for p, perturbation in enumerate(asked):
+        for c, context in enumerate("AB"):
+            told = fitted.tell(perturbation, context)
+            np.testing.assert_allclose(shift_pcd[p, c], told.shift)
+            np.testing.assert_allclose(variance_pcd[p, c], told.variance)
+            said = np.sum([piece.shift for piece in fitted.attribute(perturbation, context)], axis=0)
+            np.testing.assert_allclose(said, told.shift, atol=1e-12)
+
+
 def test_the_plain_ridge_across_contexts_learns_one_map_for_all():
     rng = np.random.default_rng(0)
     own, bend = rng.normal(size=(40, DIM)), np.diag([1.0, -1.0, 1.0, -1.0, 1.0, -1.0])

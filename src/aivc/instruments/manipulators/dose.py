@@ -1,4 +1,4 @@
-"""How strong an effect is at a dose that was not measured: a monotone Hill curve through the doses that were."""
+"""How strong an effect is at a dose or a time that was not measured, from those that were."""
 
 import numpy as np
 from jaxtyping import Float
@@ -46,3 +46,27 @@ def hill(dose: np.ndarray, half: float, slope: float) -> np.ndarray:
 def nearest(measured_k: np.ndarray, asked: float) -> int:
     """Position of the measured dose with the smallest ratio to the one asked about."""
     return int(np.abs(np.log(measured_k) - np.log(asked)).argmin())
+
+
+def times(measured_k: Float[np.ndarray, " k"], asked: float) -> dict[int, float]:
+    """Which measured times an effect is made of, and with which weights: on a line between its neighbors.
+
+    Before the first it grows from nothing, and after the last it stays.
+
+    Args:
+        measured_k: Hours, rising and positive.
+        asked: The hours asked about.
+
+    >>> times(np.array([6.0, 24.0]), 12.0) == {0: 2 / 3, 1: 1 / 3}
+    True
+    >>> times(np.array([6.0, 24.0]), 3.0), times(np.array([6.0, 24.0]), 48.0)
+    ({0: 0.5}, {1: 1.0})
+    """
+    after = int(np.searchsorted(measured_k, asked))
+    if after == len(measured_k):
+        return {after - 1: 1.0}
+    if after == 0:
+        return {0: asked / float(measured_k[0])}
+    before, then = float(measured_k[after - 1]), float(measured_k[after])
+    late = (asked - before) / (then - before)
+    return {after - 1: 1 - late, after: late}

@@ -1,53 +1,32 @@
 """Effects from all there is to know: what was measured here, elsewhere, of relatives, and of the parts of a pair."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, NamedTuple, Protocol, final, runtime_checkable
+from typing import ClassVar, NamedTuple, final
 from zlib import crc32
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from aivc.core.attribution import Attributable, Piece
+from aivc.core.attribution import Piece
 from aivc.core.contracts import Manipulator
 from aivc.core.effects import effects
 from aivc.core.errors import DataError
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability, Prediction
-from aivc.core.registry import MANIPULATORS
 from aivc.core.space import Space
 from aivc.core.ur import UR
 from aivc.instruments.manipulators.combined import fit_combined
 from aivc.instruments.manipulators.context_means import context_means
-from aivc.instruments.manipulators.contrast import mean_share
-from aivc.instruments.manipulators.dose import nearest, strength
+from aivc.instruments.manipulators.effect_pieces import pieces
 from aivc.instruments.manipulators.elsewhere import Elsewhere, fit_elsewhere
+from aivc.instruments.manipulators.neighbors import Neighbors, neighbors
 from aivc.instruments.manipulators.priors import index_of
+from aivc.instruments.manipulators.relatives import KnowsRelatives, fit_relatives, related_share
+from aivc.instruments.manipulators.series import Series
 
 _DRAWS = 8
-
-
-@runtime_checkable
-class KnowsRelatives(Protocol):
-    """A manipulator that foretells perturbations never measured from their molecular relatives."""
-
-    def library(self, perturbations: Sequence[Perturbation]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Deviations from the mean effect ``(p, d)``, variances ``(p, d)``, and shares ``(p,)`` of it explained."""
-        ...
-
-    def related(self, informed: float) -> bool:
-        """Whether so much is explained that the question lies at the edge, not outside."""
-        ...
-
-
-@runtime_checkable
-class KnowsLeftOut(Protocol):
-    """One that can also tell what it would have foretold of what it has seen."""
-
-    def left_out(self) -> Mapping[str, np.ndarray]:
-        """Deviations ``(d,)`` from the mean effect, by perturbation, each foretold without its family."""
-        ...
 
 
 class Told(NamedTuple):
@@ -57,7 +36,8 @@ class Told(NamedTuple):
         shift: ``(d,)`` displacement from control.
         variance: ``(d,)`` expected squared error.
         applicability: Whether the question lies where there is evidence.
-        evidence: ``measured``, ``elsewhere``, ``dose``, ``relatives``, ``parts``, ``mean``, or ``nothing`` done.
+        evidence: ``measured``, ``elsewhere``, ``dose``, ``time``, ``relatives``, ``parts``, ``mean``, or ``nothing``
+            done.
     """
 
     shift: np.ndarray
@@ -74,8 +54,9 @@ class EffectV1(Manipulator):
     A perturbation that was measured in the context is looked up. One measured in other contexts is carried over: its
     deviation from the mean effect is shrunk, and linear maps add what such deviations have meant here (`Elsewhere`).
     One never measured gets what its molecular relatives say (``kernel-priors``), or the mean effect where no priors are
-    given. A drug measured at other doses has the effect of the nearest of them, scaled by a Hill curve (`dose`). A
-    combination never measured gets the sum of its parts, corrected as other combinations were (`Combined`).
+    given. A drug measured at other doses has the effect of the nearest of them, scaled by a Hill curve, and what was
+    measured for other hours that of its neighbors in time (`dose`). A combination never measured gets the sum of its
+    parts, corrected as other combinations were (`Combined`).
 
     Every step away from the mean effect was chosen on perturbations left out, so what does not help there is not used;
     the variance of an answer is the squared error that its kind of evidence left there. Where something is known of a
@@ -170,7 +151,7 @@ class EffectV1(Manipulator):
         spread_d = _spread(seen.shifts, deviations_rd, len(contexts))
         found = fit_elsewhere(deviations_rd, seen.cells, texts, families, places_r, spread_d, defaults_cd, share)
         sums = fit_combined(seen, seed)
-        known = _relatives(ur, parts, asked, relatives, seed)
+        known = fit_relatives(ur, parts, asked, relatives, seed)
         return cls(
             ur.space,
             contexts,
@@ -187,7 +168,7 @@ class EffectV1(Manipulator):
             spread_d,
             _between(defaults_cd),
             known,
-            _related_share(known, texts, places_r, defaults_cd, seen.shifts) if share is None else share,
+            related_share(known, texts, places_r, defaults_cd, seen.shifts) if share is None else share,
             sums.agents,
             sums.vectors,
             sums.weights,
@@ -217,30 +198,30 @@ class EffectV1(Manipulator):
 
     def tell(self, perturbation: Perturbation, context: str = "") -> Told:
         """Say what a perturbation is expected to do in a context, and from which evidence."""
-        told = self._told(perturbation, context)
+        told = self.expect(perturbation, context)
         if context in self.contexts or told.evidence == "nothing":
             return told
         # Where nothing was perturbed, the mean effect of other contexts is a guess of its own.
         return told._replace(variance=told.variance + self.between)
 
-    def _told(self, perturbation: Perturbation, context: str) -> Told:
+    def expect(self, perturbation: Perturbation, context: str) -> Told:
+        """As `tell`, the mean effect of a context that was never seen perturbed taken for sure."""
         text, nothing_d = str(perturbation), np.zeros_like(self.spread)
         if perturbation.is_control or (len(perturbation.agents) == 1 and perturbation.agents[0].dose == 0):
             return Told(nothing_d, nothing_d, Applicability.IN, "nothing")
-        place = self.contexts.index(context) if context in self.contexts else -1
-        default_d = self.defaults[place] if place >= 0 else self.default
-        rows = self._rows.get(text, np.zeros(0, dtype=int))
+        place, default_d = self.place(context), self.default_in(context)
+        rows = self.rows.get(text, np.zeros(0, dtype=int))
         if len(own := rows[self.places[rows] == place]):
             return Told(default_d + self.deviations[own[0]], nothing_d, Applicability.IN, "measured")
         if len(rows):
             mean_d = np.average(self.deviations[rows], axis=0, weights=self.cells[rows])
-            said_d = self._elsewhere.say(mean_d[None], np.array([float(len(rows))]), place)[0]
+            said_d = self.elsewhere.say(mean_d[None], np.array([float(len(rows))]), place)[0]
             verdict = Applicability.IN if place >= 0 else Applicability.EDGE
-            return Told(self._elsewhere.mean_share * default_d + said_d, self.doubt[place], verdict, "elsewhere")
+            return Told(self.elsewhere.mean_share * default_d + said_d, self.doubt[place], verdict, "elsewhere")
         if len(perturbation.agents) > 1:
             return self._sum(perturbation, context)
-        if (doses := self._doses.get(_without_dose(perturbation))) and perturbation.agents[0].dose:
-            return self._dosed(doses, perturbation.agents[0].dose, context)
+        if near := self.neighbors(perturbation, context):
+            return self._between_neighbors(near, context)
         for relatives in self.relatives:
             assert isinstance(relatives, KnowsRelatives)
             deviation_pd, variance_pd, informed_p = relatives.library([perturbation])
@@ -251,52 +232,18 @@ class EffectV1(Manipulator):
             return Told(kept_d + deviation_pd[0], variance_pd[0] + lost_d**2, verdict, "relatives")
         return Told(default_d, self.spread, Applicability.OUT, "mean")
 
+    def place(self, context: str) -> int:
+        """Position of a context among those seen perturbed; -1 for others."""
+        return self.contexts.index(context) if context in self.contexts else -1
+
+    def default_in(self, context: str) -> np.ndarray:
+        """``(d,)`` mean effect in a context."""
+        place = self.place(context)
+        return self.defaults[place] if place >= 0 else self.default
+
     def attribute(self, perturbation: Perturbation, context: str = "") -> list[Piece]:
         """What `tell` adds up, piece by piece."""
-        text, told = str(perturbation), self._told(perturbation, context)
-        if told.evidence == "nothing":
-            return [Piece("nothing", text, "", 1.0, told.shift)]
-        place = self.contexts.index(context) if context in self.contexts else -1
-        default_d = self.defaults[place] if place >= 0 else self.default
-        share = {"elsewhere": self._elsewhere.mean_share, "relatives": self.related_share}.get(told.evidence, 1.0)
-        base = Piece("mean effect", context or "all contexts", "", share, share * default_d)
-        if told.evidence == "measured":
-            return [base, Piece("measured", text, context, 1.0, told.shift - default_d)]
-        if told.evidence == "elsewhere":
-            rows = self._rows[text]
-            share_r = self.cells[rows] / self.cells[rows].sum()
-            parts_rd = self._elsewhere.say(
-                share_r[:, None] * self.deviations[rows], np.full(len(rows), len(rows) + 0.0), place
-            )
-            told_r = zip(rows, share_r, parts_rd, strict=True)
-            pieces = [Piece("elsewhere", text, self.contexts[self.places[r]], float(w), part) for r, w, part in told_r]
-            return [base, *pieces]
-        if told.evidence == "dose":
-            doses = self._doses[_without_dose(perturbation)]
-            near = doses[nearest(np.array([dose for dose, _ in doses]), perturbation.agents[0].dose or 1.0)][1]
-            pieces = self.attribute(Perturbation.parse(near), context)
-            whole_d = np.sum([piece.shift for piece in pieces], axis=0)
-            return [
-                piece.times(float(told.shift @ whole_d / max(float(whole_d @ whole_d), 1e-300))) for piece in pieces
-            ]
-        if told.evidence == "parts":
-            return self._attribute_sum(perturbation, context, told)
-        for relatives in self.relatives:
-            if isinstance(relatives, Attributable):
-                return [base, *relatives.attribute(perturbation, context)[1:]]
-        return [base, Piece("relative", text, "", 1.0, told.shift - default_d)] if self.relatives else [base]
-
-    def _attribute_sum(self, perturbation: Perturbation, context: str, told: Told) -> list[Piece]:
-        pieces = []
-        by_vector = self._by_vector(perturbation, context)
-        for agent, part, own in zip(perturbation.agents, perturbation.parts(), by_vector, strict=True):
-            if own:
-                pieces.append(Piece("part", str(agent), "", 1.0, self.vectors[self._agents[str(agent)]]))
-            else:
-                pieces += self.attribute(part, context)
-        left_d = told.shift - np.sum([piece.shift for piece in pieces], axis=0)
-        correction = Piece("correction", "other combinations", "", 1.0, left_d)
-        return [*pieces, correction] if self._alone(perturbation, context) else pieces
+        return pieces(self, perturbation, context)
 
     def effects(
         self, perturbations: Sequence[Perturbation], contexts: Sequence[str]
@@ -309,8 +256,8 @@ class EffectV1(Manipulator):
         """
         shift_pcd, variance_pcd = np.empty((2, len(perturbations), len(contexts), self.reads.dim))
         texts = [str(each) for each in perturbations]
-        unseen = [i for i, each in enumerate(perturbations) if texts[i] not in self._rows and self._strange(each)]
-        carried = np.array([i for i in range(len(texts)) if texts[i] in self._rows], dtype=int)
+        unseen = [i for i, each in enumerate(perturbations) if texts[i] not in self.rows and self._strange(each)]
+        carried = np.array([i for i in range(len(texts)) if texts[i] in self.rows], dtype=int)
         rest = sorted(set(range(len(texts))) - set(unseen) - set(carried.tolist()))
         mean_pd, count_p, measured = self._library([texts[i] for i in carried])
         related_pd, doubt_pd, share_p1 = self._unseen([perturbations[i] for i in unseen])
@@ -319,7 +266,7 @@ class EffectV1(Manipulator):
             default_d = self.defaults[place] if place >= 0 else self.default
             guess_d = self.between if place < 0 else np.zeros_like(self.between)
             if len(carried):
-                shift_pcd[carried, c] = self._elsewhere.mean_share * default_d + self._elsewhere.say(
+                shift_pcd[carried, c] = self.elsewhere.mean_share * default_d + self.elsewhere.say(
                     mean_pd, count_p, place
                 )
                 variance_pcd[carried, c] = self.doubt[place] + guess_d
@@ -338,7 +285,7 @@ class EffectV1(Manipulator):
         mean_pd, count_p = np.zeros((len(texts), self.reads.dim)), np.zeros(len(texts))
         measured: dict[int, list[tuple[int, int]]] = {}
         for i, text in enumerate(texts):
-            rows = self._rows[text]
+            rows = self.rows[text]
             mean_pd[i] = np.average(self.deviations[rows], axis=0, weights=self.cells[rows])
             count_p[i] = len(rows)
             for row in rows:
@@ -356,54 +303,53 @@ class EffectV1(Manipulator):
         return deviation_pd, variance_pd, share_p1
 
     def _strange(self, perturbation: Perturbation) -> bool:
-        """Whether neither parts nor other doses can say anything of it."""
+        """Whether neither parts nor other doses or times can say anything of it."""
         return (
             len(perturbation.agents) == 1
             and perturbation.agents[0].dose != 0
-            and _without_dose(perturbation) not in self._doses
+            and not self._series.measured(perturbation)
+            and not self._series.other_hours(perturbation)
         )
 
-    def _dosed(self, doses: Sequence[tuple[float, str]], asked: float, context: str) -> Told:
-        told = [self._told(Perturbation.parse(text), context) for _, text in doses]
-        measured_k, shift_kd = np.array([dose for dose, _ in doses]), np.array([each.shift for each in told])
-        near = nearest(measured_k, asked)
-        # Amplitudes along the common direction: a curve through lengths would count noise as effect.
-        along_d = shift_kd.mean(axis=0)
-        factor = strength(measured_k, shift_kd @ along_d, asked)
-        inside = measured_k.min() <= asked <= measured_k.max()
-        verdict = max(
-            told[near].applicability, Applicability.IN if inside else Applicability.EDGE, key=list(Applicability).index
-        )
-        doubt_d = told[near].variance * factor**2 + ((factor - 1) * shift_kd[near]) ** 2
-        return Told(factor * shift_kd[near], doubt_d, verdict, "dose")
+    def neighbors(self, perturbation: Perturbation, context: str) -> Neighbors | None:
+        """Doses of its agent that were measured for as long, or times at which it was measured; None without any."""
+        return neighbors(self._series, perturbation, lambda part: self.expect(part, context).shift)
+
+    def _between_neighbors(self, near: Neighbors, context: str) -> Told:
+        told = [(self.expect(part, context), weight) for part, weight in near.weighted]
+        least = Applicability.IN if near.inside else Applicability.EDGE
+        verdict = max([least, *(each.applicability for each, _ in told)], key=list(Applicability).index)
+        shift_d = np.sum([weight * each.shift for each, weight in told], axis=0)
+        variance_d = near.scaled + np.sum([weight**2 * each.variance for each, weight in told], axis=0)
+        return Told(shift_d, variance_d, verdict, near.evidence)
 
     def _sum(self, perturbation: Perturbation, context: str) -> Told:
-        told = [self._told(part, context) for part in perturbation.parts()]
-        by_vector = self._by_vector(perturbation, context)
+        told = [self.expect(part, context) for part in perturbation.parts()]
+        by_vector = self.by_vector(perturbation, context)
         asked = list(zip(perturbation.agents, told, by_vector, strict=True))
-        vectors = [self.vectors[self._agents[str(agent)]] if own else each.shift for agent, each, own in asked]
+        vectors = [self.vectors[self.agent_rows[str(agent)]] if own else each.shift for agent, each, own in asked]
         sum_d, unknown = np.sum(vectors, axis=0), [each for _, each, own in asked if not own]
         variance_d = np.sum([each.variance for each in unknown], axis=0) if unknown else np.zeros_like(self.spread)
-        alone = self._alone(perturbation, context)
+        alone = self.alone(perturbation, context)
         # A sum is a guess where no combination was seen to add up, here and for as long.
         least = Applicability.IN if alone else Applicability.EDGE
         verdict = max([least, *(each.applicability for each in unknown)], key=list(Applicability).index)
         said_d = sum_d + np.append(sum_d, 1.0) @ self.combined if alone else sum_d
         return Told(said_d, variance_d + self.combined_doubt, verdict, "parts")
 
-    def _alone(self, perturbation: Perturbation, context: str) -> bool:
+    def alone(self, perturbation: Perturbation, context: str) -> bool:
         """Whether combinations were seen, and all that was seen was in this context and for as long."""
         here = len(self.contexts) == 1 and context in ("", *self.contexts)
         return here and bool(self.agents) and self._hours == {perturbation.hours}
 
-    def _by_vector(self, perturbation: Perturbation, context: str) -> list[bool]:
+    def by_vector(self, perturbation: Perturbation, context: str) -> list[bool]:
         """Which agents' vectors are added: those of combinations and singles together, unless contexts or hours differ.
 
         There a vector is a mean over them, and stands in only for an agent that was never measured alone.
         """
-        alone = self._alone(perturbation, context)
+        alone = self.alone(perturbation, context)
         return [
-            str(agent) in self._agents and (alone or str(part) not in self._rows)
+            str(agent) in self.agent_rows and (alone or str(part) not in self.rows)
             for agent, part in zip(perturbation.agents, perturbation.parts(), strict=True)
         ]
 
@@ -412,37 +358,27 @@ class EffectV1(Manipulator):
         return {Perturbation.parse(text).hours for text in self.texts}
 
     @cached_property
-    def _rows(self) -> Mapping[str, np.ndarray]:
+    def rows(self) -> Mapping[str, np.ndarray]:
+        """Of each perturbation, its rows."""
         rows: dict[str, list[int]] = {}
         for row, text in enumerate(self.texts):
             rows.setdefault(text, []).append(row)
         return {text: np.array(each) for text, each in rows.items()}
 
     @cached_property
-    def _doses(self) -> Mapping[str, Sequence[tuple[float, str]]]:
-        """Of each agent, its positive doses measured, and the text of each."""
-        found: dict[str, set[tuple[float, str]]] = {}
-        for text in self.texts:
-            perturbation = Perturbation.parse(text)
-            if len(perturbation.agents) == 1 and (dose := perturbation.agents[0].dose):
-                found.setdefault(_without_dose(perturbation), set()).add((dose, text))
-        return {name: sorted(each) for name, each in found.items()}
+    def _series(self) -> Series:
+        return Series.of(self.texts)
 
     @cached_property
-    def _agents(self) -> Mapping[str, int]:
+    def agent_rows(self) -> Mapping[str, int]:
+        """Of each agent with a vector, its row."""
         return index_of(self.agents)
 
     @cached_property
-    def _elsewhere(self) -> Elsewhere:
+    def elsewhere(self) -> Elsewhere:
+        """How deviations are carried over."""
         scale, patience, share, error = self.carried
         return Elsewhere(scale, patience, share, self.shared, self.own, self.doubt, error)
-
-
-def _without_dose(perturbation: Perturbation) -> str:
-    """An agent and its unit, for as many hours: what doses of one series share."""
-    unit = perturbation.agents[0].unit if perturbation.agents else None
-    agents = tuple(replace(agent, dose=None, unit=None) for agent in perturbation.agents)
-    return f"{Perturbation(agents, perturbation.hours)} in {unit}"
 
 
 def _spread(shifts_rd: np.ndarray, deviations_rd: np.ndarray, contexts: int) -> np.ndarray:
@@ -460,30 +396,3 @@ def _between(defaults_cd: np.ndarray) -> np.ndarray:
     if contexts < 2:
         return np.asarray((defaults_cd**2).sum(axis=0))
     return np.asarray(defaults_cd.var(axis=0, ddof=1) * (1 + 1 / contexts))
-
-
-def _relatives(
-    ur: UR, parts: UR | None, asked: Sequence[Perturbation], name: str, seed: int
-) -> tuple[Manipulator, ...]:
-    if parts is None:
-        return ()
-    names = index_of(tuple(map(str, parts.entities.index.tolist())))
-    known = {target for each in asked for target in (*each.targets, *each.genes)}
-    return (MANIPULATORS.load(name).fit(ur, parts=parts, seed=seed),) if known & set(names) else ()
-
-
-def _related_share(
-    relatives: tuple[Manipulator, ...],
-    texts: Sequence[str],
-    places_r: np.ndarray,
-    defaults_cd: np.ndarray,
-    shifts_rd: np.ndarray,
-) -> float:
-    """Share of the mean effect to keep beside what relatives tell; all of it where they cannot say what they would."""
-    for each in relatives:
-        if isinstance(each, KnowsLeftOut):
-            said = each.left_out()
-            rows = np.array([row for row, text in enumerate(texts) if text in said], dtype=int)
-            said_rd = np.array([said[texts[row]] for row in rows]).reshape(len(rows), shifts_rd.shape[1])
-            return mean_share(defaults_cd[places_r[rows]], said_rd, shifts_rd[rows])
-    return 1.0
