@@ -1,8 +1,12 @@
 """`aivc benchmark` lists, shows and runs what is frozen, and goes on where it stopped."""
 
+import hashlib
 import json
 from importlib.metadata import entry_points
 
+import anndata
+import numpy as np
+import pandas as pd
 import pytest
 
 import tiny_benchmarks
@@ -67,6 +71,75 @@ def test_run_all_goes_on_and_tells_what_failed(only, tmp_path, capsys):
     code, body = told(capsys, *run, "--resume", "--methods", "additive")
     assert (code, body["benchmarks"]["tiny"]["kept"]) == (0, False)
     assert "additive" in body["benchmarks"]["tiny"]["scores"]
+
+
+def controls_again(handout, path, *, shift=0.0):
+    """Answer every question with the mean of the controls handed out, and a little more."""
+    rows, obs = [], []
+    for questions in sorted(handout.glob("fold-*/questions.csv")):
+        train = anndata.read_h5ad(questions.parent / "train.h5ad")
+        x_nf = train.X.toarray()[(train.obs["perturbation"] == "control").to_numpy()]
+        depth = float(train.uns["profile_units"].removeprefix("log1p_cp"))
+        asked = pd.read_csv(questions)
+        mean = np.log1p(x_nf / x_nf.sum(axis=1, keepdims=True) * depth).mean(axis=0)
+        rows += [mean + shift * np.arange(len(mean))] * len(asked)
+        obs.append(asked)
+    table = pd.concat(obs, ignore_index=True).rename(index=str)
+    var = pd.DataFrame(index=train.var_names)
+    anndata.AnnData(np.array(rows), obs=table, var=var, uns={"units": train.uns["profile_units"]}).write_h5ad(path)
+
+
+def test_a_model_of_another_environment_is_scored_by_files(only, tmp_path, capsys):
+    only(tiny_benchmarks.TINY)
+    handout, elsewhere = tmp_path / "handout", tmp_path / "elsewhere.h5ad"
+    code, body = told(capsys, "benchmark", "export", "tiny", "--out", handout)
+    assert code == 0
+    assert len(body["files"]) == 6
+    code, body = told(capsys, "benchmark", "export", "tiny", "--out", handout, "--fold", "1")
+    assert (code, "--overwrite" in body["error"]["message"]) == (1, True)
+
+    controls_again(handout, elsewhere)
+    run = ("benchmark", "run", "tiny", "--methods", "mean-effect", "--out", tmp_path / "out", "--resume")
+    run = (*run, "--predictions", f"gears={elsewhere}")
+    code, body = told(capsys, *run)
+    assert code == 0
+    assert set(body["benchmarks"]["tiny"]["scores"]) == {"no-change", "mean-effect", "gears", "replicate"}
+    scores = json.loads((tmp_path / "out" / "tiny" / "scores.json").read_text())
+    sha256 = hashlib.sha256(elsewhere.read_bytes()).hexdigest()
+    assert scores["stamp"]["predictions"] == {"gears": sha256}
+    ours, theirs = (scores["scores"][name]["pearson-systema"]["value"] for name in ("no-change", "gears"))
+    assert theirs == pytest.approx(ours, rel=1e-4)
+    page = (tmp_path / "out" / "tiny" / "report.html").read_text()
+    assert f"given as elsewhere.h5ad (sha256 {sha256[:12]})" in page
+
+    assert told(capsys, *run)[1]["benchmarks"]["tiny"]["kept"] is True
+    controls_again(handout, elsewhere, shift=0.01)
+    code, body = told(capsys, *run)
+    assert (code, body["benchmarks"]["tiny"]["kept"]) == (0, False)
+
+    # A file that cannot be scored costs nothing that is there.
+    controls_again(handout, elsewhere, shift=np.nan)
+    code, body = told(capsys, *run)
+    assert (code, "NaN" in body["error"]["message"]) == (1, True)
+    assert told(capsys, *run[:-2])[1]["benchmarks"]["tiny"]["kept"] is True
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (("tiny", "--predictions", "gears.h5ad"), "NAME=FILE"),
+        (("all", "--predictions", "gears=gears.h5ad"), "Name the one"),
+        (("tiny", "--predictions", "a=gears.h5ad,a=state.h5ad"), "Give each its own"),
+        (("tiny", "--predictions", "nearest=gears.h5ad"), "otherwise"),
+        (("tiny", "--predictions", "gears=gears.h5ad"), "Check the path"),
+    ],
+)
+def test_predictions_that_cannot_be_meant_are_refused(only, tmp_path, capsys, words, remedy):
+    only(tiny_benchmarks.TINY)
+    code, body = told(capsys, "benchmark", "run", *words, "--out", tmp_path / "out")
+    assert code == 1
+    assert remedy in body["error"]["message"]
+    assert not (tmp_path / "out").exists()
 
 
 def test_one_that_fails_is_refused(only, tmp_path, capsys):

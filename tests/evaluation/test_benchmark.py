@@ -197,6 +197,29 @@ class TestRun:
         assert not finished(scores, tiny)
         assert not finished(tmp_path / "none.json", tiny)
 
+    def test_predictions_count_by_what_their_files_hold(self, tiny, tmp_path):
+        body = {
+            "stamp": {
+                "benchmark": tiny.digest,
+                "metrics": {"pearson-systema": 1, "centroid-accuracy": 1},
+                "predictions": {"gears": "a" * 64},
+            },
+            "methods": ["no-change", "mean-effect", "transfer", "gears"],
+        }
+        scores = tmp_path / "scores.json"
+        scores.write_text(json.dumps(body))
+        assert finished(scores, tiny, None, {"gears": "a" * 64})
+        assert finished(scores, tiny)
+        assert not finished(scores, tiny, None, {"gears": "b" * 64})
+        assert not finished(scores, tiny, None, {"state": "a" * 64})
+        # A method that came to bear the name later is another.
+        assert not finished(scores, tiny, ["gears"])
+
+    def test_predictions_of_another_benchmark_are_refused(self, tiny):
+        other = tiny_benchmarks.cells().replace(provenance={"benchmark": "0" * 64})
+        with pytest.raises(IntegrityError, match="Give the file that answers it"):
+            run_benchmark(tiny, [], predictions={"gears": other})
+
     def test_the_same_scores_come_twice(self, tiny):
         one, two = (run_benchmark(tiny, ["mean-effect"]).to_json()["scores"] for _ in range(2))
         assert one == two

@@ -10,6 +10,7 @@ from aivc.data.folds import unseen_donor, unseen_perturbation
 from aivc.data.split import Fold, Split
 from aivc.data.synthetic import synthetic_screen
 from aivc.evaluation.output import Folder, file_name, require_free, short_names
+from aivc.evaluation.questions import Exam
 
 
 def labeled(texts: list[str], contexts: list[str]) -> Measurement:
@@ -47,6 +48,15 @@ def test_contexts_and_donors_become_folders_where_they_matter(tmp_path):
     three = Folder.claim(tmp_path / "three", screen, unseen_donor(screen))
     assert len(set(three.places.values())) == len(three.places) == 8
     assert all(place.count("/") == 1 for place in three.places.values())
+
+
+def test_batches_that_are_asked_by_become_folders_as_donors_do(tmp_path):
+    screen, _ = synthetic_screen(perturbations=2, features=20, cells=24, controls=48, batches=3)
+    split = unseen_donor(screen, column="batch")
+    folder = Folder.claim(tmp_path, screen, split)
+    asked = set(Exam.prepare(screen, split).asked)
+    assert set(folder.places) == asked
+    assert folder.places[0, "line1", "ko:G0001", "batch1"] == "batch1/G0001"
 
 
 def test_what_is_tested_in_several_folds_is_kept_apart(tmp_path):

@@ -8,12 +8,16 @@ from typing import Any
 from rich.console import RenderableType
 
 from aivc.cli.console import DONE, REFUSED, Outcome, Reporter, table
-from aivc.cli.grammar import Commands, listed
-from aivc.core.errors import AIVCError, IntegrityError
+from aivc.cli.grammar import Commands, listed, natural
+from aivc.core.errors import AIVCError, DataError, IntegrityError
+from aivc.core.measurement import Measurement
 from aivc.data import catalog
 from aivc.evaluation.benchmark import Benchmark, benchmark, finished, names, run_benchmark
 from aivc.evaluation.evaluate import require_methods
+from aivc.evaluation.handout import export_benchmark
 from aivc.evaluation.output import REPORT, SCORES, Folder, require_free
+from aivc.evaluation.prediction_file import read_predictions
+from aivc.evaluation.predictions import require_free_names
 from aivc.evaluation.scores import Evaluation
 from aivc.report import evaluation_sections, write_report
 
@@ -43,15 +47,35 @@ def add(commands: Commands) -> None:
         examples=(
             "aivc benchmark run papalexi-unseen-target --out scores/",
             "aivc benchmark run norman-geometry --methods your-method,your-method:shuffled,additive --out scores/",
+            "aivc benchmark run papalexi-unseen-target --predictions gears=gears.h5ad --out scores/",
             "aivc benchmark run all --out scores/ --resume",
         ),
     )
     made.add_argument("name", metavar="NAME|all", help="name from `aivc benchmark list`, or all of them")
     made.add_argument("--methods", type=listed, metavar="a,b", help="instead of the benchmark's own reference methods")
+    made.add_argument(
+        "--predictions",
+        type=listed,
+        default=[],
+        metavar="a=FILE,b=FILE",
+        help="also score what models of other environments predicted, each in a row of this name; see `export`",
+    )
+    made.add_argument("--units", metavar="U", help="of predictions whose file does not say")
     made.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder; each benchmark gets one inside")
     made.add_argument(
         "--resume", action="store_true", help="keep what is finished and unchanged in DIR, and do the rest again"
     )
+    made = group.add(
+        "export",
+        _export,
+        "Write what each fold of a benchmark gives to methods, and what it asks, so that a model of any other "
+        "environment can be trained on it. README.txt says what to give back, and `run --predictions` scores that.",
+        examples=("aivc benchmark export papalexi-unseen-target --out handout/",),
+    )
+    made.add_argument("name", metavar="NAME", help="name from `aivc benchmark list`")
+    made.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for fold-0, fold-1, …")
+    made.add_argument("--fold", type=natural, metavar="K", help="only this fold")
+    made.add_argument("--overwrite", action="store_true", help="write folds anew that are in DIR")
 
 
 def _list(args: argparse.Namespace, reporter: Reporter) -> Outcome:
@@ -93,15 +117,37 @@ def _told(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
+def _export(args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    each = benchmark(args.name)
+    reporter(f"writing {each.name}", 0, 0)
+    files = export_benchmark(each, args.out, fold=args.fold, overwrite=args.overwrite)
+    body = {"benchmark": each.name, "digest": each.digest, "files": files, "seconds": reporter.seconds}
+    return Outcome(body, [each.reference, *map(str, files)])
+
+
+def _predictions(args: argparse.Namespace, reporter: Reporter) -> dict[str, Measurement]:
+    named = [text.partition("=") for text in args.predictions]
+    if wrong := [name for name, sign, file in named if not (name and sign and file)]:
+        raise DataError([f"Predictions are given as NAME=FILE, got {wrong[0]!r}. Name the row: gears=gears.h5ad."])
+    if named and args.name == _ALL:
+        raise DataError(["A file of predictions answers one benchmark, and all of them are asked. Name the one."])
+    if len({name for name, _, _ in named}) < len(named):
+        raise DataError(["Two files of predictions have one name. Give each its own."])
+    require_free_names([name for name, _, _ in named], args.methods or [])
+    reporter("reading predictions", 0, 0)
+    return {name: read_predictions(Path(file), units=args.units) for name, _, file in named}
+
+
 def _run(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     chosen = [benchmark(name) for name in (names() if args.name == _ALL else [args.name])]
     require_methods(args.methods or [])
+    predictions = _predictions(args, reporter)
     done: dict[str, dict[str, Any]] = {}
     failed: dict[str, str] = {}
     for number, each in enumerate(chosen):
         reporter(each.name, number, len(chosen))
         try:
-            done[each.name] = _one(each, args, reporter)
+            done[each.name] = _one(each, args, predictions, reporter)
         except (AIVCError, ArithmeticError, ValueError, TypeError, LookupError, RuntimeError, MemoryError) as error:
             if args.name != _ALL:
                 raise
@@ -109,29 +155,44 @@ def _run(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     return _outcome(done, failed, reporter)
 
 
-def _one(each: Benchmark, args: argparse.Namespace, reporter: Reporter) -> dict[str, Any]:
+def _one(
+    each: Benchmark, args: argparse.Namespace, predictions: dict[str, Measurement], reporter: Reporter
+) -> dict[str, Any]:
     path = args.out / each.name
     files = {"scores": path / SCORES, "report": path / REPORT}
-    if args.resume and finished(files["scores"], each, args.methods):
+    digests = {name: str(given.provenance["sha256"]) for name, given in predictions.items()}
+    if args.resume and finished(files["scores"], each, args.methods, digests):
         return {"kept": True, "digest": each.digest, "files": files}
     try:
         require_free(path, overwrite=args.resume)
     except IntegrityError as error:
         error.add_note("With --resume, what is finished is kept and the rest is done again.")
         raise
+    path.mkdir(parents=True, exist_ok=True)
     measurement = each.load_data()
+    found = run_benchmark(each, args.methods, predictions=predictions, measurement=measurement, progress=reporter)
+    # Only now: a file that cannot be scored must not cost the scores that are there.
     folder = Folder.claim(path, measurement, each.make_split(measurement), overwrite=args.resume)
-    found = run_benchmark(each, args.methods, measurement=measurement, progress=reporter)
     folder.scores(found)
     _report(folder, each, found)
     values = {method: {name: by[name]["value"] for name in by} for method, by in found.scores.items()}
-    return {"kept": False, "digest": each.digest, "files": files, "cost": found.body["cost"], "scores": values}
+    told = {"kept": False, "digest": each.digest, "files": files, "cost": found.body["cost"], "scores": values}
+    return told | ({"predictions": found.body["predictions"]} if predictions else {})
 
 
 def _report(folder: Folder, each: Benchmark, found: Evaluation) -> None:
     body = found.to_json()
     lead = f"{each.question} Benchmark {each.reference}; {len(body['methods'])} methods."
+    lead += "".join(f" {_given(name, about)}." for name, about in body.get("predictions", {}).items())
     write_report(folder.path / REPORT, title=each.title, lead=lead, sections=evaluation_sections(body))
+
+
+def _given(name: str, about: dict[str, Any]) -> str:
+    """Say where a row came from, and what of it was left aside."""
+    aside = {"rows": "ignored_rows", "features": "ignored_features", "cells without counts": "empty_cells"}
+    left = [f"{about[key]:,} {what}" for what, key in aside.items() if about[key]]
+    said = f"{name} was predicted elsewhere and given as {about['file']} (sha256 {about['sha256'][:12]})"
+    return f"{said}; left aside: {', '.join(left)}" if left else said
 
 
 def _outcome(done: dict[str, dict[str, Any]], failed: dict[str, str], reporter: Reporter) -> Outcome:
@@ -141,6 +202,7 @@ def _outcome(done: dict[str, dict[str, Any]], failed: dict[str, str], reporter: 
     ]
     shown: list[RenderableType] = [table(["benchmark", "", "seconds", "peak MB"], rows)] if rows else []
     shown += [f"Report: {told['files']['report']}" for told in done.values()]
+    shown += [_given(name, about) for told in done.values() for name, about in told.get("predictions", {}).items()]
     shown += [f"failed: {name}: {error}" for name, error in failed.items()]
     body = {"benchmarks": done, "failures": failed, "seconds": reporter.seconds}
     return Outcome(body, shown, REFUSED if failed else DONE)

@@ -260,6 +260,7 @@ def run_benchmark(
     chosen: Benchmark,
     methods: Sequence[str] | None = None,
     *,
+    predictions: Mapping[str, Measurement] | None = None,
     measurement: Measurement | None = None,
     parts: UR | None = None,
     keep_going: bool = False,
@@ -270,6 +271,8 @@ def run_benchmark(
     Args:
         chosen: From `benchmark`.
         methods: Instead of those of the reference rows; the baselines always stand beside them.
+        predictions: What models of other environments predicted, by the name of their row; see
+            `aivc.evaluation.handout.export_benchmark` for what they were given.
         measurement: The data, where they were read already.
         parts: Molecular UR of the targets; None takes the catalog's knowledge of genes and drugs.
         keep_going: Show a method that fails instead of stopping.
@@ -277,7 +280,8 @@ def run_benchmark(
 
     Raises:
         UnknownNameError: A method or a metric profile is not known.
-        IntegrityError: The data are not those it was frozen on.
+        IntegrityError: The data are not those it was frozen on, or predictions say that they are of another benchmark.
+        DataError: Predictions do not answer the questions.
         SplitError: The split is not the frozen one.
         UnavailableError: Data, or knowledge of the targets, are not here.
         ScoreError: A method failed, unless ``keep_going``.
@@ -285,6 +289,7 @@ def run_benchmark(
     methods = list(chosen.methods if methods is None else methods)
     require_methods(methods)
     metrics_of(chosen.profile)
+    _require_own(predictions or {}, chosen)
     with measured() as cost:
         measurement = chosen.load_data() if measurement is None else measurement
         split = chosen.make_split(measurement)
@@ -292,6 +297,7 @@ def run_benchmark(
             measurement,
             split,
             methods,
+            predictions=predictions,
             parts=_known(measurement, methods) if parts is None else parts,
             recipe=Recipe(**chosen.recipe),
             cells=chosen.cells,
@@ -301,6 +307,16 @@ def run_benchmark(
             progress=progress,
         )
     return stamped(found, chosen, cost)
+
+
+def _require_own(predictions: Mapping[str, Measurement], chosen: Benchmark) -> None:
+    for name, predicted in predictions.items():
+        of = predicted.provenance.get("benchmark")
+        if of is not None and of != chosen.digest:
+            raise IntegrityError(
+                f"The predictions of {name!r} say that they answer benchmark {of[:_SHORT]}, and {chosen.reference} is "
+                "asked. Give the file that answers it."
+            )
 
 
 def _known(measurement: Measurement, methods: Sequence[str]) -> UR | None:
@@ -333,8 +349,20 @@ def stamped(found: Evaluation, chosen: Benchmark, cost: Mapping[str, Any]) -> Ev
     return Evaluation(found.table.assign(benchmark=chosen.reference), body)
 
 
-def finished(path: Path, chosen: Benchmark, methods: Sequence[str] | None = None) -> bool:
-    """Whether a file of scores is of this very benchmark, its metrics and these methods."""
+def finished(
+    path: Path,
+    chosen: Benchmark,
+    methods: Sequence[str] | None = None,
+    predictions: Mapping[str, str] | None = None,
+) -> bool:
+    """Whether a file of scores is of this very benchmark, its metrics, these methods and these predictions.
+
+    Args:
+        path: Of the scores.
+        chosen: The benchmark.
+        methods: Instead of those of the reference rows.
+        predictions: sha256 of each file of predictions, by the name of its row.
+    """
     if not path.is_file():
         return False
     try:
@@ -345,7 +373,9 @@ def finished(path: Path, chosen: Benchmark, methods: Sequence[str] | None = None
     now = {metric.name: metric.version for metric in metrics_of(chosen.profile)}
     wanted = set(chosen.methods if methods is None else methods)
     same = stamp.get("benchmark") == chosen.digest and stamp.get("metrics") == now
-    return same and wanted <= set(body["methods"])
+    # A row given by file counts by what the file held, and is never that of a method of the same name.
+    given, asked = dict(stamp.get("predictions", {})), dict(predictions or {})
+    return same and asked.items() <= given.items() and wanted <= set(body["methods"]) - set(given)
 
 
 @contextmanager

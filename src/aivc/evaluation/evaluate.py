@@ -1,11 +1,10 @@
 """Score any set of methods on a split, beside the baselines and the replicate, with intervals over perturbations."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeAlias, final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 import numpy as np
-import pandas as pd
 
 from aivc.core.errors import AIVCError, ScoreError, UnknownNameError
 from aivc.core.measurement import Measurement
@@ -13,14 +12,14 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.registry import MANIPULATORS, METRICS
 from aivc.core.units import COUNTS
 from aivc.core.ur import UR
-from aivc.data.normalize import Block, normalize, totals
+from aivc.data.normalize import normalize, totals
 from aivc.data.split import CONTROL_TRAIN, Split
 from aivc.evaluation.adversaries import adversary_panels, judge
+from aivc.evaluation.answers import LEVELS, Answer, asked_of, panel_of, replicates
 from aivc.evaluation.metrics import Metric
-from aivc.evaluation.metrics_calibration import weighted_interval_score
-from aivc.evaluation.panel import Panel, Stated
+from aivc.evaluation.predictions import take_all
 from aivc.evaluation.profiles import profile as metric_profile
-from aivc.evaluation.questions import Cells, Exam, Question, targets
+from aivc.evaluation.questions import Cells, Exam, Question
 from aivc.evaluation.scores import Evaluation
 from aivc.evaluation.standing import INPUTS
 from aivc.experiments.fit import assemble
@@ -29,30 +28,8 @@ from aivc.experiments.groundwork import STATES, Groundwork, Recipe, groundwork
 from aivc.experiments.summary import Progress, Summary
 
 BASELINES = ("no-change", "mean-effect")
-REPLICATE_ROW = "replicate"
-LEVELS = (0.5, 0.8, 0.9, 0.95)
 
 Sink: TypeAlias = Callable[[str, Question, Measurement], None]
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Answer:
-    """What a method said to one question.
-
-    Attributes:
-        question: What was asked.
-        predicted: ``(f,)`` mean profile: the real control given, plus the predicted effect.
-        bounds: Per level of `LEVELS`, ends ``(2, f)`` of the interval of what is measured; None where none is stated.
-        population: Predicted cells, in the units of the profiles; None at effect level.
-        applicability: The method's own verdict.
-    """
-
-    question: Question
-    predicted: np.ndarray
-    bounds: tuple[np.ndarray, ...] | None
-    population: Cells | None
-    applicability: str
 
 
 def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
@@ -60,6 +37,7 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
     split: Split,
     methods: Sequence[str],
     *,
+    predictions: Mapping[str, Measurement] | None = None,
     parts: UR | None = None,
     recipe: Recipe | None = None,
     cells: int = 200,
@@ -79,6 +57,8 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
         methods: Registered manipulators; ``NAME:shuffled`` fits NAME on permuted perturbation labels, the negative
             control, and ``NAME:shuffled-priors`` and ``NAME:shuffled-context`` on other priors and contexts than its
             own. ``no-change`` and ``mean-effect`` are always added.
+        predictions: What models of other environments predicted, by the name of their row: cells as
+            `aivc.evaluation.prediction_file.read_predictions` reads them. They must answer every question.
         parts: Molecular UR of possible targets, for methods that use it.
         recipe: Encoder, decoder and their sizes, shared by all methods.
         cells: Cells per predicted population.
@@ -88,22 +68,23 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
         profile: Names of metric profiles (`aivc.evaluation.profiles`); None takes every registered metric.
         usage: Inputs to take from every method by shuffling (``perturbation``, ``priors``, ``context``): what it then
             loses is how much it used them.
-        sink: Given each predicted population, in the units the decoder writes.
+        sink: Given each population that a registered method predicts, in the units the decoder writes.
         progress: Told what is being done.
 
     Raises:
         UnknownNameError: A method, a metric profile or an input to shuffle is not known.
         SplitError: The split does not fit the data.
+        DataError: Predictions leave a question open, lack a feature, or hold NaN.
+        UnitsError: Predictions are in other units.
         ScoreError: A method failed or answered with NaN, unless ``keep_going``.
     """
     recipe = replace(recipe or Recipe(), unseen=_unseen(split))
     methods = with_usage([*BASELINES, *methods], usage, priors=parts is not None)
-    require_methods(methods)
-    for method in methods:
-        MANIPULATORS.load(method.split(":")[0])
+    _load(methods)
     chosen = metrics_of(profile)
     exam = Exam.prepare(measurement, split, cells=cells, seed=recipe.seed, progress=progress)
-    answers: dict[str, list[Answer]] = {method: [] for method in methods}
+    given = take_all(predictions or {}, exam, methods)
+    answers: dict[str, list[Answer]] = {method: [] for method in (*methods, *given)}
     failures: dict[str, str] = {}
     means: list[np.ndarray] = []
     for fold in range(len(split.folds)):
@@ -124,12 +105,14 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
                     error.add_note(f"This happened while scoring {method!r} in fold {fold}.")
                     raise
                 failures[method] = f"{type(error).__name__}: {error}"
+        for name_given, told in given.items():
+            answers[name_given] += told.answers(questions, cells, seed=recipe.seed)
     asked = [answer.question for answer in answers[BASELINES[0]]]
-    shared = _asked(asked, np.array(means), exam)
+    shared = asked_of(asked, np.array(means), exam)
     panels, applicability = {}, {}
-    for method in methods:
+    for method in (*methods, *given):
         if method not in failures:
-            panels[method] = _panel(answers[method], shared)
+            panels[method] = panel_of(answers[method], shared)
             applicability[method] = [answer.applicability for answer in answers[method]]
         # Answers of one method are put together before those of the next, and then let go.
         del answers[method]
@@ -137,7 +120,7 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
     panels |= added
     found = Evaluation.of(
         panels,
-        _replicates(panels[BASELINES[0]], asked, exam),
+        replicates(panels[BASELINES[0]], asked, exam),
         chosen,
         applicability=applicability,
         failures=failures,
@@ -149,7 +132,23 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
             "recipe": vars(recipe),
         },
     )
+    found = _marked(found, {each: dict(told.about) for each, told in given.items()})
     return judge(found, chosen, made_from) if adversaries else found
+
+
+def _load(methods: Sequence[str]) -> None:
+    """Find out before any work whether every method can be had."""
+    require_methods(methods)
+    for method in methods:
+        MANIPULATORS.load(method.split(":")[0])
+
+
+def _marked(found: Evaluation, given: Mapping[str, Mapping[str, Any]]) -> Evaluation:
+    """Say which rows were given by file, and by which; an evaluation without any stays as it is."""
+    if not given:
+        return found
+    stamp = {**found.body["stamp"], "predictions": {name: about["sha256"] for name, about in given.items()}}
+    return Evaluation(found.table, {**found.body, "predictions": given, "stamp": stamp})
 
 
 def _unseen(split: Split) -> str:
@@ -214,100 +213,6 @@ def _bounds(said: Foretold, question: Question) -> tuple[np.ndarray, ...] | None
     return tuple(
         question.given.profile + np.array(said.interval(level, cells=question.truth.cells)) for level in LEVELS
     )
-
-
-def _panel(answers: list[Answer], asked: dict[str, Any]) -> Panel:
-    shape, at90 = asked["truth"].shape, LEVELS.index(0.9)
-    # Views of one number where a method states nothing: many methods are held at once.
-    low, high = np.broadcast_to(np.nan, (2, *shape))
-    if any(answer.bounds is not None for answer in answers):
-        nothing = np.full((2, shape[1]), np.nan)
-        stated = [nothing if answer.bounds is None else answer.bounds[at90] for answer in answers]
-        low, high = np.array([bounds[0] for bounds in stated]), np.array([bounds[1] for bounds in stated])
-    return Panel(
-        **asked,
-        predicted=np.array([answer.predicted for answer in answers]),
-        predicted_noise=np.broadcast_to(0.0, shape),
-        low=low,
-        high=high,
-        population=tuple(_values(answer.population) for answer in answers),
-        population_depth=tuple(_depth(answer.population) for answer in answers),
-        stated=_stated(answers, asked["usable"]),
-    )
-
-
-def _asked(questions: list[Question], means: np.ndarray, exam: Exam) -> dict[str, Any]:
-    """All that a panel holds besides the answers."""
-    features = exam.summary.profiles.features
-    own = targets(questions, features)
-    truth = np.array([q.truth.profile for q in questions])
-    return {
-        "features": features,
-        "units": exam.summary.units,
-        "questions": pd.DataFrame([q.key for q in questions]),
-        "given": np.array([q.given.profile for q in questions]),
-        "truth": np.nan_to_num(truth),
-        "control": np.array([q.control.profile for q in questions]),
-        "perturbed_mean": means,
-        "usable": ~own & np.isfinite(truth),
-        "targeted": np.asarray(own.any(axis=0)),
-        "truth_noise": np.array([q.truth.noise + q.control.noise for q in questions]),
-        "cells": tuple(_values(q.cells) for q in questions),
-        "cells_depth": tuple(_depth(q.cells) for q in questions),
-        "controls": tuple(_values(q.controls) for q in questions),
-        "controls_depth": tuple(_depth(q.controls) for q in questions),
-    }
-
-
-def _values(cells: Cells | None) -> Block | None:
-    return None if cells is None else cells.values
-
-
-def _depth(cells: Cells | None) -> np.ndarray | None:
-    return None if cells is None else cells.depth
-
-
-def _replicates(like: Panel, questions: list[Question], exam: Exam) -> Iterator[Panel]:
-    """One half of the same cells, scored as if it had foretold the other: what no method can be expected to beat.
-
-    The cells are halved in several ways, one panel each, made when it is asked for. A question whose cells cannot be
-    halved in some way is not scored there.
-    """
-    for number in range(exam.resplits):
-        halved = [exam.resplit(question, number) for question in questions]
-        have = np.array([q is not None and q.replicate is not None for q in halved])
-        shown = [q or question for q, question in zip(halved, questions, strict=True)]
-        profile = np.array([q.replicate.profile if q.replicate else q.given.profile for q in shown])
-        noise = np.array([q.replicate.noise + q.given.noise if q.replicate else q.given.noise for q in shown])
-        asked = _asked(shown, like.perturbed_mean, exam)
-        nothing = np.broadcast_to(np.nan, profile.shape)
-        yield Panel(
-            **{
-                **asked,
-                "usable": asked["usable"] & have[:, None] & np.isfinite(profile),
-                "predicted": np.nan_to_num(profile),
-                "predicted_noise": noise,
-                "low": nothing,
-                "high": nothing,
-                "population": tuple(_values(q.others) for q in shown),
-                "population_depth": tuple(_depth(q.others) for q in shown),
-            }
-        )
-
-
-def _stated(answers: list[Answer], usable: np.ndarray) -> Stated | None:
-    if all(answer.bounds is None for answer in answers):
-        return None
-    covered, width = np.full((2, len(answers), len(LEVELS)), np.nan)
-    crps = np.full(len(answers), np.nan)
-    for i, (answer, use) in enumerate(zip(answers, usable, strict=True)):
-        if answer.bounds is None or not use.any():
-            continue
-        truth, bounds = answer.question.truth.profile[use], np.array(answer.bounds)[:, :, use]
-        covered[i] = ((truth >= bounds[:, 0]) & (truth <= bounds[:, 1])).mean(axis=1)
-        width[i] = (bounds[:, 1] - bounds[:, 0]).mean(axis=1)
-        crps[i] = weighted_interval_score(answer.predicted[use], bounds, LEVELS, truth).mean()
-    return Stated(LEVELS, covered, width, crps)
 
 
 def metrics_of(profiles: Sequence[str] | None) -> list[Metric]:

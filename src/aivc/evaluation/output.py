@@ -19,7 +19,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.state import write_text
 from aivc.core.units import COUNTS
 from aivc.data.split import Split, column
-from aivc.evaluation.questions import Question
+from aivc.evaluation.questions import Question, site_column
 from aivc.evaluation.scores import Evaluation
 
 SCORES, REPORT, SPLIT, PREDICTIONS = "scores.json", "report.html", "split.json", "predictions"
@@ -36,7 +36,7 @@ class Folder:
     Attributes:
         path: Where it is.
         split_digest: Of the split, written into every file.
-        places: Path below a method's folder, without its ending, by fold, context, perturbation and donor.
+        places: Path below a method's folder, without its ending, by fold, context, perturbation, and donor or batch.
     """
 
     path: Path
@@ -138,11 +138,11 @@ def _places(measurement: Measurement, split: Split) -> dict[tuple[int, str, str,
     several = len(set(map(str, measurement.contexts))) > 1
     again = max(Counter(key[1:] for key in keys).values(), default=1) > 1
     places = {}
-    for fold, context, text, donor in keys:
+    for fold, context, text, site in keys:
         above = [file_name(context)] if several else []
-        above += [file_name(donor)] if donor else []
+        above += [file_name(site)] if site else []
         above += [f"fold-{fold}"] if again else []
-        places[fold, context, text, donor] = "/".join([*above, names[text]])
+        places[fold, context, text, site] = "/".join([*above, names[text]])
     _refuse_collisions(places)
     return places
 
@@ -150,9 +150,10 @@ def _places(measurement: Measurement, split: Split) -> dict[tuple[int, str, str,
 def _asked(measurement: Measurement, split: Split, fold: int) -> Iterator[tuple[int, str, str, str]]:
     tested = split.folds[fold].tested(measurement)
     table = pd.DataFrame({"context": measurement.contexts, "text": measurement.perturbations}).astype(str)
-    table["donor"] = column(measurement, "donor") if "donor" in split.folds[fold].test else ""
-    for context, text, donor in table[tested].drop_duplicates().itertuples(index=False):
-        yield fold, context, text, donor
+    by = site_column(split)
+    table["site"] = column(measurement, by) if by else ""
+    for context, text, site in table[tested].drop_duplicates().itertuples(index=False):
+        yield fold, context, text, site
 
 
 def _refuse_collisions(places: Mapping[tuple[int, str, str, str], str]) -> None:

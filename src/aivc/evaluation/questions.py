@@ -159,17 +159,24 @@ class Exam:
         mask = self.split.folds[fold].trained(part) | (part.entities["part"].to_numpy() == CONTROL_TRAIN)
         return np.asarray(mask, dtype=bool)
 
-    def questions(self, fold: int) -> Iterator[Question]:
-        """What a fold asks, with the truth."""
+    def keys(self, fold: int) -> list[tuple[str, str, str]]:
+        """Context, perturbation, and donor or batch (else empty) of all that a fold asks, sorted."""
         chosen, profiles = self.split.folds[fold], self.summary.profiles
         tested = chosen.tested(profiles) & (profiles.entities["part"].to_numpy() == SCORE)
         by = self.site_column
         sites = profiles.entities[by].astype(str).to_numpy() if by else np.full(len(profiles), "")
-        keys = {
-            (str(c), str(p), str(d))
-            for c, p, d in zip(profiles.contexts[tested], profiles.perturbations[tested], sites[tested], strict=True)
-        }
-        for context, text, site in sorted(keys):
+        named = zip(profiles.contexts[tested], profiles.perturbations[tested], sites[tested], strict=True)
+        return sorted({(str(context), str(text), str(site)) for context, text, site in named})
+
+    @cached_property
+    def asked(self) -> tuple[tuple[int, str, str, str], ...]:
+        """Every question of every fold: fold, context, perturbation, and donor or batch (else empty)."""
+        return tuple((fold, *key) for fold in range(len(self.split.folds)) for key in self.keys(fold))
+
+    def questions(self, fold: int) -> Iterator[Question]:
+        """What a fold asks, with the truth."""
+        by = self.site_column
+        for context, text, site in self.keys(fold):
             means = {role: self._mean(context, text, site, role) for role in (SCORE, REPLICATE)}
             batches = self._batches(context, text, site)
             controls = {
@@ -225,7 +232,35 @@ class Exam:
     @cached_property
     def site_column(self) -> str:
         """``donor`` or ``batch`` where folds hold these out, otherwise empty."""
-        return next((name for name in _SITES if any(name in fold.test for fold in self.split.folds)), "")
+        return site_column(self.split)
+
+    @property
+    def has_batches(self) -> bool:
+        """Whether cells name their batch."""
+        return "batch" in self.summary.profiles.entities and not is_effect(self.summary.units)
+
+    def batches_given(self, context: str, site: str) -> set[str]:
+        """Batches that the controls given to methods come from."""
+        if not self.has_batches:
+            return set()
+        rows = self._where(self.summary.profiles, context, CONTROL, site, CONTROL_TRAIN)
+        return set(self.summary.profiles.entities["batch"].iloc[rows].astype(str))
+
+    def given(self, context: str, site: str, batches: dict[str, float] | None = None) -> np.ndarray:
+        """``(f,)`` mean of the controls given to methods.
+
+        Args:
+            context: Of the cells.
+            site: Donor or batch, or empty.
+            batches: Weighted as so many cells of each batch; None or empty takes all controls as they are.
+
+        Raises:
+            SplitError: There are none.
+        """
+        found = self._mean(context, CONTROL, site, CONTROL_TRAIN, batches)
+        if found is None:
+            raise SplitError(f"{site or context!r} has no control to start from. Give it controls, or leave it out.")
+        return found.profile
 
     def mean_effect(self, fold: int, context: str) -> np.ndarray:
         """``(f,)`` mean over training perturbations of their effects, in this context where there are any."""
@@ -311,6 +346,11 @@ class Exam:
     def _found(self) -> dict[tuple[int, bool], dict[Any, np.ndarray]]:
         """Rows by label, of each table that was asked for."""
         return {}
+
+
+def site_column(split: Split) -> str:
+    """``donor`` or ``batch`` where folds hold these out, otherwise empty."""
+    return next((name for name in _SITES if any(name in fold.test for fold in split.folds)), "")
 
 
 def _pick(rows: Mapping[str, np.ndarray], piece: np.ndarray, half: Mapping[str, set[int]]) -> np.ndarray:
