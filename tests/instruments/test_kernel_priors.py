@@ -96,6 +96,7 @@ def test_what_it_would_have_told_is_what_a_fit_without_the_gene_tells(monkeypatc
     monkeypatch.setattr(module, "_SHARES", np.array([0.6]))
     whole = KernelPriors.fit(states(shifts, slice(0, 60)), parts=parts)
     said = whole.left_out()
+    assert len(said) > 50
     for gene in (0, 17, 59):
         without = KernelPriors.fit(states(shifts, np.delete(np.arange(60), gene)), parts=parts)
         wanted = without.default + without.library(ask([gene]))[0][0]
@@ -123,7 +124,10 @@ def test_effect_v1_asks_it_for_what_was_never_measured():
     told = fitted.tell(ask([70])[0], "A")
     wanted = fitted.related_share * alone.default + alone.library(ask([70]))[0][0]
     np.testing.assert_allclose(told.shift, wanted)
+    assert fitted.related_share < 1
     assert (told.evidence, told.applicability) == ("relatives", Applicability.EDGE)
+    pieces = fitted.attribute(ask([70])[0], "A")
+    np.testing.assert_allclose(np.sum([piece.shift for piece in pieces], axis=0), told.shift)
     stranger = fitted.tell(Perturbation.parse("ko:NEVER"), "A")
     assert (stranger.evidence, stranger.applicability) == ("mean", Applicability.OUT)
     shift_pcd, _ = fitted.effects(ask([70, 3]), ["A"])

@@ -6,6 +6,7 @@ import numpy as np
 
 from aivc.core.attribution import Attributable, Piece
 from aivc.core.perturbation import Perturbation
+from aivc.core.prediction import Applicability
 
 if TYPE_CHECKING:
     from aivc.instruments.manipulators.effect_v1 import EffectV1, Told
@@ -21,7 +22,9 @@ def pieces(method: "EffectV1", perturbation: Perturbation, context: str) -> list
     if told.evidence == "parts":
         return _of_sum(method, perturbation, context, told)
     default_d = method.default_in(context)
-    share = {"elsewhere": method.elsewhere.mean_share, "relatives": method.related_share}.get(told.evidence, 1.0)
+    share = method.elsewhere.mean_share if told.evidence == "elsewhere" else 1.0
+    if told.evidence == "relatives" and told.applicability == Applicability.EDGE:
+        share = method.related_share
     base = Piece("mean effect", context or "all contexts", "", share, share * default_d)
     if told.evidence == "measured":
         return [base, Piece("measured", text, context, 1.0, told.shift - default_d)]

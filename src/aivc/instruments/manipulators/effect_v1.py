@@ -225,11 +225,11 @@ class EffectV1(Manipulator):
         for relatives in self.relatives:
             assert isinstance(relatives, KnowsRelatives)
             deviation_pd, variance_pd, informed_p = relatives.library([perturbation])
-            verdict = Applicability.EDGE if relatives.related(float(informed_p[0])) else Applicability.OUT
-            if not informed_p[0] > 0:
-                return Told(default_d + deviation_pd[0], variance_pd[0], verdict, "mean")
+            evidence = "relatives" if informed_p[0] > 0 else "mean"
+            if not relatives.related(float(informed_p[0])):
+                return Told(default_d + deviation_pd[0], variance_pd[0], Applicability.OUT, evidence)
             kept_d, lost_d = self.related_share * default_d, (1 - self.related_share) * default_d
-            return Told(kept_d + deviation_pd[0], variance_pd[0] + lost_d**2, verdict, "relatives")
+            return Told(kept_d + deviation_pd[0], variance_pd[0] + lost_d**2, Applicability.EDGE, evidence)
         return Told(default_d, self.spread, Applicability.OUT, "mean")
 
     def place(self, context: str) -> int:
@@ -299,7 +299,8 @@ class EffectV1(Manipulator):
         for relatives in self.relatives:
             assert isinstance(relatives, KnowsRelatives)
             deviation_pd, variance_pd, informed_p = relatives.library(perturbations)
-            share_p1 = np.where(informed_p > 0, self.related_share, 1.0)[:, None]
+            related = np.array([relatives.related(float(each)) for each in informed_p], dtype=bool)
+            share_p1 = np.where(related, self.related_share, 1.0)[:, None]
         return deviation_pd, variance_pd, share_p1
 
     def _strange(self, perturbation: Perturbation) -> bool:

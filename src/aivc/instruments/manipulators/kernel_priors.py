@@ -186,20 +186,22 @@ class KernelPriors(Manipulator):
         return deviation_pd, np.outer((1 - explained_p + unsure_p) * agents_p, self.variance), explained_p
 
     def left_out(self) -> dict[str, np.ndarray]:
-        """Deviation ``(d,)`` foretold for each perturbation that relatives are sought among, were its family not there.
+        """Deviation ``(d,)`` foretold for each perturbation of training that has relatives, were its family not there.
 
         In closed form: with the mean estimated along, the inverse covariance loses one rank, and what a family leaves
         is its block solved for its weights.
         """
         asked = [Perturbation.parse(self.perturbations[row]) for row in self.learned]
         if not self.share:
-            return {str(each): np.zeros_like(self.default) for each in asked}
+            return {}
         say_q = self.inverse.sum(axis=0)
         inverse_qq = self.inverse - np.outer(say_q, say_q) / say_q.sum()
-        said_qd = np.array(self.deviations[self.learned])
+        said_qd, explained_q = np.array(self.deviations[self.learned]), np.diag(np.linalg.inv(self.inverse)).copy()
         for rows in _groups([each.family for each in asked]):
             said_qd[rows] -= np.linalg.solve(inverse_qq[np.ix_(rows, rows)], self.weights[rows])
-        return dict(zip(map(str, asked), said_qd, strict=True))
+            explained_q[rows] -= np.diag(np.linalg.inv(self.inverse[np.ix_(rows, rows)]))
+        told = zip(asked, said_qd, explained_q, strict=True)
+        return {str(each): said_d for each, said_d, explained in told if self.related(float(explained))}
 
     def attribute(self, perturbation: Perturbation, context: str = "") -> list[Piece]:
         """The mean effect, and by block what each perturbation of training adds; of one that was seen, what it did."""

@@ -31,7 +31,7 @@ class KnowsLeftOut(Protocol):
     """One that can also tell what it would have foretold of what it has seen."""
 
     def left_out(self) -> Mapping[str, np.ndarray]:
-        """Deviations ``(d,)`` from the mean effect, by perturbation, each foretold without its family."""
+        """Deviations ``(d,)`` from the mean effect of what has relatives, each foretold without its family."""
         ...
 
 
