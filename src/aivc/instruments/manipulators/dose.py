@@ -57,8 +57,8 @@ def times(measured_k: Float[np.ndarray, " k"], asked: float) -> dict[int, float]
         measured_k: Hours, rising and positive.
         asked: The hours asked about.
 
-    >>> times(np.array([6.0, 24.0]), 12.0) == {0: 2 / 3, 1: 1 / 3}
-    True
+    >>> times(np.array([6.0, 24.0]), 15.0)
+    {0: 0.5, 1: 0.5}
     >>> times(np.array([6.0, 24.0]), 3.0), times(np.array([6.0, 24.0]), 48.0)
     ({0: 0.5}, {1: 1.0})
     """
