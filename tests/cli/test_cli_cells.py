@@ -49,6 +49,15 @@ def test_a_fitted_cell_can_be_loaded_and_is_not_overwritten_by_accident(cell, sm
     assert (code, said["perturbations"], said["manipulator"]) == (0, 6, "effect.v1")
 
 
+def test_a_cell_that_abstains_says_what_it_costs(small_screen, tmp_path, capsys):
+    code, said = asked(capsys, *fit_words(small_screen, tmp_path / "bold"))
+    assert (code, said["left_out"]["n"], "abstains" in said) == (0, 6, False)
+    code, said = asked(capsys, *fit_words(small_screen, tmp_path / "shy"), "--abstain")
+    # Six held-out perturbations are too few to learn from: it stays as it is.
+    assert (code, "abstains" in said) == (0, False)
+    assert said["left_out"]["harm_rate"] <= 1
+
+
 def test_a_folder_that_is_no_cell_is_left_alone(small_screen, tmp_path, capsys):
     (tmp_path / "notes.txt").write_text("mine")
     code, said = asked(capsys, *fit_words(small_screen, tmp_path), "--overwrite")
@@ -74,7 +83,9 @@ def test_a_prediction_names_its_largest_effects_and_writes_cells(cell, tmp_path,
     out = tmp_path / "new" / "predicted.h5ad"
     code, said = asked(capsys, "predict", cell, "ko:G0002", "--top", 5, "--cells", 12, "--out", out)
     assert code == 0
-    assert (said["perturbation"], said["applicability"], said["intervals"]) == ("ko:G0002", "in", "calibrated")
+    told = [said[name] for name in ("perturbation", "applicability", "intervals", "coverage", "abstained")]
+    # It was measured, and what was held out was not: intervals are those of perturbations unlike it.
+    assert told == ["ko:G0002", "in", "not for such a perturbation", "not guaranteed", False]
     sizes = [abs(row["effect"]) for row in said["effects"]]
     assert sizes == sorted(sizes, reverse=True)
     assert all(row["low"] <= row["effect"] <= row["high"] for row in said["effects"])

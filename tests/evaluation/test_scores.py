@@ -10,7 +10,7 @@ import pytest
 from aivc.core.registry import METRICS
 from aivc.evaluation.panel import Stated
 from aivc.evaluation.scores import Evaluation
-from aivc.evaluation.strata import labels
+from aivc.evaluation.strata import calibration, labels
 from tiny_panels import panel
 
 METRIC = METRICS.load("pearson-delta")
@@ -76,3 +76,14 @@ def test_coverage_is_told_by_context_strength_and_verdict():
     assert found["by"]["context"] == {"A": {"n": 3, "covered": [1.0]}, "B": {"n": 2, "covered": [0.25]}}
     assert found["by"]["applicability"]["out"] == {"n": 1, "covered": [0.0]}
     assert set(found["by"]["strength"]) == {"weak", "middle", "strong"}
+    assert found["by"]["predicted-strength"] == found["by"]["strength"], "what is predicted here is what is measured"
+
+
+def test_coverage_by_predicted_strength_goes_by_what_was_predicted():
+    effect = np.arange(1.0, 13.0).reshape(6, 2)
+    covered = np.array([[1.0], [1.0], [0.5], [0.5], [0.0], [0.0]])
+    own = replace(panel(effect[::-1], effect), stated=Stated((0.9,), covered, covered * 0 + 2, np.ones(6)))
+    named = pd.DataFrame({"strength": ["weak"] * 6, "applicability": ["in"] * 6})
+    by = calibration(own, named)["by"]["predicted-strength"]
+    told = [by[name]["covered"][0] for name in ("weak", "middle", "strong")]
+    assert told == [0.0, 0.5, 1.0]

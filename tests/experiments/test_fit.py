@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -7,6 +8,7 @@ from aivc.core.effects import effects
 from aivc.core.errors import ControlError, UnknownNameError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
+from aivc.core.prediction import GUARANTEED, NOT_GUARANTEED
 from aivc.core.registry import MANIPULATORS
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.synthetic import synthetic_screen
@@ -77,6 +79,24 @@ def test_answers_are_calibrated_and_lie_inside_their_interval(cell, screen):
     assert (low < said.effect).all()
     assert (said.effect < high).all()
     assert said.prediction.mean.min() >= 0
+
+
+def test_cells_and_their_means_get_the_same_intervals(cell):
+    asked = Perturbation.parse("ko:G0030")
+    said, mean = foretell(cell, cell.start("line1"), asked), cell.predict("line1", asked)
+    np.testing.assert_allclose(mean.interval(0.9), said.prediction.interval(0.9), atol=1e-9)
+    assert mean.coverage == said.prediction.coverage
+
+
+def test_a_context_where_nothing_was_held_out_is_promised_nothing(screen):
+    cells, truth = screen
+    one = cells.take((cells.contexts == "line1") | (cells.perturbations == CONTROL))
+    for unseen in ("perturbation", "context"):
+        cell = fit(one, parts=truth.priors, recipe=dataclasses.replace(QUICK, unseen=unseen))
+        told = [cell.predict(context, "ko:G0030").coverage for context in ("line1", "line2")]
+        assert told == [GUARANTEED, NOT_GUARANTEED]
+    cell = fit(cells, parts=truth.priors, recipe=dataclasses.replace(QUICK, unseen="context"))
+    assert cell.instruments["linear-expression"].contexts == ()
 
 
 def test_one_perturbation_is_fitted_without_calibration():

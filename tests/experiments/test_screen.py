@@ -56,6 +56,27 @@ def test_unseen_perturbations_are_told_apart(world):
     table = screen(cell, ["ko:G0001", "ko:G0050"], "G0060").table.set_index("perturbation")
     assert table["seen"].to_dict() == {"ko:G0001": True, "ko:G0050": False}
     assert table["applicability"].to_dict() == {"ko:G0001": "in", "ko:G0050": "out"}
+    # What was held out was answered like the second, and nothing like the first was.
+    assert ["not" in table["coverage"][text] for text in ("ko:G0001", "ko:G0050")] == [True, False]
+    assert not table["abstained"].any()
+
+
+def test_a_screen_says_where_coverage_is_promised_and_keeps_it_in_its_file(tmp_path):
+    cells, truth = synthetic_screen(perturbations=14, features=40, cells=15, controls=60)
+    cell = fit(cells, "ridge-on-priors", parts=truth.priors, recipe=Recipe(dim=5, members=2, inner_folds=3))
+    found = screen(cell, ["ko:G0001", "ko:G0030", "ko:NOBODY"], "G0035")
+    told = found.table.set_index("perturbation")["coverage"].to_dict()
+    # Held out were perturbations that knowledge relates to others: not what was measured, nor what nothing is known of.
+    assert {text: "not" in said for text, said in told.items()} == {
+        "ko:G0001": True,
+        "ko:G0030": False,
+        "ko:NOBODY": True,
+    }
+    found.save(tmp_path / "screen.csv")
+    again = Screen.load(tmp_path / "screen.csv")
+    assert list(again.table["coverage"]) == list(found.table["coverage"])
+    assert again.table["abstained"].dtype == bool
+    assert found.to_json()["rows"][0]["coverage"] == found.table["coverage"].iloc[0]
 
 
 def test_own_target_is_not_credited(world):

@@ -1,9 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
-from aivc.core.errors import DataError
+from aivc.core.errors import DataError, IntegrityError
 from aivc.core.measurement import CONTROL
-from aivc.core.prediction import Calibration, HeldOut
+from aivc.core.prediction import GUARANTEED, NOT_GUARANTEED, Applicability, Calibration, HeldOut
+from aivc.core.state import State
 from aivc.data.folds import unseen_perturbation
 from aivc.data.synthetic import synthetic_screen
 from aivc.evaluation.evaluate import evaluate
@@ -123,3 +126,98 @@ def test_a_level_beyond_the_weight_at_hand_is_infinite():
     assert part.quantile(0.3) == 0.5
     assert part.quantile(0.6) == 1.0
     assert part.quantile(0.7) == float("inf")
+
+
+def told(count, f=30, *, kinds=(Applicability.EDGE,), wide=None, seed=0):
+    """Held-out perturbations whose predicted effects differ in size, and whose errors are ``wide`` by kind and size."""
+    rng, found = np.random.default_rng(seed), []
+    for i in range(count):
+        kind, size = kinds[i % len(kinds)], 1.0 + i % 3
+        error = rng.standard_normal(f) * (1.0 if wide is None else wide(kind, size))
+        about = (np.full(f, -size), None, kind, "line1")
+        found.append(HeldOut(np.zeros(f), np.full(f, 0.1), error, 50.0, *about))
+    return found
+
+
+def asked(part, ur, size, kind=Applicability.EDGE, spread=0.1):
+    said = part.decode(ur)
+    profiles = said.mean + spread * np.array([[1.0], [-1.0]]) / np.sqrt(2)
+    return said.replace(draws=said.draws * 2, profiles=profiles, base=said.mean - size, applicability=kind)
+
+
+def width(said):
+    low, high = said.interval(0.9)
+    return float((high - low).mean())
+
+
+def test_strong_effects_get_wider_intervals_where_errors_grow_with_them(decoder):
+    part = calibrated(decoder, told(60, wide=lambda _, size: size))
+    for size in (1.0, 2.0, 3.0):
+        assert width(asked(part, decoder[1], size)) == pytest.approx(2 * 1.645 * size, rel=0.15)
+
+
+def test_every_third_by_predicted_strength_is_covered(decoder):
+    part = calibrated(decoder, told(90, wide=lambda _, size: size**1.5))
+    rng = np.random.default_rng(5)
+    for size in (1.0, 2.0, 3.0):
+        low, high = asked(part, decoder[1], size).interval(0.9)
+        new = (low + high) / 2 + size**1.5 * rng.standard_normal((300, 30))
+        assert ((new >= low) & (new <= high)).mean() == pytest.approx(0.9, abs=0.04)
+
+
+def test_answers_from_poor_evidence_get_intervals_of_their_own(decoder):
+    kinds = (Applicability.IN, Applicability.OUT)
+    part = calibrated(decoder, told(200, kinds=kinds, wide=lambda kind, _: 1.0 if kind == "in" else 4.0))
+    sure, unsure = (width(asked(part, decoder[1], 2.0, kind)) for kind in kinds)
+    assert unsure > 2.5 * sure
+    few = calibrated(decoder, told(8, kinds=kinds, wide=lambda kind, _: 1.0 if kind == "in" else 4.0))
+    sure, unsure = (width(asked(few, decoder[1], 2.0, kind)) for kind in kinds)
+    assert unsure < 2 * sure, "a few held-out perturbations are drawn toward all of them"
+
+
+def test_each_perturbation_counts_once_whatever_is_asked(decoder):
+    part = calibrated(decoder, told(40, kinds=tuple(Applicability)))
+    calibration = part.calibration
+    for kind in Applicability:
+        for size in (1.0, 2.0, 3.0):
+            like = calibration._likeness(np.full(30, size), kind)
+            assert (calibration.weights * like[calibration.groups]).sum() == pytest.approx(1)
+
+
+def test_coverage_is_promised_for_questions_like_those_held_out_and_for_no_others(decoder):
+    part = calibrated(decoder, told(12))
+    ur = decoder[1]
+    assert asked(part, ur, 2.0).coverage == GUARANTEED
+    assert asked(part, ur, 2.0, Applicability.OUT).coverage == NOT_GUARANTEED
+    assert asked(part, ur, 9.0).coverage == NOT_GUARANTEED
+    assert asked(part, ur, 2.0).replace(base=None).coverage == NOT_GUARANTEED
+    assert asked(part, ur, 2.0).replace(calibration=None).coverage == NOT_GUARANTEED
+    elsewhere = dataclasses.replace(ur, entities=ur.entities.assign(context="line9"))
+    assert asked(part, elsewhere, 2.0).coverage == NOT_GUARANTEED
+    assert asked(calibrated(decoder, told(12), contexts=()), elsewhere, 2.0).coverage == GUARANTEED
+    assert asked(calibrated(decoder, held_out(12)), ur, 2.0).coverage == NOT_GUARANTEED
+
+
+def test_a_decoder_saved_by_an_earlier_version_answers_as_it_did(decoder):
+    part = calibrated(decoder, held_out(20), variance=np.full(30, 2.0))
+    state = part.state()
+    new = ("groups", "counts", "cuts", "growth", "own", "least", "contexts")
+    old = State(
+        {name: value for name, value in state.settings.items() if name not in new},
+        {name: value for name, value in state.arrays.items() if name not in new},
+    )
+    again = Conformal.from_state(old).decode(decoder[1])
+    np.testing.assert_array_equal(again.interval(0.9), part.decode(decoder[1]).interval(0.9))
+    assert again.coverage == NOT_GUARANTEED
+    half = State({name: value for name, value in state.settings.items() if name != "cuts"}, state.arrays)
+    with pytest.raises(IntegrityError, match="install that version, or fit again"):
+        Conformal.from_state(half)
+
+
+def test_what_it_learned_is_saved(decoder):
+    part = calibrated(decoder, told(30, kinds=tuple(Applicability)))
+    again = Conformal.from_state(part.state())
+    for kind in Applicability:
+        one, other = (asked(each, decoder[1], 2.5, kind) for each in (part, again))
+        np.testing.assert_array_equal(one.interval(0.9), other.interval(0.9))
+        assert one.coverage == other.coverage

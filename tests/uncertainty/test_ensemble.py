@@ -4,11 +4,13 @@ import pytest
 from aivc.core.errors import ControlError, UnknownNameError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
+from aivc.core.state import State
 from aivc.data.normalize import normalize
 from aivc.data.synthetic import synthetic_screen
 from aivc.experiments.fit import fit
 from aivc.experiments.foretell import foretell
 from aivc.experiments.groundwork import Recipe
+from aivc.instruments.manipulators.mean_effect import MeanEffect
 from aivc.representations.cellular.count_pca import CountPCA
 from aivc.uncertainty.ensemble import Ensemble
 
@@ -119,3 +121,34 @@ def test_what_states_its_own_spread_is_not_refitted(states):
     ours, theirs = part.manipulate(start, asked), part.center.manipulate(start, asked)
     np.testing.assert_array_equal(ours.profiles, theirs.profiles)
     assert ours.spread.max() > 0
+
+
+def test_one_that_abstains_answers_what_was_measured_and_lets_the_floor_answer_the_rest(states):
+    ur, truth = states
+    start = ur.take(ur.perturbations == CONTROL)
+    part, floor = Ensemble.fit(ur, parts=truth.priors, members=3), MeanEffect.fit(ur)
+    new, seen = Perturbation.parse("ko:G0030"), Perturbation.parse(truth.perturbations[0])
+    for trusted in (True, False):
+        shy = Ensemble.from_state(part.abstaining(ur, floor, (), (trusted,)).state())
+        said = shy.manipulate(start, new)
+        expected = (part if trusted else floor).manipulate(start, new)
+        np.testing.assert_array_equal(said.mean, expected.mean)
+        assert said.abstained is not trusted
+        assert said.applicability == part.manipulate(start, new).applicability
+        for asked in (seen, Perturbation.control()):
+            np.testing.assert_array_equal(shy.manipulate(start, asked).mean, part.manipulate(start, asked).mean)
+    # Trusted only beyond a departure that no answer reaches, then only below it.
+    assert part.abstaining(ur, floor, (1e9,), (False, True)).manipulate(start, new).abstained
+    assert not part.abstaining(ur, floor, (1e9,), (True, False)).manipulate(start, new).abstained
+
+
+def test_an_ensemble_saved_by_an_earlier_version_never_abstains(states):
+    ur, truth = states
+    part = Ensemble.fit(ur, parts=truth.priors, members=2)
+    state = part.state()
+    new = ("floor", "cuts", "trusted", "seen")
+    old = State({name: value for name, value in state.settings.items() if name not in new}, state.arrays)
+    start, asked = ur.take(ur.perturbations == CONTROL), Perturbation.parse("ko:G0030")
+    again = Ensemble.from_state(old).manipulate(start, asked)
+    np.testing.assert_array_equal(again.mean, part.manipulate(start, asked).mean)
+    assert not again.abstained

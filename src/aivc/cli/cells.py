@@ -18,7 +18,7 @@ from aivc.cli.sources import add_priors, add_schema, add_source, made_from, meas
 from aivc.core.errors import ControlError, IntegrityError, PerturbationError, SchemaError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Agent, Perturbation
-from aivc.core.prediction import Applicability
+from aivc.core.prediction import GUARANTEED
 from aivc.core.registry import MANIPULATORS
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
@@ -53,6 +53,9 @@ def add(commands: Commands) -> None:
         help="fit for one fold of a split, as `aivc evaluate` takes it",
     )
     made.add_argument("--fold", type=natural, default=0, help="which fold, from 0 (default 0)")
+    made.add_argument(
+        "--abstain", action="store_true", help="answer with the mean effect where perturbations left out did not gain"
+    )
     add_recipe(made)
     add_priors(made)
     made = commands.add(
@@ -97,6 +100,7 @@ def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         split=split,
         fold=args.fold,
         made_from=made_from(args.priors),
+        abstain=args.abstain,
         progress=reporter,
     )
     _save(cell, args.out)
@@ -111,6 +115,7 @@ def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         "perturbations": len(cell.card["perturbations"]),
         "units": cell.card["units"],
         "recipe": vars(made),
+        **{name: cell.card[name] for name in ("left_out", "abstains", "left_out_abstaining") if name in cell.card},
         **({"split": split.digest, "fold": args.fold} if split else {}),
         "seconds": reporter.seconds,
     }
@@ -219,6 +224,8 @@ def _about(said: Foretold, asked: Perturbation, context: str) -> dict[str, Any]:
         "made_by": list(said.prediction.made_by),
         "level": 0.9,
         "intervals": _basis(said),
+        "coverage": said.prediction.coverage,
+        "abstained": said.prediction.abstained,
     }
 
 
@@ -226,7 +233,7 @@ def _basis(said: Foretold) -> str:
     """What the intervals stand on: calibration speaks for perturbations like those it was made on, and no others."""
     if said.prediction.calibration is None:
         return "spread of the ensemble"
-    return "not for such a perturbation" if said.prediction.applicability == Applicability.OUT else "calibrated"
+    return "calibrated" if said.prediction.coverage == GUARANTEED else "not for such a perturbation"
 
 
 def _evidence(body: Mapping[str, Any]) -> str:
@@ -236,8 +243,9 @@ def _evidence(body: Mapping[str, Any]) -> str:
         "out": "Nothing is known about this perturbation: the answer is a default.",
     }
     sure = {
-        "calibrated": "Intervals hold 90% of what would be measured.",
-        "not for such a perturbation": "Intervals were calibrated on perturbations unlike it: do not rely on them.",
+        "calibrated": "Intervals hold 90% of what would be measured, on average over such perturbations.",
+        "not for such a perturbation": "Intervals were calibrated on perturbations unlike it: not guaranteed.",
         "spread of the ensemble": "Intervals show only what the ensemble disagrees on, and are not calibrated.",
     }
-    return f"{seen[body['applicability']]} {sure[body['intervals']]}"
+    silent = "The method is not trusted here, and the mean effect answers. " if body["abstained"] else ""
+    return f"{seen[body['applicability']]} {silent}{sure[body['intervals']]}"

@@ -3,12 +3,12 @@
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Generic, NamedTuple, TypeVar, final
+from typing import Generic, TypeVar, final
 
 import numpy as np
 from jaxtyping import Float
 
+from aivc.core.calibration import Applicability, Calibration, HeldOut
 from aivc.core.errors import DataError
 from aivc.core.measurement import Measurement
 from aivc.core.ur import UR
@@ -17,57 +17,12 @@ T = TypeVar("T", UR, Measurement)
 S = TypeVar("S", UR, Measurement)
 
 
-class Applicability(StrEnum):
-    """Whether a question lies where the model has evidence."""
+__all__ = ["ABSTAIN", "GUARANTEED", "NOT_GUARANTEED", "Applicability", "Calibration", "HeldOut", "Prediction"]
 
-    IN = "in"  # this perturbation, or what it is made of, was seen in training
-    EDGE = "edge"  # not seen, but its relatives were
-    OUT = "out"  # nothing is known about it; the answer is a default
-
-
-class HeldOut(NamedTuple):
-    """A perturbation left out of training, foretold, and then compared with what was measured.
-
-    Attributes:
-        predicted: ``(f,)`` predicted mean profile.
-        spread: ``(f,)`` standard deviation of the predicted profile across draws.
-        measured: ``(f,)`` measured mean profile; NaN where a feature was not measured.
-        cells: How many cells the measured profile is the mean of.
-    """
-
-    predicted: np.ndarray
-    spread: np.ndarray
-    measured: np.ndarray
-    cells: float
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Calibration:
-    """Split-conformal calibration of the mean profile, pooled over perturbations (Dunn, Wasserman & Ramdas 2023).
-
-    Attributes:
-        variance: ``(f,)`` variance of one measured cell, so that small experiments get wider intervals.
-        model: ``(f,)`` variance of the model's error on perturbations it has not seen.
-        scores: ``(c,)`` sorted scaled errors of held-out perturbations.
-        weights: ``(c,)`` their weights; each perturbation weighs the same. Above their sum there is no finite interval.
-        cells: How many cells the experiment reads out unless said otherwise.
-    """
-
-    variance: Float[np.ndarray, " f"]
-    model: Float[np.ndarray, " f"]
-    scores: Float[np.ndarray, " c"]
-    weights: Float[np.ndarray, " c"]
-    cells: float
-
-    def quantile(self, level: float) -> float:
-        """Return the scaled half-width that holds ``level`` of what is measured; infinite if too few were held out."""
-        where = int(np.searchsorted(np.cumsum(self.weights), level - 1e-12))
-        return float(self.scores[where]) if where < len(self.scores) else float("inf")
-
-    def scale(self, spread: np.ndarray, cells: float | None = None) -> np.ndarray:
-        """Return the ``(f,)`` expected error of a profile measured on ``cells`` cells."""
-        return np.asarray(np.sqrt(self.variance / (cells or self.cells) + self.model + spread**2))
+GUARANTEED = "guaranteed for perturbations like those held out"
+NOT_GUARANTEED = "not guaranteed"
+# Stands in ``made_by`` between a method that abstains and what answers instead.
+ABSTAIN = "abstain"
 
 
 @final
@@ -83,6 +38,7 @@ class Prediction(Generic[T]):
         profile_units: Units of ``profiles`` for measurements; those of the draws by default.
         calibration: Conformal calibration of the profile, or None: then intervals are quantiles of the draws and
             hold only the ignorance that the draws express.
+        base: ``(d or f,)`` profile of the unperturbed start, so that the predicted effect is known; None if it is not.
 
     Raises:
         DataError: No draws, or draws that do not describe the same axes.
@@ -94,6 +50,7 @@ class Prediction(Generic[T]):
     profiles: Float[np.ndarray, "k f"] = None  # type: ignore[assignment]
     profile_units: str = ""
     calibration: Calibration | None = None
+    base: Float[np.ndarray, " f"] | None = None
 
     def __post_init__(self) -> None:
         if not self.draws:
@@ -139,8 +96,30 @@ class Prediction(Generic[T]):
         if self.calibration is None:
             low, high = np.quantile(self.profiles, [(1 - level) / 2, (1 + level) / 2], axis=0)
             return low, high
-        half = self.calibration.quantile(level) * self.calibration.scale(self.spread, cells)
+        # How errors grow with what is said was not seen for evidence of another kind, such as a measurement itself.
+        known = self.base is not None and self.calibration.knows(self.applicability)
+        effect = self.mean - self.base if known else None
+        held = self.calibration.quantile(level, effect=effect, applicability=self.applicability)
+        half = held * self.calibration.scale(self.spread, cells, effect=effect)
         return self.mean - half, self.mean + half
+
+    @property
+    def abstained(self) -> bool:
+        """Whether a method that trusts itself too little here let the mean effect answer."""
+        return ABSTAIN in self.made_by
+
+    @property
+    def coverage(self) -> str:
+        """What is promised of the intervals: `GUARANTEED`, on average over perturbations, or `NOT_GUARANTEED`.
+
+        Not where nothing was held out, nor where the question is unlike what was: another context, another kind of
+        evidence (`Applicability`), or an effect over twice as large as any foretold there.
+        """
+        if self.calibration is None:
+            return NOT_GUARANTEED
+        effect = None if self.base is None else self.mean - self.base
+        contexts = self.draws[0].contexts
+        return GUARANTEED if self.calibration.holds(self.applicability, contexts, effect) else NOT_GUARANTEED
 
     def then(self, step: Callable[[T], "Prediction[S]"]) -> "Prediction[S]":
         """Pass every draw through a further step, such as ``decoder.decode``, and pool what comes out."""

@@ -124,7 +124,11 @@ class VirtualCell:
         asked = Perturbation.parse(perturbation) if isinstance(perturbation, str) else perturbation
         start = self.start(control) if isinstance(control, str) else self.encode(control)
         moved = self.manipulate(start, asked, instrument=manipulator)
-        return moved.then(lambda ur: self.decode(ur, instrument=decoder))
+        said = moved.then(lambda ur: self.decode(ur, instrument=decoder))
+        # The decoder reads the start too: errors are expected to be as large as the effect that it tells makes them.
+        reader = self._pick(Decoder, decoder)
+        assert isinstance(reader, Decoder)
+        return said.replace(base=reader.profile(start))
 
     def _pick(self, contract: type[Manipulator] | type[Decoder], name: str) -> Manipulator | Decoder:
         found = {key: part for key, part in self.instruments.items() if isinstance(part, contract)}

@@ -36,10 +36,15 @@ def labels(panel: Panel, agreement: np.ndarray) -> pd.DataFrame:
 
 
 def _strengths(panel: Panel) -> np.ndarray:
-    squares = np.where(panel.usable, panel.true_effect**2 - panel.truth_noise, 0.0)
-    count = panel.usable.sum(axis=1)
-    size = np.divide(squares.sum(axis=1), count, out=np.full(len(count), np.nan), where=count > 0)
-    found = np.full(len(panel), "", dtype=object)
+    return _thirds(panel.true_effect**2 - panel.truth_noise, panel.usable)
+
+
+def _thirds(squares_pf: np.ndarray, usable_pf: np.ndarray) -> np.ndarray:
+    """``(p,)`` thirds by the mean square over usable features; empty where there are too few questions."""
+    count = usable_pf.sum(axis=1)
+    total = np.where(usable_pf, squares_pf, 0.0).sum(axis=1)
+    size = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+    found = np.full(len(squares_pf), "", dtype=object)
     known = np.flatnonzero(np.isfinite(size))
     if len(known) >= _FEWEST:
         rank = np.argsort(np.argsort(size[known], kind="stable"), kind="stable")
@@ -50,6 +55,8 @@ def _strengths(panel: Panel) -> np.ndarray:
 def calibration(panel: Panel, named: pd.DataFrame) -> dict[str, Any]:
     """Coverage and width of intervals, over all questions and within each context, strength and verdict.
 
+    Strength is told twice: as it was measured, which nobody knows when an interval is stated, and as it was predicted.
+
     Args:
         panel: With intervals.
         named: ``p`` rows with ``strength`` and ``applicability``.
@@ -57,6 +64,7 @@ def calibration(panel: Panel, named: pd.DataFrame) -> dict[str, Any]:
     stated = panel.stated
     assert stated is not None
     groups = {"context": panel.questions["context"], "strength": named["strength"]}
+    groups |= {"predicted-strength": pd.Series(_thirds(panel.predicted_effect**2, panel.usable))}
     groups |= {"applicability": named["applicability"]}
     by: dict[str, dict[str, Any]] = {}
     for name, values in groups.items():

@@ -133,17 +133,20 @@ class _Fast:
             raise ScoreError(f"{made_by} answered {perturbation} with NaN or infinity. Mend the method, or leave it.")
         # No cells were read out: the population is the one mean state that was asked about.
         read = self.example.draws[0]
-        entities = pd.DataFrame({"perturbation": [str(perturbation)]}, index=["mean"])
+        named = {"perturbation": [str(perturbation)], "context": [str(self.start.contexts[0])]}
+        entities = pd.DataFrame(named, index=["mean"])
         mean = Measurement(
             profiles.mean(axis=0)[None], read.features, entities, self.example.profile_units, read.modality
         )
         draws = (mean,) * len(profiles)
-        said = self.example.replace(draws=draws, profiles=profiles, applicability=moved.applicability)
-        return Foretold(said, self.profile(self.start))
+        base = self.profile(self.start)
+        said = self.example.replace(draws=draws, profiles=profiles, applicability=moved.applicability, base=base)
+        return Foretold(said, base)
 
 
 def _same(whole: Foretold, fast: Foretold) -> bool:
     allowed = 1e-9 + 1e-6 * np.abs(whole.effect).max()
     pairs = [(whole.effect, fast.effect), *zip(whole.interval(), fast.interval(), strict=True)]
     told = whole.prediction.applicability == fast.prediction.applicability
+    told &= whole.prediction.coverage == fast.prediction.coverage
     return told and all(np.allclose(one, other, rtol=0, atol=allowed) for one, other in pairs)

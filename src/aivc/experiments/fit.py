@@ -17,6 +17,7 @@ from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.split import CONTROL_TRAIN, TRAIN, Split
 from aivc.data.stream import Progress
+from aivc.experiments import harm
 from aivc.experiments.groundwork import Groundwork, Recipe, groundwork
 from aivc.experiments.origins import notes_of, origins
 from aivc.experiments.summary import summarize
@@ -37,6 +38,7 @@ def fit(  # noqa: PLR0913 - each one is a question a user may ask
     split: Split | None = None,
     fold: int = 0,
     made_from: Provenance | None = None,
+    abstain: bool = False,
     progress: Progress | None = None,
 ) -> VirtualCell:
     """Fit a virtual cell on a screen. It carries what each of its parts was fitted on.
@@ -50,6 +52,7 @@ def fit(  # noqa: PLR0913 - each one is a question a user may ask
         split: Fit for one fold of it: on what it trains on and the controls it gives to methods, and nothing else.
         fold: Which fold.
         made_from: What ``parts`` were made from, where they are not the catalog's.
+        abstain: Answer with the mean effect wherever perturbations left out did not gain (`aivc.experiments.harm`).
         progress: Told what is being done.
 
     Raises:
@@ -69,7 +72,7 @@ def fit(  # noqa: PLR0913 - each one is a question a user may ask
         measurement = measurement.take(np.isin(split.roles(measurement, fold).astype(str), (TRAIN, CONTROL_TRAIN)))
         asked = {"split": split.digest, "fold": fold}
     ground = groundwork(summarize(measurement, seed=recipe.seed, progress=progress), recipe)
-    cell = assemble(ground, manipulator, parts=parts, settings=settings)
+    cell = assemble(ground, manipulator, parts=parts, settings=settings, abstain=abstain)
     told = origins(cell, ground, measurement, parts=parts, made_from=made_from, **asked, progress=progress)
     card = {**cell.card, "cells": int(measurement.mass.sum()), "data": notes_of(measurement), **asked}
     return VirtualCell(cell.encoders, cell.instruments, card, cell.starts, told)
@@ -82,6 +85,7 @@ def assemble(
     parts: UR | None = None,
     settings: Mapping[str, Any] | None = None,
     shuffled: str | None = None,
+    abstain: bool = False,
 ) -> VirtualCell:
     """Fit one manipulator on the groundwork, with its ensemble and its calibration.
 
@@ -92,25 +96,64 @@ def assemble(
         settings: Further arguments of its ``fit``.
         shuffled: Permute first which ``perturbation`` did what, whose ``priors`` are whose, or in which ``context`` an
             effect was seen: the negative control, which must lose what that input tells.
+        abstain: Answer with the mean effect wherever perturbations left out did not gain.
 
     Raises:
         UnknownNameError: No such manipulator.
         DataError: It learns from single cells, and the training set is a table of effects.
     """
-    fitted, decoder = _fit(ground, manipulator, parts, settings or {}, shuffled), ground.decoder
-    quick = {**(settings or {}), **MANIPULATORS.load(manipulator).for_means}
-    refits = ((inner, keys, _fit(inner, manipulator, parts, quick, shuffled)) for inner, keys in ground.inner)
-    held_out = [each for inner, keys, refit in refits for each in _foretell(inner, refit, ground, keys)]
+    fitted = _fit(ground, manipulator, parts, settings or {}, shuffled)
+    decoder = ground.decoder
+    held_out = left_out(ground, manipulator, parts=parts, settings=settings, shuffled=shuffled)
+    card: dict[str, Any] = {}
     if len(held_out) > 1:
-        conformal = WRAPPERS.load("conformal")
-        decoder = conformal.fit(
-            ground.states, ground.profiles, decoder=decoder, held_out=held_out, variance=ground.variance
-        )
+        chosen = harm.rule(held_out) if abstain else None
+        card = {"left_out": harm.standing(held_out, ground.recipe.seed)}
+        if chosen is not None:
+            floor, held_out = _floor(ground), harm.abstain(held_out, chosen)
+            fitted = fitted.abstaining(ground.states, floor, *chosen)
+            card |= {"abstains": chosen._asdict(), "left_out_abstaining": harm.standing(held_out, ground.recipe.seed)}
+        decoder = calibrated(ground, held_out)
     recipe = ground.recipe
     seen = sorted(set(map(str, ground.profiles.perturbations)) - {CONTROL})
-    card = {"manipulator": manipulator, "recipe": vars(recipe), "units": ground.profiles.units, "perturbations": seen}
+    made = {"manipulator": manipulator, "recipe": vars(recipe), "units": ground.profiles.units, "perturbations": seen}
     instruments: dict[str, Manipulator | Decoder] = {manipulator: fitted, recipe.decoder: decoder}
-    return VirtualCell({ground.encoder.scale: ground.encoder}, instruments, card, ground.controls)
+    return VirtualCell({ground.encoder.scale: ground.encoder}, instruments, {**made, **card}, ground.controls)
+
+
+def left_out(
+    ground: Groundwork,
+    manipulator: str,
+    *,
+    parts: UR | None = None,
+    settings: Mapping[str, Any] | None = None,
+    shuffled: str | None = None,
+) -> list[HeldOut]:
+    """Fit one manipulator on each inner groundwork, and foretell what that has not seen; arguments as in `assemble`."""
+    quick = {**(settings or {}), **MANIPULATORS.load(manipulator).for_means}
+    refits = ((inner, keys, _fit(inner, manipulator, parts, quick, shuffled)) for inner, keys in ground.inner)
+    return [each for inner, keys, refit in refits for each in _foretell(inner, refit, ground, keys)]
+
+
+def calibrated(ground: Groundwork, held_out: Sequence[HeldOut]) -> Decoder:
+    """The decoder of the groundwork, with intervals as wide as held-out perturbations need.
+
+    Raises:
+        DataError: Fewer than two were held out.
+    """
+    # Where whole contexts were left out, the promise is for contexts never seen perturbed.
+    contexts = {context for _, keys in ground.inner for context, _ in keys}
+    anywhere = ground.recipe.unseen == "context" and len(contexts) > 1
+    decoder = WRAPPERS.load("conformal").fit(
+        ground.states,
+        ground.profiles,
+        decoder=ground.decoder,
+        held_out=held_out,
+        variance=ground.variance,
+        contexts=() if anywhere else None,
+    )
+    assert isinstance(decoder, Decoder)
+    return decoder
 
 
 def _fit(
@@ -119,7 +162,7 @@ def _fit(
     parts: UR | None,
     settings: Mapping[str, Any],
     shuffled: str | None,
-) -> Manipulator:
+) -> Any:
     recipe = ground.recipe
     states = ground.states
     cells = ground.population if MANIPULATORS.load(name).needs_cells else None
@@ -133,11 +176,16 @@ def _fit(
     ensemble = WRAPPERS.load("ensemble")
     if cells is not None:
         settings = {**settings, "cells": cells}
-    fitted = ensemble.fit(
+    return ensemble.fit(
         states, parts=parts, seed=recipe.seed, manipulator=name, members=recipe.members, settings=settings
     )
-    assert isinstance(fitted, Manipulator)
-    return fitted
+
+
+def _floor(ground: Groundwork) -> Manipulator:
+    """The mean effect, which every other method has to beat."""
+    floor = MANIPULATORS.load("mean-effect").fit(ground.states)
+    assert isinstance(floor, Manipulator)
+    return floor
 
 
 def _shuffle_perturbations(states: UR, seed: int) -> Callable[[UR], UR]:
@@ -193,17 +241,21 @@ def _foretell(
     asked = [key for key in left_out if key[0] in inner.controls]
     columns = pd.Index(profiles.features.astype(str))
     chosen = np.random.default_rng(seed).permutation(len(asked))[: _CALIBRATED // len(ground.inner)]
-    found = []
+    found, floor = [], _floor(inner)
     for context, text in (asked[i] for i in sorted(chosen)):
         start = inner.start(context).sample(_STATES_TO_CALIBRATE, seed=seed)
-        draws = manipulator.manipulate(start, Perturbation.parse(text)).draws
+        answer = manipulator.manipulate(start, Perturbation.parse(text))
+        draws = answer.draws
         said_kf = np.array([decoder.profile(draw) for draw in draws])
         spread = said_kf.std(axis=0, ddof=1 if len(draws) > 1 else 0)
         measured, cells = _measured(profiles.take(rows[context, text]))
         # What is done to the target itself is no response, and no method is asked for it.
         measured[columns.isin(Perturbation.parse(text).genes)] = np.nan
         control, _ = _measured(profiles.take(rows[context, CONTROL]))
-        found.append(HeldOut(control + said_kf.mean(axis=0) - decoder.profile(start), spread, measured, cells))
+        instead, base = floor.manipulate(start, Perturbation.parse(text)), control - decoder.profile(start)
+        departure = float(np.mean((answer.mean - instead.mean) ** 2))
+        about = (control, base + decoder.profile(instead.draws[0]), answer.applicability, context, departure)
+        found.append(HeldOut(base + said_kf.mean(axis=0), spread, measured, cells, *about))
     return found
 
 

@@ -90,7 +90,7 @@ def foretell(cell: VirtualCell, start: UR, perturbation: Perturbation, *, cells:
             f"{' + '.join(prediction.made_by)} answered {perturbation} with NaN or infinity. "
             "A prediction must be finite everywhere: mend the method, or leave it out."
         )
-    return Foretold(prediction, base)
+    return Foretold(prediction.replace(base=base), base)
 
 
 def _share(states: UR, number: int, each: int) -> UR:

@@ -30,8 +30,11 @@ class Screen:
     Attributes:
         table: One row per perturbation: ``perturbation``, ``score`` (predicted change of the response, in ``units``),
             ``low`` and ``high`` (ends of its interval), ``seen`` (in training), ``applicability`` (in, edge or out),
-            ``self_target`` (it acts on a feature of the response itself) and ``scored_on`` (how many features of the
-            response the score rests on; 0 where it acts on all of them, and the score is the trivial one).
+            ``self_target`` (it acts on a feature of the response itself), ``scored_on`` (how many features of the
+            response the score rests on; 0 where it acts on all of them, and the score is the trivial one),
+            ``coverage`` (what is promised of intervals of single features: guaranteed on average over perturbations
+            like those held out, or not guaranteed) and ``abstained`` (the mean effect answers, as the method is not
+            trusted there).
         response: What was read out.
         context: Whose control states were started from.
         level: Of the intervals.
@@ -175,6 +178,8 @@ def _row(
         "applicability": str(said.prediction.applicability),
         "self_target": bool(own),
         "scored_on": scored_on,
+        "coverage": said.prediction.coverage,
+        "abstained": said.prediction.abstained,
     }
 
 

@@ -2,17 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar, final
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
+from aivc.core.calibration import KINDS, THIRDS, Calibration, Growth, HeldOut
 from aivc.core.contracts import Decoder
 from aivc.core.errors import DataError
 from aivc.core.measurement import Measurement
-from aivc.core.prediction import Calibration, HeldOut, Prediction
+from aivc.core.prediction import Prediction
 from aivc.core.space import Space
+from aivc.core.state import State
 from aivc.core.ur import UR
+from aivc.uncertainty.error_growth import fit_growth
 
 _KEPT = 10_000
 
@@ -23,9 +27,10 @@ class Conformal(Decoder):
     """A decoder whose profile intervals are calibrated on perturbations it has not seen.
 
     The exchangeable unit is the perturbation in its context: every held-out one has the same weight, however many
-    features it brings (pooled scores; Dunn, Wasserman & Ramdas 2023, J Am Stat Assoc). The promise is marginal, over
-    perturbations and features like those it was calibrated on, not for each of them, and it holds the better the more
-    perturbations were held out.
+    features it brings (pooled scores; Dunn, Wasserman & Ramdas 2023, J Am Stat Assoc). How large its errors are
+    expected to be depends on the feature and on what was said before anything was measured: the size of the predicted
+    effect, and the spread across draws (`Growth`). The promise is marginal, over perturbations and features like those
+    it was calibrated on, not for each of them, and it holds the better the more perturbations were held out.
 
     Attributes:
         reads: Space of the decoder.
@@ -35,6 +40,13 @@ class Conformal(Decoder):
         scores: ``(c,)`` sorted scaled errors.
         weights: ``(c,)`` their weights.
         cells: Median number of cells behind the held-out profiles.
+        groups: ``(c,)`` and
+        counts: ``(g,)`` and
+        cuts: ``(2,)`` Mondrian groups of the held-out perturbations, see `Calibration`; empty where they were not told.
+        growth: ``(2, 5)`` and
+        own: and
+        least: what `Growth` is made of; the table is empty where predicted effects were not told.
+        contexts: In which perturbations were held out; none where contexts were.
     """
 
     name: ClassVar[str] = "conformal"
@@ -46,6 +58,13 @@ class Conformal(Decoder):
     scores: Float[np.ndarray, " c"]
     weights: Float[np.ndarray, " c"]
     cells: float
+    groups: Int[np.ndarray, " c"]
+    counts: Float[np.ndarray, " g"]
+    cuts: Float[np.ndarray, " t"]
+    growth: Float[np.ndarray, "k 5"]
+    own: float
+    least: float
+    contexts: tuple[str, ...]
 
     @classmethod
     def fit(
@@ -58,6 +77,7 @@ class Conformal(Decoder):
         decoder: Decoder | None = None,
         held_out: Sequence[HeldOut] = (),
         variance: np.ndarray | None = None,
+        contexts: Sequence[str] | None = None,
     ) -> "Conformal":
         """Calibrate a fitted decoder.
 
@@ -69,6 +89,7 @@ class Conformal(Decoder):
             decoder: The decoder to wrap.
             held_out: At least two perturbations foretold by a model that had not seen them.
             variance: ``(f,)`` variance of one measured cell; zero for effect-level data.
+            contexts: In which the promise holds; None takes those of the held-out ones, nothing means any.
 
         Raises:
             DataError: No decoder, or fewer than two held-out perturbations.
@@ -82,40 +103,103 @@ class Conformal(Decoder):
             )
         error_pf = np.array([each.measured - each.predicted for each in held_out])
         spread_pf = np.array([each.spread for each in held_out])
-        cells_p = np.array([each.cells for each in held_out])
+        cells = float(np.median([each.cells for each in held_out]))
         v_f = np.zeros(error_pf.shape[1]) if variance is None else variance
-        excess_pf = error_pf**2 - v_f / cells_p[:, None] - spread_pf**2
+        noise_pf = v_f / np.array([each.cells for each in held_out])[:, None]
         floor = 1e-3 * float(np.nanmean(error_pf**2)) + 1e-12
-        # Each one is scaled by what the others say, as the perturbation asked about will be.
-        known_f = np.isfinite(excess_pf).sum(axis=0)
-        total_f = np.nansum(excess_pf, axis=0)
-        others_pf = (total_f - np.nan_to_num(excess_pf)) / np.maximum(known_f - np.isfinite(excess_pf), 1)
-        scale_pf = np.sqrt(v_f / cells_p[:, None] + np.maximum(others_pf, floor) + spread_pf**2)
-        scores, weights = _pooled(np.abs(error_pf) / scale_pf)
-        model = np.maximum(total_f / np.maximum(known_f, 1), floor)
-        return cls(decoder.reads, decoder, v_f, model, scores, weights, float(np.median(cells_p)))
+        effects = [each.predicted - each.control for each in held_out if each.control is not None]
+        if len(effects) < len(held_out):
+            model_f, scale_pf = _pooled_variance(error_pf, noise_pf + spread_pf**2, floor)
+            scores, weights, groups = _pooled(np.abs(error_pf) / scale_pf, np.zeros(len(held_out), dtype=int))
+            none, untold = np.zeros(0), np.zeros((0, 5))
+            return cls(
+                decoder.reads, decoder, v_f, model_f, scores, weights, cells, groups, none, none, untold, 0.0, 0.0, ()
+            )
+        effect_pf = np.array(effects)
+        grown = fit_growth(error_pf, noise_pf, effect_pf, spread_pf, floor)
+        cuts, code_p = _grouped(effect_pf, held_out)
+        scores, weights, groups = _pooled(np.abs(error_pf) / np.sqrt(grown.others), code_p)
+        counts = np.bincount(code_p, minlength=len(KINDS) * THIRDS).astype(float)
+        here = sorted({each.context for each in held_out}) if contexts is None else contexts
+        told = (grown.growth.table, grown.growth.own, grown.growth.least, tuple(here))
+        return cls(decoder.reads, decoder, v_f, grown.model, scores, weights, cells, groups, counts, cuts, *told)
+
+    @classmethod
+    def from_state(cls, state: State) -> "Conformal":
+        """Inverse of `state`; what earlier versions saved knows no groups and no growth, and answers as it did."""
+        missing = {name: value for name, value in _EARLIER.items() if name not in state.settings}
+        if len(missing) < len(_EARLIER):
+            return super().from_state(state)
+        old = {"groups": np.zeros(len(state.arrays.get("scores", ())), dtype=int), **_UNTOLD}
+        return super().from_state(State({**state.settings, **_EARLIER}, {**state.arrays, **old}))
 
     def decode(self, ur: UR) -> Prediction[Measurement]:
         """Read out as the decoder does, and attach the calibration."""
         said = self.decoder.decode(ur)
-        calibration = Calibration(self.variance, self.model, self.scores, self.weights, self.cells)
-        return replace(said, made_by=(*said.made_by, self.name), calibration=calibration)
+        return replace(said, made_by=(*said.made_by, self.name), calibration=self.calibration)
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """What it attaches to every answer."""
+        told = Calibration(self.variance, self.model, self.scores, self.weights, self.cells)
+        if not len(self.growth):
+            return told
+        growth = Growth(self.growth, self.own, self.least)
+        grouped = replace(told, groups=self.groups, counts=self.counts, cuts=self.cuts)
+        return replace(grouped, growth=growth, contexts=self.contexts)
 
     def profile(self, ur: UR) -> np.ndarray:
         """``(f,)`` expected mean profile, which calibration leaves as it is."""
         return self.decoder.profile(ur)
 
 
-def _pooled(scores_pf: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sort the scores of all; each perturbation weighs the same, shared by the features it was measured on."""
+_UNTOLD = {"counts": np.zeros(0), "cuts": np.zeros(0), "growth": np.zeros((0, 5))}
+_EARLIER = {
+    **{name: {"is": "array"} for name in ("groups", *_UNTOLD)},
+    **{name: {"is": "value", "value": 0.0} for name in ("own", "least")},
+    "contexts": {"is": "tuple", "value": []},
+}
+
+
+def _pooled_variance(error_pf: np.ndarray, known_pf: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
+    """``(f,)`` variance of the model's error beyond what is known of it, and ``(p, f)`` scale of each by the others."""
+    excess_pf = error_pf**2 - known_pf
+    measured_f = np.isfinite(excess_pf).sum(axis=0)
+    total_f = np.nansum(excess_pf, axis=0)
+    # Each one is scaled by what the others say, as the perturbation asked about will be.
+    others_pf = (total_f - np.nan_to_num(excess_pf)) / np.maximum(measured_f - np.isfinite(excess_pf), 1)
+    model_f = np.maximum(total_f / np.maximum(measured_f, 1), floor)
+    return model_f, np.sqrt(known_pf + np.maximum(others_pf, floor))
+
+
+def _grouped(effect_pf: np.ndarray, held_out: Sequence[HeldOut]) -> tuple[np.ndarray, np.ndarray]:
+    """``(2,)`` where thirds by predicted strength begin, and ``(p,)`` kind of evidence times 3 plus third."""
+    size_p = (effect_pf**2).mean(axis=1)
+    cuts = np.quantile(size_p, [1 / THIRDS, 2 / THIRDS])
+    kind_p = np.array([KINDS.index(each.applicability) for each in held_out])
+    return cuts, kind_p * THIRDS + np.searchsorted(cuts, size_p)
+
+
+def _pooled(scores_pf: np.ndarray, code_p: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sort the scores of all, with weights and groups; each perturbation weighs the same, shared by its features."""
+    parts = [_thinned(scores_pf[code_p == code], len(code_p)) for code in np.unique(code_p)]
+    groups = np.repeat(np.unique(code_p), [len(scores) for scores, _ in parts])
+    scores, weights = (np.concatenate(each) for each in zip(*parts, strict=True))
+    order = np.argsort(scores, kind="stable")
+    return scores[order], weights[order], groups[order]
+
+
+def _thinned(scores_pf: np.ndarray, of: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sorted scores of some of the perturbations, and their weights among all ``of`` them."""
     measured_pf = np.isfinite(scores_pf)
-    weights_pf = measured_pf / np.maximum(measured_pf.sum(axis=1, keepdims=True), 1) / len(scores_pf)
+    weights_pf = measured_pf / np.maximum(measured_pf.sum(axis=1, keepdims=True), 1) / of
     scores, weights = scores_pf[measured_pf], weights_pf[measured_pf]
     order = np.argsort(scores)
-    scores, weights = scores[order], weights[order]
-    if len(scores) <= _KEPT:
+    scores, weights, kept = scores[order], weights[order], max(1, round(_KEPT * len(scores_pf) / of))
+    if len(scores) <= kept:
         return scores, weights
     # Millions of scores say no more of a quantile than thousands of evenly spaced ones, each rounded up.
-    levels = (np.arange(_KEPT) + 1) / _KEPT
+    total = float(weights.sum())
+    levels = (np.arange(kept) + 1) / kept * total
     where = np.minimum(np.searchsorted(np.cumsum(weights), levels - 1e-12), len(scores) - 1)
-    return scores[where], np.full(_KEPT, 1 / _KEPT)
+    return scores[where], np.full(kept, total / kept)

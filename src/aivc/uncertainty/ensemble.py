@@ -1,6 +1,6 @@
 """Refit on subsets of the perturbations, and let the disagreement say what is not known."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, final
 
@@ -11,8 +11,9 @@ from aivc.core.contracts import Manipulator
 from aivc.core.errors import ControlError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
-from aivc.core.prediction import Applicability, Prediction
+from aivc.core.prediction import ABSTAIN, Applicability, Prediction
 from aivc.core.space import Space
+from aivc.core.state import State
 from aivc.core.ur import UR
 
 _KEPT = 0.7
@@ -31,6 +32,10 @@ class Ensemble(Manipulator):
         center: The manipulator fitted on all perturbations.
         members: Fits on random subsets; none of a manipulator that states its own spread (``resampled``).
         widening: From the spread of the members to the ignorance of the full fit: ``sqrt(kept / left out)``.
+        floor: The mean effect, which answers where the full fit is not trusted; none where it always is.
+        cuts: Departures from the mean effect at which the next group begins (`departure` of `HeldOut`).
+        trusted: Whether the full fit is trusted in each group.
+        seen: Contexts and perturbations that were measured, which are always answered.
     """
 
     name: ClassVar[str] = "ensemble"
@@ -39,6 +44,10 @@ class Ensemble(Manipulator):
     center: Manipulator
     members: tuple[Manipulator, ...]
     widening: float
+    floor: tuple[Manipulator, ...] = ()
+    cuts: tuple[float, ...] = ()
+    trusted: tuple[bool, ...] = ()
+    seen: tuple[str, ...] = ()
 
     @classmethod
     def fit(
@@ -83,8 +92,39 @@ class Ensemble(Manipulator):
         widening = float(np.sqrt(kept / max(len(texts) - kept, 1)))
         return cls(ur.space, part.fit(ur, seed=seed, **given), tuple(fits), widening)
 
+    @classmethod
+    def from_state(cls, state: State) -> "Ensemble":
+        """Inverse of `state`; what earlier versions saved never abstains."""
+        never = {name: {"is": "tuple", "value": []} for name in ("floor", "cuts", "trusted", "seen")}
+        return super().from_state(State({**never, **state.settings}, state.arrays))
+
+    def abstaining(self, ur: UR, floor: Manipulator, cuts: Sequence[float], trusted: Sequence[bool]) -> "Ensemble":
+        """Return one that lets ``floor`` answer wherever its own answer departs from it by as much as is not trusted.
+
+        Args:
+            ur: What it was fitted on: what was measured is always answered.
+            floor: Such as the mean effect.
+            cuts: Departures at which the next group begins, one fewer than groups.
+            trusted: Whether answers are trusted in each group.
+        """
+        pairs = zip(ur.contexts.astype(str), ur.perturbations.astype(str), strict=True)
+        seen = tuple(sorted({_key(context, text) for context, text in pairs}))
+        return replace(self, floor=(floor,), cuts=tuple(cuts), trusted=tuple(trusted), seen=seen)
+
     def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
-        """Ask every member, and centre their answers on the full fit."""
+        """Ask every member, and centre their answers on the full fit; or abstain."""
+        answer = self._answer(ur, perturbation)
+        asked = {_key(str(context), str(perturbation)) for context in ur.contexts}
+        if not self.floor or perturbation.is_control or asked <= set(self.seen):
+            return answer
+        instead = self.floor[0].manipulate(ur, perturbation)
+        departure = float(np.mean((answer.mean - instead.mean) ** 2))
+        if self.trusted[int(np.searchsorted(self.cuts, departure))]:
+            return answer
+        made_by = (*answer.made_by, ABSTAIN, *instead.made_by)
+        return replace(instead, made_by=made_by, applicability=answer.applicability)
+
+    def _answer(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
         center = self.center.manipulate(ur, perturbation)
         if perturbation.is_control or not self.members:
             return replace(center, made_by=(self.name, *center.made_by))
@@ -107,3 +147,7 @@ class Ensemble(Manipulator):
     @staticmethod
     def _mean(prediction: Prediction[UR]) -> np.ndarray:
         return np.asarray(np.mean([draw.values for draw in prediction.draws], axis=0))
+
+
+def _key(context: str, text: str) -> str:
+    return f"{context} | {text}"
