@@ -6,7 +6,7 @@ from jaxtyping import Float
 # Where no perturbation was seen in two contexts. From one context to another, over all pairs of lines of Tahoe-100M and
 # of cell types of OP3 and sci-Plex 3, 0.7 had less squared error, a higher correlation and told more apart than 1.
 UNTOLD_SHARE = 0.7
-_SHARES, _COST, _LOSS = (0.5, 0.6, 0.7, 0.8, 0.9), 1.1, 0.97
+_SHARES, _COST, _LOSS, _FEWEST = (0.5, 0.6, 0.7, 0.8, 0.9), 1.1, 0.97, 30
 
 
 def mean_share(
@@ -17,19 +17,20 @@ def mean_share(
     With about the whole of it an answer has the least squared error, and lies so near to the mean effect that it is
     hard to tell from other answers. The less of it is kept, the better are answers told apart (PDS). The smallest share
     is taken that costs at most a tenth more squared error, and at most 3 % of the mean cosine with the truth: the first
-    counts strong effects, the second all alike.
+    counts strong effects, the second all alike. Fewer than 30 rows cannot tell shares apart: the whole of it is kept.
 
     Args:
         mean_rd: Mean effect in the context of each row.
         said_rd: Deviation from it that was foretold by a model that had not seen the row's perturbation.
         true_rd: Measured effect.
 
-    >>> mean_share(np.array([[6.0, 0.0]]), np.array([[0.0, 2.0]]), np.array([[6.0, 4.0]]))
+    >>> thirty = np.ones((30, 1))
+    >>> mean_share(thirty * [6.0, 0.0], thirty * [0.0, 2.0], thirty * [6.0, 4.0])
     0.9
-    >>> mean_share(np.array([[1.0, 0.0]]), np.array([[0.0, 2.0]]), np.array([[1.0, 4.0]]))
+    >>> mean_share(thirty * [1.0, 0.0], thirty * [0.0, 2.0], thirty * [1.0, 4.0])
     0.5
     """
-    if not said_rd.any():
+    if len(said_rd) < _FEWEST or not said_rd.any():
         return 1.0
     whole, pointed = _standing(mean_rd + said_rd, true_rd)
     for share in _SHARES:
