@@ -54,7 +54,7 @@ def times(measured_k: Float[np.ndarray, " k"], asked: float) -> dict[int, float]
     Before the first it grows from nothing, and after the last it stays.
 
     Args:
-        measured_k: Hours, rising and positive.
+        measured_k: Hours, rising.
         asked: The hours asked about.
 
     >>> times(np.array([6.0, 24.0]), 15.0)
@@ -66,7 +66,8 @@ def times(measured_k: Float[np.ndarray, " k"], asked: float) -> dict[int, float]
     if after == len(measured_k):
         return {after - 1: 1.0}
     if after == 0:
-        return {0: asked / float(measured_k[0])}
+        # Nothing has happened at 0 h, unless that was measured.
+        return {0: asked / float(measured_k[0]) if measured_k[0] else 1.0}
     before, then = float(measured_k[after - 1]), float(measured_k[after])
     late = (asked - before) / (then - before)
     return {after - 1: 1 - late, after: late}

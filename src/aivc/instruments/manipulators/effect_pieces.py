@@ -6,10 +6,12 @@ from aivc.core.attribution import Attributable, Piece
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability
 from aivc.instruments.manipulators.evidence import Evidence, Told
+from aivc.instruments.manipulators.series import canonical
 
 
 def pieces(evidence: Evidence, perturbation: Perturbation, context: str) -> list[Piece]:
     """Mean effect, what was measured where, relatives, parts and corrections; their shifts sum to the answer's."""
+    perturbation = canonical(perturbation)
     text, told = str(perturbation), evidence.expect(perturbation, context)
     if told.evidence == "nothing":
         return [Piece("nothing", text, "", 1.0, told.shift)]

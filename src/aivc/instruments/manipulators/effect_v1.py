@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from aivc.core.attribution import Piece
-from aivc.core.effects import effects
+from aivc.core.effects import Effects, effects
 from aivc.core.errors import DataError
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability, Prediction
@@ -18,8 +18,9 @@ from aivc.instruments.manipulators.combined import fit_combined
 from aivc.instruments.manipulators.context_means import context_means
 from aivc.instruments.manipulators.effect_pieces import pieces
 from aivc.instruments.manipulators.elsewhere import fit_elsewhere
-from aivc.instruments.manipulators.evidence import Evidence, Told
+from aivc.instruments.manipulators.evidence import Evidence, Told, is_nothing
 from aivc.instruments.manipulators.relatives import KnowsRelatives, fit_relatives, related_share
+from aivc.instruments.manipulators.series import canonical
 
 _DRAWS = 8
 
@@ -73,7 +74,7 @@ class EffectV1(Evidence):
         """
         if share is not None and not 0 <= share <= 1:
             raise DataError([f"share is the part of the mean effect to keep, 0 to 1 or None, got {share}."])
-        seen = effects(ur)
+        seen = _tidy(effects(ur))
         contexts = tuple(sorted(set(map(str, seen.contexts))))
         places_r = np.array([contexts.index(str(context)) for context in seen.contexts], dtype=int)
         codes_r = np.unique(seen.perturbations.astype(str), return_inverse=True)[1]
@@ -153,15 +154,15 @@ class EffectV1(Evidence):
             contexts: Where.
         """
         shift_pcd, variance_pcd = np.empty((2, len(perturbations), len(contexts), self.reads.dim))
+        perturbations = [canonical(each) for each in perturbations]
         texts = [str(each) for each in perturbations]
         unseen = [i for i, each in enumerate(perturbations) if texts[i] not in self.rows and self._strange(each)]
-        carried = np.array([i for i in range(len(texts)) if texts[i] in self.rows], dtype=int)
+        carried = np.array([i for i, text in enumerate(texts) if text in self.rows], dtype=int)
         rest = sorted(set(range(len(texts))) - set(unseen) - set(carried.tolist()))
         mean_pd, count_p, measured = self._library([texts[i] for i in carried])
         related_pd, doubt_pd, share_p1 = self._unseen([perturbations[i] for i in unseen])
         for c, context in enumerate(contexts):
-            place = self.contexts.index(context) if context in self.contexts else -1
-            default_d = self.defaults[place] if place >= 0 else self.default
+            place, default_d = self.place(context), self.default_in(context)
             guess_d = self.between if place < 0 else np.zeros_like(self.between)
             if len(carried):
                 shift_pcd[carried, c] = self.elsewhere.mean_share * default_d + self.elsewhere.say(
@@ -205,10 +206,25 @@ class EffectV1(Evidence):
         """Whether neither parts nor other doses or times can say anything of it."""
         return (
             len(perturbation.agents) == 1
-            and perturbation.agents[0].dose != 0
+            and not is_nothing(perturbation)
+            and perturbation.hours != 0
             and not self.series.measured(perturbation)
             and not self.series.other_hours(perturbation)
         )
+
+
+def _tidy(seen: Effects) -> Effects:
+    """One row for each perturbation and context, however its dose is written; no dose is no perturbation."""
+    asked = [canonical(Perturbation.parse(str(text))) for text in seen.perturbations]
+    kept = np.array([not is_nothing(each) for each in asked], dtype=bool)
+    keys = [f"{context} | {each}" for each, context in zip(asked, seen.contexts, strict=True)]
+    texts = np.array([str(each) for each in asked], dtype=object)
+    found = Effects(seen.shifts, texts, seen.contexts, seen.cells).take(kept)
+    _, first, code_r = np.unique(np.array(keys, dtype=str)[kept], return_index=True, return_inverse=True)
+    cells = np.bincount(code_r, weights=found.cells, minlength=len(first)).astype(float)
+    total = np.zeros((len(first), seen.shifts.shape[1]))
+    np.add.at(total, code_r, found.shifts * found.cells[:, None])
+    return Effects(total / cells[:, None], found.perturbations[first], found.contexts[first], cells)
 
 
 def _spread(shifts_rd: np.ndarray, deviations_rd: np.ndarray, contexts: int) -> np.ndarray:

@@ -125,7 +125,8 @@ def fit_elsewhere(
     floor = max(weighted_error(true_rd, weight_r), 1e-300)
     mean_effect_rd = defaults_cd[places_r[rows]]
     if share is None:
-        share = mean_share(mean_effect_rd, true_rd - error_rd, mean_effect_rd + true_rd)
+        chosen = mean_share(mean_effect_rd, true_rd - error_rd, mean_effect_rd + true_rd, known)
+        share = UNTOLD_SHARE if chosen is None else chosen
     variance = _by_context(error_rd + (1 - share) * mean_effect_rd, weight_r, places_r[rows], contexts)
     return Elsewhere(scale, patience, share, shared, own, variance, weighted_error(error_rd, weight_r) / floor)
 

@@ -16,7 +16,7 @@ from aivc.instruments.manipulators.elsewhere import Elsewhere
 from aivc.instruments.manipulators.neighbors import Neighbors, neighbors
 from aivc.instruments.manipulators.priors import index_of
 from aivc.instruments.manipulators.relatives import KnowsRelatives
-from aivc.instruments.manipulators.series import Series
+from aivc.instruments.manipulators.series import Series, canonical
 
 
 class Told(NamedTuple):
@@ -88,8 +88,9 @@ class Evidence(Manipulator):
 
     def expect(self, perturbation: Perturbation, context: str) -> Told:
         """As `tell`, the mean effect of a context that was never seen perturbed taken for sure."""
+        perturbation = canonical(perturbation)
         text, nothing_d = str(perturbation), np.zeros_like(self.spread)
-        if perturbation.is_control or (len(perturbation.agents) == 1 and perturbation.agents[0].dose == 0):
+        if is_nothing(perturbation) or (perturbation.hours == 0 and text not in self.rows):
             return Told(nothing_d, nothing_d, Applicability.IN, "nothing")
         place, default_d = self.place(context), self.default_in(context)
         rows = self.rows.get(text, np.zeros(0, dtype=int))
@@ -192,3 +193,8 @@ class Evidence(Manipulator):
         """How deviations are carried over."""
         scale, patience, share, error = self.carried
         return Elsewhere(scale, patience, share, self.shared, self.own, self.doubt, error)
+
+
+def is_nothing(perturbation: Perturbation) -> bool:
+    """Whether nothing is done: control, or a single agent of which nothing is given."""
+    return perturbation.is_control or (len(perturbation.agents) == 1 and perturbation.agents[0].dose == 0)

@@ -26,7 +26,7 @@ _LENGTHS = (0.15, 0.3, 0.6, 1.2)
 _SHARES, _USUAL = np.array([0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9]), 0.5
 # The mean is estimated along with the rest: its prior is so wide that it does not bind.
 _MEAN_VARIANCE = 1e3
-_DRAWS, _RELATED, _MOST = 8, 0.02, 4000
+_DRAWS, _RELATED, _MOST, _BLOCK = 8, 0.02, 4000, 4096
 
 
 @final
@@ -174,6 +174,11 @@ class KernelPriors(Manipulator):
         self, perturbations: Sequence[Perturbation]
     ) -> tuple[Float[np.ndarray, "p d"], Float[np.ndarray, "p d"], Float[np.ndarray, " p"]]:
         """Expected deviations, their variances, and the shares of the prior variance that are explained."""
+        if len(perturbations) > _BLOCK:
+            # A whole library at once would need a row of likenesses for each of it.
+            parts = [perturbations[i : i + _BLOCK] for i in range(0, len(perturbations), _BLOCK)]
+            told = [np.concatenate(each) for each in zip(*map(self.library, parts), strict=True)]
+            return told[0], told[1], told[2]
         like_pq = self.likeness(perturbations)
         explained_p = self.share**2 * np.einsum("pq,qr,pr->p", like_pq, self.inverse, like_pq, optimize=True)
         explained_p = np.clip(explained_p, 0.0, 1.0)

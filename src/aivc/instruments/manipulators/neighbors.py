@@ -40,10 +40,10 @@ def neighbors(
     if doses := series.measured(perturbation):
         return _near_dose(doses, amount(perturbation.agents[0]), effect)
     hours = series.other_hours(perturbation)
-    stated = np.array(sorted(each for each in hours if each))
-    if perturbation.hours and len(stated):
+    stated = np.array(sorted(each for each in hours if each is not None))
+    if perturbation.hours is not None and len(stated):
         return _near_time(perturbation, perturbation.hours, stated, effect)
-    if len(hours) != 1 or hours[0] == 0:
+    if len(hours) != 1:
         return None
     # Where hours are stated on one side only, the one time there is stands for the other.
     return Neighbors("time", ((replace(perturbation, hours=hours[0]), 1.0),), np.zeros(1), inside=False)
@@ -69,6 +69,6 @@ def _near_time(
         scaled_d, inside = weight * (1 - weight) * (shift_kd[0] - shift_kd[-1]) ** 2, True
     else:
         # Outside it may have changed in proportion.
-        late = min(float(hours_k[-1]), asked) / max(float(hours_k[0]), asked)
+        late = min(float(hours_k[-1]), asked) / max(float(hours_k[0]), asked, 1e-9)
         scaled_d, inside = ((1 - late) * shift_kd[0]) ** 2, False
     return Neighbors("time", tuple(zip(parts, weights.values(), strict=True)), scaled_d, inside)

@@ -6,11 +6,13 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from aivc.core.contracts import Manipulator
+from aivc.core.errors import DataError
 from aivc.core.perturbation import Perturbation
 from aivc.core.registry import MANIPULATORS
 from aivc.core.ur import UR
 from aivc.instruments.manipulators.contrast import mean_share
 from aivc.instruments.manipulators.priors import index_of
+from aivc.instruments.manipulators.series import canonical
 
 
 @runtime_checkable
@@ -43,7 +45,12 @@ def fit_relatives(
         return ()
     names = index_of(tuple(map(str, parts.entities.index.tolist())))
     known = {target for each in asked for target in (*each.targets, *each.genes)}
-    return (MANIPULATORS.load(name).fit(ur, parts=parts, seed=seed),) if known & set(names) else ()
+    if not known & set(names):
+        return ()
+    found: Manipulator = MANIPULATORS.load(name).fit(ur, parts=parts, seed=seed)
+    if not isinstance(found, KnowsRelatives):
+        raise DataError([f"{name} cannot foretell a library from molecules. Choose kernel-priors or fused-priors."])
+    return (found,)
 
 
 def related_share(
@@ -56,8 +63,15 @@ def related_share(
     """Share of the mean effect to keep beside what relatives tell; all of it where they cannot say what they would."""
     for each in relatives:
         if isinstance(each, KnowsLeftOut):
-            said = each.left_out()
-            rows = np.array([row for row, text in enumerate(texts) if text in said], dtype=int)
+            said = {str(canonical(Perturbation.parse(text))): said_d for text, said_d in each.left_out().items()}
+            # Combinations are told from their parts, never from relatives.
+            rows = np.array([row for row, text in enumerate(texts) if text in said and _single(text)], dtype=int)
             said_rd = np.array([said[texts[row]] for row in rows]).reshape(len(rows), shifts_rd.shape[1])
-            return mean_share(defaults_cd[places_r[rows]], said_rd, shifts_rd[rows])
+            families = [Perturbation.parse(texts[row]).family for row in rows]
+            chosen = mean_share(defaults_cd[places_r[rows]], said_rd, shifts_rd[rows], families)
+            return 1.0 if chosen is None else chosen
     return 1.0
+
+
+def _single(text: str) -> bool:
+    return len(Perturbation.parse(text).agents) == 1

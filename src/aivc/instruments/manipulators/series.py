@@ -70,6 +70,20 @@ def _name(agent: Agent) -> str:
     return f"{replace(agent, dose=None, unit=None)} in {quantity(agent)}"
 
 
+@lru_cache(maxsize=200_000)
+def canonical(perturbation: Perturbation) -> Perturbation:
+    """The same, with every dose in the unit that all of its quantity share.
+
+    >>> str(canonical(Perturbation.parse("drug:nutlin-3@10000nM for 24h")))
+    'drug:nutlin-3@10uM for 24h'
+    """
+    agents = (
+        each if each.dose is None else replace(each, dose=amount(each), unit=quantity(each))
+        for each in perturbation.agents
+    )
+    return Perturbation(tuple(agents), perturbation.hours)
+
+
 def quantity(agent: Agent) -> str | None:
     """First unit of the quantity that a dose is an amount of: ``uM`` for 10 nM.
 
