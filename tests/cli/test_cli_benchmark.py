@@ -106,7 +106,7 @@ def test_a_model_of_another_environment_is_scored_by_files(only, tmp_path, capsy
     assert set(body["benchmarks"]["tiny"]["scores"]) == {"no-change", "mean-effect", "gears", "replicate"}
     scores = json.loads((tmp_path / "out" / "tiny" / "scores.json").read_text())
     sha256 = hashlib.sha256(elsewhere.read_bytes()).hexdigest()
-    assert scores["stamp"]["predictions"] == {"gears": sha256}
+    assert scores["stamp"]["predictions"] == {"gears": f"{sha256} log1p_cp159"}
     ours, theirs = (scores["scores"][name]["pearson-systema"]["value"] for name in ("no-change", "gears"))
     assert theirs == pytest.approx(ours, rel=1e-4)
     page = (tmp_path / "out" / "tiny" / "report.html").read_text()

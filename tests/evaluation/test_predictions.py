@@ -164,7 +164,8 @@ def test_rows_are_marked_as_given_by_file(result):
     assert list(told) == ["mean", "repeated", "oracle", "oracle-batches"]
     assert told["mean"]["file"] == "mean.h5ad"
     assert told["repeated"]["file"] is None
-    assert result.body["stamp"]["predictions"] == {name: each["sha256"] for name, each in told.items()}
+    held = {name: f"{each['sha256']} {each['units']}" for name, each in told.items()}
+    assert result.body["stamp"]["predictions"] == held
     assert len(set(result.body["stamp"]["predictions"].values())) == 4
     assert set(result.table.query("method == 'mean'")["applicability"]) == {"unknown"}
     against = result.scores["oracle"]["pearson-delta"]["against_best"]
@@ -262,10 +263,15 @@ def test_other_units_are_refused(screen, split, exam):
     truth = oracle(screen[0], split)
     with pytest.raises(UnitsError, match=f"counts, or {exam.summary.units}"):
         Predictions.take(normalize(truth, "log1p_cp10k"), exam, "gears")
-    # Values of another scale under a false name show where they rise above all that the named units can be.
-    false = normalize(truth, "log1p_cp1000000").replace(units=exam.summary.units)
-    with pytest.raises(UnitsError, match="before log1p"):
-        Predictions.take(false, exam, "gears")
+    # Values of another scale under a false name sum to counts that the named units cannot hold.
+    right = normalize(truth, exam.summary.units)
+    for false in (
+        normalize(truth, "log1p_cp10k").values,
+        right.dense() / np.log(2),
+        right.dense() - right.dense().mean(),
+    ):
+        with pytest.raises(UnitsError, match="natural log1p"):
+            Predictions.take(right.replace(values=false), exam, "gears")
 
 
 def test_predictions_are_refused_before_any_method_is_fitted(screen, split, monkeypatch):

@@ -188,3 +188,16 @@ def test_calibration_asks_for_means_and_takes_no_steps(screen, monkeypatch):
     assemble(ground, "flow.v1", parts=truth.priors, settings={"steps": 1})
     assert [steps for steps, _ in asked] == [1, 0, 0]
     assert asked[0][1] == len(cells) > max(count for _, count in asked[1:])
+
+
+def test_a_feature_that_was_measured_nowhere_takes_no_interval_from_the_others():
+    cells, _ = synthetic_screen(perturbations=12, features=30, cells=15, controls=60)
+    seen = np.ones(30, dtype=bool)
+    seen[4] = False
+    made = fit(cells.replace(observed=seen), "mean-effect", recipe=Recipe(encoder="ppca", dim=5, inner_folds=3))
+    answer = made.predict("line1", "ko:NEVER")
+    low, high = answer.interval()
+    assert np.isfinite(low[seen]).all()
+    assert np.isfinite(high[seen]).all()
+    nowhere = answer.replace(base=np.where(seen, answer.base, np.nan))
+    assert nowhere.coverage == "not guaranteed"

@@ -63,6 +63,18 @@ def test_fewer_are_cut_into_fewer_groups(count, groups):
     assert chosen is None if groups is None else len(chosen.trusted) == groups == len(chosen.cuts) + 1
 
 
+def test_the_mean_effect_itself_is_not_trusted_more_than_itself():
+    chosen = harm.rule(held_out([0.0] * 30, departures=list(np.arange(30) * 1e-33)))
+    assert not any(chosen.trusted)
+
+
+def test_an_interval_of_the_gain_draws_a_perturbation_with_all_its_contexts():
+    alone = held_out([-0.1, 0.4] * 10)
+    six = [each._replace(perturbation=f"ko:G{i}") for i, each in enumerate(alone) for _ in range(6)]
+    once, often = harm.standing(alone), harm.standing(six)
+    assert often["gain_high"] - often["gain_low"] == pytest.approx(once["gain_high"] - once["gain_low"], rel=0.1)
+
+
 def test_equal_departures_make_one_group():
     chosen = harm.rule(held_out([-0.1] * 30, departures=[0.0] * 30))
     assert not chosen.trusts(0.0)
@@ -93,7 +105,7 @@ def test_a_method_without_knowledge_abstains_and_says_so(screen, tmp_path):
     bold, shy = (assemble(ground, "nearest", **told, abstain=abstain) for abstain in (False, True))
     assert bold.card["left_out"]["gain"] < 0
     assert shy.card["left_out"] == bold.card["left_out"]
-    assert shy.card["left_out_abstaining"]["gain"] >= 0
+    assert shy.card["left_out_abstaining"]["gain"] > bold.card["left_out"]["gain"]
     shy.save(tmp_path / "cell")
     again, floor = VirtualCell.load(tmp_path / "cell"), assemble(ground, "mean-effect")
     silent = 0

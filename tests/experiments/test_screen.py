@@ -7,11 +7,12 @@ from aivc.core.contracts import Decoder
 from aivc.core.errors import DataError, IntegrityError, UnknownNameError
 from aivc.data.synthetic import synthetic_screen
 from aivc.experiments import asking
-from aivc.experiments.fit import fit
+from aivc.experiments.fit import assemble, fit
 from aivc.experiments.foretell import foretell
-from aivc.experiments.groundwork import Recipe
+from aivc.experiments.groundwork import Recipe, groundwork
 from aivc.experiments.response import Response
 from aivc.experiments.screen import Screen, screen
+from aivc.experiments.summary import summarize
 
 RECIPE = Recipe(dim=8, members=2, inner_folds=3)
 
@@ -77,6 +78,18 @@ def test_a_screen_says_where_coverage_is_promised_and_keeps_it_in_its_file(tmp_p
     assert list(again.table["coverage"]) == list(found.table["coverage"])
     assert again.table["abstained"].dtype == bool
     assert found.to_json()["rows"][0]["coverage"] == found.table["coverage"].iloc[0]
+
+
+def test_a_screen_says_of_each_row_whether_the_method_abstained():
+    cells, truth = synthetic_screen(perturbations=24, features=40, cells=15, controls=60, seed=1)
+    ground = groundwork(summarize(cells), Recipe(dim=6, members=2, inner_folds=3))
+    cell = assemble(ground, "nearest", parts=truth.priors, shuffled="priors", abstain=True)
+    asked = [*map(str, truth.perturbations[:3]), *(f"ko:G{i:04d}" for i in range(26, 36))]
+    wanted = {text: cell.predict("line1", text).abstained for text in asked}
+    assert set(wanted.values()) == {True, False}
+    for order in (asked, asked[::-1]):
+        told = screen(cell, order, "G0036").table.set_index("perturbation")["abstained"]
+        assert told.to_dict() == wanted
 
 
 def test_own_target_is_not_credited(world):

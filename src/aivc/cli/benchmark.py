@@ -16,7 +16,7 @@ from aivc.evaluation.benchmark import Benchmark, benchmark, finished, names, run
 from aivc.evaluation.evaluate import require_methods
 from aivc.evaluation.handout import export_benchmark
 from aivc.evaluation.output import REPORT, SCORES, Folder, require_free
-from aivc.evaluation.prediction_file import read_predictions
+from aivc.evaluation.prediction_file import read_predictions, stamp_of
 from aivc.evaluation.predictions import require_free_names
 from aivc.evaluation.scores import Evaluation
 from aivc.report import evaluation_sections, write_report
@@ -160,7 +160,7 @@ def _one(
 ) -> dict[str, Any]:
     path = args.out / each.name
     files = {"scores": path / SCORES, "report": path / REPORT}
-    digests = {name: str(given.provenance["sha256"]) for name, given in predictions.items()}
+    digests = {name: stamp_of(given) for name, given in predictions.items()}
     if args.resume and finished(files["scores"], each, args.methods, digests):
         return {"kept": True, "digest": each.digest, "files": files}
     try:

@@ -30,6 +30,7 @@ class HeldOut(NamedTuple):
         applicability: Verdict on the question: the kind of evidence it was answered from.
         context: Where it was asked.
         departure: Mean squared distance, over axes, of the predicted mean state from that of the mean effect.
+        perturbation: Its text.
     """
 
     predicted: np.ndarray
@@ -41,6 +42,7 @@ class HeldOut(NamedTuple):
     applicability: Applicability = Applicability.EDGE
     context: str = ""
     departure: float = float("nan")
+    perturbation: str = ""
 
 
 @final
@@ -123,7 +125,7 @@ class Calibration:
     def quantile(
         self, level: float, *, effect: np.ndarray | None = None, applicability: Applicability | None = None
     ) -> float:
-        """Return the scaled half-width that holds ``level`` of what is measured; infinite if too few were held out.
+        """Return the scaled half-width that held ``level`` of what was held out.
 
         Args:
             level: Such as 0.9.
@@ -157,13 +159,14 @@ class Calibration:
         Args:
             spread: ``(f,)`` standard deviation of the predicted profile across draws.
             cells: How many; those of the held-out perturbations by default.
-            effect: ``(f,)`` predicted effect; None takes the model's error as it is on average.
+            effect: ``(f,)`` predicted effect; None adds the spread to the model's error on average.
         """
         noise = self.variance / (cells or self.cells)
         if self.growth is None:
             return np.asarray(np.sqrt(noise + self.model + spread**2))
         if effect is None:
-            return np.asarray(np.sqrt(noise + self.model))
+            # How the error grows was not seen for such evidence: what the method states of itself is added instead.
+            return np.asarray(np.sqrt(noise + self.model + spread**2))
         grown = self.model * self.growth.factor(effect, spread) + self.growth.own * effect**2
         return np.asarray(np.sqrt(noise + grown))
 
@@ -178,7 +181,7 @@ class Calibration:
         They are where five or more were answered from the same kind of evidence, in contexts that were held out too,
         and the predicted effect is at most twice as large as any of theirs.
         """
-        if self.counts is None or self.growth is None or effect is None:
+        if self.counts is None or self.growth is None or effect is None or not np.isfinite(effect).all():
             return False
         kind = KINDS.index(applicability)
         known = self.counts[THIRDS * kind : THIRDS * (kind + 1)].sum() >= _FEWEST

@@ -361,7 +361,7 @@ def finished(
         path: Of the scores.
         chosen: The benchmark.
         methods: Instead of those of the reference rows.
-        predictions: sha256 of each file of predictions, by the name of its row.
+        predictions: sha256 and units of each file of predictions (`stamp_of`), by the name of its row.
     """
     if not path.is_file():
         return False

@@ -147,7 +147,10 @@ def _marked(found: Evaluation, given: Mapping[str, Mapping[str, Any]]) -> Evalua
     """Say which rows were given by file, and by which; an evaluation without any stays as it is."""
     if not given:
         return found
-    stamp = {**found.body["stamp"], "predictions": {name: about["sha256"] for name, about in given.items()}}
+    stamp = {
+        **found.body["stamp"],
+        "predictions": {name: f"{about['sha256']} {about['units']}" for name, about in given.items()},
+    }
     return Evaluation(found.table, {**found.body, "predictions": given, "stamp": stamp})
 
 

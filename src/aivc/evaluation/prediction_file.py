@@ -71,3 +71,8 @@ def content_digest(measurement: Measurement) -> str:
         dense = block if isinstance(block, np.ndarray) else block.toarray()
         sha.update(np.ascontiguousarray(dense, dtype=np.float64).tobytes())
     return sha.hexdigest()
+
+
+def stamp_of(predicted: Measurement) -> str:
+    """What scores say of the predictions they are of: the file's sha256, and the units it was read in."""
+    return f"{predicted.provenance.get('sha256') or content_digest(predicted)} {predicted.units}"

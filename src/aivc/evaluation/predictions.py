@@ -22,6 +22,8 @@ Key: TypeAlias = tuple[int, str, str, str]
 
 FOLD, BATCH = "fold", "batch"
 UNKNOWN = "unknown"
+# How far the counts that mean logs stand for may lie above the scale, by rounding, and below those of controls.
+_ABOVE, _BELOW = 1.05, 0.3
 
 
 @final
@@ -76,7 +78,7 @@ class Predictions:
         cells, keys = cells.take(kept), [key for key, use in zip(keys, used, strict=True) if use]
         rows = _positions([key for key, keep in zip(keys, kept, strict=True) if keep])
         _refuse([*_unusable(rows, told, cells), *_strange_batches(rows, cells, exam)], name)
-        _require_possible(cells, rows, name)
+        _require_possible(cells, rows, exam, name)
         about = {
             "file": predicted.provenance.get("file"),
             "sha256": predicted.provenance.get("sha256") or content_digest(predicted),
@@ -247,15 +249,25 @@ def _strange_batches(rows: Mapping[Key, np.ndarray], cells: Measurement, exam: E
             return
 
 
-def _require_possible(cells: Measurement, rows: Mapping[Key, np.ndarray], name: str) -> None:
-    """Refuse log values of another scale: a cell that were all one gene would be below them."""
+def _require_possible(cells: Measurement, rows: Mapping[Key, np.ndarray], exam: Exam, name: str) -> None:
+    """Refuse log values of another scale.
+
+    Counts taken back from mean logs sum to at most the scale (Jensen's inequality); values that are not logs at all, or
+    centered, sum to far less than those of controls.
+    """
     target = log1p_target(cells.units)
-    highest = max(float(_mean(cells.take(found).block(0, len(found))).max()) for found in rows.values())
-    if target is not None and highest > np.log1p(target) * 1.001:
-        raise UnitsError(
-            f"A mean profile of {name!r} reaches {highest:.2f}, but no value in {cells.units} is above "
-            f"{np.log1p(target):.2f}. Scale counts to {target:g} per cell before log1p, or give the counts."
-        )
+    if target is None:
+        return
+    for key, found in rows.items():
+        mean_f = _mean(cells.take(found).block(0, len(found)))
+        total, usual = (float(np.expm1(each_f).sum()) for each_f in (mean_f, exam.given(key[1], key[3], {})))
+        if total > _ABOVE * target or total < _BELOW * usual:
+            raise UnitsError(
+                f"The values of {name!r} for {_named(key)} are in another scale than {cells.units}: taken back from "
+                f"log1p, their mean profile sums to {total:.3g} counts per cell, that of the controls to {usual:.3g}, "
+                f"and none can be above {target:g}. Scale counts to {target:g} per cell, then take the natural log1p; "
+                "or give the counts."
+            )
 
 
 def _mean(block: Block) -> np.ndarray:

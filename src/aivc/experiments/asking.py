@@ -113,7 +113,9 @@ def teller(cell: VirtualCell, start: UR, perturbations: Sequence[Perturbation]) 
     decoder = next(part for part in cell.instruments.values() if isinstance(part, Decoder))
     tried = np.unique(np.linspace(0, len(perturbations) - 1, _TRIED).round().astype(int))
     answers = [(perturbations[i], whole(perturbations[i])) for i in tried]
-    fast = _Fast(cell, start.sample(1), decoder.profile, answers[0][1].prediction)
+    example = answers[0][1].prediction
+    moved_by = cell.manipulate(start.sample(1), perturbations[0]).made_by
+    fast = _Fast(cell, start.sample(1), decoder.profile, example, example.made_by[len(moved_by) :])
     return fast if all(_same(answer, fast(perturbation)) for perturbation, answer in answers) else whole
 
 
@@ -124,6 +126,7 @@ class _Fast:
     start: UR
     profile: Callable[[UR], np.ndarray]
     example: Prediction[Measurement]
+    read_by: tuple[str, ...]
 
     def __call__(self, perturbation: Perturbation) -> Foretold:
         moved = self.cell.manipulate(self.start, perturbation)
@@ -140,7 +143,15 @@ class _Fast:
         )
         draws = (mean,) * len(profiles)
         base = self.profile(self.start)
-        said = self.example.replace(draws=draws, profiles=profiles, applicability=moved.applicability, base=base)
+        said = Prediction(
+            draws,
+            (*moved.made_by, *self.read_by),
+            moved.applicability,
+            profiles,
+            self.example.profile_units,
+            self.example.calibration,
+            base,
+        )
         return Foretold(said, base)
 
 
@@ -149,4 +160,5 @@ def _same(whole: Foretold, fast: Foretold) -> bool:
     pairs = [(whole.effect, fast.effect), *zip(whole.interval(), fast.interval(), strict=True)]
     told = whole.prediction.applicability == fast.prediction.applicability
     told &= whole.prediction.coverage == fast.prediction.coverage
+    told &= whole.prediction.made_by == fast.prediction.made_by
     return told and all(np.allclose(one, other, rtol=0, atol=allowed) for one, other in pairs)

@@ -252,9 +252,11 @@ def _foretell(
         # What is done to the target itself is no response, and no method is asked for it.
         measured[columns.isin(Perturbation.parse(text).genes)] = np.nan
         control, _ = _measured(profiles.take(rows[context, CONTROL]))
+        # A feature that no control was measured on has no error either, only an effect that is foretold.
+        control = np.where(np.isfinite(control), control, decoder.profile(start))
         instead, base = floor.manipulate(start, Perturbation.parse(text)), control - decoder.profile(start)
         departure = float(np.mean((answer.mean - instead.mean) ** 2))
-        about = (control, base + decoder.profile(instead.draws[0]), answer.applicability, context, departure)
+        about = (control, base + decoder.profile(instead.draws[0]), answer.applicability, context, departure, text)
         found.append(HeldOut(base + said_kf.mean(axis=0), spread, measured, cells, *about))
     return found
 

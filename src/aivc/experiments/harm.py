@@ -7,7 +7,7 @@ import numpy as np
 
 from aivc.core.prediction import Applicability, HeldOut
 
-# Perturbations that a group needs, so that its mean gain is more than chance.
+# Perturbations that a group needs, so that one of them does not decide.
 _GROUP, _GROUPS = 10, 3
 _RESAMPLED = 1000
 # Errors that differ by less are one answer, given twice.
@@ -43,7 +43,8 @@ def rule(held_out: Sequence[HeldOut]) -> Rule | None:
     cuts = np.unique(np.quantile(departure_p, np.arange(1, groups) / groups))
     code_p = np.searchsorted(cuts, departure_p)
     gains = [(floor_p - own_p)[code_p == code] for code in range(len(cuts) + 1)]
-    return Rule(tuple(map(float, cuts)), tuple(bool(len(gain) and gain.mean() > 0) for gain in gains))
+    least = _SAME * float(floor_p.mean())
+    return Rule(tuple(map(float, cuts)), tuple(bool(len(gain) and gain.mean() > least) for gain in gains))
 
 
 def abstain(held_out: Sequence[HeldOut], chosen: Rule) -> list[HeldOut]:
@@ -64,18 +65,26 @@ def standing(held_out: Sequence[HeldOut], seed: int = 0) -> dict[str, Any]:
     noise of what was measured. ``of`` counts them by kind of evidence.
     """
     own_p, floor_p = _errors(held_out)
-    drawn = np.random.default_rng(seed).integers(0, len(own_p), (_RESAMPLED, len(own_p)))
-    total = np.maximum(floor_p[drawn].sum(axis=1), 1e-300)
-    low, high = np.quantile(1 - own_p[drawn].sum(axis=1) / total, [0.025, 0.975])
+    # A perturbation seen in several contexts is drawn with all of them.
+    names, code_p = np.unique([each.perturbation or str(i) for i, each in enumerate(held_out)], return_inverse=True)
+    own_g, floor_g = (np.bincount(code_p, weights=error_p, minlength=len(names)) for error_p in (own_p, floor_p))
+    drawn = np.random.default_rng(seed).integers(0, len(names), (_RESAMPLED, len(names)))
+    gains = _gain(own_g[drawn].sum(axis=1), floor_g[drawn].sum(axis=1))
+    low, high = np.quantile(gains, [0.025, 0.975])
     kinds = [each.applicability for each in held_out]
     return {
         "n": len(held_out),
         "of": {str(kind): kinds.count(kind) for kind in Applicability if kind in kinds},
         "harm_rate": float((own_p > floor_p * (1 + _SAME)).mean()),
-        "gain": float(1 - own_p.sum() / max(float(floor_p.sum()), 1e-300)),
+        "gain": float(_gain(own_p.sum(keepdims=True), floor_p.sum(keepdims=True))[0]),
         "gain_low": float(low),
         "gain_high": float(high),
     }
+
+
+def _gain(own: np.ndarray, floor: np.ndarray) -> np.ndarray:
+    """Share of the floor's error that is gone, draw by draw; none where there is none to lose."""
+    return np.asarray(np.where(floor > 0, 1 - own / np.where(floor > 0, floor, 1.0), 0.0))
 
 
 def _errors(held_out: Sequence[HeldOut]) -> tuple[np.ndarray, np.ndarray]:

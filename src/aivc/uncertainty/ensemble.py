@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -115,7 +116,7 @@ class Ensemble(Manipulator):
         """Ask every member, and centre their answers on the full fit; or abstain."""
         answer = self._answer(ur, perturbation)
         asked = {_key(str(context), str(perturbation)) for context in ur.contexts}
-        if not self.floor or perturbation.is_control or asked <= set(self.seen):
+        if not self.floor or perturbation.is_control or asked <= self._seen:
             return answer
         instead = self.floor[0].manipulate(ur, perturbation)
         departure = float(np.mean((answer.mean - instead.mean) ** 2))
@@ -123,6 +124,10 @@ class Ensemble(Manipulator):
             return answer
         made_by = (*answer.made_by, ABSTAIN, *instead.made_by)
         return replace(instead, made_by=made_by, applicability=answer.applicability)
+
+    @cached_property
+    def _seen(self) -> frozenset[str]:
+        return frozenset(self.seen)
 
     def _answer(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
         center = self.center.manipulate(ur, perturbation)
