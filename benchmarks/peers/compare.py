@@ -39,7 +39,8 @@ def main(scores: Path, costs: Path, name: str) -> None:
         told["cost"][cost["method"]] = {key: cost[key] for key in COST if key in cost}
     result = json.loads(RESULT.read_text()) if RESULT.exists() else {}
     known = result.get(name, {})
-    result[name] = {**{key: known[key] for key in ("commands", "failed", "notes", "first_runs") if key in known}, **told}
+    by_hand = {key: known[key] for key in ("commands", "failed", "notes", "first_runs") if key in known}
+    result[name] = {**by_hand, **told}
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     print("\n".join(tables(told)))
 
