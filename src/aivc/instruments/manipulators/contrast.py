@@ -32,9 +32,9 @@ def mean_share(
         families: What was left out together.
 
     >>> thirty = np.ones((30, 1))
-    >>> mean_share(thirty * [6.0, 0.0], thirty * [0.0, 2.0], thirty * [6.0, 4.0], list(range(30)))
+    >>> mean_share(thirty * [6.0, 0.0], thirty * [0.0, 2.0], thirty * [6.0, 4.0], list(map(str, range(30))))
     0.9
-    >>> mean_share(thirty * [1.0, 0.0], thirty * [0.0, 2.0], thirty * [1.0, 4.0], list(range(30)))
+    >>> mean_share(thirty * [1.0, 0.0], thirty * [0.0, 2.0], thirty * [1.0, 4.0], list(map(str, range(30))))
     0.5
     """
     if len(set(families)) < _FEWEST:
