@@ -83,8 +83,8 @@ class Growth:
 
 # How many held-out perturbations of a group say as much of it as all of them together.
 _TRUSTED = 20
-# Fewer held-out perturbations of the kind asked about are no ground for a promise.
-_FEWEST = 5
+# Fewer held-out perturbations of the kind asked about are no ground for a promise: one in ten has to lie outside.
+_FEWEST = 9
 # Groups of held-out perturbations: by kind of evidence, and in each by predicted strength.
 KINDS, THIRDS = tuple(Applicability), 3
 
@@ -178,7 +178,7 @@ class Calibration:
     def holds(self, applicability: Applicability, contexts: Iterable[str], effect: np.ndarray | None) -> bool:
         """Whether perturbations like the one asked about were held out, so that coverage is promised on average.
 
-        They are where five or more were answered from the same kind of evidence, in contexts that were held out too,
+        They are where nine or more were answered from the same kind of evidence, in contexts that were held out too,
         and the predicted effect is at most twice as large as any of theirs.
         """
         if self.counts is None or self.growth is None or effect is None or not np.isfinite(effect).all():
