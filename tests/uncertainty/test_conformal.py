@@ -3,10 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from aivc.core.errors import DataError, IntegrityError
+from aivc.core.errors import DataError
 from aivc.core.measurement import CONTROL
 from aivc.core.prediction import GUARANTEED, NOT_GUARANTEED, Applicability, Calibration, HeldOut
-from aivc.core.state import State
 from aivc.data.folds import unseen_perturbation
 from aivc.data.synthetic import synthetic_screen
 from aivc.evaluation.evaluate import evaluate
@@ -196,22 +195,6 @@ def test_coverage_is_promised_for_questions_like_those_held_out_and_for_no_other
     assert asked(part, elsewhere, 2.0).coverage == NOT_GUARANTEED
     assert asked(calibrated(decoder, told(12), contexts=()), elsewhere, 2.0).coverage == GUARANTEED
     assert asked(calibrated(decoder, held_out(12)), ur, 2.0).coverage == NOT_GUARANTEED
-
-
-def test_a_decoder_saved_by_an_earlier_version_answers_as_it_did(decoder):
-    part = calibrated(decoder, held_out(20), variance=np.full(30, 2.0))
-    state = part.state()
-    new = ("groups", "counts", "cuts", "growth", "own", "least", "contexts")
-    old = State(
-        {name: value for name, value in state.settings.items() if name not in new},
-        {name: value for name, value in state.arrays.items() if name not in new},
-    )
-    again = Conformal.from_state(old).decode(decoder[1])
-    np.testing.assert_array_equal(again.interval(0.9), part.decode(decoder[1]).interval(0.9))
-    assert again.coverage == NOT_GUARANTEED
-    half = State({name: value for name, value in state.settings.items() if name != "cuts"}, state.arrays)
-    with pytest.raises(IntegrityError, match="install that version, or fit again"):
-        Conformal.from_state(half)
 
 
 def test_what_it_learned_is_saved(decoder):

@@ -4,7 +4,6 @@ import pytest
 from aivc.core.errors import ControlError, UnknownNameError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
-from aivc.core.state import State
 from aivc.data.normalize import normalize
 from aivc.data.synthetic import synthetic_screen
 from aivc.experiments.fit import fit
@@ -140,15 +139,3 @@ def test_one_that_abstains_answers_what_was_measured_and_lets_the_floor_answer_t
     # Trusted only beyond a departure that no answer reaches, then only below it.
     assert part.abstaining(ur, floor, (1e9,), (False, True)).manipulate(start, new).abstained
     assert not part.abstaining(ur, floor, (1e9,), (True, False)).manipulate(start, new).abstained
-
-
-def test_an_ensemble_saved_by_an_earlier_version_never_abstains(states):
-    ur, truth = states
-    part = Ensemble.fit(ur, parts=truth.priors, members=2)
-    state = part.state()
-    new = ("floor", "cuts", "trusted", "seen")
-    old = State({name: value for name, value in state.settings.items() if name not in new}, state.arrays)
-    start, asked = ur.take(ur.perturbations == CONTROL), Perturbation.parse("ko:G0030")
-    again = Ensemble.from_state(old).manipulate(start, asked)
-    np.testing.assert_array_equal(again.mean, part.manipulate(start, asked).mean)
-    assert not again.abstained

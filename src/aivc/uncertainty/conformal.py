@@ -14,7 +14,6 @@ from aivc.core.errors import DataError
 from aivc.core.measurement import Measurement
 from aivc.core.prediction import Prediction
 from aivc.core.space import Space
-from aivc.core.state import State
 from aivc.core.ur import UR
 from aivc.uncertainty.error_growth import fit_growth
 
@@ -124,15 +123,6 @@ class Conformal(Decoder):
         told = (grown.growth.table, grown.growth.own, grown.growth.least, tuple(here))
         return cls(decoder.reads, decoder, v_f, grown.model, scores, weights, cells, groups, counts, cuts, *told)
 
-    @classmethod
-    def from_state(cls, state: State) -> "Conformal":
-        """Inverse of `state`; what earlier versions saved knows no groups and no growth, and answers as it did."""
-        missing = {name: value for name, value in _EARLIER.items() if name not in state.settings}
-        if len(missing) < len(_EARLIER):
-            return super().from_state(state)
-        old = {"groups": np.zeros(len(state.arrays.get("scores", ())), dtype=int), **_UNTOLD}
-        return super().from_state(State({**state.settings, **_EARLIER}, {**state.arrays, **old}))
-
     def decode(self, ur: UR) -> Prediction[Measurement]:
         """Read out as the decoder does, and attach the calibration."""
         said = self.decoder.decode(ur)
@@ -151,14 +141,6 @@ class Conformal(Decoder):
     def profile(self, ur: UR) -> np.ndarray:
         """``(f,)`` expected mean profile, which calibration leaves as it is."""
         return self.decoder.profile(ur)
-
-
-_UNTOLD = {"counts": np.zeros(0), "cuts": np.zeros(0), "growth": np.zeros((0, 5))}
-_EARLIER = {
-    **{name: {"is": "array"} for name in ("groups", *_UNTOLD)},
-    **{name: {"is": "value", "value": 0.0} for name in ("own", "least")},
-    "contexts": {"is": "tuple", "value": []},
-}
 
 
 def _pooled_variance(error_pf: np.ndarray, known_pf: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:

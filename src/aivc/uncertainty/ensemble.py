@@ -14,7 +14,6 @@ from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import ABSTAIN, Applicability, Prediction
 from aivc.core.space import Space
-from aivc.core.state import State
 from aivc.core.ur import UR
 
 _KEPT = 0.7
@@ -92,12 +91,6 @@ class Ensemble(Manipulator):
         ]
         widening = float(np.sqrt(kept / max(len(texts) - kept, 1)))
         return cls(ur.space, part.fit(ur, seed=seed, **given), tuple(fits), widening)
-
-    @classmethod
-    def from_state(cls, state: State) -> "Ensemble":
-        """Inverse of `state`; what earlier versions saved never abstains."""
-        never = {name: {"is": "tuple", "value": []} for name in ("floor", "cuts", "trusted", "seen")}
-        return super().from_state(State({**never, **state.settings}, state.arrays))
 
     def abstaining(self, ur: UR, floor: Manipulator, cuts: Sequence[float], trusted: Sequence[bool]) -> "Ensemble":
         """Return one that lets ``floor`` answer wherever its own answer departs from it by as much as is not trusted.
