@@ -23,7 +23,8 @@ from aivc.data.normalize import normalize
 from aivc.data.priors import priors_for
 from aivc.data.split import Split
 from aivc.data.synthetic import synthetic_screen
-from aivc.evaluation.benchmark import benchmark, measured
+from aivc.evaluation.benchmark import benchmark
+from aivc.evaluation.cost import measured
 from aivc.evaluation.metrics import dense, energy
 from aivc.evaluation.questions import Exam
 from aivc.experiments.fit import assemble

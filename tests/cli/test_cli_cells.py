@@ -49,13 +49,13 @@ def test_a_fitted_cell_can_be_loaded_and_is_not_overwritten_by_accident(cell, sm
     assert (code, said["perturbations"], said["manipulator"]) == (0, 6, "effect.v1")
 
 
-def test_a_cell_that_abstains_says_what_it_costs(small_screen, tmp_path, capsys):
+def test_a_cell_says_what_was_harmed_and_learns_to_abstain_from_no_fewer_than_ten(small_screen, tmp_path, capsys):
     code, said = asked(capsys, *fit_words(small_screen, tmp_path / "bold"))
     assert (code, said["left_out"]["n"], "abstains" in said) == (0, 6, False)
-    code, said = asked(capsys, *fit_words(small_screen, tmp_path / "shy"), "--abstain")
-    # Six held-out perturbations are too few to learn from: it stays as it is.
-    assert (code, "abstains" in said) == (0, False)
     assert said["left_out"]["harm_rate"] <= 1
+    code, said = asked(capsys, *fit_words(small_screen, tmp_path / "shy"), "--abstain")
+    assert (code, "at least 10 perturbations left out, got 6" in said["error"]["message"]) == (1, True)
+    assert not (tmp_path / "shy").exists()
 
 
 def test_a_folder_that_is_no_cell_is_left_alone(small_screen, tmp_path, capsys):

@@ -98,6 +98,9 @@ def test_other_text_is_refused(text):
         (lambda: Agent("ko", "x", direction=2), "-1, 0 or \\+1"),
         (lambda: Perturbation((), -1.0), "Write it as for 48h"),
         (lambda: Perturbation((Agent("ko", "A"), Agent("ko", "A"))), "Name it once"),
+        # Hours that are none must not become part of a name that nobody knows.
+        (lambda: Perturbation.parse("ko:A for -3h"), "Hours come last"),
+        (lambda: Perturbation.parse("ko:A for 3 days"), "Hours come last"),
     ],
 )
 def test_impossible_perturbations_are_refused(make, remedy):

@@ -21,11 +21,10 @@ from aivc.evaluation.benchmark import (
     benchmark,
     finished,
     make_split,
-    measured,
     names,
-    peak_mb,
     run_benchmark,
 )
+from aivc.evaluation.cost import measured, peak_mb
 from aivc.evaluation.leakage import check_split
 from aivc.evaluation.output import Folder
 from aivc.evaluation.profiles import PROFILES

@@ -124,10 +124,11 @@ class Agent:
             PerturbationError: The text has another form.
         """
         match = _AGENT.fullmatch(text)
-        if not match:
+        if not match or " for " in match["target"]:
             raise PerturbationError(
                 f"An agent reads kind:target, with an optional dose, such as ko:TP53 or drug:nutlin-3@10uM; got "
-                f"{text!r}. In names, write '+', '@', '/' and '%' as %2B, %40, %2F and %25."
+                f"{text!r}. Hours come last: for 48h. In names, write '+', '@', '/' and '%' as %2B, %40, %2F and %25, "
+                "and the space before 'for' as %20."
             )
         dose = None if match["dose"] is None else float(match["dose"])
         way = None if match["way"] is None else _WAYS[match["way"]]

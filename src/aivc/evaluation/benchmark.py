@@ -4,11 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
-import platform
-import resource
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +19,7 @@ from aivc.core.ur import UR
 from aivc.data import catalog, folds
 from aivc.data.priors import drugs_of, priors_for
 from aivc.data.split import Split
+from aivc.evaluation.cost import measured
 from aivc.evaluation.evaluate import evaluate, metrics_of, require_methods
 from aivc.evaluation.scores import Evaluation
 from aivc.experiments.groundwork import Recipe
@@ -376,36 +373,6 @@ def finished(
     # A row given by file counts by what the file held, and is never that of a method of the same name.
     given, asked = dict(stamp.get("predictions", {})), dict(predictions or {})
     return same and asked.items() <= given.items() and wanted <= set(body["methods"]) - set(given)
-
-
-@contextmanager
-def measured() -> Iterator[dict[str, Any]]:
-    """Fill a dictionary with what runs inside takes: seconds on the clock and of processors, and the most memory."""
-    told: dict[str, Any] = {"cpus": os.cpu_count(), "machine": platform.machine()}
-    _forget_peak()
-    began, worked = time.perf_counter(), time.process_time()
-    yield told
-    told["seconds"] = round(time.perf_counter() - began, 1)
-    told["cpu_seconds"] = round(time.process_time() - worked, 1)
-    told["peak_mb"] = peak_mb()
-
-
-def _forget_peak() -> None:
-    try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except OSError:
-        # Elsewhere than on Linux the peak is that of the whole process, which is no less.
-        return
-
-
-def peak_mb() -> int:
-    """Most memory that this process held, in MB: since `measured` began where the system can tell, else ever."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        held = [line.split()[1] for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM")]
-        return round(int(held[0]) / 1024)
-    scale = 1 << 20 if platform.system() == "Darwin" else 1024
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale)
 
 
 def _told(digests: Mapping[str, str]) -> str:

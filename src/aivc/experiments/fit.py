@@ -100,8 +100,11 @@ def assemble(
 
     Raises:
         UnknownNameError: No such manipulator.
-        DataError: It learns from single cells, and the training set is a table of effects.
+        DataError: It learns from single cells, and the training set is a table of effects; or it is to abstain, and too
+            few perturbations were left out to learn where.
     """
+    if abstain:
+        harm.require_enough(sum(len(keys) for _, keys in ground.inner))
     fitted = _fit(ground, manipulator, parts, settings or {}, shuffled)
     decoder = ground.decoder
     held_out = left_out(ground, manipulator, parts=parts, settings=settings, shuffled=shuffled)

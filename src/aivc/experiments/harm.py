@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from aivc.core.errors import DataError
 from aivc.core.prediction import Applicability, HeldOut
 
 # Perturbations that a group needs, so that one of them does not decide.
@@ -28,6 +29,21 @@ class Rule(NamedTuple):
     def trusts(self, departure: float) -> bool:
         """Whether an answer that departs by so much is trusted."""
         return self.trusted[int(np.searchsorted(self.cuts, departure))]
+
+
+def require_enough(held_out: int) -> None:
+    """Refuse to learn where to abstain from too few perturbations.
+
+    Raises:
+        DataError: Fewer than ten were left out.
+    """
+    if held_out < _GROUP:
+        raise DataError(
+            [
+                f"Where to abstain is learned from at least {_GROUP} perturbations left out, got {held_out}. "
+                "Measure more of them, or do not ask for abstention."
+            ]
+        )
 
 
 def rule(held_out: Sequence[HeldOut]) -> Rule | None:
