@@ -68,6 +68,25 @@ class TinyManipulator(Manipulator):
 
 
 @dataclass(frozen=True, eq=False)
+class TinyRecognizer(Manipulator):
+    """Expects half of the mean effect, and tells a perturbation by three times that."""
+
+    name = "tiny-recognizer"
+    reads: Space
+    shift: np.ndarray
+
+    @classmethod
+    def fit(cls, ur, *, parts=None, seed=0):
+        return cls(ur.space, effects(ur).shifts.mean(axis=0))
+
+    def manipulate(self, ur, perturbation):
+        self.reads.require(ur.space, self.name)
+        shift = np.zeros(self.reads.dim) if perturbation.is_control else self.shift
+        moved = (ur.moved(shift / 2, str(perturbation)),)
+        return Prediction(moved, (self.name,), Applicability.OUT, retrieval=ur.mean + 1.5 * shift)
+
+
+@dataclass(frozen=True, eq=False)
 class TinyDecoder(Decoder):
     """Least squares of log counts on states."""
 
@@ -92,7 +111,7 @@ def _with_one(values):
     return np.column_stack([values, np.ones(len(values))])
 
 
-PARTS = (TinyEncoder, TinyManipulator, TinyDecoder)
+PARTS = (TinyEncoder, TinyManipulator, TinyRecognizer, TinyDecoder)
 POINTS = tuple(EntryPoint(part.name, f"tiny_parts:{part.__name__}", f"aivc.{part.group}") for part in PARTS)
 
 

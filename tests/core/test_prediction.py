@@ -84,6 +84,37 @@ def test_then_passes_every_draw_on():
     np.testing.assert_allclose(chained.profiles[:, :3], answer.profiles)
 
 
+def test_the_mean_serves_for_retrieval_until_another_profile_is_stated():
+    answer = make()
+    np.testing.assert_array_equal(answer.retrieval_mean, answer.mean)
+    assert answer.then(reading).retrieval is None
+    stated = answer.replace(retrieval=np.array([1.0, 2.0, 3.0]))
+    np.testing.assert_array_equal(stated.retrieval_mean, [1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(stated.mean, answer.mean)
+
+
+def test_then_reads_the_population_moved_to_the_retrieval_state():
+    chained = make().replace(retrieval=np.array([1.0, 2.0, 3.0])).then(reading)
+    np.testing.assert_allclose(chained.retrieval, [1.0, 2.0, 3.0, 1.0])
+    np.testing.assert_allclose(chained.mean, make().then(reading).mean)
+
+
+def test_a_step_may_state_a_retrieval_profile_of_its_own():
+    chained = make().then(lambda ur: reading(ur).replace(retrieval=np.full(4, ur.mean[0])))
+    np.testing.assert_allclose(chained.retrieval, np.full(4, make().mean[0]))
+
+
+def test_measurements_cannot_be_moved_to_a_retrieval_profile():
+    read = make().replace(retrieval=np.zeros(3)).then(reading)
+    with pytest.raises(DataError, match="Pass on the prediction of states"):
+        read.then(lambda measurement: read)
+
+
+def test_a_retrieval_profile_of_other_axes_is_refused():
+    with pytest.raises(DataError, match=r"wanted shape \(3,\), got \(2,\)"):
+        make().replace(retrieval=np.zeros(2))
+
+
 def test_then_is_as_sure_as_its_least_sure_step():
     told = make(draws=2).replace(applicability=Applicability.IN)
     assert told.then(lambda ur: reading(ur).replace(applicability=Applicability.OUT)).applicability is Applicability.OUT

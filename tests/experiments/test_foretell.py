@@ -1,24 +1,31 @@
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from inspect import isfunction
 
 import numpy as np
 import pytest
 
-from aivc.core.errors import ScoreError, SpaceError
+from aivc.core.errors import DataError, ScoreError, SpaceError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.synthetic import synthetic_screen
+from aivc.experiments.asking import teller
 from aivc.experiments.fit import fit
 from aivc.experiments.foretell import foretell
 from aivc.experiments.groundwork import Recipe
-from tiny_parts import TinyDecoder, TinyEncoder, TinyManipulator
+from aivc.uncertainty.ensemble import Ensemble
+from tiny_parts import TinyDecoder, TinyEncoder, TinyManipulator, TinyRecognizer
 
 ASKED = Perturbation.parse("ko:G0002")
 
 
 @pytest.fixture(scope="module")
-def cell():
-    screen, _ = synthetic_screen(perturbations=6, features=30, cells=20, controls=80)
+def screen():
+    return synthetic_screen(perturbations=6, features=30, cells=20, controls=80)[0]
+
+
+@pytest.fixture(scope="module")
+def cell(screen):
     return fit(screen, "transfer", recipe=Recipe(dim=4, members=4, inner_folds=2))
 
 
@@ -87,3 +94,48 @@ def test_answers_that_are_not_numbers_are_refused(cells):
     start = ur.take(ur.perturbations == CONTROL)
     with pytest.raises(ScoreError, match="mend the method, or leave it out"):
         foretell(silent, start, Perturbation.parse("ko:G00"))
+
+
+def recognizing(cell, screen):
+    """The cell with a manipulator that states a retrieval profile, and without calibration."""
+    (encoder,) = cell.encoders.values()
+    part = TinyRecognizer.fit(encoder.encode(screen))
+    whole = Ensemble(part.reads, part, (part, part), 1.0)
+    return VirtualCell(cell.encoders, {"do": whole, "read": cell.instruments["linear-expression"]}, {}, cell.starts)
+
+
+def test_the_retrieval_profile_reaches_the_features(cell, screen):
+    ours = recognizing(cell, screen)
+    said = foretell(ours, cell.start(), ASKED)
+    np.testing.assert_allclose(said.retrieval_effect, 3 * said.effect, atol=1e-9)
+    predicted = ours.predict("line1", ASKED)
+    np.testing.assert_allclose(predicted.retrieval_mean, predicted.base + said.retrieval_effect, atol=1e-9)
+
+
+def test_without_a_retrieval_profile_the_prediction_serves(cell):
+    said = foretell(cell, cell.start(), ASKED)
+    assert said.prediction.retrieval is None
+    np.testing.assert_array_equal(said.retrieval_effect, said.effect)
+
+
+def test_the_fast_way_tells_the_same_retrieval_profile(cell, screen):
+    ours = recognizing(cell, screen)
+    tell = teller(ours, cell.start(), [ASKED, Perturbation.parse("ko:G0003")])
+    assert not isfunction(tell)
+    np.testing.assert_allclose(
+        tell(ASKED).retrieval_effect, foretell(ours, cell.start(), ASKED).retrieval_effect, atol=1e-9
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Lost(TinyRecognizer):
+    def manipulate(self, ur, perturbation):
+        return super().manipulate(ur, perturbation).replace(retrieval=ur.mean * np.nan)
+
+
+def test_retrieval_profiles_that_are_not_numbers_are_refused(cell, screen):
+    ours = recognizing(cell, screen)
+    lost = Lost.fit(next(iter(cell.encoders.values())).encode(screen))
+    broken = VirtualCell(cell.encoders, {**ours.instruments, "do": lost}, {}, cell.starts)
+    with pytest.raises(DataError, match="finite numbers only"):
+        foretell(broken, cell.start(), ASKED)

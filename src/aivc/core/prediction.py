@@ -39,9 +39,11 @@ class Prediction(Generic[T]):
         calibration: Conformal calibration of the profile, or None: then intervals are quantiles of the draws and
             hold only the ignorance that the draws express.
         base: ``(d or f,)`` profile of the unperturbed start, so that the predicted effect is known; None if it is not.
+        retrieval: ``(d or f,)`` a second profile, to tell by it which perturbation this is: what sets the perturbation
+            apart is not shrunk in it, as an expected value has to be. None says that ``mean`` serves for that too.
 
     Raises:
-        DataError: No draws, or draws that do not describe the same axes.
+        DataError: No draws, draws that do not describe the same axes, or profiles of other axes.
     """
 
     draws: tuple[T, ...]
@@ -51,6 +53,7 @@ class Prediction(Generic[T]):
     profile_units: str = ""
     calibration: Calibration | None = None
     base: Float[np.ndarray, " f"] | None = None
+    retrieval: Float[np.ndarray, " _"] | None = None
 
     def __post_init__(self) -> None:
         if not self.draws:
@@ -65,11 +68,19 @@ class Prediction(Generic[T]):
             object.__setattr__(self, "profile_units", self.draws[0].units)
         if len(self.profiles) != len(self.draws):
             raise DataError([f"{len(self.draws)} draws need as many profiles, got {len(self.profiles)}."])
+        if self.retrieval is not None and self.retrieval.shape != self.profiles.shape[1:]:
+            wanted, got = self.profiles.shape[1:], self.retrieval.shape
+            raise DataError([f"The retrieval profile has the axes of the others: wanted shape {wanted}, got {got}."])
 
     @property
     def mean(self) -> np.ndarray:
         """``(d or f,)`` expected mean profile."""
         return np.asarray(self.profiles.mean(axis=0))
+
+    @property
+    def retrieval_mean(self) -> np.ndarray:
+        """``(d or f,)`` profile to recognize the perturbation by: ``retrieval``, or ``mean`` where none is stated."""
+        return self.mean if self.retrieval is None else self.retrieval
 
     @property
     def spread(self) -> np.ndarray:
@@ -122,7 +133,13 @@ class Prediction(Generic[T]):
         return GUARANTEED if self.calibration.holds(self.applicability, contexts, effect) else NOT_GUARANTEED
 
     def then(self, step: Callable[[T], "Prediction[S]"]) -> "Prediction[S]":
-        """Pass every draw through a further step, such as ``decoder.decode``, and pool what comes out."""
+        """Pass every draw through a further step, such as ``decoder.decode``, and pool what comes out.
+
+        A retrieval state goes the same way: the step is asked for the population moved so that its mean is that state.
+
+        Raises:
+            DataError: A retrieval profile of measurements, which cannot be moved.
+        """
         nexts: list[Prediction[S]] = [step(draw) for draw in self.draws]
         order = list(Applicability)
         return Prediction(
@@ -132,7 +149,20 @@ class Prediction(Generic[T]):
             np.concatenate([each.profiles for each in nexts]),
             nexts[0].profile_units,
             nexts[0].calibration,
+            retrieval=self._passed_on(step, nexts),
         )
+
+    def _passed_on(
+        self, step: Callable[[T], "Prediction[S]"], nexts: "list[Prediction[S]]"
+    ) -> Float[np.ndarray, " f"] | None:
+        """The retrieval profile behind a step; None where neither side of it states one."""
+        if self.retrieval is None:
+            stated = any(each.retrieval is not None for each in nexts)
+            return np.mean([each.retrieval_mean for each in nexts], axis=0) if stated else None
+        start = self.draws[0]
+        if not isinstance(start, UR):
+            raise DataError(["Only states can be moved to a retrieval profile. Pass on the prediction of states."])
+        return step(start.moved(self.retrieval - start.mean, str(start.perturbations[0]))).retrieval_mean
 
     def replace(self, **changes: object) -> "Prediction[T]":
         """Return a copy with some fields changed."""

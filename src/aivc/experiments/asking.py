@@ -131,7 +131,8 @@ class _Fast:
     def __call__(self, perturbation: Perturbation) -> Foretold:
         moved = self.cell.manipulate(self.start, perturbation)
         profiles = np.array([self.profile(draw) for draw in moved.draws])
-        if not np.isfinite(profiles).all():
+        retrieval = None if moved.retrieval is None else self._recognized(moved.retrieval, str(perturbation))
+        if not (np.isfinite(profiles).all() and (retrieval is None or np.isfinite(retrieval).all())):
             made_by = " + ".join(self.example.made_by)
             raise ScoreError(f"{made_by} answered {perturbation} with NaN or infinity. Mend the method, or leave it.")
         # No cells were read out: the population is the one mean state that was asked about.
@@ -151,13 +152,18 @@ class _Fast:
             self.example.profile_units,
             self.example.calibration,
             base,
+            retrieval,
         )
         return Foretold(said, base)
+
+    def _recognized(self, retrieval: np.ndarray, text: str) -> np.ndarray:
+        return self.profile(self.start.moved(retrieval - self.start.mean, text))
 
 
 def _same(whole: Foretold, fast: Foretold) -> bool:
     allowed = 1e-9 + 1e-6 * np.abs(whole.effect).max()
-    pairs = [(whole.effect, fast.effect), *zip(whole.interval(), fast.interval(), strict=True)]
+    pairs = [(whole.effect, fast.effect), (whole.retrieval_effect, fast.retrieval_effect)]
+    pairs += list(zip(whole.interval(), fast.interval(), strict=True))
     told = whole.prediction.applicability == fast.prediction.applicability
     told &= whole.prediction.coverage == fast.prediction.coverage
     told &= whole.prediction.made_by == fast.prediction.made_by

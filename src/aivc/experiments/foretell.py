@@ -37,6 +37,11 @@ class Foretold:
         """``(f,)`` predicted mean minus control, in profile units."""
         return np.asarray(self.prediction.mean - self.base)
 
+    @property
+    def retrieval_effect(self) -> np.ndarray:
+        """``(f,)`` effect to recognize the perturbation by; the predicted one where the method states no other."""
+        return np.asarray(self.prediction.retrieval_mean - self.base)
+
     def interval(self, level: float = 0.9, *, cells: float | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Ends ``(f,)`` of the interval of the effect; see `aivc.core.prediction.Prediction.interval`."""
         low, high = self.prediction.interval(level, cells=cells)
@@ -82,10 +87,10 @@ def foretell(cell: VirtualCell, start: UR, perturbation: Perturbation, *, cells:
     moved = cell.manipulate(start, perturbation)
     each = max(2, -(-cells // len(moved.draws)))
     shares = tuple(_share(draw, i, each) for i, draw in enumerate(moved.draws))
-    shared = Prediction(shares, moved.made_by, moved.applicability)
+    shared = Prediction(shares, moved.made_by, moved.applicability, retrieval=moved.retrieval)
     prediction = shared.then(cell.decode)
     base = cell.decode(_share(start, 0, each)).mean
-    if not np.isfinite(prediction.profiles).all():
+    if not (np.isfinite(prediction.profiles).all() and np.isfinite(prediction.retrieval_mean).all()):
         raise ScoreError(
             f"{' + '.join(prediction.made_by)} answered {perturbation} with NaN or infinity. "
             "A prediction must be finite everywhere: mend the method, or leave it out."

@@ -88,6 +88,7 @@ def _check_population(case: _Case, answer: Prediction[UR], asked: Perturbation) 
     control = case.control
     expect(case.name, "made_by holds its registered name", case.name in answer.made_by)
     expect(case.name, "there is one finite profile per draw", profiles_fit(answer, control.space.dim))
+    expect(case.name, "the retrieval profile is finite", bool(np.isfinite(answer.retrieval_mean).all()))
     for draw in answer.draws:
         expect(case.name, "every draw lives in the space that was given", draw.space, wanted=control.space)
         kept = draw.entities.index.equals(control.entities.index) and np.array_equal(draw.mass, control.mass)

@@ -119,6 +119,8 @@ def same_answer(ours: Prediction[Any], theirs: Prediction[Any]) -> bool:
     """Whether two predictions are equal to the last bit."""
     if len(ours.draws) != len(theirs.draws) or not np.array_equal(ours.profiles, theirs.profiles):
         return False
+    if not np.array_equal(ours.retrieval_mean, theirs.retrieval_mean):
+        return False
     return all(np.array_equal(values_of(a), values_of(b)) for a, b in zip(ours.draws, theirs.draws, strict=True))
 
 

@@ -128,7 +128,7 @@ class Ensemble(Manipulator):
             return replace(center, made_by=(self.name, *center.made_by))
         if center.applicability == Applicability.IN:
             # What was measured is looked up: members that happened not to see it say nothing about it.
-            return Prediction(center.draws * len(self.members), (self.name, *center.made_by), center.applicability)
+            return self._said(center.draws * len(self.members), center)
         base_nd = np.mean([draw.values for draw in center.draws], axis=0)
         answers = [self._mean(member.manipulate(ur, perturbation)) for member in self.members]
         middle_nd = np.mean(answers, axis=0)
@@ -140,7 +140,11 @@ class Ensemble(Manipulator):
             replace(first, values=base_nd + self.widening * (answer - middle_nd) + stated - around_nd)
             for answer, stated in zip(answers, own, strict=True)
         )
-        return Prediction(draws, (self.name, *center.made_by), center.applicability)
+        return self._said(draws, center)
+
+    def _said(self, draws: tuple[UR, ...], center: Prediction[UR]) -> Prediction[UR]:
+        made_by = (self.name, *center.made_by)
+        return Prediction(draws, made_by, center.applicability, retrieval=center.retrieval)
 
     @staticmethod
     def _mean(prediction: Prediction[UR]) -> np.ndarray:
