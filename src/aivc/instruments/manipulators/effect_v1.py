@@ -1,5 +1,6 @@
 """Effects from all there is to know: what was measured here, elsewhere, of relatives, and of the parts of a pair."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, final
@@ -219,12 +220,9 @@ def _tidy(seen: Effects) -> Effects:
     kept = np.array([not is_nothing(each) for each in asked], dtype=bool)
     keys = [f"{context} | {each}" for each, context in zip(asked, seen.contexts, strict=True)]
     texts = np.array([str(each) for each in asked], dtype=object)
-    found = Effects(seen.shifts, texts, seen.contexts, seen.cells).take(kept)
-    _, first, code_r = np.unique(np.array(keys, dtype=str)[kept], return_index=True, return_inverse=True)
-    cells = np.bincount(code_r, weights=found.cells, minlength=len(first)).astype(float)
-    total = np.zeros((len(first), seen.shifts.shape[1]))
-    np.add.at(total, code_r, found.shifts * found.cells[:, None])
-    return Effects(total / cells[:, None], found.perturbations[first], found.contexts[first], cells)
+    found = dataclasses.replace(seen, perturbations=texts).take(kept)
+    names, code_r = np.unique(np.array(keys, dtype=str)[kept], return_inverse=True)
+    return found.grouped(code_r, len(names))
 
 
 def _spread(shifts_rd: np.ndarray, deviations_rd: np.ndarray, contexts: int) -> np.ndarray:

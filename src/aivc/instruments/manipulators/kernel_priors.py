@@ -1,5 +1,6 @@
 """An unseen gene or drug does what those most like it did: a Gaussian process on what is known of molecules."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -106,12 +107,10 @@ class KernelPriors(Manipulator):
         if parts is None:
             raise DataError(["kernel-priors needs priors: pass parts=gene_priors(), or choose mean-effect."])
         measured = effects(ur)
-        contexts = tuple(sorted(set(map(str, measured.contexts))))
+        contexts, defaults_cd, _ = measured.mean_effects()
         place_r = np.array([contexts.index(str(context)) for context in measured.contexts], dtype=int)
-        defaults = [measured.shifts[place_r == place].mean(axis=0) for place in range(len(contexts))]
-        defaults_cd = np.array(defaults).reshape(len(contexts), ur.space.dim)
-        shifts_rd = measured.shifts - defaults_cd[place_r] if contexts else measured.shifts
-        seen = Effects(shifts_rd, measured.perturbations, measured.contexts, measured.cells).by_perturbation()
+        shifts_rd = np.where(measured.measured, measured.shifts - defaults_cd[place_r], 0.0)
+        seen = dataclasses.replace(measured, shifts=shifts_rd).by_perturbation()
         texts = tuple(map(str, seen.perturbations))
         asked = [Perturbation.parse(text) for text in texts]
         names = tuple(map(str, parts.entities.index.tolist()))
