@@ -33,19 +33,21 @@ RULE = (
 def constant(panel: Panel) -> Panel:
     """Say the same number for every gene: the mean of the given control over genes; all cells are alike."""
     level = panel.given.mean(axis=1, keepdims=True)
-    return _tiled(panel, np.broadcast_to(level, panel.given.shape).copy())
+    said = np.broadcast_to(level, panel.given.shape).copy()
+    return _tiled(panel, said, said)
 
 
 def tiled_mean(panel: Panel) -> Panel:
     """Say the profile of the panel, as a population of identical cells and without intervals."""
-    return _tiled(panel, panel.predicted)
+    return _tiled(panel, panel.predicted, panel.retrieval)
 
 
 def double_log(panel: Panel) -> Panel:
-    """Take the logarithm once too often, of profiles, interval ends and cells; mirrored below zero."""
+    """Take the logarithm once too often, of both profiles, interval ends and cells; mirrored below zero."""
     return replace(
         panel,
         predicted=_log(panel.predicted),
+        retrieval=_log(panel.retrieval),
         low=_log(panel.low),
         high=_log(panel.high),
         population=tuple(None if cells is None else _log(cells) for cells in panel.population),
@@ -75,6 +77,7 @@ def shuffled(panel: Panel, *, seed: int = 0, step: int = 1) -> Panel:
     return replace(
         panel,
         predicted=panel.predicted[source] + moved,
+        retrieval=panel.retrieval[source] + moved,
         low=panel.low[source] + moved,
         high=panel.high[source] + moved,
         population=tuple(None if i == own else panel.population[i] for own, i in enumerate(source)),
@@ -91,6 +94,7 @@ def twisted_control(panel: Panel) -> Panel:
     return replace(
         panel,
         predicted=panel.predicted + shift,
+        retrieval=panel.retrieval + shift,
         low=panel.low + shift,
         high=panel.high + shift,
         population=tuple(moved),
@@ -315,12 +319,13 @@ def _sentence(each: Mapping[str, Any], label: str) -> str:
     )
 
 
-def _tiled(panel: Panel, predicted: np.ndarray) -> Panel:
+def _tiled(panel: Panel, predicted: np.ndarray, retrieval: np.ndarray) -> Panel:
     pairs = zip(predicted, panel.population, strict=True)
     nothing = np.full(predicted.shape, np.nan)
     return replace(
         panel,
         predicted=predicted,
+        retrieval=retrieval,
         low=nothing,
         high=nothing,
         # A view: identical cells cost nothing to hold.

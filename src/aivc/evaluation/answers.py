@@ -26,6 +26,7 @@ class Answer:
         bounds: Per level of `LEVELS`, ends ``(2, f)`` of the interval of what is measured; None where none is stated.
         population: Predicted cells, in the units of the profiles; None at effect level.
         applicability: The method's own verdict.
+        retrieval: ``(f,)`` profile to recognize the perturbation by; None means ``predicted``.
     """
 
     question: Question
@@ -33,6 +34,7 @@ class Answer:
     bounds: tuple[np.ndarray, ...] | None
     population: Cells | None
     applicability: str
+    retrieval: np.ndarray | None = None
 
 
 def panel_of(answers: list[Answer], asked: dict[str, Any]) -> Panel:
@@ -44,9 +46,13 @@ def panel_of(answers: list[Answer], asked: dict[str, Any]) -> Panel:
         nothing = np.full((2, shape[1]), np.nan)
         stated = [nothing if answer.bounds is None else answer.bounds[at90] for answer in answers]
         low, high = np.array([bounds[0] for bounds in stated]), np.array([bounds[1] for bounds in stated])
+    predicted = np.array([answer.predicted for answer in answers])
+    said = any(answer.retrieval is not None for answer in answers)
+    told = [answer.predicted if answer.retrieval is None else answer.retrieval for answer in answers]
     return Panel(
         **asked,
-        predicted=np.array([answer.predicted for answer in answers]),
+        predicted=predicted,
+        retrieval=np.array(told) if said else predicted,
         predicted_noise=np.broadcast_to(0.0, shape),
         low=low,
         high=high,

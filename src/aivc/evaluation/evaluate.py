@@ -190,6 +190,7 @@ def _ask(
             _bounds(said, question),
             None if seen is None else _cells(seen, ground.profiles.units),
             str(said.prediction.applicability),
+            None if said.prediction.retrieval is None else question.given.profile + said.retrieval_effect,
         )
 
 

@@ -35,9 +35,9 @@ class Stated:
 class Panel:
     """One method on ``p`` questions, each a perturbation in a context.
 
-    All profiles are in the same units. Nothing here was predicted but ``predicted``, ``low``, ``high`` and
-    ``population``: effects are measured against real controls on both sides, and the two sides use different control
-    cells, so that shared noise cannot look like skill.
+    All profiles are in the same units. Nothing here was predicted but ``predicted``, ``retrieval``, ``low``, ``high``
+    and ``population``: effects are measured against real controls on both sides, and the two sides use different
+    control cells, so that shared noise cannot look like skill.
 
     Attributes:
         features: ``(f,)`` names.
@@ -62,6 +62,7 @@ class Panel:
         cells_depth: Likewise of the measured cells.
         controls_depth: Likewise of the controls.
         stated: How its intervals fared; None where it states none.
+        retrieval: ``(p, f)`` profile to recognize the perturbation by, see `Prediction`; None means ``predicted``.
     """
 
     features: np.ndarray
@@ -85,6 +86,11 @@ class Panel:
     cells_depth: tuple[np.ndarray | None, ...]
     controls_depth: tuple[np.ndarray | None, ...]
     stated: Stated | None = None
+    retrieval: Float[np.ndarray, "p f"] = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.retrieval is None:
+            object.__setattr__(self, "retrieval", self.predicted)
 
     def __len__(self) -> int:
         return len(self.questions)

@@ -18,6 +18,8 @@ PROFILES = MappingProxyType(
             "pearson-systema",
             "cosine-delta",
             "pds-cosine",
+            "pds-relative",
+            "pds-retrieval",
             "centroid-accuracy",
             "rank-perturbench",
             "mse-unbiased",
