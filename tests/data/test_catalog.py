@@ -51,7 +51,7 @@ def test_every_entry_says_what_it_must(name):
             assert re.fullmatch(pinned, file.original.address)
             assert re.fullmatch(r"[0-9a-f]{64}", file.original.sha256)
             assert file.original.name != Path(file.local).name
-    assert entry.redistribute is (name in {"papalexi2021", "sachs2005"})
+    assert entry.redistribute is (name in {"drug-mechanisms", "papalexi2021", "sachs2005"})
 
 
 def test_an_unknown_name_is_refused_with_the_nearest():

@@ -7,6 +7,7 @@ _GSEAPY = "https://raw.githubusercontent.com/zqfang/GSEApy/"
 _SALUKI = "https://raw.githubusercontent.com/vagarwal87/saluki_paper/"
 _PREPARED = "A prepared copy: same values as the source, in a standard format."
 _ORIGINAL = "As its public repository holds it."
+_PACKAGED = "Comes with the package; how it was made and checked stands in packaged/drug_mechanisms.README.md."
 
 
 def _knowledge(
@@ -26,6 +27,25 @@ def _knowledge(
 
 
 KNOWLEDGE = (
+    Dataset(
+        name="drug-mechanisms",
+        title="Targets and mechanisms of drugs",
+        what="Canonical name, targets, action, mechanism and group of mechanisms of 507 compounds under 543 names.",
+        species="human",
+        files=(
+            File(
+                "table",
+                "drug_mechanisms.tsv",
+                56201,
+                "0e04f697aebb5d320f2e066a18aaa815233450b41ab11c63def427908311c7c2",
+            ),
+        ),
+        source="compiled for this project from general knowledge of pharmacology, drug by drug",
+        licence="CC0 1.0",
+        citation="aivc, table of drug mechanisms (src/aivc/data/packaged/drug_mechanisms.tsv)",
+        notes=(_PACKAGED, "One mechanism per drug: what else a drug hits shows in its targets alone."),
+        redistribute=True,
+    ),
     _knowledge(
         "ppi-intact",
         "Human protein interactions, IntAct and IMEx: 177,406 pairs of gene symbols",
