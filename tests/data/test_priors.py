@@ -95,6 +95,21 @@ def test_blocks_say_what_they_know_and_strangers_are_no_rows(sources):
         assert ((ur.variance[:, axes] > 0).all(axis=1) == ~known).all()
 
 
+def test_mechanisms_are_known_without_any_file(monkeypatch, tmp_path):
+    monkeypatch.setenv("AIVC_CACHE", str(tmp_path))
+    monkeypatch.setenv("AIVC_OFFLINE", "1")
+    monkeypatch.delenv("AIVC_DATA", raising=False)
+    ur = priors_for(screen(["drug:Trametinib (GSK1120212)@1uM", "drug:PD-0325901@1uM", "drug:Vorinostat", "control"]))
+    asked = ur.take(ur.entities.index.get_indexer(["Trametinib (GSK1120212)", "PD-0325901", "Vorinostat"]))
+    assert asked.entities["covered_drug-mechanisms"].all()
+    near = asked.values @ asked.values.T
+    assert near[0, 1] > 0.9
+    assert near[0, 2] == 0
+    # Every other compound of the table can be asked for, the screen's own under the screen's name alone.
+    assert {"dabrafenib", "topotecan"} <= set(ur.entities.index)
+    assert not {"trametinib", "vorinostat"} & set(ur.entities.index)
+
+
 def test_structures_of_one_family_lie_together(sources):
     ur = drug_priors([*ETHERS, *AMIDES], blocks=["smiles-words"])
     near = ur.values @ ur.values.T

@@ -12,9 +12,10 @@ from aivc.core.registry import PROVIDERS
 from aivc.core.space import Space
 from aivc.core.ur import UR
 from aivc.data import catalog
-from aivc.data.compounds import aliases
+from aivc.data.compounds import aliases, compound
 from aivc.data.datasets.sachs2005 import SACHS
 from aivc.data.datasets.sachs2005 import priors as sachs_priors
+from aivc.data.drug_mechanisms import mechanisms
 from aivc.data.gene_files import read_names
 from aivc.data.knowledge import SOURCES, gene_priors, missing
 from aivc.data.molecular_ur import molecular_ur
@@ -24,7 +25,10 @@ DRUGS = "drug-knowledge"
 _STRUCTURES = ("lincs-compounds", "jump-target")
 _GENES = ("uniprot-human", *dict.fromkeys(source for block in SOURCES.values() for source in block))
 # Registered providers that know compounds without having seen any measured effect, and the tables behind each.
+# The table of mechanisms comes with the package, so that something is known of drugs on a machine without any file.
 DRUG_SOURCES: Mapping[str, tuple[str, ...]] = {
+    "drug-mechanisms": ("drug-mechanisms",),
+    "target-pathways": ("drug-mechanisms", "reactome", "uniprot-human"),
     "morgan": _STRUCTURES,
     "descriptors": _STRUCTURES,
     "smiles-words": _STRUCTURES,
@@ -36,8 +40,8 @@ DRUG_SOURCES: Mapping[str, tuple[str, ...]] = {
 def priors_for(measurement: Measurement) -> UR:
     """Priors for whatever a screen perturbs; where it perturbs genes and drugs, those of the genes.
 
-    Those of drugs also know the compounds of the JUMP target set, so that a cell fitted with them can be asked about
-    drugs that its screen does not hold.
+    Those of drugs also know the compounds of the table of mechanisms and of the JUMP target set, so that a cell fitted
+    with them can be asked about drugs that its screen does not hold.
 
     Raises:
         UnavailableError: There are none for these perturbations, or their sources are nowhere here.
@@ -50,7 +54,9 @@ def priors_for(measurement: Measurement) -> UR:
         # Former symbols keep the name that the screen gives them, beside the current one.
         return gene_priors([*known.entities.index, *missing(targets, known)])
     if names := drugs_of(asked):
-        return drug_priors([*names, *_candidates()], under_test=measurement)
+        told = set(map(compound, names))
+        others = [name for name in _candidates() if compound(name) not in told]
+        return drug_priors([*names, *others], under_test=measurement)
     raise UnavailableError(
         "There are no priors for these perturbations: none of them targets a gene, and none is a drug. Choose methods "
         "that need none, such as mean-effect or transfer, or give your own molecular UR as `parts`."
@@ -70,11 +76,11 @@ def drugs_of(perturbations: Iterable[Perturbation]) -> list[str]:
 def drug_priors(
     names: Sequence[str], *, blocks: Sequence[str] | None = None, under_test: Measurement | None = None
 ) -> UR:
-    """Represent drugs by their structure and by what they are known to act on.
+    """Represent drugs by what they act on and how, and by their structure.
 
     Each block is scaled to length one per drug; what it does not know is zero there, with the prior variance. Drugs
-    that no block knows are not rows. The columns ``covered_<block>`` say which blocks there are: ``morgan`` and
-    ``descriptors`` are among them only where RDKit is installed.
+    that no block knows are not rows. The columns ``covered_<block>`` say which blocks there are: ``drug-mechanisms``
+    is always among them, ``morgan`` and ``descriptors`` only where RDKit is installed, others where their files are.
 
     Args:
         names: As the screen writes them; salts and names in brackets are looked through.
@@ -155,9 +161,13 @@ def _providers(blocks: Sequence[str] | None) -> tuple[list[Provider], str]:
 
 
 def _candidates() -> list[str]:
-    """Compounds with known targets; none where their table is nowhere here."""
+    """Compounds with known targets or mechanism, one name each; those of the JUMP target set where it is here."""
+    found = {compound(name): name for name, each in mechanisms().items() if each.known}
     try:
         table = read_names(catalog.path("jump-target"))
     except UnavailableError:
-        return []
-    return sorted({str(name) for name, to in zip(table["pert_iname"], table["target_list"], strict=True) if to})
+        return sorted(found.values())
+    for name, to in zip(table["pert_iname"], table["target_list"], strict=True):
+        if to:
+            found.setdefault(compound(str(name)), str(name))
+    return sorted(found.values())

@@ -4,14 +4,17 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 import numpy as np
+from jaxtyping import Float
 
 from aivc.core.errors import DataError
 from aivc.core.ur import UR
+from aivc.data.drug_mechanisms import mechanisms
 from aivc.data.knowledge import SOURCES, gene_priors
 from aivc.representations.molecular.compound_table import CompoundTable
 from aivc.representations.molecular.compounds import KnownTargets
 from aivc.representations.molecular.gene_table import NAMES, lacking, notes
 
+_PATHWAYS = ("drug-mechanisms", NAMES, *SOURCES["reactome"])
 _FILES = ("jump-target", NAMES, *dict.fromkeys(source for block in SOURCES.values() for source in block))
 
 
@@ -47,14 +50,46 @@ class TargetKnowledge(CompoundTable):
         Raises:
             DataError: Nothing is known of any target.
         """
-        row_t = genes.entities.index.get_indexer(list(targets.genes))
-        acts_ct = (targets.values > 0) & (row_t >= 0)
-        known = acts_ct.any(axis=1)
-        if not known.any():
-            raise DataError(["None of the targets has a row among the genes. Name both by current human symbols."])
-        weight_ct = acts_ct[known] / acts_ct[known].sum(axis=1, keepdims=True)
-        mean_cd = weight_ct @ np.where((row_t >= 0)[:, None], genes.values[row_t], 0.0)
-        length_c1 = np.linalg.norm(mean_cd, axis=1, keepdims=True)
-        compounds = tuple(name for name, kept in zip(targets.compounds, known, strict=True) if kept)
-        made_from = {**notes(*_FILES), "genes": str(genes.space)}
-        return cls(compounds, mean_cd / np.where(length_c1 > 0, length_c1, 1.0), made_from)
+        return cls(*_means(targets, genes), {**notes(*_FILES), "genes": str(genes.space)})
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class TargetPathways(CompoundTable):
+    """Mean of the pathways (Reactome) of a compound's targets in the packaged table of drug mechanisms."""
+
+    name: ClassVar[str] = "target-pathways"
+
+    @classmethod
+    def available(cls) -> str | None:
+        """None where its files are here or can be fetched."""
+        return lacking(*_PATHWAYS)
+
+    @classmethod
+    def build(cls) -> "TargetPathways":
+        """Join the targets of the packaged table with the pathways of genes.
+
+        Raises:
+            UnavailableError: A file is nowhere here.
+        """
+        targets = KnownTargets.of({each.compound: each.targets for each in mechanisms().values() if each.targets})
+        genes = gene_priors(blocks=["reactome"])
+        return cls(*_means(targets, genes), {**notes(*_PATHWAYS), "genes": str(genes.space)})
+
+
+def _means(targets: KnownTargets, genes: UR) -> tuple[tuple[str, ...], Float[np.ndarray, "c d"]]:
+    """Compounds of which anything is known, and the mean of their targets' rows, scaled to length one.
+
+    Raises:
+        DataError: Nothing is known of any target.
+    """
+    row_t = genes.entities.index.get_indexer(list(targets.genes))
+    acts_ct = (targets.values > 0) & (row_t >= 0)
+    known = acts_ct.any(axis=1)
+    if not known.any():
+        raise DataError(["None of the targets has a row among the genes. Name both by current human symbols."])
+    weight_ct = acts_ct[known] / acts_ct[known].sum(axis=1, keepdims=True)
+    mean_cd = weight_ct @ np.where((row_t >= 0)[:, None], genes.values[row_t], 0.0)
+    length_c1 = np.linalg.norm(mean_cd, axis=1, keepdims=True)
+    compounds = tuple(name for name, kept in zip(targets.compounds, known, strict=True) if kept)
+    return compounds, mean_cd / np.where(length_c1 > 0, length_c1, 1.0)
