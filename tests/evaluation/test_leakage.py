@@ -185,9 +185,12 @@ def test_salt_forms_in_a_real_screen():
     [
         ("Imatinib (Mesylate)", "imatinib", True),
         ("(+)-JQ1", "JQ-1", True),
-        ("Trametinib (DMSO_TF solvate)", "Trametinib", False),
+        ("Trametinib (DMSO_TF solvate)", "Trametinib", True),
         ("Sodium chloride", "Potassium chloride", False),
         ("Bortezomib", "Carfilzomib", False),
+        ("SLx-2119", "Belumosudil", True),
+        ("18β-Glycyrrhetinic acid", "18beta glycyrrhetinic acid ", True),
+        ("IFN-α", "IFN-β", False),
     ],
 )
 def test_compounds_are_told_apart_by_more_than_salt(one, other, same):

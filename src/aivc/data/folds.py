@@ -11,9 +11,9 @@ from scipy.sparse.csgraph import connected_components
 
 from aivc.core.errors import ControlError, SplitError
 from aivc.core.measurement import CONTROL, Measurement
-from aivc.core.perturbation import Perturbation, kind_of
+from aivc.core.perturbation import Perturbation
 from aivc.core.units import COUNTS, INTENSITY, LOG_INTENSITY, is_effect, log1p_units
-from aivc.data.compounds import compound
+from aivc.data.compounds import family, target_keys
 from aivc.data.normalize import Block, median_total
 from aivc.data.split import Fold, Names, Split, column, data_digest, pair
 from aivc.data.stream import chunks, lots, pseudobulk_moments
@@ -62,7 +62,7 @@ def _root_means(texts: np.ndarray, squares: np.ndarray) -> dict[str, float]:
 def unseen_perturbation(
     measurement: Measurement, *, folds: int = 5, seed: int = 0, strength: Mapping[str, float] | None = None
 ) -> Split:
-    """Ask for perturbations never seen: each target is tested in one fold, in all its doses and kinds.
+    """Ask for perturbations never seen: each target is tested in one fold, in all its doses, kinds and salts.
 
     Folds hold as many strong perturbations as weak ones. Perturbations that share a target go together, unless sharing
     chains more than a fold's worth of targets: then combinations across folds are left unused where they would leak.
@@ -132,7 +132,7 @@ def unseen_pair(measurement: Measurement, *, folds: int = 5, seed: int = 0) -> S
         {"context": column(measurement, "context"), "perturbation": column(measurement, "perturbation")}
     )
     keys = keys[keys["perturbation"] != CONTROL].drop_duplicates()
-    families = {text: _family(Perturbation.parse(text)) for text in keys["perturbation"].unique()}
+    families = {text: family(Perturbation.parse(text)) for text in keys["perturbation"].unique()}
     keys["family"] = keys["perturbation"].map(families)
     keys["pair"] = [pair(*key) for key in keys[["context", "perturbation"]].itertuples(index=False)]
     keys["unit"] = [pair(*key) for key in keys[["context", "family"]].itertuples(index=False)]
@@ -155,12 +155,6 @@ def unseen_pair(measurement: Measurement, *, folds: int = 5, seed: int = 0) -> S
         asked, kept = (tuple(keys.loc[rows, "pair"]) for rows in (held & elsewhere, held))
         chosen.append(Fold({"pair": asked}, {"pair": kept}))
     return _split("unseen-pair", measurement, seed, tuple(chosen))
-
-
-def _family(perturbation: Perturbation) -> str:
-    """Name the targets of a perturbation, compounds without their salts."""
-    names = {a.target if kind_of(a.kind).genetic else compound(a.target) for a in perturbation.agents}
-    return " + ".join(sorted(names)) or str(perturbation)
 
 
 def unseen_combination(measurement: Measurement, *, seen: int, folds: int = 5, seed: int = 0) -> Split:
@@ -256,9 +250,9 @@ def extrapolate(measurement: Measurement, *, along: str, above: float) -> Split:
 
 
 def _texts(measurement: Measurement) -> dict[str, frozenset[str]]:
-    """Targets by perturbation; what has no target, such as time alone, is its own."""
+    """Targets by perturbation, salts of one compound as one; what has no target, such as time alone, is its own."""
     texts = sorted(set(measurement.perturbations) - {CONTROL})
-    return {text: frozenset(Perturbation.parse(text).targets or (text,)) for text in texts}
+    return {text: target_keys(Perturbation.parse(text)) or frozenset((text,)) for text in texts}
 
 
 def _target_folds(
@@ -278,13 +272,13 @@ def _target_folds(
     if missing := sorted(set(texts) - set(strength)):
         raise SplitError(f"No effect strength is given for {', '.join(missing[:5])}. Give it, or leave strengths out.")
     of_target = {t: max(strength[text] for text in texts if t in texts[text]) for t in set().union(*texts.values())}
-    order = sorted(families, key=lambda family: (-max(of_target[t] for t in family), sorted(family)))
+    order = sorted(families, key=lambda kin: (-max(of_target[t] for t in kin), sorted(kin)))
     rng = np.random.default_rng(seed)
     parts: list[set[str]] = [set() for _ in range(folds)]
     # Families of like strength are dealt one to each fold, so that every fold gets strong and weak ones.
     for start in range(0, len(order), folds):
-        for family, i in zip(order[start : start + folds], rng.permutation(folds), strict=False):
-            parts[i] |= family
+        for kin, i in zip(order[start : start + folds], rng.permutation(folds), strict=False):
+            parts[i] |= kin
     return parts
 
 
@@ -298,8 +292,8 @@ def _families(sets: Sequence[frozenset[str]], folds: int) -> list[frozenset[str]
     _, labels = connected_components(graph, directed=False)
     families = [frozenset(np.array(names, dtype=object)[labels == label]) for label in np.unique(labels)]
     limit = max(len(names) // max(folds, 1), 2)
-    whole = [family for family in families if len(family) <= limit]
-    return whole + [frozenset([name]) for family in families if len(family) > limit for name in sorted(family)]
+    whole = [kin for kin in families if len(kin) <= limit]
+    return whole + [frozenset([name]) for kin in families if len(kin) > limit for name in sorted(kin)]
 
 
 def _perturbation_fold(texts: Mapping[str, frozenset[str]], targets: set[str]) -> Fold:

@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import UInt64
 
 from aivc.core.measurement import CONTROL, Measurement
-from aivc.core.perturbation import Perturbation, kind_of
+from aivc.core.perturbation import Perturbation
 from aivc.core.provenance import Provenance
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data import catalog
-from aivc.data.compounds import compound
+from aivc.data.compounds import target_keys
 from aivc.data.fingerprints import Fingerprints, feature_hashes, source_of
 from aivc.data.split import CONTROL_SCORE, data_digest
 from aivc.evaluation.findings import LEAK, NOTE, TESTED, Finding, Fold, are, shown
@@ -239,6 +239,4 @@ def _key(text: str, *, exact: bool) -> frozenset[str]:
     """What counts as the same perturbation: the same targets, whatever dose, kind, salt or duration."""
     if exact:
         return frozenset((text,))
-    agents = Perturbation.parse(text).agents
-    names = (agent.target if kind_of(agent.kind).genetic else compound(agent.target) for agent in agents)
-    return frozenset(names) or frozenset((text,))
+    return target_keys(Perturbation.parse(text)) or frozenset((text,))
