@@ -5,7 +5,7 @@ from scipy import sparse
 from aivc.core.errors import DataError, UnknownNameError
 from aivc.data.normalize import normalize, profile_units
 from aivc.data.synthetic import synthetic_screen
-from aivc.representations.cellular import count_pca
+from aivc.representations.cellular import principal
 from aivc.representations.cellular.count_pca import CountPCA
 
 
@@ -33,7 +33,7 @@ def test_scores_are_those_of_a_singular_value_decomposition(screen, form):
 
 def test_the_way_for_many_features_agrees_with_the_way_for_few(screen, monkeypatch):
     few = CountPCA.fit(screen, dim=5)
-    monkeypatch.setattr(count_pca, "_DENSE_FEATURES", 10)
+    monkeypatch.setattr(principal, "_DENSE_FEATURES", 10)
     many = CountPCA.fit(screen, dim=5)
     np.testing.assert_allclose(many.loadings, few.loadings, atol=1e-3)
     assert CountPCA.fit(screen, dim=5, seed=3).encode(screen).values == pytest.approx(

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from aivc.core import registry
+from aivc.core.axes import Axes
 from aivc.core.errors import IntegrityError
 from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
@@ -81,10 +82,13 @@ class Encoder(Part):
 
     Attributes:
         scale: Scale of the entities it encodes.
+        uses_profiles: Whether ``fit`` takes the mean profiles of all training perturbations and controls, as
+            ``profiles``, beside single entities.
     """
 
     group: ClassVar[str] = "encoders"
     scale: ClassVar[Scale]
+    uses_profiles: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod
@@ -115,6 +119,11 @@ class Encoder(Part):
     @abstractmethod
     def dim(self) -> int:
         """Number of axes."""
+
+    @property
+    def projection(self) -> Axes | None:
+        """The axes that its states are projections on, for decoders that read them out exactly; None where not."""
+        return None
 
     @cached_property
     def writes(self) -> Space:
@@ -174,9 +183,11 @@ class Decoder(Part):
 
     Attributes:
         reads: Space it was fitted on.
+        uses_axes: Whether ``fit`` takes the axes of the encoder, as ``axes``, instead of estimating the way back.
     """
 
     group: ClassVar[str] = "decoders"
+    uses_axes: ClassVar[bool] = False
     reads: Space
 
     @classmethod

@@ -26,7 +26,8 @@ class UR:
         values: ``(n, d)`` states.
         space: What the axes mean.
         entities: ``n`` rows, with the columns of the measurement they were encoded from.
-        variance: ``(n, d)`` posterior variance, or None where the encoder states none.
+        variance: ``(n, d)`` variance of each coordinate: posterior, or of sampling; None where the encoder states
+            none. Infinite where nothing was measured; the value there is 0 and means nothing.
         mass: ``(n,)`` how many cells each state stands for; 1 each by default.
 
     Raises:

@@ -9,6 +9,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy import sparse
 
+from aivc.core.axes import Axes
 from aivc.core.contracts import Decoder
 from aivc.core.measurement import Measurement
 from aivc.core.prediction import Applicability, Prediction
@@ -33,11 +34,14 @@ class LinearExpression(Decoder):
     once each cell is scaled by its own total, because the rates of a cell need not add up to one. Otherwise the draw
     adds Gaussian noise of the residual's size; effect-level rows, which are means already, are returned without noise.
 
+    Where the encoder states the axes that it projects on, they are the way back, and nothing is estimated.
+
     Attributes:
         reads: Space it was fitted on.
         features: ``(f,)`` names.
         center: ``(f,)`` and
-        loadings: ``(f, d)`` the linear mean, in ``units``.
+        loadings: ``(f, d)`` the linear mean, in ``units``; ``(f, 0)`` where the state is the reading itself, less the
+            center (`aivc.core.axes.Axes`).
         units: Units of the mean profile.
         output: Units of the draws.
         modality: Of the measurement it was fitted on.
@@ -47,6 +51,7 @@ class LinearExpression(Decoder):
     """
 
     name: ClassVar[str] = "linear-expression"
+    uses_axes: ClassVar[bool] = True
     reads: Space
     features: np.ndarray
     center: Float[np.ndarray, " f"]
@@ -59,34 +64,50 @@ class LinearExpression(Decoder):
     seed: int
 
     @classmethod
-    def fit(cls, ur: UR, measurement: Measurement, *, seed: int = 0, units: str | None = None) -> "LinearExpression":
-        """Regress expression on the state, then measure what is left.
+    def fit(
+        cls,
+        ur: UR,
+        measurement: Measurement,
+        *,
+        seed: int = 0,
+        units: str | None = None,
+        axes: Axes | None = None,
+    ) -> "LinearExpression":
+        """Regress expression on the state, or take the axes given; then measure what is left.
+
+        Args:
+            ur: States of training entities.
+            measurement: What was read from them.
+            seed: Chooses the entities that tell what is left, and is that of the draws.
+            units: Of the mean profile; None means ``log1p_cpN``, or the units of what are no counts.
+            axes: Those that the states are projections on.
 
         Raises:
             DataError: A cell without counts.
         """
         counts = measurement.units == COUNTS
         units = units or profile_units(measurement)
-        center, w_fd = _regress(ur, normalize(measurement, units))
+        if axes is None:
+            axes = Axes(measurement.features, *_regress(ur, normalize(measurement, units)))
         # In the order it is saved in: products differ in the last bit from one order to the other.
-        w_fd = np.ascontiguousarray(w_fd)
-        some = np.sort(np.random.default_rng(seed).permutation(len(ur))[:_CELLS_FOR_NOISE])
-        sample, fit_nf = measurement.take(some), center + ur.values[some] @ w_fd.T
-        if counts:
-            total_n = totals(sample)
-            libraries = np.quantile(total_n, (np.arange(_LIBRARIES) + 0.5) / _LIBRARIES)
-            noise = _dispersion(sample, fit_nf, total_n, log1p_target(units) or 1.0)
-        else:
-            libraries = np.zeros(0)
-            residual_nf = normalize(sample, units).dense() - fit_nf
-            noise = np.zeros(len(center)) if is_effect(units) else residual_nf.var(axis=0)
+        center, w_fd = axes.center, np.ascontiguousarray(axes.loadings)
+        libraries, noise = np.zeros(0), np.zeros(len(center))
+        if not is_effect(units):
+            some = np.sort(np.random.default_rng(seed).permutation(len(ur))[:_CELLS_FOR_NOISE])
+            sample, fit_nf = measurement.take(some), axes.reading(ur.values[some])
+            if counts:
+                total_n = totals(sample)
+                libraries = np.quantile(total_n, (np.arange(_LIBRARIES) + 0.5) / _LIBRARIES)
+                noise = _dispersion(sample.select(axes.features), fit_nf, total_n, log1p_target(units) or 1.0)
+            else:
+                noise = (normalize(sample, units).select(axes.features).dense() - fit_nf).var(axis=0)
         output, modality = COUNTS if counts else units, measurement.modality
-        return cls(ur.space, measurement.features, center, w_fd, units, output, modality, libraries, noise, seed)
+        return cls(ur.space, axes.features, center, w_fd, units, output, modality, libraries, noise, seed)
 
     def decode(self, ur: UR) -> Prediction[Measurement]:
         """Read a population out; one draw, and its expected mean profile in ``units``."""
         self.reads.require(ur.space, self.name)
-        mean_nf, profile = self.center + ur.values @ self.loadings.T, self.profile(ur)
+        mean_nf, profile = self._axes.reading(ur.values), self.profile(ur)
         rng = np.random.default_rng(self.seed)
         if len(self.libraries):
             values: np.ndarray | sparse.csr_matrix = sparse.csr_matrix(self._counts(mean_nf, profile, rng))
@@ -103,8 +124,12 @@ class LinearExpression(Decoder):
             SpaceError: ``ur`` lives in another space.
         """
         self.reads.require(ur.space, self.name)
-        profile = self.center + self.loadings @ ur.mean
+        profile = self._axes.reading(ur.mean)
         return np.maximum(profile, 0.0) if self._never_negative else profile
+
+    @property
+    def _axes(self) -> Axes:
+        return Axes(self.features, self.center, self.loadings)
 
     @property
     def _never_negative(self) -> bool:

@@ -1,0 +1,76 @@
+"""Axes that hold what perturbations did, so that no part of an effect lies beside the representation."""
+
+import numpy as np
+from jaxtyping import Float
+
+from aivc.core.effects import effects
+from aivc.core.measurement import CONTROL, Measurement
+from aivc.core.space import Space
+from aivc.core.ur import UR
+from aivc.representations.cellular.principal import signed
+
+# Below this share of the longest row, what is left of it is rounding.
+_ROUNDING = 1e-10
+# Up to so many rows or features the decomposition is exact; beyond, the strongest axes are found by iteration.
+_EXACT, _SPARE, _POWERS = 2000, 88, 3
+
+
+def effect_axes(
+    profiles: Measurement, center: Float[np.ndarray, " f"], given: Float[np.ndarray, "f d"], *, most: int, seed: int
+) -> Float[np.ndarray, "f e"]:
+    """Orthonormal axes beside the given ones, the strongest first, of all effects and of the contexts' controls.
+
+    An effect is a perturbed mean less the control mean of the same context and batch (`aivc.core.effects`). With them,
+    every linear combination of effects, and every control mean, lies on the axes; beyond ``most`` the strongest are
+    kept. A context without control has no effects, and says nothing here.
+
+    Args:
+        profiles: Mean profiles with ``cells``, on the features of ``center``.
+        center: Origin of the states, in the units of the profiles.
+        given: Orthonormal axes there are already.
+        most: How many at most.
+        seed: Of the starting block where axes are found by iteration.
+    """
+    rows_rf = _differences(profiles, center)
+    beside_rf = rows_rf
+    # Twice, so that what is left is orthogonal to the last digits.
+    for _ in range(2):
+        beside_rf = beside_rf - (beside_rf @ given) @ given.T
+    size = float(np.linalg.norm(rows_rf, axis=1).max(initial=0.0))
+    few = min(beside_rf.shape) <= max(_EXACT, most)
+    axes_fe, strength_e = _exact(beside_rf) if few else _strongest(beside_rf, most, seed)
+    kept = min(most, int((strength_e > _ROUNDING * size).sum()), len(center) - given.shape[1])
+    axes_fe = axes_fe[:, :kept]
+    # Weak axes are exact to the rounding of strong ones; orthogonal once more to the given ones and among themselves.
+    axes_fe = np.linalg.qr(axes_fe - given @ (given.T @ axes_fe))[0]
+    return signed(axes_fe) if kept else np.zeros((len(center), 0))
+
+
+def _differences(profiles: Measurement, center: np.ndarray) -> np.ndarray:
+    """``(r, f)`` every effect, and how the mean of each context's controls differs from the center."""
+    contexts, control = profiles.contexts.astype(str), profiles.perturbations.astype(str) == CONTROL
+    profiles = profiles.take(np.isin(contexts, np.unique(contexts[control])))
+    if not len(profiles):
+        return np.zeros((0, len(center)))
+    space = Space("readings", profiles.scale, len(center), "")
+    ur = UR(profiles.dense(), space, profiles.entities, None, profiles.mass)
+    controls = ur.take(ur.perturbations.astype(str) == CONTROL)
+    here = controls.contexts.astype(str)
+    means = [controls.take(here == context).mean - center for context in np.unique(here)]
+    return np.vstack([effects(ur).shifts, means])
+
+
+def _exact(rows_rf: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All axes and their strengths. The triangle of the rows has their axes, and is small."""
+    basis_fk, triangle_kr = np.linalg.qr(rows_rf.T)
+    turn_kk, strength_k, _ = np.linalg.svd(triangle_kr, full_matrices=False)
+    return basis_fk @ turn_kk, strength_k
+
+
+def _strongest(rows_rf: np.ndarray, most: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The strongest axes, by subspace iteration (Halko, Martinsson & Tropp 2011, algorithm 4.4)."""
+    block = np.random.default_rng(seed).standard_normal((rows_rf.shape[1], most + _SPARE))
+    for _ in range(_POWERS):
+        block = np.linalg.qr(rows_rf.T @ (rows_rf @ block))[0]
+    _, strength_k, turn_kk = np.linalg.svd(rows_rf @ block, full_matrices=False)
+    return block @ turn_kk.T, strength_k
