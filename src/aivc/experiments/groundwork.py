@@ -8,6 +8,7 @@ from typing import final
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from aivc.core.contracts import Decoder, Encoder
 from aivc.core.errors import ControlError, DataError, UnitsError
@@ -16,6 +17,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.registry import DECODERS, ENCODERS
 from aivc.core.units import is_effect
 from aivc.core.ur import UR
+from aivc.data.compounds import family_of
 from aivc.experiments.summary import Summary
 
 # Cells that encoder and decoder learn from, fewer where each has many features, and control states that a prediction
@@ -31,7 +33,7 @@ class Recipe:
     Attributes:
         encoder: Registered name.
         decoder: Registered name.
-        dim: Axes of the representation.
+        dim: Axes of the representation; principal axes of cells in ``full-space``, which adds those of effects.
         members: Members of the ensemble; 0 for a single fit, which says nothing of its ignorance.
         inner_folds: Into how many parts the perturbations are cut to calibrate intervals; 0 for no calibration.
         seed: Of everything that draws.
@@ -39,7 +41,7 @@ class Recipe:
             ``context``, or ``pair`` of these. With a single perturbed context, perturbations are left out instead.
     """
 
-    encoder: str = "count-pca"
+    encoder: str = "full-space"
     decoder: str = "linear-expression"
     dim: int = 32
     members: int = 8
@@ -161,7 +163,7 @@ def _require_readable(ground: Groundwork, summary: Summary) -> None:
 
 def _units(of: Measurement, unseen: str) -> np.ndarray:
     """``(n,)`` what each perturbed row is left out together with; empty for controls, which always stay."""
-    family = {text: Perturbation.parse(text).family for text in set(of.perturbations.astype(str))}
+    family = {text: family_of(Perturbation.parse(text)) for text in set(of.perturbations.astype(str))}
     contexts, texts = of.contexts.astype(str), of.perturbations.astype(str)
     named = {
         "perturbation": [family[text] for text in texts],
@@ -183,30 +185,56 @@ def _lay(summary: Summary, recipe: Recipe, sample: Measurement, kept: np.ndarray
     if is_effect(summary.units):
         # The rows of a table are the effects themselves: axes must not be spent on the interventions in them.
         cells = without_own_target(cells)
-    encoder = ENCODERS.load(recipe.encoder).fit(cells, dim=recipe.dim, seed=recipe.seed, units=summary.units)
-    decoder = DECODERS.load(recipe.decoder).fit(encoder.encode(cells), cells, seed=recipe.seed, units=summary.units)
-    profiles = summary.profiles
-    states = encoder.encode(without_own_target(profiles))
+    profiles, kind = without_own_target(summary.profiles), ENCODERS.load(recipe.encoder)
+    given = {"profiles": profiles} if kind.uses_profiles else {}
+    encoder = kind.fit(cells, dim=recipe.dim, seed=recipe.seed, units=summary.units, **given)
+    decoder = _decoder(recipe, encoder, cells, summary.units)
+    variance = _of_one_cell(summary)
+    states = _with_variance(encoder.encode(profiles), encoder, summary, variance)
     control = summary.sample.take(summary.sample.perturbations == CONTROL)
-    controls = {
-        context: _start(
-            encoder.encode(control.take(control.contexts.astype(str) == context)), states, context, recipe.seed
-        )
-        for context in sorted(set(map(str, control.contexts)))
-    }
-    rows = profiles.perturbations == CONTROL
-    weight = np.maximum(profiles.mass[rows] - 1, 0)[:, None] * np.isfinite(summary.variance[rows])
-    variance = (np.nan_to_num(summary.variance[rows]) * weight).sum(axis=0) / np.maximum(weight.sum(axis=0), 1)
+    controls = _starts(encoder.encode(control), states, recipe.seed)
     names = cells.entities.index.to_numpy(dtype=object)
-    return Groundwork(recipe, encoder, decoder, states, profiles, variance, controls, names, sample, kept)
+    return Groundwork(recipe, encoder, decoder, states, summary.profiles, variance, controls, names, sample, kept)
 
 
-def _start(control: UR, states: UR, context: str, seed: int) -> UR:
-    """Sample control states, shifted to the mean over all control cells of the context, not only the sampled ones."""
-    drawn = control.sample(min(len(control), STATES), seed=seed)
-    rows = (states.perturbations == CONTROL) & (states.contexts.astype(str) == context)
-    middle = np.average(states.values[rows], axis=0, weights=states.mass[rows])
-    return dataclasses.replace(drawn, values=drawn.values + middle - drawn.values.mean(axis=0))
+def _decoder(recipe: Recipe, encoder: Encoder, cells: Measurement, units: str) -> Decoder:
+    kind = DECODERS.load(recipe.decoder)
+    given = {"axes": encoder.projection} if kind.uses_axes and encoder.projection is not None else {}
+    made = kind.fit(encoder.encode(cells), cells, seed=recipe.seed, units=units, **given)
+    assert isinstance(made, Decoder)
+    return made
+
+
+def _of_one_cell(summary: Summary) -> np.ndarray:
+    """``(f,)`` variance of one control cell, in the units of the profiles."""
+    rows = summary.profiles.perturbations == CONTROL
+    weight = np.maximum(summary.profiles.mass[rows] - 1, 0)[:, None] * np.isfinite(summary.variance[rows])
+    return np.asarray((np.nan_to_num(summary.variance[rows]) * weight).sum(axis=0) / np.maximum(weight.sum(axis=0), 1))
+
+
+def _with_variance(states: UR, encoder: Encoder, summary: Summary, variance: np.ndarray) -> UR:
+    """Add the sampling variance of each mean state, where the axes of the states are known.
+
+    The variance of a group of one cell is that of a control cell.
+    """
+    axes = encoder.projection
+    if axes is None or is_effect(summary.units):
+        return states
+    columns = pd.Index(summary.profiles.features).get_indexer(axes.features)
+    of_one = np.where(np.isfinite(summary.variance[:, columns]), summary.variance[:, columns], variance[columns])
+    return dataclasses.replace(states, variance=axes.variance(of_one) / states.mass[:, None])
+
+
+def _starts(control: UR, states: UR, seed: int) -> dict[str, UR]:
+    """Sampled control states of each context, shifted to the mean over all its control cells, not only the sampled."""
+    means = states.take(states.perturbations == CONTROL)
+    rows_of = pd.Series(means.contexts.astype(str)).groupby(means.contexts.astype(str)).indices
+    starts = {}
+    for context, rows in pd.Series(control.contexts.astype(str)).groupby(control.contexts.astype(str)).indices.items():
+        drawn = control.take(rows).sample(min(len(rows), STATES), seed=seed)
+        middle = means.take(rows_of[context]).mean
+        starts[str(context)] = dataclasses.replace(drawn, values=drawn.values + middle - drawn.values.mean(axis=0))
+    return starts
 
 
 def _to_means(cells: UR, states: UR) -> np.ndarray:
@@ -228,24 +256,39 @@ def _labels(ur: UR, *, batches: bool) -> list[np.ndarray]:
 def without_own_target(profiles: Measurement) -> Measurement:
     """Replace a targeted gene's own reading by what the other perturbations do to it.
 
-    Its drop is the intervention itself, not a response, and must not be handed on to related genes.
+    Its drop is the intervention itself, not a response, and must not be handed on to related genes. What was not
+    measured takes no part, and stays unmeasured.
     """
-    values, read = np.array(profiles.values, dtype=float), np.asarray(profiles.values, dtype=float)
     column = {str(name): i for i, name in enumerate(profiles.features)}
     texts = profiles.perturbations.astype(str)
-    targets = {text: Perturbation.parse(text).genes for text in set(texts)}
+    targets = {text: {column[gene] for gene in Perturbation.parse(text).genes if gene in column} for text in set(texts)}
+    if not any(targets.values()):
+        return profiles
     batch = profiles.entities["batch"].astype(str).to_numpy() if "batch" in profiles.entities else ""
     where = np.char.add(profiles.contexts.astype(str), np.char.add("|", np.asarray(batch, dtype=str)))
-    owners: dict[tuple[str, int], list[int]] = {}
+    code = np.unique(where, return_inverse=True)[1]
+    owners: dict[tuple[int, int], list[int]] = {}
     for row, text in enumerate(texts):
-        for gene in {column[name] for name in targets[text] if name in column}:
-            owners.setdefault((where[row], gene), []).append(row)
-    perturbed = {group: np.flatnonzero((where == group) & (texts != CONTROL)) for group in set(where)}
-    totals = {group: read[rows].sum(axis=0) for group, rows in perturbed.items()}
+        for gene in targets[text]:
+            owners.setdefault((int(code[row]), gene), []).append(row)
+    read = np.array(profiles.values, dtype=float)
+    seen = np.isfinite(read) if profiles.observed is None else np.isfinite(read) & profiles.observed
+    known, values = np.where(seen, read, 0.0), read.copy()
+    total, count = _per_group(code, known, seen, texts != CONTROL)
+    control, controls = _per_group(code, known, seen, texts == CONTROL)
     for (group, gene), rows in owners.items():
-        others = len(perturbed[group]) - len(rows)
-        if others:
-            values[rows, gene] = (totals[group][gene] - read[rows, gene].sum()) / others
-        elif (control := (where == group) & (texts == CONTROL)).any():
-            values[rows, gene] = read[control, gene].mean()
+        own = [row for row in rows if seen[row, gene]]
+        if others := count[group, gene] - len(own):
+            values[own, gene] = (total[group, gene] - known[own, gene].sum()) / others
+        elif controls[group, gene]:
+            values[own, gene] = control[group, gene] / controls[group, gene]
     return profiles.replace(values=values)
+
+
+def _per_group(
+    code: np.ndarray, known: np.ndarray, seen: np.ndarray, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """``(g, f)`` sums of some rows over each group, and of how many."""
+    shape = (int(code.max()) + 1, len(code))
+    into = sparse.csr_matrix((rows.astype(float), (code, np.arange(len(code)))), shape=shape)
+    return into @ known, np.asarray(into @ seen.astype(float)).round().astype(int)
