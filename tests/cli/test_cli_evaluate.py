@@ -112,6 +112,10 @@ def test_every_problem_of_the_data_is_listed(small_screen, tmp_path, capsys):
         ("unseen-perturbation:many", "unseen-perturbation:FOLDS"),
         ("unseen-perturbation:99", "fold"),
         ("unseen-context", "context"),
+        ("few-shot-context", "few-shot-context:GIVEN"),
+        ("few-shot-context:3", "context"),
+        ("hidden-combination", "hidden-combination:SHARE"),
+        ("hidden-combination:0.5", "pairs of targets"),
     ],
 )
 def test_an_impossible_split_is_refused_before_any_work(split, remedy, small_screen, tmp_path, capsys):

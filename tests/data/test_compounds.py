@@ -3,7 +3,7 @@
 import pytest
 
 from aivc.core.perturbation import Agent, Perturbation
-from aivc.data.compounds import aliases, bare, canonical, compound, family, mechanism_rows, target_keys
+from aivc.data.compounds import aliases, bare, canonical, compound, family_of, mechanism_rows, target_keys
 from aivc.data.drug_mechanisms import mechanism_of, mechanisms
 
 
@@ -33,7 +33,7 @@ def test_no_two_compounds_of_the_table_share_a_key():
 )
 def test_one_compound_under_two_names(name, other):
     assert compound(name) == compound(other)
-    assert family(Perturbation((Agent("drug", name.strip(), 1.0, "uM"),))) == family(
+    assert family_of(Perturbation((Agent("drug", name.strip(), 1.0, "uM"),))) == family_of(
         Perturbation((Agent("drug", other.strip()),))
     )
 
@@ -61,7 +61,7 @@ def test_other_names_end_with_the_canonical_one():
 def test_genes_keep_their_case_and_drugs_do_not():
     assert target_keys(Perturbation.parse("ko:TP53 + drug:Nutlin-3@1uM")) == {"TP53", "nutlin3"}
     assert target_keys(Perturbation.parse("time for 4h")) == frozenset()
-    assert family(Perturbation.parse("time for 4h")) == "time for 4h"
+    assert family_of(Perturbation.parse("time for 4h")) == "time for 4h"
 
 
 def test_mechanisms_by_any_name():

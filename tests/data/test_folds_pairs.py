@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from aivc.core.errors import SplitError
 from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.data.compounds import compound
-from aivc.data.folds import unseen_combination, unseen_pair
+from aivc.data.folds import hidden_combination, unseen_combination, unseen_pair
 from aivc.evaluation.leakage import check_split
 
 
@@ -83,4 +84,37 @@ def test_many_combinations_take_no_quadratic_time():
     split = unseen_combination(table, seen=2, folds=20)
     assert sum(len(fold.test["perturbation"]) for fold in split.folds) == 160 * 159 // 2
     # Some 12,700 pairs compared with one another, fold by fold, would take minutes.
-    assert time.process_time() - began < 20
+    assert time.process_time() - began < 10
+
+
+def test_hidden_pairs_are_kept_out_and_few_are_asked():
+    genes = range(30)
+    doubles = [f"ko:G{i:02} + ko:G{j:02}" for i in genes for j in genes if i < j]
+    triple = "ko:G00 + ko:G01 + ko:G02"
+    # Half of the genes were never measured alone: hidden entries are asked all the same.
+    table = effects([("a", text) for text in [*(f"ko:G{i:02}" for i in range(15)), *doubles, triple]])
+    split = hidden_combination(table, share=0.2, asked=40)
+    (fold,) = split.folds
+    tested, held = set(fold.test["perturbation"]), set(fold.held["perturbation"])
+    assert len(tested) == 40
+    assert len(held - {triple}) == round(0.2 * len(doubles))
+    assert tested < held
+    assert (triple in held) == any(set(text.split(" + ")) <= set(triple.split(" + ")) for text in held - {triple})
+    trained = set(table.perturbations) - held
+    assert {name for text in tested for name in text.split(" + ")} <= {name for t in trained for name in t.split(" + ")}
+    assert check_split(table, split).leaks == ()
+    assert hidden_combination(table, share=0.2, asked=40).digest == split.digest
+    assert hidden_combination(table, share=0.2, asked=40, seed=1).digest != split.digest
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, 0.001])
+def test_a_share_that_hides_nothing_is_refused(share):
+    table = effects([("a", text) for text in ("ko:A", "ko:B", "ko:A + ko:B")])
+    with pytest.raises(SplitError, match="share"):
+        hidden_combination(table, share=share)
+
+
+def test_a_pair_of_which_nothing_is_left_is_not_asked():
+    table = effects([("a", text) for text in ("ko:A + ko:B", "ko:C", "ko:D")])
+    with pytest.raises(SplitError, match="smaller share"):
+        hidden_combination(table, share=0.9)

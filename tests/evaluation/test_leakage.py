@@ -63,6 +63,7 @@ def row(cells: Measurement, split: Split, role: str) -> int:
         lambda c: ask.unseen_donor(c, column="batch"),
         lambda c: ask.unseen_both(c, folds=2),
         lambda c: ask.unseen_pair(c, folds=3),
+        lambda c: ask.hidden_combination(c, share=0.5),
         *[lambda c, seen=seen: ask.unseen_combination(c, seen=seen, folds=1) for seen in (0, 1, 2)],
     ],
 )

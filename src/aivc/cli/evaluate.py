@@ -30,11 +30,18 @@ _SIMPLE: dict[str, Callable[..., Split]] = {
     "unseen-both": folds.unseen_both,
     "unseen-pair": folds.unseen_pair,
 }
-_KINDS = (*_SIMPLE, "unseen-combination", "extrapolate-dose", "extrapolate-hours")
+_KINDS = (
+    *_SIMPLE,
+    "few-shot-context",
+    "unseen-combination",
+    "hidden-combination",
+    "extrapolate-dose",
+    "extrapolate-hours",
+)
 _SPLIT_HELP = (
     "a manifest (Split.save, or a plain list of folds), or a kind: unseen-perturbation:FOLDS, unseen-context[:FOLDS], "
-    "unseen-donor[:FOLDS], unseen-batch[:FOLDS], unseen-both:FOLDS, unseen-pair:FOLDS, unseen-combination:SEEN:FOLDS, "
-    "extrapolate-dose:ABOVE, extrapolate-hours:ABOVE"
+    "few-shot-context:GIVEN[:FOLDS], unseen-donor[:FOLDS], unseen-batch[:FOLDS], unseen-both:FOLDS, unseen-pair:FOLDS, "
+    "unseen-combination:SEEN:FOLDS, hidden-combination:SHARE[:ASKED], extrapolate-dose:ABOVE, extrapolate-hours:ABOVE"
 )
 
 
@@ -130,12 +137,19 @@ def _of_kind(kind: str, numbers: list[float], measurement: Measurement, seed: in
     if kind.startswith("extrapolate-"):
         (above,) = numbers
         return folds.extrapolate(measurement, along=kind.removeprefix("extrapolate-"), above=above)
+    if kind == "hidden-combination":
+        share, *most = numbers
+        asked = int(*most) if most else None
+        return folds.hidden_combination(measurement, share=share, asked=asked, seed=seed)
     if any(number != int(number) or number < 0 for number in numbers):
         raise ValueError("folds are whole numbers")
     whole = [int(number) for number in numbers]
     if kind == "unseen-combination":
         seen, count = whole
         return folds.unseen_combination(measurement, seen=seen, folds=count, seed=seed)
+    if kind == "few-shot-context":
+        few, *parts = whole
+        return folds.few_shot_context(measurement, given=few, folds=int(*parts) if parts else None, seed=seed)
     given: dict[str, Any] = {"column": "batch"} if kind == "unseen-batch" else {}
     if whole:
         (given["folds"],) = whole

@@ -221,4 +221,10 @@ def _parse(text: str) -> Perturbation:
         hours, text = float(match["hours"]), text[: match.start()].rstrip()
     if (text == "control" and hours is None) or (text in ("time", "") and hours is not None):
         return Perturbation((), hours)
-    return Perturbation(tuple(Agent.parse(part.strip()) for part in text.split(" + ")), hours)
+    return Perturbation(tuple(_agent(part.strip()) for part in text.split(" + ")), hours)
+
+
+@lru_cache(maxsize=50_000)
+def _agent(text: str) -> Agent:
+    # Of a hundred thousand pairs, the agents are a few hundred.
+    return Agent.parse(text)

@@ -75,12 +75,12 @@ def target_keys(perturbation: Perturbation) -> frozenset[str]:
     return frozenset(a.target if kind_of(a.kind).genetic else compound(a.target) for a in perturbation.agents)
 
 
-def family(perturbation: Perturbation) -> str:
+def family_of(perturbation: Perturbation) -> str:
     """Name the set of targets: doses, kinds, durations and salts of the same targets are one family.
 
     Unlike `Perturbation.family`, it knows when two names mean one compound.
 
-    >>> family(Perturbation.parse("drug:Berbamine (dihydrochloride)@1uM + ko:TP53"))
+    >>> family_of(Perturbation.parse("drug:Berbamine (dihydrochloride)@1uM + ko:TP53"))
     'TP53 + berbamine'
     """
     return " + ".join(sorted(target_keys(perturbation))) or str(perturbation)

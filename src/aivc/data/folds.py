@@ -2,21 +2,33 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 
 from aivc.core.errors import ControlError, SplitError
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.units import COUNTS, INTENSITY, LOG_INTENSITY, is_effect, log1p_units
-from aivc.data.compounds import family, target_keys
+from aivc.data.combinations import hidden_combination, unseen_combination
+from aivc.data.compounds import family_of
+from aivc.data.folding import chained, made, same, targets_of, value_folds, values_of
 from aivc.data.normalize import Block, median_total
-from aivc.data.split import Fold, Names, Split, column, data_digest, pair
+from aivc.data.split import Fold, Split, column, pair
 from aivc.data.stream import chunks, lots, pseudobulk_moments
+
+__all__ = [
+    "effect_strength",
+    "extrapolate",
+    "few_shot_context",
+    "hidden_combination",
+    "unseen_both",
+    "unseen_combination",
+    "unseen_context",
+    "unseen_donor",
+    "unseen_pair",
+    "unseen_perturbation",
+]
 
 
 def effect_strength(measurement: Measurement) -> dict[str, float]:
@@ -76,9 +88,9 @@ def unseen_perturbation(
     Raises:
         SplitError: There are fewer targets than folds, or a strength is missing.
     """
-    texts = _texts(measurement)
+    texts = targets_of(measurement)
     chosen = tuple(_perturbation_fold(texts, held) for held in _target_folds(measurement, texts, folds, seed, strength))
-    return _split("unseen-perturbation", measurement, seed, chosen)
+    return made("unseen-perturbation", measurement, seed, chosen)
 
 
 def unseen_context(measurement: Measurement, *, folds: int | None = None, seed: int = 0) -> Split:
@@ -87,8 +99,67 @@ def unseen_context(measurement: Measurement, *, folds: int | None = None, seed: 
     Raises:
         SplitError: There are fewer than two contexts or than folds, or a context has no control.
     """
-    parts = _value_folds(measurement, "context", folds, seed)
-    return _split("unseen-context", measurement, seed, tuple(_same("context", part) for part in parts))
+    parts = value_folds(measurement, "context", folds, seed)
+    return made("unseen-context", measurement, seed, tuple(same("context", part) for part in parts))
+
+
+def few_shot_context(
+    measurement: Measurement,
+    *,
+    given: int = 10,
+    folds: int | None = None,
+    seed: int = 0,
+    contexts: Sequence[str] | None = None,
+) -> Split:
+    """Ask for what remains of a context of which only a few perturbations, and its controls, are given.
+
+    In each context held out, ``given`` perturbations are drawn by lot and trained on; doses and salts of one drug count
+    as one and are given together. All others of that context are asked. A context that was measured with no more is
+    given whole and not asked.
+
+    Args:
+        measurement: The data.
+        given: Perturbations given in each context held out; with 0 it is `unseen_context`.
+        folds: How many; None makes one of each context.
+        seed: Draws which contexts share a fold, and what is given.
+        contexts: Those held out, in one fold each or in several; None takes all. The others are always trained on.
+
+    Raises:
+        SplitError: There are too few contexts, a context has no control, or a fold has nothing left to ask.
+    """
+    if given < 0:
+        raise SplitError(f"The number of perturbations given is 0 or more, got {given}. Choose one of these.")
+    parts = value_folds(measurement, "context", folds, seed, among=contexts)
+    if given == 0:
+        return made("unseen-context", measurement, seed, tuple(same("context", part) for part in parts))
+    asked = _unasked(measurement, given, seed)
+    chosen = []
+    for part in parts:
+        rest = tuple(name for context in part for name in asked[context])
+        if not rest:
+            raise SplitError(
+                f"Context {part[0]!r} was measured with no more than the {given} perturbations given, so nothing is "
+                "left to ask. Give fewer, or name other contexts."
+            )
+        chosen.append(same("pair", rest))
+    split = made("few-shot-context", measurement, seed, tuple(chosen))
+    return dataclasses.replace(split, notes={"given": given})
+
+
+def _unasked(measurement: Measurement, given: int, seed: int) -> dict[str, list[str]]:
+    """By context, the pairs that remain when so many families are given there."""
+    keys = pd.DataFrame({name: column(measurement, name) for name in ("context", "perturbation")})
+    keys = keys[keys["perturbation"] != CONTROL].drop_duplicates()
+    families = {text: family_of(Perturbation.parse(text)) for text in keys["perturbation"].unique()}
+    keys["family"] = keys["perturbation"].map(families)
+    keys["lot"] = lots([pair(*key) for key in keys[["context", "family"]].itertuples(index=False)], seed)
+    # Equal lots are those of one family: ranked together, they are given or asked together.
+    rank = keys.groupby("context")["lot"].rank(method="dense")
+    rest = keys[rank > given]
+    found: dict[str, list[str]] = {str(context): [] for context in keys["context"].unique()}
+    for context, text in rest[["context", "perturbation"]].itertuples(index=False):
+        found[context].append(pair(context, text))
+    return found
 
 
 def unseen_donor(measurement: Measurement, *, column: str = "donor", folds: int | None = None, seed: int = 0) -> Split:
@@ -97,8 +168,8 @@ def unseen_donor(measurement: Measurement, *, column: str = "donor", folds: int 
     Raises:
         SplitError: There are fewer than two donors or than folds.
     """
-    parts = _value_folds(measurement, column, folds, seed)
-    return _split(f"unseen-{column}", measurement, seed, tuple(_same(column, part) for part in parts))
+    parts = value_folds(measurement, column, folds, seed)
+    return made(f"unseen-{column}", measurement, seed, tuple(same(column, part) for part in parts))
 
 
 def unseen_both(
@@ -109,14 +180,14 @@ def unseen_both(
     Raises:
         SplitError: There are too few targets or contexts, or a fold pairs what was never measured together.
     """
-    texts = _texts(measurement)
-    contexts = _value_folds(measurement, "context", min(folds, len(_values(measurement, "context"))), seed)
+    texts = targets_of(measurement)
+    contexts = value_folds(measurement, "context", min(folds, len(values_of(measurement, "context"))), seed)
     chosen = []
     for i, targets in enumerate(_target_folds(measurement, texts, folds, seed, strength)):
         single = _perturbation_fold(texts, targets)
         where = {"context": contexts[i % len(contexts)]}
         chosen.append(Fold({**single.test, **where}, {**single.held, **where}))
-    return _split("unseen-both", measurement, seed, tuple(chosen))
+    return made("unseen-both", measurement, seed, tuple(chosen))
 
 
 def unseen_pair(measurement: Measurement, *, folds: int = 5, seed: int = 0) -> Split:
@@ -132,7 +203,7 @@ def unseen_pair(measurement: Measurement, *, folds: int = 5, seed: int = 0) -> S
         {"context": column(measurement, "context"), "perturbation": column(measurement, "perturbation")}
     )
     keys = keys[keys["perturbation"] != CONTROL].drop_duplicates()
-    families = {text: family(Perturbation.parse(text)) for text in keys["perturbation"].unique()}
+    families = {text: family_of(Perturbation.parse(text)) for text in keys["perturbation"].unique()}
     keys["family"] = keys["perturbation"].map(families)
     keys["pair"] = [pair(*key) for key in keys[["context", "perturbation"]].itertuples(index=False)]
     keys["unit"] = [pair(*key) for key in keys[["context", "family"]].itertuples(index=False)]
@@ -154,66 +225,7 @@ def unseen_pair(measurement: Measurement, *, folds: int = 5, seed: int = 0) -> S
         held = keys["fold"] == i
         asked, kept = (tuple(keys.loc[rows, "pair"]) for rows in (held & elsewhere, held))
         chosen.append(Fold({"pair": asked}, {"pair": kept}))
-    return _split("unseen-pair", measurement, seed, tuple(chosen))
-
-
-def unseen_combination(measurement: Measurement, *, seen: int, folds: int = 5, seed: int = 0) -> Split:
-    """Ask for combinations of two targets of which 0, 1 or 2 were seen alone.
-
-    Args:
-        measurement: The data.
-        seen: How many of the two targets stay in training alone. With 2, only what holds both targets is kept out; with
-            0 or 1, everything that holds an unseen target is.
-        folds: How many; each combination is tested in one at most.
-        seed: Draws the folds and, with 1, which of the two targets is unseen.
-
-    Raises:
-        SplitError: There are fewer such combinations than folds.
-    """
-    if seen not in (0, 1, 2):
-        raise SplitError(f"Of two targets 0, 1 or 2 are seen, got {seen}. Choose one of these.")
-    texts = _texts(measurement)
-    alone = {next(iter(targets)) for targets in texts.values() if len(targets) == 1}
-    pairs = sorted({t for t in texts.values() if len(t) == 2 and len(t & alone) >= seen}, key=sorted)
-    if len(pairs) < folds:
-        raise SplitError(
-            f"The data hold {len(pairs)} combinations of two targets with {seen} measured alone, too few for {folds} "
-            "folds. Ask for fewer folds, or use unseen_perturbation where there are none."
-        )
-    drawn = np.argsort(lots([" + ".join(sorted(targets)) for targets in pairs], seed), kind="stable")
-    chosen = []
-    for i in range(folds):
-        mine = [pairs[j] for j in drawn[i::folds]]
-        hidden = _hidden(mine, alone, seen)
-        tested = {t for t in mine if len(t & hidden) == 2 - seen and t - hidden <= alone}
-        test = tuple(text for text, targets in texts.items() if targets in tested)
-        chosen.append(Fold({"perturbation": test}, {"perturbation": _touching(texts, hidden, tested)}))
-    return _split(f"unseen-combination-seen{seen}", measurement, seed, tuple(chosen))
-
-
-def _hidden(pairs: Sequence[frozenset[str]], alone: set[str], seen: int) -> set[str]:
-    """Targets kept from training: of each pair none, one or both; a pair that would lose both stays untested."""
-    if seen != 1:
-        return set().union(*pairs) if seen == 0 else set()
-    hidden: set[str] = set()
-    kept: set[str] = set()
-    for targets in pairs:
-        known = hidden & targets
-        free = sorted(targets - kept if not known else (), key=lambda t: (t in alone, t))
-        loser = next(iter(known)) if len(known) == 1 else next((t for t in free if targets - {t} <= alone), None)
-        if loser is not None and targets - {loser} <= alone - hidden:
-            hidden.add(loser)
-            kept |= targets - {loser}
-    return hidden
-
-
-def _touching(texts: Mapping[str, frozenset[str]], hidden: set[str], tested: set[frozenset[str]]) -> Names:
-    """What holds a hidden target, or both targets of a tested pair."""
-
-    def touches(targets: frozenset[str]) -> bool:
-        return bool(targets & hidden) or any(frozenset(both) in tested for both in combinations(targets, 2))
-
-    return tuple(text for text, targets in texts.items() if touches(targets))
+    return made("unseen-pair", measurement, seed, tuple(chosen))
 
 
 def extrapolate(measurement: Measurement, *, along: str, above: float) -> Split:
@@ -233,7 +245,7 @@ def extrapolate(measurement: Measurement, *, along: str, above: float) -> Split:
     }
     if along not in read:
         raise SplitError(f'Extrapolation is along "dose" or "hours", got {along!r}. Choose one of these.')
-    parsed = {text: Perturbation.parse(text) for text in _texts(measurement)}
+    parsed = {text: Perturbation.parse(text) for text in targets_of(measurement)}
     units = sorted({str(agent.unit) for p in parsed.values() for agent in p.agents if agent.unit is not None})
     if along == "dose" and len(units) > 1:
         raise SplitError(f"Doses are in {', '.join(units)}, which do not compare. Bring them to one unit first.")
@@ -245,14 +257,8 @@ def extrapolate(measurement: Measurement, *, along: str, above: float) -> Split:
             f"{len(test)} of {len(values)} perturbations lie above {along} {above:g}, so there is nothing to "
             f"{'test' if not test else 'train on'}. Choose a value among {', '.join(f'{v:g}' for v in have) or 'none'}."
         )
-    split = _split(f"extrapolate-{along}", measurement, 0, (_same("perturbation", test),))
+    split = made(f"extrapolate-{along}", measurement, 0, (same("perturbation", test),))
     return dataclasses.replace(split, notes={"along": along, "above": above})
-
-
-def _texts(measurement: Measurement) -> dict[str, frozenset[str]]:
-    """Targets by perturbation, salts of one compound as one; what has no target, such as time alone, is its own."""
-    texts = sorted(set(measurement.perturbations) - {CONTROL})
-    return {text: target_keys(Perturbation.parse(text)) or frozenset((text,)) for text in texts}
 
 
 def _target_folds(
@@ -262,7 +268,7 @@ def _target_folds(
     seed: int,
     strength: Mapping[str, float] | None,
 ) -> list[set[str]]:
-    families = _families(list(texts.values()), folds)
+    families = chained(list(texts.values()), folds)
     if folds < 2 or len(families) < folds:
         raise SplitError(
             f"{len(families)} families of perturbations that share no target cannot make {folds} folds; it takes at "
@@ -282,20 +288,6 @@ def _target_folds(
     return parts
 
 
-def _families(sets: Sequence[frozenset[str]], folds: int) -> list[frozenset[str]]:
-    """Targets chained by combinations; chains of more than a fold's worth are cut into single targets."""
-    names = sorted(set().union(*sets))
-    where = {name: i for i, name in enumerate(names)}
-    links = [(where[min(s)], where[t]) for s in sets for t in s]
-    rows, columns = np.array(links, dtype=int).reshape(-1, 2).T
-    graph = sparse.coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(names), len(names)))
-    _, labels = connected_components(graph, directed=False)
-    families = [frozenset(np.array(names, dtype=object)[labels == label]) for label in np.unique(labels)]
-    limit = max(len(names) // max(folds, 1), 2)
-    whole = [kin for kin in families if len(kin) <= limit]
-    return whole + [frozenset([name]) for kin in families if len(kin) > limit for name in sorted(kin)]
-
-
 def _perturbation_fold(texts: Mapping[str, frozenset[str]], targets: set[str]) -> Fold:
     test = tuple(text for text, own in texts.items() if own <= targets)
     if not test:
@@ -304,46 +296,3 @@ def _perturbation_fold(texts: Mapping[str, frozenset[str]], targets: set[str]) -
             "Ask for fewer folds, or use unseen_combination."
         )
     return Fold({"perturbation": test}, {"perturbation": tuple(text for text, own in texts.items() if own & targets)})
-
-
-def _values(measurement: Measurement, name: str) -> list[str]:
-    value_n = column(measurement, name)[measurement.perturbations != CONTROL]
-    return sorted(set(value_n) - {""})
-
-
-def _value_folds(measurement: Measurement, name: str, folds: int | None, seed: int) -> list[Names]:
-    values = _values(measurement, name)
-    folds = len(values) if folds is None else folds
-    if not 2 <= folds <= len(values):
-        raise SplitError(
-            f"{len(values)} values of {name!r} have perturbed entities, which cannot make {folds} folds; it takes at "
-            f"least two. Ask for 2 to {len(values)} folds, or use unseen_perturbation where there is one {name}."
-        )
-    if not is_effect(measurement.units):
-        _require_controls(measurement, name, values)
-    order = np.argsort(lots(values, seed), kind="stable") if folds < len(values) else np.arange(len(values))
-    return [tuple(values[j] for j in order[i::folds]) for i in range(folds)]
-
-
-def _require_controls(measurement: Measurement, name: str, values: Sequence[str]) -> None:
-    controls = set(column(measurement, name)[measurement.perturbations == CONTROL])
-    if name == "context" and (missing := sorted(set(values) - controls)):
-        raise SplitError(
-            f"Context {missing[0]!r} has no control, so a prediction for it has nothing to start from. "
-            "Leave it out, or declare which label is its control."
-        )
-
-
-def _same(name: str, values: Names) -> Fold:
-    return Fold({name: values}, {name: values})
-
-
-def _split(kind: str, measurement: Measurement, seed: int, folds: tuple[Fold, ...]) -> Split:
-    for i, fold in enumerate(folds):
-        for found, what in ((fold.tested(measurement), "test"), (fold.trained(measurement), "train on")):
-            if not found.any():
-                raise SplitError(
-                    f"Fold {i} of this {kind} split has nothing to {what}: what it names was never measured together. "
-                    "Ask for another number of folds or another seed."
-                )
-    return Split(kind, seed, folds, data_digest=data_digest(measurement))

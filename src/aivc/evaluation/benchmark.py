@@ -37,6 +37,8 @@ KINDS: Mapping[str, Callable[..., Split]] = MappingProxyType(
         "unseen-both": folds.unseen_both,
         "unseen-pair": folds.unseen_pair,
         "unseen-combination": folds.unseen_combination,
+        "hidden-combination": folds.hidden_combination,
+        "few-shot-context": folds.few_shot_context,
         "extrapolate": folds.extrapolate,
     }
 )

@@ -14,7 +14,7 @@ from aivc.core.perturbation import Perturbation, kind_of
 from aivc.core.provenance import Provenance
 from aivc.core.units import is_effect
 from aivc.core.virtual_cell import VirtualCell
-from aivc.data.compounds import compound, family
+from aivc.data.compounds import compound, family_of
 from aivc.data.fingerprints import Fingerprints
 from aivc.data.split import (
     CONTROL_SCORE,
@@ -270,8 +270,8 @@ def _part(fold: Fold, name: str, saw: Mapping[str, Any]) -> Iterator[Finding]:
         if both := fold.values(group, *TESTED) & set(saw.get(_PLURAL[group], ())):
             yield fold.found("part", LEAK, f"{name} was made from tested {group} {shown(both)}. {remedy}")
     if "perturbation" in fold.promised:
-        known = {family(Perturbation.parse(text)) for text in saw.get("perturbations", ())}
-        tested = {family(Perturbation.parse(text)) for text in fold.values("perturbation", *TESTED)}
+        known = {family_of(Perturbation.parse(text)) for text in saw.get("perturbations", ())}
+        tested = {family_of(Perturbation.parse(text)) for text in fold.values("perturbation", *TESTED)}
         if both := known & tested:
             yield fold.found("part", LEAK, f"{name} was made from perturbations of tested {shown(both)}. {remedy}")
 
