@@ -15,6 +15,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import ABSTAIN, Applicability, Prediction
 from aivc.core.space import Space
 from aivc.core.ur import UR
+from aivc.data.compounds import family_of
 
 _KEPT = 0.7
 
@@ -75,7 +76,7 @@ class Ensemble(Manipulator):
         """
         part = registry.MANIPULATORS.load(manipulator)
         given = {"parts": parts, **(settings or {})}
-        family_n = np.array([Perturbation.parse(str(text)).family for text in ur.perturbations], dtype=object)
+        family_n = np.array([family_of(Perturbation.parse(str(text))) for text in ur.perturbations], dtype=object)
         perturbed_n = ur.perturbations.astype(str) != CONTROL
         texts = np.array(sorted(set(family_n[perturbed_n])), dtype=object)
         if not len(texts):

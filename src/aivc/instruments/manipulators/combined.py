@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from aivc.core.effects import Effects
 from aivc.core.perturbation import Perturbation
+from aivc.data.compounds import family_of
 from aivc.instruments.manipulators.agents import agent_vectors
 
 _FOLDS, _FEWEST = 5, 8
@@ -46,7 +47,7 @@ def fit_combined(measured: Effects, seed: int) -> Combined:
     if not len(pairs):
         return Combined((), np.zeros((0, dim)), nothing, np.zeros(dim))
     agents, vectors_ad, _ = agent_vectors(seen)
-    family_p = np.array([Perturbation.parse(str(text)).family for text in seen.perturbations], dtype=object)
+    family_p = np.array([family_of(Perturbation.parse(str(text))) for text in seen.perturbations], dtype=object)
     names = np.unique(family_p[pairs])
     if len(names) < 2:
         # One combination shows nothing of others: it may be as far from its sum as it is from control.

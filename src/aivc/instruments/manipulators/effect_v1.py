@@ -15,6 +15,7 @@ from aivc.core.errors import DataError
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability, Prediction
 from aivc.core.ur import UR
+from aivc.data.compounds import family_of
 from aivc.instruments.manipulators.combined import fit_combined
 from aivc.instruments.manipulators.context_means import context_means
 from aivc.instruments.manipulators.effect_pieces import pieces
@@ -84,7 +85,7 @@ class EffectV1(Evidence):
         deviations_rd = seen.shifts - defaults_cd[places_r] if contexts else seen.shifts
         texts = tuple(map(str, seen.perturbations))
         asked = [Perturbation.parse(text) for text in texts]
-        families = [each.family for each in asked]
+        families = [family_of(each) for each in asked]
         spread_d = _spread(seen.shifts, deviations_rd, len(contexts))
         found = fit_elsewhere(deviations_rd, seen.cells, texts, families, places_r, spread_d, defaults_cd, share)
         sums = fit_combined(seen, seed)

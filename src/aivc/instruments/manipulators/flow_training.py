@@ -14,6 +14,7 @@ from aivc.core.errors import ControlError, DataError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.ur import UR
+from aivc.data.compounds import family_of
 from aivc.instruments.manipulators.priors import index_of, locate, unit_rows
 from aivc.nn.flow import Condition, VelocityNetwork
 from aivc.nn.transport import pair
@@ -279,7 +280,7 @@ def energy_score(said_nd: np.ndarray, seen_md: np.ndarray) -> float:
 
 def folds_of(texts: Sequence[str], folds: int, seed: int) -> Mapping[str, int]:
     """Which part of the perturbations each is left out with; those of one family together."""
-    family = {text: Perturbation.parse(text).family for text in texts}
+    family = {text: family_of(Perturbation.parse(text)) for text in texts}
     names = np.random.default_rng(seed).permutation(sorted(set(family.values())))
     fold = {str(name): i % folds for i, name in enumerate(names)}
     return {text: fold[family[text]] for text in texts}

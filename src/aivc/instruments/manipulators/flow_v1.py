@@ -21,6 +21,7 @@ from aivc.core.registry import MANIPULATORS
 from aivc.core.space import Space
 from aivc.core.state import State, pack
 from aivc.core.ur import UR
+from aivc.data.compounds import family_of
 from aivc.instruments.manipulators.flow_training import (
     Frame,
     Group,
@@ -127,7 +128,7 @@ class FlowV1(Manipulator):
         count = int((cells.perturbations.astype(str) != CONTROL).sum())
         if steps == 0:
             return plain
-        families = {Perturbation.parse(text).family for text in texts}
+        families = {family_of(Perturbation.parse(text)) for text in texts}
         folds = folds_of(texts, _FOLDS, seed)
         if count < _FEWEST_CELLS or len(families) < _FEWEST_TEXTS:
             few = f"{len(families)} targets of {count} cells are too few to judge on"

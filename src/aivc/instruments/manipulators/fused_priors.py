@@ -17,6 +17,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability, Prediction
 from aivc.core.space import Space
 from aivc.core.ur import UR
+from aivc.data.compounds import family_of
 from aivc.instruments.manipulators.blocks import blocks_of, main_responses, places_of, targets_of
 from aivc.instruments.manipulators.experts import (
     MOST,
@@ -240,7 +241,7 @@ def _deviations(measured: Effects, defaults: dict[str, np.ndarray]) -> Effects:
 def _training(seen: Effects, asked: Sequence[Perturbation]) -> Training:
     noise_p = (1 / seen.cells) / (1 / seen.cells).mean()
     agents_p = np.array([float(max(len(each.agents), 1)) for each in asked])
-    return Training(seen.shifts, main_responses(seen.shifts), noise_p, agents_p, [each.family for each in asked])
+    return Training(seen.shifts, main_responses(seen.shifts), noise_p, agents_p, [family_of(each) for each in asked])
 
 
 def _skills(experts: Sequence[Expert], known_pb: np.ndarray, training: Training) -> np.ndarray:

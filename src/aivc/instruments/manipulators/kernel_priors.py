@@ -18,6 +18,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability, Prediction
 from aivc.core.space import Space
 from aivc.core.ur import UR
+from aivc.data.compounds import family_of
 from aivc.instruments.manipulators.blocks import blocks_of, main_responses, places_of, targets_of
 from aivc.instruments.manipulators.priors import index_of
 
@@ -124,7 +125,7 @@ class KernelPriors(Manipulator):
         slices = list(axes.values())
         place_pm, known_pb = _unit_places(asked, index, parts.values, covered, slices)
         rows = np.sort(np.argsort(-seen.cells, kind="stable")[:_MOST])
-        families = [asked[row].family for row in rows]
+        families = [family_of(asked[row]) for row in rows]
         found = _solve(place_pm[rows], known_pb[rows], slices, seen.take(rows), families)
         return cls(
             ur.space,
@@ -201,7 +202,7 @@ class KernelPriors(Manipulator):
         say_q = self.inverse.sum(axis=0)
         inverse_qq = self.inverse - np.outer(say_q, say_q) / say_q.sum()
         said_qd, explained_q = np.array(self.deviations[self.learned]), np.diag(np.linalg.inv(self.inverse)).copy()
-        for rows in _groups([each.family for each in asked]):
+        for rows in _groups([family_of(each) for each in asked]):
             said_qd[rows] -= np.linalg.solve(inverse_qq[np.ix_(rows, rows)], self.weights[rows])
             explained_q[rows] -= np.diag(np.linalg.inv(self.inverse[np.ix_(rows, rows)]))
         told = zip(asked, said_qd, explained_q, strict=True)

@@ -10,6 +10,7 @@ from aivc.core.errors import DataError
 from aivc.core.perturbation import Perturbation
 from aivc.core.registry import MANIPULATORS
 from aivc.core.ur import UR
+from aivc.data.compounds import family_of
 from aivc.instruments.manipulators.contrast import mean_share
 from aivc.instruments.manipulators.priors import index_of
 from aivc.instruments.manipulators.series import canonical
@@ -67,7 +68,7 @@ def related_share(
             # Combinations are told from their parts, never from relatives.
             rows = np.array([row for row, text in enumerate(texts) if text in said and _single(text)], dtype=int)
             said_rd = np.array([said[texts[row]] for row in rows]).reshape(len(rows), shifts_rd.shape[1])
-            families = [Perturbation.parse(texts[row]).family for row in rows]
+            families = [family_of(Perturbation.parse(texts[row])) for row in rows]
             chosen = mean_share(defaults_cd[places_r[rows]], said_rd, shifts_rd[rows], families)
             return 1.0 if chosen is None else chosen
     return 1.0

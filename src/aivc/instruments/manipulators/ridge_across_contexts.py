@@ -14,6 +14,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability, Prediction
 from aivc.core.space import Space
 from aivc.core.ur import UR
+from aivc.data.compounds import family_of
 from aivc.instruments.manipulators.elsewhere import means_elsewhere
 from aivc.instruments.manipulators.left_out import left_out_residuals
 
@@ -63,7 +64,7 @@ class RidgeAcrossContexts(Manipulator):
         texts = tuple(map(str, seen.perturbations))
         mean_rd, others_r = means_elsewhere(seen.shifts, seen.cells, texts)
         rows = np.flatnonzero(others_r > 0)
-        families = [Perturbation.parse(texts[row]).family for row in rows]
+        families = [family_of(Perturbation.parse(texts[row])) for row in rows]
         enough = len(set(families)) >= 3
         weights = _solve(mean_rd[rows], seen.shifts[rows], families) if enough else np.zeros((0, ur.space.dim))
         default = seen.shifts.mean(axis=0) if texts else np.zeros(ur.space.dim)

@@ -15,6 +15,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability, Prediction
 from aivc.core.space import Space
 from aivc.core.ur import UR
+from aivc.data.compounds import family_of
 from aivc.instruments.manipulators.left_out import left_out_residuals
 from aivc.instruments.manipulators.priors import index_of, locate, unit_rows
 
@@ -80,7 +81,7 @@ class RidgeOnPriors(Manipulator):
             targets = ", ".join(map(str, seen.perturbations[:5]))
             raise DataError([f"None of the perturbations ({targets}, …) has a prior. Are their targets gene symbols?"])
         features_pm = np.array([place for place in places if place is not None])
-        families = [Perturbation.parse(str(text)).family for text in seen.perturbations[rows]]
+        families = [family_of(Perturbation.parse(str(text))) for text in seen.perturbations[rows]]
         weights, default, penalty = _ridge(features_pm, seen.take(rows), families)
         texts = tuple(map(str, seen.perturbations))
         return cls(ur.space, names, parts.values, weights, default, texts, seen.shifts, penalty)
