@@ -180,3 +180,10 @@ def test_grouped_rows_weigh_by_cells():
     assert found.measured[:, 0].tolist() == [True, False]
     assert found.cells.tolist() == [3.0, 5.0]
     assert list(found.perturbations) == ["ko:0", "ko:2"]
+
+
+def test_an_effect_that_was_not_measured_is_zero_whatever_the_control_was():
+    rows = [("A", "1", "control", 7.0), ("A", "1", "ko:X", 9.0), ("A", "1", "ko:Y", 0.0)]
+    found = effects(make(rows, variance=[0, 0, INF]))
+    assert found.shifts[:, 0].tolist() == [2.0, 0.0]
+    assert found.measured[:, 0].tolist() == [True, False]

@@ -74,6 +74,8 @@ class Effects:
             codes: ``(p,)`` group of each row; no group is empty.
             count: How many groups there are.
         """
+        if count == len(self):
+            return self.take(np.argsort(codes))
         into = _indicator(codes, count)
         weight = self.cells[:, None] * (1.0 if self.complete else self.measured)
         total = into @ weight
@@ -139,6 +141,8 @@ def effects(ur: UR) -> Effects:
     count = int(codes.max(initial=-1)) + 1
     texts, contexts = (seen.keys[name].to_numpy(dtype=object) for name in ("perturbation", "context"))
     shift = seen.mean - compared @ control.mean
+    if any(seen.seen.strides):
+        shift = np.where(seen.seen, shift, 0.0)
     found = Effects(shift, texts, contexts, seen.cells, seen.seen, seen.variance).grouped(codes, count)
     shared = _same(0.0, found.shifts.shape)
     if any(control.variance.strides):
@@ -167,20 +171,21 @@ class _Means:
 def _of_rows(ur: UR, keys: pd.DataFrame) -> _Means:
     """Means of each context, perturbation and batch, over what was measured and weighted by mass."""
     codes = keys.groupby(list(keys), sort=True).ngroup().to_numpy()
-    count = int(codes.max(initial=-1)) + 1
-    variance = _same(0.0, ur.values.shape) if ur.variance is None else ur.variance
-    into, weight, everywhere = _indicator(codes, count), ur.mass[:, None], True
-    if ur.variance is not None and not (seen := np.isfinite(ur.variance)).all():
-        weight, variance, everywhere = weight * seen, np.where(seen, variance, 0.0), False
+    first = np.unique(codes, return_index=True)[1]
+    count, named = len(first), keys.iloc[first].reset_index(drop=True)
+    values, variance, seen = ur.values, _same(0.0, ur.values.shape), _same(True, ur.values.shape)  # noqa: FBT003
+    if ur.variance is not None:
+        variance = ur.variance
+        if not (known := np.isfinite(variance)).all():
+            values, variance, seen = np.where(known, values, 0.0), np.where(known, variance, 0.0), known
+    cells = np.bincount(codes, weights=ur.mass, minlength=count).astype(float)
+    if count == len(codes):
+        return _Means(values[first], _take(variance, first), _take(seen, first), cells, named)
+    into, everywhere = _indicator(codes, count), not any(seen.strides)
+    weight = ur.mass[:, None] if everywhere else ur.mass[:, None] * seen
     total = into @ weight
-    named = keys.assign(code=codes).drop_duplicates("code").sort_values("code").drop(columns="code")
-    return _Means(
-        _over(into @ (ur.values * weight), total),
-        _averaged(into, weight, total, variance),
-        _same(True, (count, ur.space.dim)) if everywhere else total > 0,  # noqa: FBT003
-        np.bincount(codes, weights=ur.mass, minlength=count).astype(float),
-        named.reset_index(drop=True),
-    )
+    seen = _same(True, (count, ur.space.dim)) if everywhere else total > 0  # noqa: FBT003
+    return _Means(_over(into @ (values * weight), total), _averaged(into, weight, total, variance), seen, cells, named)
 
 
 def _compared(asked: pd.DataFrame, control: _Means) -> sparse.csr_matrix:
