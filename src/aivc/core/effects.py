@@ -75,7 +75,7 @@ class Effects:
             count: How many groups there are.
         """
         if count == len(self):
-            return self.take(np.argsort(codes))
+            return self if (np.diff(codes) > 0).all() else self.take(np.argsort(codes))
         into = _indicator(codes, count)
         weight = self.cells[:, None] * (1.0 if self.complete else self.measured)
         total = into @ weight
@@ -140,7 +140,8 @@ def effects(ur: UR) -> Effects:
     codes = seen.keys.groupby(["context", "perturbation"], sort=True).ngroup().to_numpy()
     count = int(codes.max(initial=-1)) + 1
     texts, contexts = (seen.keys[name].to_numpy(dtype=object) for name in ("perturbation", "context"))
-    shift = seen.mean - compared @ control.mean
+    # The controls of a table are zero, and rows are many.
+    shift = seen.mean - compared @ control.mean if control.mean.any() else seen.mean
     if any(seen.seen.strides):
         shift = np.where(seen.seen, shift, 0.0)
     found = Effects(shift, texts, contexts, seen.cells, seen.seen, seen.variance).grouped(codes, count)
@@ -178,6 +179,7 @@ def _of_rows(ur: UR, keys: pd.DataFrame) -> _Means:
         variance = ur.variance
         if not (known := np.isfinite(variance)).all():
             values, variance, seen = np.where(known, values, 0.0), np.where(known, variance, 0.0), known
+        variance = variance if variance.any() else _same(0.0, values.shape)
     cells = np.bincount(codes, weights=ur.mass, minlength=count).astype(float)
     if count == len(codes):
         return _Means(values[first], _take(variance, first), _take(seen, first), cells, named)
