@@ -3,12 +3,13 @@ from pathlib import Path
 
 import anndata
 import numpy as np
+import pandas as pd
 import pytest
 
 from aivc.core.errors import IntegrityError
 from aivc.core.perturbation import Perturbation
 from aivc.data import catalog
-from aivc.data.datasets import rank_scores, replogle2022
+from aivc.data.datasets import gdsc, rank_scores, replogle2022
 from aivc.data.datasets.r_files import read_r
 
 HERE = os.environ.get("AIVC_DATA", "")
@@ -135,3 +136,40 @@ def test_only_visible_contexts_become_rows():
     assert len(catalog.load("op3")) == 310
     replogle = catalog.load("replogle2022")
     assert (replogle.contexts == "RPE1").sum() == 435
+
+
+def test_gdsc_keeps_one_assay_of_each_drug(tmp_path):
+    rows = [
+        # dataset, line, drug id, drug, value
+        ("GDSC2", "L1", 1, "Slow", 1.0), ("GDSC2", "L2", 1, "Slow", 2.0), ("GDSC2", "L3", 1, "Slow", 3.0),
+        ("GDSC2", "L1", 2, "Slow", 7.0), ("GDSC2", "L4", 2, "Slow", 8.0),
+        ("GDSC1", "L1", 3, "Other", 4.0), ("GDSC1", "L2", 3, "Other", 4.5), ("GDSC2", "L1", 4, "Other", 5.0),
+        ("GDSC2", "L1", 5, "Same (50 uM)", 6.0), ("GDSC2", "L2", 5, "Same (50 uM)", 6.5),
+        ("GDSC2", "L1", 6, "Same", 9.0),
+        ("GDSC2", "L2", 7, "Void", np.nan),
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["DATASET", "CELL_LINE_NAME", "DRUG_ID", "DRUG_NAME", "LN_IC50"])
+    table = table.assign(TCGA_DESC="SKCM", PUTATIVE_TARGET=None, PATHWAY_NAME="Other")
+    table.to_parquet(tmp_path / "responses.parquet")
+    measurement = gdsc.convert({"responses": tmp_path / "responses.parquet"})
+    assert dict(zip(measurement.entities.index, measurement.values[:, 0].tolist(), strict=True)) == {
+        "L1 | drug:Slow": 1.0, "L2 | drug:Slow": 2.0, "L3 | drug:Slow": 3.0,
+        "L1 | drug:Other": 5.0,
+        "L1 | drug:Same": 6.0, "L2 | drug:Same": 6.5,
+    }  # fmt: skip
+    assert set(measurement.entities["tissue"]) == {"SKCM"}
+    assert set(measurement.entities["target"]) == {""}
+
+
+@needs_data
+def test_gdsc_holds_what_it_says():
+    measurement = catalog.load("gdsc")
+    assert measurement.values.shape == (143740, 1)
+    assert (len(set(measurement.contexts)), len(set(measurement.perturbations))) == (682, 245)
+    # BRAF inhibitors kill melanoma more than other tissues: the sign of the score is right.
+    rows = measurement.perturbations == "drug:Dabrafenib"
+    skin = measurement.entities["tissue"].to_numpy() == "SKCM"
+    values = measurement.values[:, 0]
+    assert np.median(values[rows & skin]) < np.median(values[rows & ~skin]) - 1
+    assert "Sanger" in catalog.entry("gdsc").licence
+    assert not catalog.entry("gdsc").redistribute

@@ -1,5 +1,6 @@
 """The few lines per dataset that turn its original file into a measurement."""
 
+from aivc.data.datasets.gdsc import GDSC
 from aivc.data.datasets.kang2018 import KANG, KANG_LABELLED
 from aivc.data.datasets.knowledge_files import KNOWLEDGE
 from aivc.data.datasets.norman2019 import NORMAN
@@ -23,6 +24,7 @@ _MEASUREMENTS = (
     TAHOE,
     OP3,
     SCIPLEX,
+    GDSC,
     SCREENS,
     HORLBECK,
     SACHS,
