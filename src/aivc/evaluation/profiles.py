@@ -5,6 +5,7 @@ from types import MappingProxyType
 from aivc.core.errors import UnknownNameError
 from aivc.core.registry import METRICS
 from aivc.evaluation.metrics import Metric
+from aivc.evaluation.metrics_across import PEARSON_ACROSS, PEARSON_ACROSS_RELATIVE
 from aivc.evaluation.metrics_calibration import ON_REQUEST as CALIBRATION
 from aivc.evaluation.metrics_distribution import MMD_RBF, VARIANCE_RATIO
 from aivc.evaluation.metrics_effects import R2_WEIGHTED, RMSE_DELTA, WMSE
@@ -30,6 +31,14 @@ PROFILES = MappingProxyType(
         ),
         "perturbench": ("rmse-delta", "cosine-delta", "rank-perturbench"),
         "systema": ("pearson-systema", "centroid-accuracy"),
+        "across": (
+            "pearson-across",
+            "pearson-across-relative",
+            "mse-unbiased",
+            "coverage90",
+            "width90",
+            "interval-score",
+        ),
         "weighted": ("wmse", "r2-weighted"),
         "distribution": ("energy-distance", "mmd-rbf", "variance-ratio"),
         "calibration": (
@@ -50,12 +59,18 @@ PROFILES = MappingProxyType(
     }
 )
 
-# Not registered, so that every report does not carry them.
-_ON_REQUEST = MappingProxyType(
-    {each.name: each for each in (RMSE_DELTA, WMSE, R2_WEIGHTED, MMD_RBF, VARIANCE_RATIO, *CALIBRATION)}
-    | dict(THREE)
-    | dict(SIX)
+_MORE = (
+    RMSE_DELTA,
+    WMSE,
+    R2_WEIGHTED,
+    MMD_RBF,
+    VARIANCE_RATIO,
+    PEARSON_ACROSS,
+    PEARSON_ACROSS_RELATIVE,
+    *CALIBRATION,
 )
+# Not registered, so that every report does not carry them.
+_ON_REQUEST = MappingProxyType({each.name: each for each in _MORE} | dict(THREE) | dict(SIX))
 
 
 def metric(name: str) -> Metric:
@@ -80,8 +95,8 @@ def profile(name: str) -> tuple[Metric, ...]:
     """Return the metrics of a profile, in the order in which they are shown.
 
     Args:
-        name: ``default`` (what every evaluation reports), ``perturbench``, ``systema``, ``weighted``,
-            ``distribution``, ``calibration``, ``vcc2025`` or ``vcc2026``.
+        name: ``default`` (what every evaluation reports), ``across`` (tables of one reading), ``perturbench``,
+            ``systema``, ``weighted``, ``distribution``, ``calibration``, ``vcc2025`` or ``vcc2026``.
 
     Raises:
         UnknownNameError: No such profile.
