@@ -62,6 +62,16 @@ def test_what_is_given_is_drawn_for_each_context_by_the_seed(table):
     assert len(asked) > 1
 
 
+def test_of_many_a_few_are_asked_and_all_others_kept_out(table):
+    whole, few = few_shot_context(table, given=2, folds=2), few_shot_context(table, given=2, folds=2, most=1)
+    for all_of_it, part in zip(whole.folds, few.folds, strict=True):
+        assert part.held == all_of_it.held
+        asked = {tuple(text.split(" | ")) for text in part.test["pair"]}
+        assert {line for line, _ in asked} == {text[0] for text in part.held["pair"]}
+        assert len({(line, family_of(Perturbation.parse(text))) for line, text in asked}) == 3
+    assert check_split(table, few).leaks == ()
+
+
 def test_none_given_is_an_unseen_context(table):
     assert few_shot_context(table, given=0, folds=2).digest == unseen_context(table, folds=2).digest
 

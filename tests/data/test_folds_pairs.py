@@ -93,7 +93,7 @@ def test_hidden_pairs_are_kept_out_and_few_are_asked():
     triple = "ko:G00 + ko:G01 + ko:G02"
     # Half of the genes were never measured alone: hidden entries are asked all the same.
     table = effects([("a", text) for text in [*(f"ko:G{i:02}" for i in range(15)), *doubles, triple]])
-    split = hidden_combination(table, share=0.2, asked=40)
+    split = hidden_combination(table, share=0.2, most=40)
     (fold,) = split.folds
     tested, held = set(fold.test["perturbation"]), set(fold.held["perturbation"])
     assert len(tested) == 40
@@ -103,8 +103,8 @@ def test_hidden_pairs_are_kept_out_and_few_are_asked():
     trained = set(table.perturbations) - held
     assert {name for text in tested for name in text.split(" + ")} <= {name for t in trained for name in t.split(" + ")}
     assert check_split(table, split).leaks == ()
-    assert hidden_combination(table, share=0.2, asked=40).digest == split.digest
-    assert hidden_combination(table, share=0.2, asked=40, seed=1).digest != split.digest
+    assert hidden_combination(table, share=0.2, most=40).digest == split.digest
+    assert hidden_combination(table, share=0.2, most=40, seed=1).digest != split.digest
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, 0.001])

@@ -41,7 +41,7 @@ _KINDS = (
 _SPLIT_HELP = (
     "a manifest (Split.save, or a plain list of folds), or a kind: unseen-perturbation:FOLDS, unseen-context[:FOLDS], "
     "few-shot-context:GIVEN[:FOLDS], unseen-donor[:FOLDS], unseen-batch[:FOLDS], unseen-both:FOLDS, unseen-pair:FOLDS, "
-    "unseen-combination:SEEN:FOLDS, hidden-combination:SHARE[:ASKED], extrapolate-dose:ABOVE, extrapolate-hours:ABOVE"
+    "unseen-combination:SEEN:FOLDS, hidden-combination:SHARE[:MOST], extrapolate-dose:ABOVE, extrapolate-hours:ABOVE"
 )
 
 
@@ -139,8 +139,7 @@ def _of_kind(kind: str, numbers: list[float], measurement: Measurement, seed: in
         return folds.extrapolate(measurement, along=kind.removeprefix("extrapolate-"), above=above)
     if kind == "hidden-combination":
         share, *most = numbers
-        asked = int(*most) if most else None
-        return folds.hidden_combination(measurement, share=share, asked=asked, seed=seed)
+        return folds.hidden_combination(measurement, share=share, most=int(*most) if most else None, seed=seed)
     if any(number != int(number) or number < 0 for number in numbers):
         raise ValueError("folds are whole numbers")
     whole = [int(number) for number in numbers]

@@ -49,7 +49,7 @@ def unseen_combination(measurement: Measurement, *, seen: int, folds: int = 5, s
 
 
 def hidden_combination(
-    measurement: Measurement, *, share: float = 0.1, asked: int | None = None, seed: int = 0
+    measurement: Measurement, *, share: float = 0.1, most: int | None = None, seed: int = 0
 ) -> Split:
     """Ask for hidden entries of a table of pairs: one fold, in which all single targets and all other pairs are given.
 
@@ -59,7 +59,7 @@ def hidden_combination(
     Args:
         measurement: The data.
         share: Of all pairs of targets, how many are hidden, in (0, 1).
-        asked: Of the hidden pairs, how many are asked at most; None asks all. The others are kept out all the same.
+        most: Of the hidden pairs, how many are asked at most; None asks all. The others are kept out all the same.
         seed: Draws both.
 
     Raises:
@@ -77,7 +77,7 @@ def hidden_combination(
     holding, hidden = _holding(texts), [pairs[j] for j in drawn[:count]]
     held = {text for both in hidden for text in holding[both]}
     known = set().union(*(targets for text, targets in texts.items() if text not in held))
-    fair = [both for both in hidden if both <= known][:asked]
+    fair = [both for both in hidden if both <= known][:most]
     if not fair:
         raise SplitError(
             f"Of the {count} hidden pairs none has both targets left in training. Hide a smaller share, or ask more."

@@ -110,6 +110,7 @@ def few_shot_context(
     folds: int | None = None,
     seed: int = 0,
     contexts: Sequence[str] | None = None,
+    most: int | None = None,
 ) -> Split:
     """Ask for what remains of a context of which only a few perturbations, and its controls, are given.
 
@@ -123,6 +124,8 @@ def few_shot_context(
         folds: How many; None makes one of each context.
         seed: Draws which contexts share a fold, and what is given.
         contexts: Those held out, in one fold each or in several; None takes all. The others are always trained on.
+        most: How many are asked of each context at most, counted like those given; None asks all the others. What is
+            not asked is kept out all the same. With ``given=0`` all are asked.
 
     Raises:
         SplitError: There are too few contexts, a context has no control, or a fold has nothing left to ask.
@@ -132,34 +135,31 @@ def few_shot_context(
     parts = value_folds(measurement, "context", folds, seed, among=contexts)
     if given == 0:
         return made("unseen-context", measurement, seed, tuple(same("context", part) for part in parts))
-    asked = _unasked(measurement, given, seed)
+    ranks = _ranked_pairs(measurement, seed)
     chosen = []
     for part in parts:
-        rest = tuple(name for context in part for name in asked[context])
-        if not rest:
+        rest = ranks[ranks["context"].isin(part) & (ranks["rank"] > given)]
+        if rest.empty:
             raise SplitError(
                 f"Context {part[0]!r} was measured with no more than the {given} perturbations given, so nothing is "
                 "left to ask. Give fewer, or name other contexts."
             )
-        chosen.append(same("pair", rest))
+        asked = rest if most is None else rest[rest["rank"] <= given + most]
+        chosen.append(Fold({"pair": tuple(asked["pair"])}, {"pair": tuple(rest["pair"])}))
     split = made("few-shot-context", measurement, seed, tuple(chosen))
     return dataclasses.replace(split, notes={"given": given})
 
 
-def _unasked(measurement: Measurement, given: int, seed: int) -> dict[str, list[str]]:
-    """By context, the pairs that remain when so many families are given there."""
+def _ranked_pairs(measurement: Measurement, seed: int) -> pd.DataFrame:
+    """Pairs with their ``context`` and, under ``rank``, the place of their family among those drawn by lot there."""
     keys = pd.DataFrame({name: column(measurement, name) for name in ("context", "perturbation")})
     keys = keys[keys["perturbation"] != CONTROL].drop_duplicates()
     families = {text: family_of(Perturbation.parse(text)) for text in keys["perturbation"].unique()}
-    keys["family"] = keys["perturbation"].map(families)
-    keys["lot"] = lots([pair(*key) for key in keys[["context", "family"]].itertuples(index=False)], seed)
+    keys["pair"] = [pair(*key) for key in keys[["context", "perturbation"]].itertuples(index=False)]
     # Equal lots are those of one family: ranked together, they are given or asked together.
-    rank = keys.groupby("context")["lot"].rank(method="dense")
-    rest = keys[rank > given]
-    found: dict[str, list[str]] = {str(context): [] for context in keys["context"].unique()}
-    for context, text in rest[["context", "perturbation"]].itertuples(index=False):
-        found[context].append(pair(context, text))
-    return found
+    lot_n = lots([pair(c, families[p]) for c, p in zip(keys["context"], keys["perturbation"], strict=True)], seed)
+    keys["rank"] = pd.Series(lot_n, index=keys.index).groupby(keys["context"]).rank(method="dense")
+    return keys
 
 
 def unseen_donor(measurement: Measurement, *, column: str = "donor", folds: int | None = None, seed: int = 0) -> Split:
