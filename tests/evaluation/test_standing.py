@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aivc.core.registry import METRICS
-from aivc.evaluation.standing import dynamic_range, summarize, usage
+from aivc.core.registry import MANIPULATORS, METRICS
+from aivc.evaluation.standing import SIMPLE, dynamic_range, summarize, usage
 
 
 def table(**scores):
@@ -103,6 +103,39 @@ def test_a_metric_that_cannot_tell_is_marked_with_the_reason():
     found = dynamic_range(scores, [METRIC], 0)["pearson-delta"]
     assert not found["usable"]
     assert "not clearly better than the mean effect" in found["reason"]
+
+
+def test_a_replicate_at_or_below_chance_can_tell_nothing_however_bad_the_mean_effect_is():
+    scores = table(mean_effect=[-0.5, -0.6, -0.4, -0.5], replicate=[-0.1, 0.0, -0.1, 0.1])
+    found = dynamic_range(scores, [METRIC], 0)["pearson-delta"]
+    assert found["value"] > 0
+    assert not found["usable"]
+    assert "no better than chance (0)" in found["reason"]
+
+
+@pytest.mark.parametrize(
+    ("replicate", "usable", "reason"),
+    [
+        ([0.8, 0.9], True, None),
+        ([0.2, 0.3], False, "not better than the mean effect here: it goes -0.15 of"),
+        ([-0.3, -0.2], False, "no better than chance"),
+    ],
+)
+def test_without_an_interval_a_metric_is_held_to_what_the_replicate_says(replicate, usable, reason):
+    one = table(mean_effect=[0.3, 0.4], replicate=replicate)
+    one["perturbation"] = "ligand:IFNB1"
+    found = dynamic_range(one, [METRIC], 0)["pearson-delta"]
+    assert found["low"] is None
+    assert found["usable"] is usable
+    assert found["reason"] is None if usable else reason in found["reason"]
+
+
+def test_the_strongest_of_the_simple_baselines_is_the_one_to_beat_on_each_metric():
+    named = {name.replace("-", "_"): [0.1 * i, 0.1 * i] for i, name in enumerate(SIMPLE)}
+    scores = table(**named, ours=[0.5, 0.9]).replace({"method": {key: key.replace("_", "-") for key in named}})
+    found = summarize(scores, [METRIC], 0)
+    assert found["ours"]["pearson-delta"]["against_best"]["baseline"] == SIMPLE[-1]
+    assert set(SIMPLE) <= set(MANIPULATORS.names())
 
 
 def test_without_a_replicate_no_metric_is_held_to_be_useless():

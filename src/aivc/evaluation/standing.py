@@ -10,8 +10,19 @@ import pandas as pd
 from aivc.evaluation.metrics import Metric
 
 BASELINE, CEILING = "mean-effect", "replicate"
-# What everybody can do without knowing anything of a perturbation's target; the best of these is the one to beat.
-SIMPLE = ("no-change", "mean-effect", "transfer", "additive", "ridge-across-contexts")
+# What can be said in a sentence and computed by arithmetic on what was measured; the best of these on a metric is the
+# one to beat.
+SIMPLE = (
+    "no-change",
+    "mean-effect",
+    "transfer",
+    "scaled-transfer",
+    "additive",
+    "ridge-across-contexts",
+    "like-contexts",
+    "nearest",
+    "pair-completion",
+)
 # How a shuffled method is named, after a colon, and what was shuffled.
 INPUTS = MappingProxyType({"shuffled": "perturbation", "shuffled-priors": "priors", "shuffled-context": "context"})
 _RESAMPLES = 2000
@@ -107,37 +118,50 @@ def dynamic_range(table: pd.DataFrame, metrics: Sequence[Metric], seed: int) -> 
 
     The dynamic range fraction of a question is ``(replicate - mean effect) / (best - mean effect)``, from -1 to 1
     (Miller et al. 2025): how much of the way to perfection the experiment itself goes when repeated. A metric is usable
-    where its mean over questions is clearly above zero.
+    where its mean over questions is clearly above zero, or, where one perturbation gives no interval, above zero at
+    all; and where the replicate itself is above chance.
     """
     by_method = {str(method): rows for method, rows in table.groupby("method", sort=False)}
     if BASELINE not in by_method or CEILING not in by_method:
-        return {metric.name: _range(None) for metric in metrics}
+        return {metric.name: _range(None, None) for metric in metrics}
     clusters, found = pd.factorize(by_method[BASELINE]["perturbation"])[0], {}
     for metric in metrics:
-        told = None
+        told, chance = None, None
         if metric.direction != "none" and metric.best is not None:
             floor, ceiling = (by_method[name][metric.name].to_numpy(dtype=float) for name in (BASELINE, CEILING))
             span = metric.best - floor
             ratio = np.divide(ceiling - floor, span, out=np.full(len(span), np.nan), where=np.abs(span) > _NO_SPAN)
-            told = summary(np.clip(ratio, -1, 1), clusters, seed)
-        found[metric.name] = _range(told)
+            told, chance = summary(np.clip(ratio, -1, 1), clusters, seed), _at_chance(metric, ceiling)
+        found[metric.name] = _range(told, chance)
     return found
 
 
-def _range(told: Mapping[str, Any] | None) -> dict[str, Any]:
+def _at_chance(metric: Metric, ceiling: np.ndarray) -> str | None:
+    """Say so where repeating the experiment scores what no information scores, or less."""
+    known = ceiling[np.isfinite(ceiling)]
+    if metric.chance is None or not len(known):
+        return None
+    mean, sign = float(known.mean()), 1 if metric.direction == "up" else -1
+    if sign * (mean - metric.chance) > 0:
+        return None
+    return f"repeating the experiment scores {mean:.2f} here, no better than chance ({metric.chance:g})"
+
+
+def _range(told: Mapping[str, Any] | None, at_chance: str | None) -> dict[str, Any]:
     """What is known of a metric; where nothing is, such as without a replicate, it is not held against it."""
     if told is None or told["value"] is None:
-        return {"value": None, "low": None, "high": None, "n": 0, "usable": True, "reason": None}
+        usable = {"usable": at_chance is None, "reason": at_chance}
+        return {"value": None, "low": None, "high": None, "n": 0, **usable}
     value, low, high = (told[key] for key in ("value", "low", "high"))
-    if low is None:
-        return {"value": value, "low": None, "high": None, "n": told["n"], "usable": True, "reason": None}
-    reason = (
-        "repeating the experiment is not clearly better than the mean effect here: it goes "
-        f"{value:.2f} of the way to a perfect score, 95 % interval {low:.2f} to {high:.2f}"
-    )
-    usable = bool(low > 0)
+    reason = at_chance
+    if reason is None and (value if low is None else low) <= 0:
+        interval = "" if low is None else f", 95 % interval {low:.2f} to {high:.2f}"
+        reason = (
+            f"repeating the experiment is not {'' if low is None else 'clearly '}better than the mean effect here: it "
+            f"goes {value:.2f} of the way to a perfect score{interval}"
+        )
     found = {"value": value, "low": low, "high": high, "n": told["n"]}
-    return {**found, "usable": usable, "reason": None if usable else reason}
+    return {**found, "usable": reason is None, "reason": reason}
 
 
 def usage(table: pd.DataFrame, metrics: Sequence[Metric], seed: int) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from aivc.core.space import Space
 from aivc.core.ur import UR
 
 # Inverse temperatures: likeness lies between -1 and 1, and 0 weighs all contexts alike.
-_SHARPNESS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+_SHARPNESS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 100.0)
 # A correlation over few entries is worth little; over this many it counts half.
 _PSEUDO, _FEWEST = 10.0, 3
 # Perturbations on which the sharpness is chosen; more do not move it.
