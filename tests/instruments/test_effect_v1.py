@@ -16,7 +16,6 @@ from aivc.instruments.manipulators.contrast import UNTOLD_SHARE
 from aivc.instruments.manipulators.effect_v1 import EffectV1
 from aivc.instruments.manipulators.elsewhere import UNTOLD_SCALE, believed, fit_elsewhere, means_elsewhere
 from aivc.instruments.manipulators.left_out import left_out_residuals
-from aivc.instruments.manipulators.ridge_across_contexts import RidgeAcrossContexts
 from aivc.testing import check_manipulator
 
 DIM = 6
@@ -405,24 +404,6 @@ def test_what_is_told_of_doses_and_times_is_the_sum_of_its_pieces_alone_and_in_a
             np.testing.assert_allclose(variance_pcd[p, c], told.variance)
             said = np.sum([piece.shift for piece in fitted.attribute(perturbation, context)], axis=0)
             np.testing.assert_allclose(said, told.shift, atol=1e-12)
-
-
-def test_the_plain_ridge_across_contexts_learns_one_map_for_all():
-    rng = np.random.default_rng(0)
-    own, bend = rng.normal(size=(40, DIM)), np.diag([1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
-    shifts = {("A", f"ko:G{p}"): own[p] + 1.0 for p in range(40)}
-    asked = {("B", f"ko:G{p}"): own[p] @ bend + 1.0 for p in range(40)}
-    # Turning twice is not turning at all, so that one map serves both ways.
-    given = {**shifts, **{key: asked[key] for key in list(asked)[10:]}}
-    fitted = RidgeAcrossContexts.fit(states(given, contexts=("A", "B")))
-    control = states({}, contexts=("A", "B")).take(np.array([1]))
-    for (_, text), shift in list(asked.items())[:10]:
-        prediction = fitted.manipulate(control, Perturbation.parse(text))
-        assert prediction.applicability == Applicability.IN
-        assert np.abs(prediction.mean - shift).mean() < 0.2 * np.abs(fitted.default - shift).mean()
-    nothing = fitted.manipulate(control, Perturbation.parse("ko:NEVER"))
-    np.testing.assert_allclose(nothing.mean, fitted.default)
-    check_manipulator(RidgeAcrossContexts)
 
 
 def test_means_elsewhere_leave_the_row_itself_out():

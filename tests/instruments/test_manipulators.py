@@ -102,13 +102,24 @@ def test_what_was_measured_is_looked_up_and_not_regressed(small, name):
     assert np.corrcoef(shift_d, shift(one, text))[0, 1] > 0.98
 
 
-@pytest.mark.parametrize("name", ["nearest", "ridge-on-priors", "transfer", "additive"])
-def test_what_nothing_is_known_of_lies_outside_and_gets_the_default(small, name):
+@pytest.mark.parametrize("name", ["nearest", "ridge-on-priors", "transfer"])
+def test_what_nothing_is_known_of_lies_outside_and_gets_the_mean_effect_of_the_context(small, name):
     ur, truth = small
-    part = MANIPULATORS.load(name).fit(ur, parts=truth.priors)
-    shift_d, told = foretold(part, ur, "ko:NOBODY")
-    assert told is Applicability.OUT
-    np.testing.assert_allclose(shift_d, part.default, atol=1e-9)
+    part, mean = (MANIPULATORS.load(each).fit(ur, parts=truth.priors) for each in (name, "mean-effect"))
+    for context in ("line1", "line2"):
+        shift_d, told = foretold(part, ur, "ko:NOBODY", context)
+        assert told is Applicability.OUT
+        np.testing.assert_allclose(shift_d, foretold(mean, ur, "ko:NOBODY", context)[0], atol=1e-9)
+    assert np.abs(part.means[0] - part.means[1]).max() > 0.01
+
+
+def test_an_agent_never_seen_does_what_an_average_agent_does_there(small):
+    ur, _ = small
+    part = MANIPULATORS.load("additive").fit(ur)
+    for context, offset in zip(part.contexts, part.offsets, strict=True):
+        shift_d, told = foretold(part, ur, "ko:NOBODY", context)
+        assert told is Applicability.OUT
+        np.testing.assert_allclose(shift_d, offset, atol=1e-9)
 
 
 def test_relatives_lie_at_the_edge(small):

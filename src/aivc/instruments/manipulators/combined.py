@@ -9,7 +9,6 @@ from jaxtyping import Float
 from aivc.core.effects import Effects
 from aivc.core.perturbation import Perturbation
 from aivc.data.compounds import family_of
-from aivc.instruments.manipulators.agents import agent_vectors
 
 _FOLDS, _FEWEST = 5, 8
 _PENALTIES = np.geomspace(0.03, 100, 9)
@@ -46,7 +45,7 @@ def fit_combined(measured: Effects, seed: int) -> Combined:
     nothing = np.zeros((dim + 1, dim))
     if not len(pairs):
         return Combined((), np.zeros((0, dim)), nothing, np.zeros(dim))
-    agents, vectors_ad, _ = agent_vectors(seen)
+    agents, vectors_ad, _ = _agent_vectors(seen)
     family_p = np.array([family_of(Perturbation.parse(str(text))) for text in seen.perturbations], dtype=object)
     names = np.unique(family_p[pairs])
     if len(names) < 2:
@@ -59,7 +58,7 @@ def fit_combined(measured: Effects, seed: int) -> Combined:
     for fold in range(folds):
         out = pairs[fold_p == fold]
         rest = np.setdiff1d(np.arange(len(seen)), out)
-        sums_pd[fold_p == fold] = _sums(seen, out, *agent_vectors(seen.take(rest))[:2])
+        sums_pd[fold_p == fold] = _sums(seen, out, *_agent_vectors(seen.take(rest))[:2])
     left_pd = seen.shifts[pairs] - sums_pd
     best = (float((left_pd**2).sum()), None, left_pd)
     for penalty in _PENALTIES if len(names) >= _FEWEST else ():
@@ -71,6 +70,26 @@ def fit_combined(measured: Effects, seed: int) -> Combined:
             best = (error, penalty, error_pd)
     weights = nothing if best[1] is None else _solve(sums_pd, left_pd, best[1])
     return Combined(agents, vectors_ad, weights, (best[2] ** 2).mean(axis=0))
+
+
+def _agent_vectors(
+    seen: Effects, *, ridge: float = 1e-3
+) -> tuple[tuple[str, ...], Float[np.ndarray, "a d"], Float[np.ndarray, " d"]]:
+    """Agents, the vector of each, and the average one, which they are shrunk towards.
+
+    Args:
+        seen: One row per perturbation; at least one.
+        ridge: Penalty, as a fraction of the weight of a perturbation with the mean number of cells.
+    """
+    given = [[str(agent) for agent in Perturbation.parse(str(text)).agents] for text in seen.perturbations]
+    agents = tuple(sorted({agent for each in given for agent in each}))
+    design_pa = np.array([[agent in each for agent in agents] for each in given], dtype=float)
+    weight_p = seen.cells / seen.cells.mean()
+    size_p = np.maximum(design_pa.sum(axis=1), 1)
+    default = (seen.shifts / size_p[:, None]).mean(axis=0)
+    residual_pd = seen.shifts - design_pa.sum(axis=1, keepdims=True) * default
+    gram_aa = design_pa.T @ (design_pa * weight_p[:, None]) + ridge * np.eye(len(agents))
+    return agents, default + np.linalg.solve(gram_aa, design_pa.T @ (residual_pd * weight_p[:, None])), default
 
 
 def _sums(seen: Effects, rows: np.ndarray, agents: tuple[str, ...], vectors_ad: np.ndarray) -> np.ndarray:

@@ -223,7 +223,8 @@ def _tidy(seen: Effects) -> Effects:
     texts = np.array([str(each) for each in asked], dtype=object)
     found = dataclasses.replace(seen, perturbations=texts).take(kept)
     names, code_r = np.unique(np.array(keys, dtype=str)[kept], return_inverse=True)
-    return found.grouped(code_r, len(names))
+    tidy = found.grouped(code_r, len(names))
+    return dataclasses.replace(tidy, shifts=tidy.filled())
 
 
 def _spread(shifts_rd: np.ndarray, deviations_rd: np.ndarray, contexts: int) -> np.ndarray:

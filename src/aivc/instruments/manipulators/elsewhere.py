@@ -17,6 +17,8 @@ _PATIENCE = np.array([0.0, 0.3, 1.0, 2.0, 4.0, 8.0])
 _PENALTIES = np.geomspace(0.03, 100, 9)
 _SHARED = (0.5, 1.0)
 _FEWEST, _WIDEST, _PSEUDO = 6, 3000, 10.0
+# With more axes than these no maps are learned: a square of them would be.
+_MOST_AXES = 256
 
 
 @final
@@ -31,8 +33,8 @@ class Elsewhere:
         scale: And
         patience: Say how much of the deviation is believed.
         mean_share: Share of the mean effect of the context that an answer keeps beside it (`mean_share`).
-        shared: ``(d, d)`` map of all contexts.
-        own: ``(c, d, d)`` what each context adds to it.
+        shared: ``(d, d)`` map of all contexts; ``(0, 0)`` where there are too many axes for maps.
+        own: ``(c, d, d)`` what each context adds to it; ``(c, 0, 0)`` likewise.
         variance: ``(c + 1, d)`` mean squared error on perturbations left out in each context, and in all, for others.
         error: That over all axes, with the whole mean effect, over the error of the mean effect; 1 where nothing could
             be learned.
@@ -56,8 +58,11 @@ class Elsewhere:
             contexts_p: How many others those are means of.
             place: Position of the context; negative for one that was never seen perturbed.
         """
+        said_pd = believed(self.scale, self.patience, contexts_p)[:, None] * elsewhere_pd
+        if not self.shared.size:
+            return said_pd
         map_dd = self.shared + self.own[place] if place >= 0 else self.shared
-        return believed(self.scale, self.patience, contexts_p)[:, None] * elsewhere_pd + elsewhere_pd @ map_dd
+        return said_pd + elsewhere_pd @ map_dd
 
 
 def believed(scale: float, patience: float, contexts_p: np.ndarray) -> np.ndarray:
@@ -109,7 +114,8 @@ def fit_elsewhere(
         share: Of it to keep; None chooses on families left out.
     """
     dim, contexts = deviations_rd.shape[1], len(defaults_cd)
-    nothing, none = np.zeros((dim, dim)), np.zeros((contexts, dim, dim))
+    wide = dim > _MOST_AXES
+    nothing, none = np.zeros((0, 0) if wide else (dim, dim)), np.zeros((contexts, *((0, 0) if wide else (dim, dim))))
     mean_rd, others_r = means_elsewhere(deviations_rd, cells_r, texts)
     rows = np.flatnonzero(others_r > 0)
     known = [families[int(row)] for row in rows]
@@ -121,7 +127,9 @@ def fit_elsewhere(
     true_rd, said_rd, weight_r = deviations_rd[rows], mean_rd[rows], cells_r[rows] / cells_r[rows].mean()
     scale, patience = _belief(true_rd, said_rd, others_r[rows], weight_r)
     left_rd = true_rd - believed(scale, patience, others_r[rows])[:, None] * said_rd
-    shared, own, error_rd = _maps(left_rd, said_rd, weight_r, known, places_r[rows], none)
+    shared, own, error_rd = nothing, none, left_rd
+    if not wide:
+        shared, own, error_rd = _maps(left_rd, said_rd, weight_r, known, places_r[rows], none)
     floor = max(weighted_error(true_rd, weight_r), 1e-300)
     mean_effect_rd = defaults_cd[places_r[rows]]
     if share is None:

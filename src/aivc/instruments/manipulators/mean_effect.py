@@ -12,6 +12,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability, Prediction
 from aivc.core.space import Space
 from aivc.core.ur import UR
+from aivc.instruments.manipulators.stand_in import mean_effect_of
 
 
 @final
@@ -22,7 +23,7 @@ class MeanEffect(Manipulator):
     Attributes:
         reads: Space it was fitted on.
         contexts: ``c`` contexts seen perturbed.
-        shifts: ``(c, d)`` mean shift in each.
+        shifts: ``(c, d)`` mean shift in each; the mean over the other contexts where one measured nothing.
         default: ``(d,)`` mean over contexts, for a context never seen perturbed.
     """
 
@@ -39,17 +40,12 @@ class MeanEffect(Manipulator):
         Raises:
             ControlError: A context has no control.
         """
-        seen = effects(ur)
-        contexts = tuple(sorted(set(map(str, seen.contexts))))
-        shifts = [seen.shifts[seen.contexts == context].mean(axis=0) for context in contexts]
-        shifts_cd = np.array(shifts).reshape(len(contexts), ur.space.dim)
-        return cls(ur.space, contexts, shifts_cd, shifts_cd.mean(axis=0) if contexts else np.zeros(ur.space.dim))
+        return cls(ur.space, *effects(ur).mean_effects())
 
     def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
         """Shift every state by the mean effect in its context."""
         self.reads.require(ur.space, self.name)
         if perturbation.is_control:
             return Prediction((ur,), (self.name,), Applicability.IN)
-        table = dict(zip(self.contexts, self.shifts, strict=True))
-        shift_nd = np.array([table.get(str(context), self.default) for context in ur.contexts])
+        shift_nd = mean_effect_of(ur, self.contexts, self.shifts, self.default)
         return Prediction((ur.moved(shift_nd, str(perturbation)),), (self.name,), Applicability.OUT)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from aivc.core.contracts import Manipulator
-from aivc.core.effects import Effects, effects
+from aivc.core.effects import effects
 from aivc.core.errors import DataError
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability, Prediction
@@ -18,6 +18,7 @@ from aivc.core.ur import UR
 from aivc.data.compounds import family_of
 from aivc.instruments.manipulators.left_out import left_out_residuals
 from aivc.instruments.manipulators.priors import index_of, locate, unit_rows
+from aivc.instruments.manipulators.stand_in import filled, gaps, mean_effect_of
 
 _PENALTIES = np.geomspace(0.03, 100, 15)
 # The intercept is a prior feature with so large a scale that the penalty does not reach it.
@@ -33,17 +34,22 @@ class RidgeOnPriors(Manipulator):
 
     Perturbations weigh by their cells. The penalty has the smallest error on targets left out one by one, with all
     their doses and kinds; the largest one offered is the mean effect, so that priors that do not help are not used.
-    A perturbation of training is looked up, not predicted, and one without any prior gets the mean effect.
+    A perturbation of training is looked up, not predicted, and one without any prior gets the mean effect of the
+    context. Where a training effect was not measured, the mean effect stands in.
 
     Attributes:
         reads: Space it was fitted on.
         names: ``g`` names with a prior.
         priors: ``(g, m)`` molecular states.
-        weights: ``(m, d)`` regression weights.
-        default: ``(d,)`` intercept.
+        weights: ``(q, d)`` what each training perturbation with a prior adds, by the inner product of its prior with
+            that of the one asked about; never priors by axes, of which there may be thousands each.
+        intercept: ``(d,)``.
         perturbations: ``p`` texts seen in training.
-        shifts: ``(p, d)`` their measured shifts.
+        shifts: ``(p, d)`` their measured shifts, NaN where there is none.
         penalty: The one chosen, in units of the mean squared length of a prior.
+        contexts: ``c`` contexts seen perturbed.
+        means: ``(c, d)`` mean effect in each.
+        default: ``(d,)`` mean over contexts.
     """
 
     name: ClassVar[str] = "ridge-on-priors"
@@ -51,11 +57,14 @@ class RidgeOnPriors(Manipulator):
     reads: Space
     names: tuple[str, ...]
     priors: Float[np.ndarray, "g m"]
-    weights: Float[np.ndarray, "m d"]
-    default: Float[np.ndarray, " d"]
+    weights: Float[np.ndarray, "q d"]
+    intercept: Float[np.ndarray, " d"]
     perturbations: tuple[str, ...]
     shifts: Float[np.ndarray, "p d"]
     penalty: float
+    contexts: tuple[str, ...]
+    means: Float[np.ndarray, "c d"]
+    default: Float[np.ndarray, " d"]
 
     @classmethod
     def fit(cls, ur: UR, *, parts: UR | None = None, seed: int = 0) -> "RidgeOnPriors":
@@ -72,7 +81,8 @@ class RidgeOnPriors(Manipulator):
         """
         if parts is None:
             raise DataError(["ridge-on-priors needs priors: pass parts=gene_priors(), or choose mean-effect."])
-        seen = effects(ur).by_perturbation()
+        measured = effects(ur)
+        seen = measured.by_perturbation()
         names = tuple(map(str, parts.entities.index.tolist()))
         index = index_of(names)
         places = [locate(Perturbation.parse(text), index, parts.values) for text in seen.perturbations]
@@ -82,26 +92,29 @@ class RidgeOnPriors(Manipulator):
             raise DataError([f"None of the perturbations ({targets}, …) has a prior. Are their targets gene symbols?"])
         features_pm = np.array([place for place in places if place is not None])
         families = [family_of(Perturbation.parse(str(text))) for text in seen.perturbations[rows]]
-        weights, default, penalty = _ridge(features_pm, seen.take(rows), families)
-        texts = tuple(map(str, seen.perturbations))
-        return cls(ur.space, names, parts.values, weights, default, texts, seen.shifts, penalty)
+        weights, intercept, penalty = _ridge(features_pm, seen.filled()[rows], seen.cells[rows], families)
+        texts, means = tuple(map(str, seen.perturbations)), measured.mean_effects()
+        return cls(ur.space, names, parts.values, weights, intercept, texts, gaps(seen), penalty, *means)
 
     def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
         """Shift every state by what is known, foretold, or average, in this order."""
         self.reads.require(ur.space, self.name)
         if perturbation.is_control:
             return Prediction((ur,), (self.name,), Applicability.IN)
+        instead_nd = mean_effect_of(ur, self.contexts, self.means, self.default)
         shift, told = self._shift(perturbation)
-        return Prediction((ur.moved(shift, str(perturbation)),), (self.name,), told)
+        shift_nd = instead_nd if shift is None else filled(shift, instead_nd)
+        return Prediction((ur.moved(shift_nd, str(perturbation)),), (self.name,), told)
 
-    def _shift(self, perturbation: Perturbation) -> tuple[np.ndarray, Applicability]:
+    def _shift(self, perturbation: Perturbation) -> tuple[np.ndarray | None, Applicability]:
         if str(perturbation) in self.perturbations:
             return self.shifts[self.perturbations.index(str(perturbation))], Applicability.IN
         place = locate(perturbation, self._index, self.priors)
         if place is None:
-            return self.default, Applicability.OUT
-        related = len(self._seen) and float((self._seen @ unit_rows(place)).max()) >= _RELATED
-        return self.default + place @ self.weights, Applicability.EDGE if related else Applicability.OUT
+            return None, Applicability.OUT
+        related = float((self._units @ unit_rows(place)).max()) >= _RELATED
+        shift = self.intercept + (self._seen @ place) @ self.weights
+        return shift, Applicability.EDGE if related else Applicability.OUT
 
     @cached_property
     def _index(self) -> dict[str, int]:
@@ -109,17 +122,24 @@ class RidgeOnPriors(Manipulator):
 
     @cached_property
     def _seen(self) -> np.ndarray:
+        """``(q, m)`` where the training perturbations with a prior lie."""
         places = [locate(Perturbation.parse(text), self._index, self.priors) for text in self.perturbations]
-        return unit_rows(np.array([place for place in places if place is not None]))
+        return np.array([place for place in places if place is not None])
+
+    @cached_property
+    def _units(self) -> np.ndarray:
+        return unit_rows(self._seen)
 
 
-def _ridge(features_pm: np.ndarray, seen: Effects, families: Sequence[str]) -> tuple[np.ndarray, np.ndarray, float]:
-    """Weights, intercept and penalty of the weighted ridge with the smallest leave-one-family-out error."""
-    root_p = np.sqrt(seen.cells / seen.cells.mean())[:, None]
+def _ridge(
+    features_pm: np.ndarray, shifts_pd: np.ndarray, cells_p: np.ndarray, families: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Weights of rows, intercept and penalty of the weighted ridge with the smallest leave-one-family-out error."""
+    root_p = np.sqrt(cells_p / cells_p.mean())[:, None]
     length = float(np.mean((features_pm**2).sum(axis=1))) or 1.0
     design_pm = np.hstack([features_pm / np.sqrt(length), np.full((len(features_pm), 1), _INTERCEPT)]) * root_p
-    left_pr, strength_r, right_rm = np.linalg.svd(design_pm, full_matrices=False)
-    wanted_pd = seen.shifts * root_p
+    left_pr, strength_r, _ = np.linalg.svd(design_pm, full_matrices=False)
+    wanted_pd = shifts_pd * root_p
     responses_pc = _responses(wanted_pd)
     inner_rc = left_pr.T @ responses_pc
     errors = []
@@ -128,9 +148,9 @@ def _ridge(features_pm: np.ndarray, seen: Effects, families: Sequence[str]) -> t
         residual_pc = responses_pc - left_pr @ (kept_r[:, None] * inner_rc)
         errors.append(float((left_out_residuals(left_pr, kept_r, residual_pc, families) ** 2).sum()))
     penalty = float(_PENALTIES[int(np.argmin(errors))])
-    shrunk_r = strength_r / (strength_r**2 + penalty)
-    solution_md = right_rm.T @ (shrunk_r[:, None] * (left_pr.T @ wanted_pd))
-    return solution_md[:-1] / np.sqrt(length), solution_md[-1] * _INTERCEPT, penalty
+    # What lies outside the span of the design is left out: it multiplies no prior.
+    weights_pd = left_pr @ ((left_pr.T @ wanted_pd) / (strength_r**2 + penalty)[:, None]) * root_p
+    return weights_pd / length, _INTERCEPT**2 * weights_pd.sum(axis=0), penalty
 
 
 def _responses(wanted_pd: np.ndarray) -> np.ndarray:
