@@ -1,5 +1,7 @@
 """Means, gains, harms, usage and dynamic range, on tables small enough to check by hand."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -136,6 +138,19 @@ def test_the_strongest_of_the_simple_baselines_is_the_one_to_beat_on_each_metric
     found = summarize(scores, [METRIC], 0)
     assert found["ours"]["pearson-delta"]["against_best"]["baseline"] == SIMPLE[-1]
     assert set(SIMPLE) <= set(MANIPULATORS.names())
+
+
+def test_a_value_that_all_questions_share_has_no_interval_and_no_wins():
+    pooled = dataclasses.replace(METRIC, pooled=True)
+    scores = table(mean_effect=[0.2] * 4, ours=[0.5] * 4, ours_shuffled=[0.1] * 4, replicate=[0.8] * 4)
+    found = summarize(scores, [pooled], 0)["ours"]["pearson-delta"]
+    assert (found["value"], found["low"], found["high"]) == (0.5, None, None)
+    assert found["gain"]["value"] == pytest.approx(0.3)
+    assert {found["against_best"][key] for key in ("low", "high", "wins", "harms")} == {None}
+    assert usage(scores, [pooled], 0) == []
+    told = dynamic_range(scores, [pooled], 0)["pearson-delta"]
+    assert told["usable"]
+    assert told["low"] is None
 
 
 def test_without_a_replicate_no_metric_is_held_to_be_useless():

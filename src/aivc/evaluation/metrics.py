@@ -29,6 +29,7 @@ class Metric:
         undefined: What happens where the formula has no value.
         compute: Panel → ``(p,)``, NaN where undefined for good reason.
         version: Raised when the same name comes to mean another number.
+        pooled: Whether all questions of a fold share one value, so that no interval over questions can be given.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Metric:
     undefined: str
     compute: Callable[[Panel], np.ndarray]
     version: int = 1
+    pooled: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the code."""

@@ -64,6 +64,7 @@ PEARSON_ACROSS = Metric(
     "interaction maps",
     undefined="fewer than three questions with a measured feature are left out; a constant prediction scores 0",
     compute=_pearson_across,
+    pooled=True,
 )
 PEARSON_ACROSS_RELATIVE = Metric(
     name="pearson-across-relative",
@@ -76,4 +77,5 @@ PEARSON_ACROSS_RELATIVE = Metric(
     source="drug-wise correlation over cell lines, as reported for drug response (GDSC)",
     undefined="a perturbation asked in one context only is left out; a constant prediction scores 0",
     compute=_pearson_across_relative,
+    pooled=True,
 )

@@ -55,6 +55,7 @@ def summarize(table: pd.DataFrame, metrics: Sequence[Metric], seed: int) -> dict
                 told = _gain(gain if metric.direction == "up" else -gain, clusters, seed)
                 named = {"baseline": best, "gain": told.pop("value")}
                 scores[method][metric.name]["against_best"] = {**named, **told}
+    _without_intervals(scores, [metric.name for metric in metrics if metric.pooled])
     for by_metric in scores.values():
         for metric in metrics:
             by_metric[metric.name]["anchored"] = _anchored(
@@ -64,6 +65,15 @@ def summarize(table: pd.DataFrame, metrics: Sequence[Metric], seed: int) -> dict
                 metric.direction,
             )
     return scores
+
+
+def _without_intervals(scores: Mapping[str, dict[str, Any]], pooled: Sequence[str]) -> None:
+    """Take back what a value that questions share cannot say: how it varies over them, and on which it is better."""
+    for by_metric in scores.values():
+        for told in (by_metric[name] for name in pooled):
+            told.update(low=None, high=None)
+            for against in (told[key] for key in ("gain", "against_best") if key in told):
+                against.update(low=None, high=None, wins=None, harms=None)
 
 
 def summary(values: np.ndarray, clusters: np.ndarray, seed: int) -> dict[str, Any]:
@@ -132,6 +142,7 @@ def dynamic_range(table: pd.DataFrame, metrics: Sequence[Metric], seed: int) -> 
             span = metric.best - floor
             ratio = np.divide(ceiling - floor, span, out=np.full(len(span), np.nan), where=np.abs(span) > _NO_SPAN)
             told, chance = summary(np.clip(ratio, -1, 1), clusters, seed), _at_chance(metric, ceiling)
+            told |= {"low": None, "high": None} if metric.pooled else {}
         found[metric.name] = _range(told, chance)
     return found
 
@@ -178,7 +189,7 @@ def usage(table: pd.DataFrame, metrics: Sequence[Metric], seed: int) -> list[dic
             continue
         clusters = pd.factorize(rows["perturbation"])[0]
         for metric in metrics:
-            if metric.direction == "none":
+            if metric.direction == "none" or metric.pooled:
                 continue
             loss = by_method[name][metric.name].to_numpy() - rows[metric.name].to_numpy()
             told = summary(loss if metric.direction == "up" else -loss, clusters, seed)
