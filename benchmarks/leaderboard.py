@@ -14,16 +14,26 @@ from typing import Any
 
 from aivc.cli import main as aivc
 from aivc.evaluation.benchmark import benchmark, names
+from aivc.evaluation.standing import BASELINE, CEILING, SIMPLE
 
 ROOT = Path(__file__).parent.parent
 OUT, RESULTS = ROOT / "out" / "leaderboard", ROOT / "benchmarks" / "results" / "leaderboard"
 PAGE = ROOT / "docs" / "reference" / "leaderboard.md"
 # A file of results holds every single question only where it stays readable.
 MOST_BYTES = 300_000
-SHOWN = ("pearson-delta", "pearson-systema", "pds-cosine", "mse-unbiased", "energy-distance")
-# Beside the reference methods, whose names are part of a benchmark's digest: a bar for new contexts, and our own.
-ACROSS, OURS = "ridge-across-contexts", ("effect.v1", "effect.v1:shuffled")
-SIMPLE, FLOOR, CEILING = ("no-change", "mean-effect", "transfer", "additive", ACROSS), "mean-effect", "replicate"
+SHOWN = (
+    "pearson-delta",
+    "pearson-systema",
+    "pds-cosine",
+    "pds-relative",
+    "pds-retrieval",
+    "mse-unbiased",
+    "energy-distance",
+    "pearson-across",
+    "pearson-across-relative",
+)
+# Beside the reference methods, whose names are part of a benchmark's digest.
+OURS = ("effect.v2", "effect.v2:shuffled")
 ARROWS = {"up": " ↑", "down": " ↓", "none": ""}
 
 INTRO = """# Leaderboard
@@ -38,7 +48,9 @@ How to read a table:
   score: 0 is the mean effect of training, 1 the experiment repeated. It is blank where there is no replicate, or where
   the replicate is no better than the mean effect.
 - *wins / harms*: on the first metric of the table, the share of questions made better and made worse than by the best
-  simple baseline, which is named.
+  simple baseline, which is named. Simple baselines are {simple}; which of them are scored is part of a benchmark.
+- *PDS (retrieval)* asks the profile that a method gives for telling perturbations apart, where it gives one; all other
+  metrics ask the profile that it expects to be measured.
 - *uses labels*: what the method loses on that metric when perturbation labels are shuffled. An interval that holds zero
   says that it does not use them.
 - The floors `no-change` and `mean-effect` stand in every table. An arrow says which way is better.
@@ -56,10 +68,16 @@ def trimmed(body: dict[str, Any]) -> str:
 
 def ask(name: str) -> int:
     """Run one benchmark with its reference methods and ours."""
-    methods = list(benchmark(name).methods)
-    if "transfer" in methods:
-        methods.append(ACROSS)
-    words = ["benchmark", "run", name, "--methods", ",".join([*methods, *OURS]), "--out", str(OUT), "--resume"]
+    words = [
+        "benchmark",
+        "run",
+        name,
+        "--methods",
+        ",".join([*benchmark(name).methods, *OURS]),
+        "--out",
+        str(OUT),
+        "--resume",
+    ]
     return aivc(words)
 
 
@@ -101,12 +119,12 @@ def cell(score: Mapping[str, Any]) -> str:
 
 def shown(body: Mapping[str, Any]) -> list[str]:
     """Metrics that are defined here."""
-    return [name for name in SHOWN if body["scores"][FLOOR].get(name, {}).get("value") is not None]
+    return [name for name in SHOWN if body["scores"][BASELINE].get(name, {}).get("value") is not None]
 
 
 def methods(body: Mapping[str, Any]) -> list[str]:
     """Methods that are neither a floor nor a negative control."""
-    return [name for name in body["methods"] if ":" not in name and name not in ("no-change", FLOOR)]
+    return [name for name in body["methods"] if ":" not in name and name not in ("no-change", BASELINE)]
 
 
 def table(body: Mapping[str, Any]) -> Iterator[str]:
@@ -125,7 +143,7 @@ def table(body: Mapping[str, Any]) -> Iterator[str]:
         against = row[metrics[0]].get("against_best")
         both = "" if not against else f"{against['wins']:.0%} / {against['harms']:.0%} ({against['baseline']})"
         uses = f"{number(lost[method]['loss'])}{interval(lost[method])}" if method in lost else ""
-        name = f"*{method}*" if method in (CEILING, FLOOR, "no-change") else f"`{method}`"
+        name = f"*{method}*" if method in (CEILING, BASELINE, "no-change") else f"`{method}`"
         yield "| " + " | ".join([name, *(cell(row[metric]) for metric in metrics), both, uses]) + " |"
 
 
@@ -146,7 +164,7 @@ def listed(found: Mapping[str, list[str]]) -> str:
 
 def verdict(body: Mapping[str, Any]) -> str:
     """What the table shows, by rule."""
-    first = body["scores"][FLOOR][shown(body)[0]]
+    first = body["scores"][BASELINE][shown(body)[0]]
     if first["low"] == first["high"]:
         return (
             "One perturbation is asked about, so nothing follows for others: no interval can be given, and no method "
@@ -176,11 +194,14 @@ def verdict(body: Mapping[str, Any]) -> str:
 
 def section(body: Mapping[str, Any]) -> Iterator[str]:
     about, cost = body["benchmark"], body["cost"]
-    asked = body["scores"][FLOOR][shown(body)[0]]["n"]
+    asked = body["scores"][BASELINE][shown(body)[0]]["n"]
     yield f"## {about['title']}"
     yield ""
     yield about["question"]
     yield ""
+    if (now := benchmark(about["name"]).reference) != (then := f"{about['name']}@{about['digest'][:12]}"):
+        yield f"**Superseded.** These are scores of `{then}`; the question as it stands, `{now}`, is not scored yet."
+        yield ""
     yield (
         f"`{about['name']}`, digest `{about['digest'][:12]}`. Data: `{about['dataset']}`; {asked:,} questions in "
         f"{body['split']['folds']} fold{'s' * (body['split']['folds'] > 1)}. {cost['seconds']:.0f} s, "
@@ -199,7 +220,8 @@ def section(body: Mapping[str, Any]) -> Iterator[str]:
 def page() -> str:
     """The page, from the committed results."""
     bodies = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))]
-    return "\n".join([INTRO, *(line for body in bodies for line in section(body))])
+    intro = INTRO.format(simple=", ".join(f"`{name}`" for name in SIMPLE))
+    return "\n".join([intro, *(line for body in bodies for line in section(body))])
 
 
 def main(words: list[str]) -> int:

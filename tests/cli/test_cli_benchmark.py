@@ -1,8 +1,9 @@
 """`aivc benchmark` lists, shows and runs what is frozen, and goes on where it stopped."""
 
+import dataclasses
 import hashlib
 import json
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 import anndata
 import numpy as np
@@ -46,6 +47,27 @@ def test_show(only, capsys):
     shown = capsys.readouterr().out
     assert "known: Everything is made up." in shown
     assert told(capsys, "benchmark", "show", "moon")[0] == 1
+
+
+def test_what_was_superseded_is_listed_and_shown_and_not_run_with_all(only, tmp_path, monkeypatch, capsys):
+    first = tiny_benchmarks.tiny()
+    second = dataclasses.replace(tiny_benchmarks.absent(), name="tiny", supersedes=first.reference)
+    second.save(tmp_path / "tiny.json")
+    first.save(tmp_path / "superseded" / f"{first.reference}.json")
+    monkeypatch.setattr(tiny_benchmarks, "AS_PATH", tmp_path / "tiny.json", raising=False)
+    only(EntryPoint("tiny", "tiny_benchmarks:AS_PATH", "aivc.benchmarks"))
+    body = told(capsys, "benchmark", "list")[1]
+    assert [each["digest"] for each in body["benchmarks"]] == [second.digest]
+    (old,) = body["superseded"]
+    assert (old["reference"], old["superseded_by"]) == (first.reference, second.reference)
+    assert told(capsys, "benchmark", "show", first.reference)[1]["superseded_by"] == second.reference
+    shown = told(capsys, "benchmark", "show", "tiny")[1]
+    assert shown["supersedes"] == first.reference
+    assert "superseded_by" not in shown
+    assert main(["benchmark", "list"]) == 0
+    assert first.reference in capsys.readouterr().out
+    assert first.reference not in told(capsys, "benchmark", "run", "all", "--out", tmp_path / "out")[1]["failures"]
+    assert not (tmp_path / "out" / first.reference).exists()
 
 
 def test_run_all_goes_on_and_tells_what_failed(only, tmp_path, capsys):

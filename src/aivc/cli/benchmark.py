@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from aivc.cli.grammar import Commands, listed, natural
 from aivc.core.errors import AIVCError, DataError, IntegrityError
 from aivc.core.measurement import Measurement
 from aivc.data import catalog
-from aivc.evaluation.benchmark import Benchmark, benchmark, finished, names, run_benchmark
+from aivc.evaluation.benchmark import Benchmark, benchmark, finished, names, run_benchmark, superseded
 from aivc.evaluation.evaluate import require_methods
 from aivc.evaluation.handout import export_benchmark
 from aivc.evaluation.output import REPORT, SCORES, Folder, require_free
@@ -31,14 +32,18 @@ def add(commands: Commands) -> None:
         "Frozen benchmarks: list them, look at one, run methods on them.",
         examples=("aivc benchmark list", "aivc benchmark run papalexi-unseen-target --out scores/"),
     )
-    group.add("list", _list, "List every benchmark: its question, its data, and whether these are here.")
+    group.add(
+        "list",
+        _list,
+        "List every benchmark: its question, its data, whether these are here; and what was superseded by what.",
+    )
     made = group.add(
         "show",
         _show,
         "Say all that a benchmark fixes: question, data, split, metrics, reference methods, known leaks, digest.",
         examples=("aivc benchmark show papalexi-unseen-target",),
     )
-    made.add_argument("name", metavar="NAME", help="name from `aivc benchmark list`")
+    made.add_argument("name", metavar="NAME", help="name from `aivc benchmark list`, or NAME@DIGEST")
     made = group.add(
         "run",
         _run,
@@ -51,7 +56,11 @@ def add(commands: Commands) -> None:
             "aivc benchmark run all --out scores/ --resume",
         ),
     )
-    made.add_argument("name", metavar="NAME|all", help="name from `aivc benchmark list`, or all of them")
+    made.add_argument(
+        "name",
+        metavar="NAME|all",
+        help="name from `aivc benchmark list`, or all of them; superseded versions only by NAME@DIGEST",
+    )
     made.add_argument("--methods", type=listed, metavar="a,b", help="instead of the benchmark's own reference methods")
     made.add_argument(
         "--predictions",
@@ -79,7 +88,7 @@ def add(commands: Commands) -> None:
 
 
 def _list(args: argparse.Namespace, reporter: Reporter) -> Outcome:
-    body, rows = [], []
+    body, rows, replaced = [], [], []
     for name in names():
         reporter(f"looking for {name}", 0, 0)
         each = benchmark(name)
@@ -97,7 +106,15 @@ def _list(args: argparse.Namespace, reporter: Reporter) -> Outcome:
             }
         )
         rows.append([name, each.title, each.dataset, f"{size / 1e6:,.1f} MB" if size else "its own", each.files])
-    return Outcome({"benchmarks": body}, [table(["name", "question", "dataset", "size", "data"], rows)])
+        versions = [each, *superseded(name)]
+        replaced += [
+            {"name": name, "reference": old.reference, "digest": old.digest, "superseded_by": new.reference}
+            for new, old in pairwise(versions)
+        ]
+    shown: list[RenderableType] = [table(["name", "question", "dataset", "size", "data"], rows)]
+    if replaced:
+        shown.append(table(["superseded", "by"], [[old["reference"], old["superseded_by"]] for old in replaced]))
+    return Outcome({"benchmarks": body, "superseded": replaced}, shown)
 
 
 def _show(args: argparse.Namespace, reporter: Reporter) -> Outcome:
@@ -106,9 +123,17 @@ def _show(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     recipe = each.split.get("recipe")
     facts["split"] = {"recipe": recipe} if recipe else {"kind": each.split["kind"], "folds": len(each.split["folds"])}
     facts["data"] = each.files
+    if by := _successor(each):
+        facts["superseded_by"] = by
     lines = [f"{key}: {_told(value)}" for key, value in facts.items() if key not in ("name", "leaks")]
     lines += [f"known: {leak}" for leak in each.leaks]
     return Outcome(facts, [each.name, "\n".join(lines)])
+
+
+def _successor(each: Benchmark) -> str:
+    """Reference of the version that replaced this one; empty for the one that stands."""
+    versions = [benchmark(each.name), *superseded(each.name)]
+    return next((new.reference for new in versions if new.supersedes == each.reference), "")
 
 
 def _told(value: object) -> str:
@@ -158,7 +183,8 @@ def _run(args: argparse.Namespace, reporter: Reporter) -> Outcome:
 def _one(
     each: Benchmark, args: argparse.Namespace, predictions: dict[str, Measurement], reporter: Reporter
 ) -> dict[str, Any]:
-    path = args.out / each.name
+    # A version that was replaced must not pass for the one that stands.
+    path = args.out / (each.reference if _successor(each) else each.name)
     files = {"scores": path / SCORES, "report": path / REPORT}
     digests = {name: stamp_of(given) for name, given in predictions.items()}
     if args.resume and finished(files["scores"], each, args.methods, digests):

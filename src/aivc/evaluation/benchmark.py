@@ -69,6 +69,7 @@ class Benchmark:
         citation: Whom to cite.
         leaks: What is known to be wrong, and what no score here can say.
         source: Gives the data of a benchmark that are in no catalog; no part of the digest, the split's digest is.
+        supersedes: Reference of the benchmark of the same name that this one replaces; empty for the first.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Benchmark:
     citation: str = ""
     leaks: Sequence[str] = ()
     source: Callable[[], Measurement] | None = field(default=None, compare=False)
+    supersedes: str = ""
 
     def __post_init__(self) -> None:
         for name in ("profile", "methods", "leaks"):
@@ -109,6 +111,9 @@ class Benchmark:
 
     def _body(self) -> dict[str, Any]:
         fields = {each.name: getattr(self, each.name) for each in dataclasses.fields(self) if each.name != "source"}
+        if not self.supersedes:
+            # A benchmark that replaces none has the digest it had before any could.
+            del fields["supersedes"]
         return {"format": FORMAT, **json.loads(json.dumps(fields, default=dict))}
 
     def to_json(self) -> dict[str, Any]:
@@ -126,7 +131,7 @@ class Benchmark:
             raise IntegrityError(f"This is no benchmark of format {FORMAT}. Write one with Benchmark.save.")
         known = {key: value for key, value in data.items() if key not in ("format", "digest")}
         wanted = {each.name for each in dataclasses.fields(cls)} - {"source"}
-        if strange := sorted(wanted ^ set(known)):
+        if strange := sorted(wanted ^ {*known, "supersedes"}):
             raise IntegrityError(f"A benchmark holds {', '.join(sorted(wanted))}; look at {', '.join(strange)}.")
         made = cls(**known)
         if data.get("digest") != made.digest:
@@ -234,13 +239,49 @@ def names() -> list[str]:
 def benchmark(name: str) -> Benchmark:
     """Return a registered benchmark: an object, a function without arguments that makes one, or a path of its JSON.
 
+    Args:
+        name: Registered; ``NAME@DIGEST``, or the beginning of the digest, takes that version, superseded or not.
+
     Raises:
-        UnknownNameError: No package registers it.
+        UnknownNameError: No package registers it, or there is no such version.
         IntegrityError: What is registered is no benchmark, or has another name.
 
     >>> benchmark("kang-unseen-donor").dataset
     'kang2018-labelled'
     """
+    bare, _, digest = name.partition("@")
+    found = _registered(bare)
+    if found.digest.startswith(digest):
+        return found
+    versions = {each.reference: each for each in superseded(bare)}
+    matching = [each for each in versions.values() if each.digest.startswith(digest)]
+    if len(matching) != 1:
+        raise UnknownNameError("version of a benchmark", name, [found.reference, *versions])
+    return matching[0]
+
+
+def superseded(name: str) -> tuple[Benchmark, ...]:
+    """Versions that the registered benchmark of this name has replaced, the latest first.
+
+    Of a benchmark registered by the path of its JSON, each stands in ``superseded/NAME@DIGEST.json`` beside it.
+
+    Raises:
+        UnknownNameError: No package registers it.
+        IntegrityError: A version is not the one that its successor names, or is missing.
+    """
+    found, path, versions = _registered(name), BENCHMARKS.load(name), list[Benchmark]()
+    while found.supersedes and isinstance(path, str | os.PathLike):
+        earlier = Benchmark.load(Path(path).parent / "superseded" / f"{found.supersedes}.json")
+        if earlier.reference != found.supersedes:
+            raise IntegrityError(
+                f"{found.reference} supersedes {found.supersedes}, but the file of that name holds "
+                f"{earlier.reference}. Put the original back."
+            )
+        versions.append(found := earlier)
+    return tuple(versions)
+
+
+def _registered(name: str) -> Benchmark:
     found = BENCHMARKS.load(name)
     if not isinstance(found, Benchmark | str | os.PathLike) and callable(found):
         found = found()
