@@ -9,7 +9,8 @@ from aivc.core.perturbation import Perturbation
 from aivc.data.normalize import normalize
 from aivc.data.synthetic import synthetic_screen
 from aivc.experiments import groundwork as module
-from aivc.experiments.groundwork import Recipe, groundwork, restrict, without_own_target
+from aivc.experiments.groundwork import Recipe, groundwork, restrict
+from aivc.experiments.own_target import without_own_target
 from aivc.experiments.summary import summarize
 
 QUICK = Recipe(dim=4, members=0, inner_folds=3)

@@ -8,7 +8,6 @@ from typing import final
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from aivc.core.contracts import Decoder, Encoder
 from aivc.core.errors import ControlError, DataError, UnitsError
@@ -18,6 +17,8 @@ from aivc.core.registry import DECODERS, ENCODERS
 from aivc.core.units import is_effect
 from aivc.core.ur import UR
 from aivc.data.compounds import family_of
+from aivc.experiments.own_target import without_own_target
+from aivc.experiments.scatter import calmed, own_share
 from aivc.experiments.summary import Summary
 
 # Cells that encoder and decoder learn from, fewer where each has many features, and control states that a prediction
@@ -62,10 +63,13 @@ class Groundwork:
         states: Mean state of each context, batch and perturbation, with its cells as mass.
         profiles: ``(p, f)`` mean profiles behind them.
         variance: ``(f,)`` variance of one control cell, in the units of the profiles.
-        controls: By context, a few hundred control states that have the mean of all its training controls.
+        controls: By context, a few hundred control states that have the mean of all its training controls, and scatter
+            as much as is their own (``own``).
         cells: ``(n,)`` names of the entities that encoder and decoder were fitted on.
         sample: Training cells, and those kept from this groundwork too.
         kept: ``(n,)`` which of these are its own.
+        own: ``(d,)`` share of the scatter of single cells that is not counting noise, which decoding adds again; 1 for
+            tables, for ``inner``, and where the axes of the encoder are not known.
         inner: The same without some of it, and which contexts and perturbations those are; for calibration.
     """
 
@@ -79,6 +83,7 @@ class Groundwork:
     cells: np.ndarray
     sample: Measurement
     kept: np.ndarray
+    own: np.ndarray
     inner: tuple[tuple["Groundwork", tuple[tuple[str, str], ...]], ...] = ()
 
     def start(self, context: str) -> UR:
@@ -94,13 +99,18 @@ class Groundwork:
             )
         return self.controls[context]
 
+    def start_from(self, control: Measurement) -> UR:
+        """Sampled states of other control cells, of one context, with their mean, as `start` has them."""
+        cells = calmed(self.encoder.encode(control), self.own)
+        return cells.sample(min(len(cells), STATES), seed=self.recipe.seed)
+
     @cached_property
     def population(self) -> UR:
         """States of the single training cells, encoded when first asked for.
 
         The cells of each context and perturbation are shifted, all alike, to the mean of ``states`` over their batches:
         so they have the mean of all cells measured, not only of the sampled ones, and the drop of a target's own
-        reading is no part of it.
+        reading is no part of it. Around it they scatter as the controls that predictions start from do.
 
         Raises:
             DataError: The training set is a table of effects, which has no cells.
@@ -112,7 +122,7 @@ class Groundwork:
                     "Choose effect.v1, or another method of mean effects; or read the cells of that screen."
                 ]
             )
-        cells = self.encoder.encode(self.sample.take(self.kept))
+        cells = calmed(self.encoder.encode(self.sample.take(self.kept)), self.own)
         return dataclasses.replace(cells, values=cells.values + _to_means(cells, self.states))
 
 
@@ -130,7 +140,6 @@ def groundwork(summary: Summary, recipe: Recipe) -> Groundwork:
     if not (summary.profiles.perturbations != CONTROL).any():
         raise ControlError("There is nothing but controls to learn from. Add perturbed cells, or use fewer folds.")
     whole = _lay(summary, recipe, summary.sample, np.ones(len(summary.sample), dtype=bool))
-    _require_readable(whole, summary)
     rows, cells = _units(summary.profiles, recipe.unseen), _units(summary.sample, recipe.unseen)
     if recipe.unseen == "context" and len(set(rows) - {""}) < 2:
         rows, cells = _units(summary.profiles, "perturbation"), _units(summary.sample, "perturbation")
@@ -145,18 +154,17 @@ def groundwork(summary: Summary, recipe: Recipe) -> Groundwork:
         keys = zip(map(str, summary.profiles.contexts[out]), map(str, summary.profiles.perturbations[out]), strict=True)
         kept = ~np.isin(cells, part)
         # The cells are those of the whole, not copied for every fold.
-        laid = _lay(restrict(summary, ~out, kept), recipe, summary.sample, kept)
+        laid = _lay(restrict(summary, ~out, kept), recipe, summary.sample, kept, inner=True)
         inner.append((laid, tuple(sorted(set(keys)))))
     return dataclasses.replace(whole, inner=tuple(inner))
 
 
-def _require_readable(ground: Groundwork, summary: Summary) -> None:
+def _require_readable(recipe: Recipe, decoder: Decoder, states: UR, units: str) -> None:
     """Refuse a decoder that reads out something else, such as the cell type: its numbers are no expression."""
-    first = next(iter(ground.controls.values()))
-    said = ground.decoder.decode(first.take(np.arange(min(2, len(first)))))
-    if said.profile_units != summary.units:
+    said = decoder.decode(states.take(np.arange(min(2, len(states)))))
+    if said.profile_units != units:
         raise UnitsError(
-            f"A virtual cell reads out what was measured, in {summary.units}, but {ground.recipe.decoder} answers in "
+            f"A virtual cell reads out what was measured, in {units}, but {recipe.decoder} answers in "
             f"{said.profile_units}. Choose a decoder of expression, such as linear-expression."
         )
 
@@ -178,7 +186,7 @@ def restrict(summary: Summary, profiles: np.ndarray, sample: np.ndarray) -> Summ
     return Summary(summary.profiles.take(profiles), summary.variance[profiles], summary.sample.take(sample))
 
 
-def _lay(summary: Summary, recipe: Recipe, sample: Measurement, kept: np.ndarray) -> Groundwork:
+def _lay(summary: Summary, recipe: Recipe, sample: Measurement, kept: np.ndarray, *, inner: bool = False) -> Groundwork:
     rng = np.random.default_rng(recipe.seed)
     most = min(_CELLS, max(_FEWEST, _VALUES // len(summary.sample.features)))
     cells = summary.sample.take(np.sort(rng.permutation(len(summary.sample))[:most]))
@@ -192,9 +200,15 @@ def _lay(summary: Summary, recipe: Recipe, sample: Measurement, kept: np.ndarray
     variance = _of_one_cell(summary)
     states = _with_variance(encoder.encode(profiles), encoder, summary, variance)
     control = summary.sample.take(summary.sample.perturbations == CONTROL)
-    controls = _starts(encoder.encode(control), states, recipe.seed)
+    begun = encoder.encode(control)
+    _require_readable(recipe, decoder, begun, summary.units)
+    own = np.ones(states.space.dim)
+    # What is left out is judged by means alone, which scatter has no part in.
+    if encoder.projection is not None and not is_effect(summary.units) and not inner:
+        own = own_share(begun, encoder, decoder, seed=recipe.seed)
+    controls = _starts(calmed(begun, own), states, recipe.seed)
     names = cells.entities.index.to_numpy(dtype=object)
-    return Groundwork(recipe, encoder, decoder, states, summary.profiles, variance, controls, names, sample, kept)
+    return Groundwork(recipe, encoder, decoder, states, summary.profiles, variance, controls, names, sample, kept, own)
 
 
 def _decoder(recipe: Recipe, encoder: Encoder, cells: Measurement, units: str) -> Decoder:
@@ -251,44 +265,3 @@ def _to_means(cells: UR, states: UR) -> np.ndarray:
 def _labels(ur: UR, *, batches: bool) -> list[np.ndarray]:
     labels = [ur.contexts.astype(str), ur.perturbations.astype(str)]
     return [*labels, ur.entities["batch"].astype(str).to_numpy()] if batches else labels
-
-
-def without_own_target(profiles: Measurement) -> Measurement:
-    """Replace a targeted gene's own reading by what the other perturbations do to it.
-
-    Its drop is the intervention itself, not a response, and must not be handed on to related genes. What was not
-    measured takes no part, and stays unmeasured.
-    """
-    column = {str(name): i for i, name in enumerate(profiles.features)}
-    texts = profiles.perturbations.astype(str)
-    targets = {text: {column[gene] for gene in Perturbation.parse(text).genes if gene in column} for text in set(texts)}
-    if not any(targets.values()):
-        return profiles
-    batch = profiles.entities["batch"].astype(str).to_numpy() if "batch" in profiles.entities else ""
-    where = np.char.add(profiles.contexts.astype(str), np.char.add("|", np.asarray(batch, dtype=str)))
-    code = np.unique(where, return_inverse=True)[1]
-    owners: dict[tuple[int, int], list[int]] = {}
-    for row, text in enumerate(texts):
-        for gene in targets[text]:
-            owners.setdefault((int(code[row]), gene), []).append(row)
-    read = np.array(profiles.values, dtype=float)
-    seen = np.isfinite(read) if profiles.observed is None else np.isfinite(read) & profiles.observed
-    known, values = np.where(seen, read, 0.0), read.copy()
-    total, count = _per_group(code, known, seen, texts != CONTROL)
-    control, controls = _per_group(code, known, seen, texts == CONTROL)
-    for (group, gene), rows in owners.items():
-        own = [row for row in rows if seen[row, gene]]
-        if others := count[group, gene] - len(own):
-            values[own, gene] = (total[group, gene] - known[own, gene].sum()) / others
-        elif controls[group, gene]:
-            values[own, gene] = control[group, gene] / controls[group, gene]
-    return profiles.replace(values=values)
-
-
-def _per_group(
-    code: np.ndarray, known: np.ndarray, seen: np.ndarray, rows: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """``(g, f)`` sums of some rows over each group, and of how many."""
-    shape = (int(code.max()) + 1, len(code))
-    into = sparse.csr_matrix((rows.astype(float), (code, np.arange(len(code)))), shape=shape)
-    return into @ known, np.asarray(into @ seen.astype(float)).round().astype(int)

@@ -1,0 +1,48 @@
+"""A targeted gene's own reading is the intervention, not a response to it."""
+
+import numpy as np
+from scipy import sparse
+
+from aivc.core.measurement import CONTROL, Measurement
+from aivc.core.perturbation import Perturbation
+
+
+def without_own_target(profiles: Measurement) -> Measurement:
+    """Replace a targeted gene's own reading by what the other perturbations do to it.
+
+    Its drop is the intervention itself, not a response, and must not be handed on to related genes. What was not
+    measured takes no part, and stays unmeasured.
+    """
+    column = {str(name): i for i, name in enumerate(profiles.features)}
+    texts = profiles.perturbations.astype(str)
+    targets = {text: {column[gene] for gene in Perturbation.parse(text).genes if gene in column} for text in set(texts)}
+    if not any(targets.values()):
+        return profiles
+    batch = profiles.entities["batch"].astype(str).to_numpy() if "batch" in profiles.entities else ""
+    where = np.char.add(profiles.contexts.astype(str), np.char.add("|", np.asarray(batch, dtype=str)))
+    code = np.unique(where, return_inverse=True)[1]
+    owners: dict[tuple[int, int], list[int]] = {}
+    for row, text in enumerate(texts):
+        for gene in targets[text]:
+            owners.setdefault((int(code[row]), gene), []).append(row)
+    read = np.array(profiles.values, dtype=float)
+    seen = np.isfinite(read) if profiles.observed is None else np.isfinite(read) & profiles.observed
+    known, values = np.where(seen, read, 0.0), read.copy()
+    total, count = _per_group(code, known, seen, texts != CONTROL)
+    control, controls = _per_group(code, known, seen, texts == CONTROL)
+    for (group, gene), rows in owners.items():
+        own = [row for row in rows if seen[row, gene]]
+        if others := count[group, gene] - len(own):
+            values[own, gene] = (total[group, gene] - known[own, gene].sum()) / others
+        elif controls[group, gene]:
+            values[own, gene] = control[group, gene] / controls[group, gene]
+    return profiles.replace(values=values)
+
+
+def _per_group(
+    code: np.ndarray, known: np.ndarray, seen: np.ndarray, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """``(g, f)`` sums of some rows over each group, and of how many."""
+    shape = (int(code.max()) + 1, len(code))
+    into = sparse.csr_matrix((rows.astype(float), (code, np.arange(len(code)))), shape=shape)
+    return into @ known, np.asarray(into @ seen.astype(float)).round().astype(int)
