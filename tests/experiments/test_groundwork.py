@@ -1,14 +1,20 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from aivc.core.effects import effects
 from aivc.core.errors import ControlError, DataError, UnitsError
-from aivc.core.measurement import CONTROL
+from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
+from aivc.core.space import Space
+from aivc.core.ur import UR
 from aivc.data.normalize import normalize
 from aivc.data.synthetic import synthetic_screen
 from aivc.experiments import groundwork as module
+from aivc.experiments.fit import fit
+from aivc.experiments.foretell import foretell
 from aivc.experiments.groundwork import Recipe, groundwork, restrict
 from aivc.experiments.own_target import without_own_target
 from aivc.experiments.summary import summarize
@@ -158,3 +164,96 @@ def test_a_table_of_effects_has_no_single_cells(screen):
     ground = groundwork(summarize(table.take(table.perturbations != CONTROL)), QUICK)
     with pytest.raises(DataError, match=r"effects in log2fc. Choose effect.v1, or another method of mean effects"):
         _ = ground.population
+
+
+def table(missing=0.3, rows=24, features=12, seed=0):
+    """A table of effects in two contexts; some entries were not measured, and hold what must not be read."""
+    rng = np.random.default_rng(seed)
+    entities = pd.DataFrame(
+        {
+            "perturbation": [f"ko:G{i // 2:04d}" for i in range(rows)],
+            "context": ["A", "B"] * (rows // 2),
+        },
+        index=[f"r{i}" for i in range(rows)],
+    )
+    features_f = np.array([f"G{i:04d}" for i in range(features)], dtype=object)
+    seen, values = rng.random((rows, features)) >= missing, rng.normal(size=(rows, features))
+    made = Measurement(np.where(seen, values, np.nan), features_f, entities, "normal_score", modality="effect")
+    return made.replace(observed=seen)
+
+
+@pytest.mark.parametrize("filler", [np.nan, 0.0, 77.0])
+def test_a_table_with_gaps_is_laid_in_the_space_of_all_its_features(filler):
+    made = table()
+    made = made.replace(values=np.where(made.observed, made.values, filler))
+    ground = groundwork(summarize(made), Recipe(members=0, inner_folds=0))
+    assert ground.encoder.dim == 12
+    rows = ground.states.perturbations != CONTROL
+    assert (~rows).sum() == 2
+    np.testing.assert_array_equal(np.isfinite(ground.states.variance[rows]), made.observed)
+    assert not ground.states.variance[~rows].any()
+    assert not ground.states.values[~rows].any()
+    for start in ground.controls.values():
+        assert not start.values.any()
+        assert not ground.decoder.profile(start).any()
+
+
+def test_the_own_reading_of_a_target_is_replaced_by_what_was_measured_of_others():
+    made = summarize(table()).profiles
+    mended = without_own_target(made)
+    texts, own = made.perturbations.astype(str), 0
+    for row, text in enumerate(texts):
+        if text == CONTROL:
+            continue
+        gene = int(text[4:])
+        if not made.observed[row, gene]:
+            continue
+        others = (made.contexts == made.contexts[row]) & (texts != text) & (texts != CONTROL) & made.observed[:, gene]
+        if others.any():
+            assert mended.values[row, gene] == pytest.approx(made.values[others, gene].mean())
+            own += 1
+    assert own > 5
+    unchanged = (mended.values == made.values) | ~made.observed
+    assert (~unchanged).sum() == own
+    np.testing.assert_array_equal(mended.observed, made.observed)
+
+
+def test_mean_states_carry_the_sampling_variance_of_their_cells(screen):
+    ground = groundwork(summarize(screen), Recipe(dim=6, members=0, inner_folds=0))
+    assert ground.states.variance.shape == ground.states.values.shape
+    cells = ground.encoder.encode(screen)
+    keys = ["context", "perturbation", "batch"]
+    found = cells.entities.assign(row=np.arange(len(cells))).groupby(keys).row.apply(list)
+    told, wanted = [], []
+    for row, key in enumerate(zip(*(ground.states.entities[name] for name in keys), strict=True)):
+        rows = found[key]
+        told.append(ground.states.variance[row])
+        wanted.append(cells.values[rows].var(axis=0, ddof=1) / len(rows))
+    # Readings of one cell go together, which the sum over features leaves out: right by and large, not axis by axis.
+    ratio = np.sum(told, axis=0) / np.sum(wanted, axis=0)
+    assert np.median(ratio) == pytest.approx(1, abs=0.5)
+    noise = effects(ground.states).noise
+    assert (noise > 0).all()
+
+
+@pytest.mark.parametrize("method", ["mean-effect", "transfer", "additive", "ridge-across-contexts"])
+def test_a_virtual_cell_of_a_table_with_gaps_foretells_with_intervals(method):
+    made = table()
+    cell = fit(made, method, recipe=Recipe(members=3, inner_folds=3))
+    said = foretell(cell, cell.start("A"), Perturbation.parse("ko:G0003"))
+    assert np.isfinite(said.effect).all()
+    low, high = said.interval(0.9)
+    assert np.isfinite(low).all()
+    assert (low < high).all()
+
+
+def test_a_method_answers_with_all_of_a_measured_effect(screen):
+    cell = fit(screen, "transfer", recipe=Recipe(dim=4, members=0, inner_folds=0))
+    ground = groundwork(summarize(screen), Recipe(dim=4, members=0, inner_folds=0))
+    profiles = without_own_target(ground.profiles)
+    space = Space("readings", ground.encoder.scale, len(profiles.features), "")
+    wanted = effects(UR(profiles.dense(), space, profiles.entities, None, profiles.mass)).by_perturbation()
+    for text, shift in zip(wanted.perturbations[:4], wanted.shifts, strict=False):
+        said = foretell(cell, cell.start("line1"), Perturbation.parse(str(text)))
+        inside = said.prediction.mean > 0
+        np.testing.assert_allclose(said.effect[inside], shift[inside], atol=1e-6)

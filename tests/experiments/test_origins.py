@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,8 @@ def screen():
 
 def test_each_part_says_which_entities_it_saw(screen, monkeypatch):
     monkeypatch.setattr(groundwork, "_CELLS", 50)
-    told = fit(screen, "mean-effect", recipe=Recipe(dim=3, members=0, inner_folds=0)).provenance
+    sampled = Recipe(encoder="count-pca", dim=3, members=0, inner_folds=0)
+    told = fit(screen, "mean-effect", recipe=sampled).provenance
     assert {name: each.entities for name, each in told.items()} == {
         "encoder-cellular": 50,
         "linear-expression": 50,
@@ -38,8 +40,11 @@ def test_each_part_says_which_entities_it_saw(screen, monkeypatch):
     assert whole.perturbations == tuple(sorted(set(screen.perturbations) - {CONTROL}))
     assert (whole.source, whole.donors, whole.units) == ("synthetic", ("donor1", "donor2"), "counts")
     # Calibration shows the decoder every profile.
-    told = fit(screen, "mean-effect", recipe=Recipe(dim=3, members=0, inner_folds=2)).provenance
+    told = fit(screen, "mean-effect", recipe=replace(sampled, inner_folds=2)).provenance
     assert [told[name].entities for name in ("encoder-cellular", "linear-expression")] == [50, len(screen)]
+    # Axes of effects hold the mean profiles of all entities, and the decoder takes them.
+    told = fit(screen, "mean-effect", recipe=replace(sampled, encoder="full-space")).provenance
+    assert [told[name].entities for name in ("encoder-cellular", "linear-expression")] == [len(screen)] * 2
 
 
 def test_a_fit_for_a_fold_sees_its_training_entities_only(screen):

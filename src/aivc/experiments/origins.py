@@ -47,9 +47,10 @@ def origins(
     sampled = measurement.entities.index.isin(ground.cells)
     whole = provenance_of(measurement, marks=marks, split=split, fold=fold)
     sample = whole if sampled.all() else provenance_of(measurement, sampled, marks=marks, split=split, fold=fold)
-    # Calibration has the decoder see every profile; without it, it saw what the encoder saw.
-    plain = {name for name, part in cell.parts.items() if isinstance(part, Decoder) and part is ground.decoder}
-    few = {f"encoder-{scale}" for scale in cell.encoders} | plain
+    # Calibration has the decoder see every profile; without it, it saw what the encoder saw. An encoder that takes mean
+    # profiles saw all entities, and hands them on to a decoder that takes its axes.
+    alone = {name for name, part in cell.parts.items() if isinstance(part, Decoder) and part is ground.decoder}
+    few = set() if ground.encoder.uses_profiles else {f"encoder-{scale}" for scale in cell.encoders} | alone
     told = {name: sample if name in few else whole for name in cell.parts}
     if parts is not None:
         told[PRIORS] = made_from or of_priors(parts)
