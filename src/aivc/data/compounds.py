@@ -17,6 +17,7 @@ _SALT = re.compile(
 )
 
 
+@lru_cache(maxsize=100_000)
 def compound(name: str) -> str:
     """Key of a compound: equal for its salts, its code names and however they are spelled.
 

@@ -91,7 +91,7 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
         training, questions = exam.training(fold), list(exam.questions(fold))
         ground = groundwork(training, recipe)
         starts = [_start(ground, training, each) for each in questions]
-        mean_of = {each: exam.mean_effect(fold, each) for each in sorted({q.context for q in questions})}
+        mean_of = exam.mean_effects(fold, sorted({each.context for each in questions}))
         means += [each.given.profile + mean_of[each.context] for each in questions]
         for i, method in enumerate(methods):
             if progress is not None:

@@ -1,6 +1,6 @@
 """What a split asks of the methods, and what was measured: the same for all of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, final
@@ -264,6 +264,10 @@ class Exam:
 
     def mean_effect(self, fold: int, context: str) -> np.ndarray:
         """``(f,)`` mean over training perturbations of their effects, in this context where there are any."""
+        return self.mean_effects(fold, [context])[context]
+
+    def mean_effects(self, fold: int, contexts: Iterable[str]) -> dict[str, np.ndarray]:
+        """`mean_effect` of several contexts, with the effects of the fold measured once."""
         profiles = self.summary.profiles.take(self._seen(self.summary.profiles, fold))
         values = profiles.dense()
         if profiles.observed is not None:
@@ -272,8 +276,12 @@ class Exam:
             values = np.where(known, values, _nanmean(np.where(known, values, np.nan)))
         space = Space("profiles", profiles.scale, values.shape[1], "")
         seen = effects(UR(values, space, profiles.entities, None, profiles.mass))
-        here = seen.contexts.astype(str) == context
-        return np.asarray((seen.take(here) if here.any() else seen).by_perturbation().shifts.mean(axis=0))
+        elsewhere = seen.by_perturbation().shifts.mean(axis=0)
+        rows = pd.Series(seen.contexts.astype(str)).groupby(seen.contexts.astype(str)).indices
+        return {
+            each: np.asarray(seen.take(rows[each]).by_perturbation().shifts.mean(axis=0) if each in rows else elsewhere)
+            for each in contexts
+        }
 
     def _batches(self, context: str, text: str, site: str) -> dict[str, float]:
         """Cells of the scoring half by batch: controls are matched to it, so that batches do not pass for effects."""
