@@ -17,8 +17,8 @@ _RIDGES = np.array([1e-3, 0.1, 0.3, 1.0, 3.0, 10.0])
 _FEWEST, _MOST_UNKNOWNS = 8, 2000
 # The penalty is chosen on so many axes, drawn by lot.
 _AXES, _BLOCK = 256, 4096
-# Rounds of filling in what was not measured: the error shrinks by the share that is missing in each.
-_ROUNDS, _STILL = 60, 1e-6
+# Rounds of conjugate gradients where something is missing.
+_ROUNDS, _STILL = 50, 1e-5
 
 
 @final
@@ -44,8 +44,7 @@ class Sums:
 def fit_sums(seen: Effects, *, ridge: float | None = None) -> Sums:
     """Solve for offsets and vectors: an effect is the sum over its agents of offset plus vector.
 
-    A row weighs by its cells. What was not measured takes no part: it is filled in with what the model says, over and
-    over, which ends at the solution for the rest.
+    A row weighs by its cells. What was not measured takes no part.
 
     Args:
         seen: At least one row, each of one agent or more.
@@ -60,13 +59,9 @@ def fit_sums(seen: Effects, *, ridge: float | None = None) -> Sums:
     if ridge is None:
         ridge = _chosen(design, weight_r, filled_rd, seen, len(contexts))
     solve = _solver(design, weight_r, ridge, len(contexts))
-    solved_ud = solve(filled_rd)
+    solved_ud = solve(design.T @ (weight_r[:, None] * filled_rd))
     if not seen.complete:
-        size = float(np.abs(filled_rd).max(initial=0.0))
-        for _ in range(_ROUNDS):
-            before_ud, solved_ud = solved_ud, solve(np.where(seen.measured, seen.shifts, design @ solved_ud))
-            if np.abs(solved_ud - before_ud).max(initial=0.0) <= _STILL * size:
-                break
+        solved_ud = _masked(design, weight_r, _penalty(design, ridge, len(contexts)), seen, solve, solved_ud)
     named = tuple(map(str, contexts))
     return Sums(named, solved_ud[: len(named)], agents, solved_ud[len(named) :], float(ridge))
 
@@ -83,22 +78,59 @@ def _design(
     return sparse.csr_matrix((data, (row, column)), shape=(len(given), contexts + len(agents)))
 
 
-def _gram(design: sparse.csr_matrix, weight_r: np.ndarray, ridge: float, contexts: int) -> sparse.csc_matrix:
+def _penalty(design: sparse.csr_matrix, ridge: float, contexts: int) -> np.ndarray:
     # Offsets are held down by a hair: what they share with all vectors together is settled, in favour of the offsets.
-    penalty = np.where(np.arange(design.shape[1]) < contexts, 1e-9, ridge)
-    return sparse.csc_matrix(design.T @ sparse.diags(weight_r) @ design + sparse.diags(penalty))
+    return np.where(np.arange(design.shape[1]) < contexts, 1e-9, ridge)
+
+
+def _gram(design: sparse.csr_matrix, weight_r: np.ndarray, ridge: float, contexts: int) -> sparse.csc_matrix:
+    penalty = sparse.diags(_penalty(design, ridge, contexts))
+    return sparse.csc_matrix(design.T @ sparse.diags(weight_r) @ design + penalty)
 
 
 def _solver(
     design: sparse.csr_matrix, weight_r: np.ndarray, ridge: float, contexts: int
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """What leads from rows ``(r, d)`` to unknowns ``(c + a, d)``."""
-    gram, across = _gram(design, weight_r, ridge, contexts), sparse.csr_matrix(design.T @ sparse.diags(weight_r))
+    """What solves the normal equations, ``(c + a, d)``, where everything was measured."""
+    gram = _gram(design, weight_r, ridge, contexts)
     if gram.shape[0] > _MOST_UNKNOWNS:
         factored = splu(gram)
-        return lambda rows_rd: np.asarray(factored.solve(across @ rows_rd))
+        return lambda right_ud: np.asarray(factored.solve(right_ud))
     lower = linalg.cho_factor(gram.toarray())
-    return lambda rows_rd: np.asarray(linalg.cho_solve(lower, across @ rows_rd))
+    return lambda right_ud: np.asarray(linalg.cho_solve(lower, right_ud))
+
+
+def _masked(
+    design: sparse.csr_matrix,
+    weight_r: np.ndarray,
+    penalty_u: np.ndarray,
+    seen: Effects,
+    solve: Callable[[np.ndarray], np.ndarray],
+    start_ud: np.ndarray,
+) -> np.ndarray:
+    """Solve the normal equations of every axis over what was measured on it, by conjugate gradients for all at once.
+
+    Each axis has equations of its own; those of complete rows, solved exactly, are what steps are taken by.
+    """
+    across, weight_rd = sparse.csr_matrix(design.T), weight_r[:, None] * seen.measured
+
+    def apply(x_ud: np.ndarray) -> np.ndarray:
+        return np.asarray(across @ (weight_rd * (design @ x_ud)) + penalty_u[:, None] * x_ud)
+
+    x_ud, size = start_ud, float(np.abs(seen.shifts).max(initial=0.0))
+    left_ud = across @ (weight_rd * seen.shifts) - apply(x_ud)
+    step_ud = toward_ud = solve(left_ud)
+    along_d = (left_ud * toward_ud).sum(axis=0)
+    for _ in range(_ROUNDS):
+        applied_ud = apply(step_ud)
+        length_d = along_d / np.maximum((step_ud * applied_ud).sum(axis=0), 1e-300)
+        x_ud, left_ud = x_ud + length_d * step_ud, left_ud - length_d * applied_ud
+        if np.abs(length_d * step_ud).max(initial=0.0) <= _STILL * size:
+            break
+        toward_ud, before_d = solve(left_ud), along_d
+        along_d = (left_ud * toward_ud).sum(axis=0)
+        step_ud = toward_ud + along_d / np.maximum(before_d, 1e-300) * step_ud
+    return x_ud
 
 
 def _chosen(
