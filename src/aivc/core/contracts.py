@@ -167,6 +167,15 @@ class Manipulator(Part):
             ControlError: A context has no control.
         """
 
+    @property
+    def refits(self) -> Mapping[str, Any]:
+        """Settings with which a refit on part of the same entities takes over what is costly to learn again.
+
+        Calibration refits a method many times. No more may be taken over than a few numbers that all entities have
+        told together, such as variances of components.
+        """
+        return {}
+
     @abstractmethod
     def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
         """Say what would become of control states.

@@ -107,7 +107,8 @@ def assemble(
         harm.require_enough(sum(len(keys) for _, keys in ground.inner))
     fitted = _fit(ground, manipulator, parts, settings or {}, shuffled)
     decoder = ground.decoder
-    held_out = left_out(ground, manipulator, parts=parts, settings=settings, shuffled=shuffled)
+    quick = {**(settings or {}), **fitted.refits}
+    held_out = left_out(ground, manipulator, parts=parts, settings=quick, shuffled=shuffled)
     card: dict[str, Any] = {}
     if len(held_out) > 1:
         chosen = harm.rule(held_out) if abstain else None

@@ -93,6 +93,11 @@ class Ensemble(Manipulator):
         widening = float(np.sqrt(kept / max(len(texts) - kept, 1)))
         return cls(ur.space, part.fit(ur, seed=seed, **given), tuple(fits), widening)
 
+    @property
+    def refits(self) -> Mapping[str, Any]:
+        """What its full fit hands on to refits."""
+        return self.center.refits
+
     def abstaining(self, ur: UR, floor: Manipulator, cuts: Sequence[float], trusted: Sequence[bool]) -> "Ensemble":
         """Return one that lets ``floor`` answer wherever its own answer departs from it by as much as is not trusted.
 

@@ -1,0 +1,329 @@
+"""Effects from all rows that were measured, weighed by what they have in common with the question."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple, final
+from zlib import crc32
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from aivc.core.attribution import Piece
+from aivc.core.contracts import Manipulator
+from aivc.core.effects import effects
+from aivc.core.measurement import CONTROL
+from aivc.core.perturbation import Perturbation
+from aivc.core.prediction import Applicability, Prediction
+from aivc.core.space import Space
+from aivc.core.ur import UR
+from aivc.instruments.manipulators.effect.agents import Knowledge, canonical, is_nothing, surrounded
+from aivc.instruments.manipulators.effect.components import Asked, Controls
+from aivc.instruments.manipulators.effect.hiding import CONTEXT, FEW, PAIR, PERTURBATION, RELATIVE, few_rows
+from aivc.instruments.manipulators.effect.likeness import two_way
+from aivc.instruments.manipulators.effect.mixed import Learned, Source
+from aivc.instruments.manipulators.effect.posterior import Posterior
+from aivc.instruments.manipulators.effect.rows import Rows
+
+_DRAWS = 8
+# What is known of a stranger's molecules counts where it explains this share of the variance.
+_RELATED = 0.02
+
+
+class Told(NamedTuple):
+    """Expected shift of a state, and how far it can be trusted.
+
+    Attributes:
+        shift: ``(d,)`` displacement from control.
+        variance: ``(d,)`` expected squared error.
+        retrieval: ``(d,)`` the mean effect and the perturbation's own deviation, unsmoothed; None where it has none.
+        applicability: Whether the question lies where there is evidence.
+        evidence: Kind of question: ``pair``, ``few``, ``context``, ``relative``, ``perturbation``, or ``nothing``.
+    """
+
+    shift: np.ndarray
+    variance: np.ndarray
+    retrieval: np.ndarray | None
+    applicability: Applicability
+    evidence: str
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class EffectV2(Manipulator):
+    """One linear mixed model over perturbation × context, in all features (Henderson 1975; a multi-task GP).
+
+    The covariance of two measured effects is a sum of products: of how alike their contexts are (all alike, the same,
+    by control profiles, by mean effects, by residuals) and how alike their perturbations are (all alike, the same, by
+    shared agents, by effects, by residuals over contexts, by what is known of their molecules). The answer is the best
+    linear prediction: a weighted sum of measured rows, with the same weights for all features of a stratum. How much each product carries is learned by hiding rows as the questions will be, for each kind of question apart (`hiding`,
+    `practice`); what does not help there goes to zero. Sampling noise of the rows, and of the control that rows of a
+    context share, are taken for what they are, so that a screen without effects is answered with none.
+
+    Attributes:
+        reads: Space it was fitted on.
+        texts: ``(r,)`` perturbations measured, one for each context they were measured in.
+        contexts: ``(r,)`` these contexts.
+        shifts: ``(r, d)`` what they did.
+        noise: ``(r, d)`` sampling variance of the perturbed means; no rows where it is not known.
+        shared: ``(r, d)`` of the control means.
+        names: ``g`` names of molecules, and
+        values: ``(g, m)`` their positions,
+        covered: ``(g, b)`` which block knows them, and
+        ends: ``(b,)`` where the axes of each block end.
+        places: ``c`` contexts with controls, and
+        profiles: ``(c, d)`` their mean control states.
+        kinds: ``q`` kinds of questions that were practised.
+        variances: ``(q, s, k)`` of the components, by kind and stratum, and last of what each row has to itself.
+        errors: ``(q, d)`` mean squared error of each feature on hidden rows.
+        expected: ``(q,)`` what the model expected of it, summed over features.
+        hidden: ``(q,)`` rows hidden; 0 where a kind could not be practised.
+        seed: Of the draws.
+    """
+
+    name: ClassVar[str] = "effect.v2"
+    uses_parts: ClassVar[bool] = True
+    resampled: ClassVar[bool] = False
+    reads: Space
+    texts: tuple[str, ...]
+    contexts: tuple[str, ...]
+    shifts: Float[np.ndarray, "r d"]
+    noise: Float[np.ndarray, "n d"]
+    shared: Float[np.ndarray, "n d"]
+    names: tuple[str, ...]
+    values: Float[np.ndarray, "g m"]
+    covered: Bool[np.ndarray, "g b"]
+    ends: Int[np.ndarray, " b"]
+    places: tuple[str, ...]
+    profiles: Float[np.ndarray, "c d"]
+    kinds: tuple[str, ...]
+    variances: Float[np.ndarray, "q s k"]
+    errors: Float[np.ndarray, "q d"]
+    expected: Float[np.ndarray, " q"]
+    hidden: Int[np.ndarray, " q"]
+    seed: int
+
+    @classmethod
+    def fit(
+        cls, ur: UR, *, parts: UR | None = None, seed: int = 0, learned: Mapping[str, Any] | None = None
+    ) -> "EffectV2":
+        """Learn how much each component carries.
+
+        Args:
+            ur: Perturbed and control states; their variance is taken for the sampling variance of means.
+            parts: Molecular UR of what can be perturbed, such as `aivc.data.knowledge.gene_priors`; without it, a
+                perturbation never measured gets the mean effect.
+            seed: Of what is practised on, and of the draws that express what is not known.
+            learned: What a fit on more of the same rows has learned (`refits`): then nothing is practised.
+
+        Raises:
+            ControlError: A context has no control.
+        """
+        rows, knowledge, controls = Rows.of(effects(ur)), Knowledge.of(parts), _controls(ur)
+        source = Source(rows, knowledge, controls, seed)
+        told = source.learn() if learned is None else source.relearn(learned)
+        nothing = np.zeros((0, rows.dim))
+        return cls(
+            ur.space,
+            tuple(map(str, rows.texts)),
+            tuple(map(str, rows.contexts)),
+            rows.shifts,
+            np.array(rows.noise) if rows.known_noise else nothing,
+            np.array(rows.shared) if rows.known_noise else nothing,
+            knowledge.names,
+            knowledge.values,
+            knowledge.covered,
+            knowledge.ends,
+            controls.names,
+            controls.profiles,
+            tuple(told),
+            np.array([each.variances for each in told.values()]),
+            np.array([each.error for each in told.values()]),
+            np.array([each.expected for each in told.values()]),
+            np.array([each.hidden for each in told.values()], dtype=int),
+            seed,
+        )
+
+    def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
+        """Shift every state; eight draws, whose spread is ignorance."""
+        self.reads.require(ur.space, self.name)
+        if perturbation.is_control:
+            return Prediction((ur,), (self.name,), Applicability.IN)
+        here, code_n = np.unique(ur.contexts.astype(str), return_inverse=True)
+        told = [self.tell(perturbation, str(c), ur.take(code_n == i).mean) for i, c in enumerate(here)]
+        shift_nd = np.array([each.shift for each in told])[code_n]
+        size_nd = np.sqrt(np.array([each.variance for each in told]))[code_n]
+        verdict = max((each.applicability for each in told), key=list(Applicability).index)
+        text = str(perturbation)
+        if not size_nd.any():
+            return Prediction((ur.moved(shift_nd, text),), (self.name,), verdict)
+        rng = np.random.default_rng([self.seed, crc32(text.encode())])
+        half_kd = rng.standard_normal((_DRAWS // 2, self.reads.dim))
+        # Drawn in pairs of opposite sign, so that the mean of the draws is what is expected.
+        draws = tuple(ur.moved(shift_nd + noise_d * size_nd, text) for noise_d in np.concatenate([half_kd, -half_kd]))
+        said = Prediction(draws, (self.name,), verdict)
+        if any(each.retrieval is None for each in told):
+            return said
+        away_nd = np.array([each.retrieval for each in told])[code_n]
+        return said.replace(retrieval=np.average(ur.values + away_nd, axis=0, weights=ur.mass))
+
+    def tell(self, perturbation: Perturbation, context: str = "", control: np.ndarray | None = None) -> Told:
+        """Say what a perturbation is expected to do in a context, and from which evidence.
+
+        Args:
+            perturbation: As an object.
+            context: Where.
+            control: ``(d,)`` mean control state there; None takes that of the fit, or the mean of all.
+        """
+        asked = canonical(perturbation)
+        if is_nothing(asked) or not self.texts:
+            nothing = np.zeros(self.reads.dim)
+            verdict = Applicability.IN if is_nothing(asked) else Applicability.OUT
+            return Told(nothing, nothing, None, verdict, "nothing")
+        kind = self.kind(asked, context)
+        posterior, question = self._posterior(kind), self._question(asked, context, control)
+        told = self._learned[kind]
+        total = float(posterior.variance(question)[0])
+        variance_d = total * told.error / max(told.expected, 1e-300)
+        shift_d = posterior.shift(question)[0]
+        away_d = self._away.get(str(asked))
+        retrieval = None if away_d is None else posterior.shift(question, mean=True)[0] + away_d
+        return Told(shift_d, variance_d, retrieval, self._verdict(kind, asked, posterior, question, total), kind)
+
+    def kind(self, asked: Perturbation, context: str) -> str:
+        """Which kind of question this is (`hiding`)."""
+        if str(asked) in self._away:
+            if context not in self._known_contexts:
+                return CONTEXT
+            return FEW if context in self._few else PAIR
+        return RELATIVE if asked.agents and set(asked.targets) <= self._targets else PERTURBATION
+
+    def attribute(self, perturbation: Perturbation, context: str = "") -> list[Piece]:
+        """What each measured row adds to the expected shift: its effect, weighted. They add up to it exactly."""
+        asked = canonical(perturbation)
+        if is_nothing(asked) or not self.texts:
+            return []
+        posterior = self._posterior(self.kind(asked, context))
+        question, found = self._question(asked, context, None), []
+        weights_sr = posterior.weights(question)[:, 0]
+        pieces_rd = np.zeros_like(self.shifts)
+        for weight_r, stratum in zip(weights_sr, posterior.strata, strict=True):
+            pieces_rd += stratum.back(weight_r[:, None] * stratum.of(self.shifts))
+        size_r = np.maximum((self.shifts**2).sum(axis=1), 1e-300)
+        for row, (text, where) in enumerate(zip(self.texts, self.contexts, strict=True)):
+            source = _source(text == str(asked), where == context, str(asked), text)
+            weight = float(pieces_rd[row] @ self.shifts[row] / size_r[row])
+            found.append(Piece(source, text, where, weight, pieces_rd[row]))
+        return found
+
+    def effects(
+        self, perturbations: Sequence[Perturbation], contexts: Sequence[str]
+    ) -> tuple[Float[np.ndarray, "p c d"], Float[np.ndarray, "p c d"]]:
+        """Expected shifts of a whole library in some contexts, and their variances, in a few products.
+
+        The variance is that of its kind of question on average, not of each question as `tell` states it.
+
+        Args:
+            perturbations: What to ask.
+            contexts: Where.
+        """
+        asked = [canonical(each) for each in perturbations]
+        shift_pcd, variance_pcd = np.zeros((2, len(asked), len(contexts), self.reads.dim))
+        for c, context in enumerate(contexts):
+            kinds = np.array(["" if is_nothing(each) or not self.texts else self.kind(each, context) for each in asked])
+            for kind in sorted(set(kinds) - {""}):
+                rows = np.flatnonzero(kinds == kind)
+                texts = np.array([str(asked[i]) for i in rows])
+                question = self._questions(texts, context, None)
+                shift_pcd[rows, c] = self._posterior(kind).many(question)
+                variance_pcd[rows, c] = self._learned[kind].error
+        return shift_pcd, variance_pcd
+
+    @property
+    def refits(self) -> Mapping[str, Any]:
+        """Settings of a fit on part of the same rows: it takes over the variances that all of them have told."""
+        return {"learned": self._learned}
+
+    def _verdict(
+        self, kind: str, asked: Perturbation, posterior: Posterior, question: Asked, total: float
+    ) -> Applicability:
+        if kind in (PAIR, FEW):
+            return Applicability.IN
+        if kind == RELATIVE and question.contexts[0] in self._known_contexts:
+            return Applicability.IN if len(asked.agents) > 1 or surrounded(asked, self._away) else Applicability.EDGE
+        if kind != PERTURBATION:
+            return Applicability.EDGE
+        stranger = float(posterior.variance(question, mean=True)[0])
+        return Applicability.EDGE if total < (1 - _RELATED) * stranger else Applicability.OUT
+
+    def _question(self, asked: Perturbation, context: str, control: np.ndarray | None) -> Asked:
+        return self._questions(np.array([str(asked)]), context, control)
+
+    def _questions(self, texts: np.ndarray, context: str, control: np.ndarray | None) -> Asked:
+        known = dict(zip(self.places, self.profiles, strict=True))
+        if context not in known:
+            known[context] = self.profiles.mean(axis=0) if control is None else control
+        return Asked(texts, np.full(len(texts), context), known)
+
+    def _posterior(self, kind: str) -> Posterior:
+        made: dict[str, Posterior] = self._posteriors
+        if kind not in made:
+            made[kind] = self._source.posterior(self._learned[kind], kind)
+        return made[kind]
+
+    @cached_property
+    def _posteriors(self) -> dict[str, Posterior]:
+        return {}
+
+    @cached_property
+    def _source(self) -> Source:
+        told = len(self.noise) > 0
+        noise, shared = (
+            each if told else np.broadcast_to(0.0, self.shifts.shape) for each in (self.noise, self.shared)
+        )
+        rows = Rows(self.shifts, np.array(self.texts, dtype=str), np.array(self.contexts, dtype=str), noise, shared)
+        knowledge = Knowledge(self.names, self.values, self.covered, self.ends)
+        return Source(rows, knowledge, Controls(self.places, self.profiles), self.seed)
+
+    @cached_property
+    def _learned(self) -> dict[str, Learned]:
+        told = zip(self.variances, self.errors, self.expected.tolist(), self.hidden.tolist(), strict=True)
+        return {kind: Learned(*each) for kind, each in zip(self.kinds, told, strict=True)}
+
+    @cached_property
+    def _away(self) -> dict[str, np.ndarray]:
+        """Each perturbation's own deviation from the mean effect, over the contexts it was measured in."""
+        names, place_r = np.unique(np.array(self.texts, dtype=str), return_inverse=True)
+        _, context_r = np.unique(np.array(self.contexts, dtype=str), return_inverse=True)
+        away_pd = two_way(self.shifts, place_r, context_r)[0] if len(names) else self.shifts
+        return dict(zip(map(str, names), away_pd, strict=True))
+
+    @cached_property
+    def _known_contexts(self) -> frozenset[str]:
+        return frozenset(self.contexts)
+
+    @cached_property
+    def _few(self) -> frozenset[str]:
+        return frozenset(few_rows(self._source.rows)) if FEW in self.kinds else frozenset()
+
+    @cached_property
+    def _targets(self) -> frozenset[str]:
+        return frozenset(target for text in self._away for target in Perturbation.parse(text).targets)
+
+
+def _controls(ur: UR) -> Controls:
+    """Mean control state of each context."""
+    control = ur.take(ur.perturbations.astype(str) == CONTROL)
+    contexts = control.contexts.astype(str)
+    names = sorted(set(contexts))
+    profiles = [np.average(control.values[contexts == c], axis=0, weights=control.mass[contexts == c]) for c in names]
+    return Controls(tuple(names), np.array(profiles).reshape(len(names), ur.space.dim))
+
+
+def _source(same: bool, here: bool, asked: str, text: str) -> str:  # noqa: FBT001 - two facts about a row
+    if same:
+        return "measured" if here else "elsewhere"
+    targets = set(Perturbation.parse(asked).targets)
+    if targets & set(Perturbation.parse(text).targets):
+        return "part"
+    return "relative" if here else "relative elsewhere"

@@ -1,0 +1,232 @@
+"""The mixed model itself: rows, what they have in common, and how much of it carries over for each kind of question."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, final
+
+import numpy as np
+from jaxtyping import Float
+
+from aivc.instruments.manipulators.effect.agents import Knowledge
+from aivc.instruments.manipulators.effect.components import Asked, Component, Controls, Covariance, components
+from aivc.instruments.manipulators.effect.hiding import CONTEXT, FEW, KINDS, Hiding, drawn, few_rows, hidings
+from aivc.instruments.manipulators.effect.likeness import Likeness
+from aivc.instruments.manipulators.effect.posterior import Posterior
+from aivc.instruments.manipulators.effect.practice import Task, learn
+from aivc.instruments.manipulators.effect.rows import Rows
+from aivc.instruments.manipulators.effect.strata import Stratum, strata
+
+# Of what a perturbation did in the only context it was measured in, beside the mean effect, so much goes to another.
+_CARRIED = 0.35
+_SHARE_OWN, _LEAST = 0.7, 1e-3
+
+
+class Learned(NamedTuple):
+    """What practice on one kind of question has told.
+
+    Attributes:
+        variances: ``(s, k + 1)`` of each component in each stratum, and last of what each row has to itself.
+        error: ``(d,)`` mean squared error of the features on hidden rows.
+        expected: What the model itself expected of their squared errors, summed over features.
+        hidden: How many rows were hidden; 0 where these rows cannot show it, and moments were taken.
+    """
+
+    variances: np.ndarray
+    error: np.ndarray
+    expected: float
+    hidden: int
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What a model is made from.
+
+    Attributes:
+        rows: Measured effects.
+        knowledge: Of molecules.
+        controls: Of contexts.
+        seed: Draws what is practised on.
+    """
+
+    rows: Rows
+    knowledge: Knowledge
+    controls: Controls
+    seed: int = 0
+
+    @cached_property
+    def parts(self) -> tuple[Component, ...]:
+        """Components that these rows can tell apart."""
+        rows = self.rows
+        return components(list(rows.texts), list(rows.contexts), rows.dim, self.knowledge, self.controls)
+
+    @cached_property
+    def covariance(self) -> Covariance:
+        """Of all rows."""
+        return Covariance(self.parts, Likeness.of(self.rows), self.knowledge, self.controls)
+
+    @cached_property
+    def strata(self) -> list[Stratum]:
+        """Of all rows."""
+        return strata(self.rows.shifts, self.seed)
+
+    def asked(self, texts: np.ndarray, contexts: np.ndarray) -> Asked:
+        """Perturbations in known contexts."""
+        profiles = dict(zip(self.controls.names, self.controls.profiles, strict=True))
+        return Asked(texts, contexts, profiles)
+
+    def learn(self) -> dict[str, Learned]:
+        """Practise every kind of question that these rows can show."""
+        few = list(few_rows(self.rows).values())
+        found = {}
+        for kind in KINDS:
+            if kind != FEW or few:
+                found[kind] = self._learn(kind, int(np.median(few)) if few else 0)
+        return found
+
+    def relearn(self, learned: Mapping[str, Learned]) -> dict[str, Learned]:
+        """Take over what more of the same rows have told; anew where these make other components or strata."""
+        told = next(iter(learned.values())).variances.shape if learned else ()
+        mine = (len(self.strata), len(self.parts) + 1)
+        return dict(learned) if told == mine else self.learn()
+
+    def _learn(self, kind: str, few: int) -> Learned:
+        subset = drawn(self.rows, self.seed)
+        practised = self.rows.take(subset)
+        cut = hidings(kind, practised, self.seed, few)
+        if not cut or not practised.shifts.any():
+            return self._untold(kind)
+        prepared = [self._prepare(subset, practised, each) for each in cut]
+        variances = np.array(
+            [
+                learn([each[0][s] for each in prepared], self._moments(practised, prepared[0][0][s], cut[0]))
+                for s in range(len(prepared[0][0]))
+            ]
+        )
+        error_d, expected = self._tried(practised, cut[0], prepared[0], variances)
+        return Learned(variances, error_d, expected, sum(len(each.hidden) for each in cut))
+
+    def _prepare(
+        self, subset: np.ndarray, practised: Rows, cut: Hiding
+    ) -> tuple[list[Task], list[Stratum], Covariance]:
+        """A task for each stratum; likeness and strata are those of what is given."""
+        given, hidden = practised.take(cut.given), practised.take(cut.hidden)
+        others = np.setdiff1d(np.arange(len(self.rows)), subset[cut.hidden])
+        likeness = Likeness.of(self.rows.take(others) if len(others) > len(given) else given)
+        covariance = Covariance(self.parts, likeness, self.knowledge, self.controls)
+        ours, theirs = self.asked(given.texts, given.contexts), self.asked(hidden.texts, hidden.contexts)
+        inside, across = (np.array(covariance.between(each, ours)) for each in (ours, theirs))
+        tasks, cuts = [], self._cut(given)
+        for stratum in cuts:
+            y_t, y_h = stratum.of(given.shifts), stratum.of(hidden.shifts)
+            noise = known_noise(stratum, given, given) if given.known_noise else np.zeros((len(given), len(given)))
+            target = y_h @ y_t.T
+            if given.known_noise:
+                target -= shared_noise(stratum, hidden, given)
+                noise[np.diag_indices_from(noise)] += stratum.noise(given.noise)
+            tasks.append(Task(inside, across, noise, y_t @ y_t.T, target, float((y_h**2).sum())))
+        return tasks, cuts, covariance
+
+    def _cut(self, given: Rows) -> list[Stratum]:
+        """As many strata as all rows have."""
+        found = strata(given.shifts, self.seed)
+        while len(found) < len(self.strata):
+            found.insert(0, Stratum(np.zeros((0, given.dim)), np.zeros((0, given.dim))))
+        return found if len(found) == len(self.strata) else [Stratum(None, np.zeros((0, given.dim)))]
+
+    def _moments(self, rows: Rows, task: Task, cut: Hiding) -> np.ndarray:
+        """Variances to start from: mean products of rows that share context, perturbation, both or neither."""
+        gram = task.gram - task.noise
+        texts, contexts = rows.texts[cut.given], rows.contexts[cut.given]
+        return moments(self.parts, gram, texts, contexts)
+
+    def _untold(self, kind: str) -> Learned:
+        """Where no rows can show it, variances by moments; across a single context, by the spectrum."""
+        rows, dim = self.rows, self.rows.dim
+        variances = []
+        for stratum in self.strata:
+            y = stratum.of(rows.shifts[: len(rows)])
+            gram = y @ y.T if len(rows) <= 2000 else y[:2000] @ y[:2000].T
+            if rows.known_noise:
+                some = rows.take(np.arange(len(gram)))
+                gram = gram - known_noise(stratum, some, some) - np.diag(stratum.noise(some.noise))
+            told = moments(self.parts, gram, rows.texts[: len(gram)], rows.contexts[: len(gram)])
+            if kind == CONTEXT and len(set(rows.contexts)) == 1 and Component("all", "effects") in self.parts:
+                told = _of_one_context(self.parts, told, self.covariance.likeness.effects)
+            variances.append(told)
+        away = rows.shifts - rows.shifts.mean(axis=0) if len(rows) > 1 else rows.shifts
+        error_d = (away**2).mean(axis=0) if len(rows) else np.zeros(dim)
+        return Learned(np.array(variances), error_d, float(error_d.sum()), 0)
+
+    def _tried(
+        self,
+        practised: Rows,
+        cut: Hiding,
+        prepared: tuple[list[Task], list[Stratum], Covariance],
+        variances: np.ndarray,
+    ) -> tuple[np.ndarray, float]:
+        """Squared error of each feature on rows hidden once, and what was expected of them in all."""
+        given, hidden = practised.take(cut.given), practised.take(cut.hidden)
+        source = Source(given, self.knowledge, self.controls, self.seed)
+        posterior = Posterior(given, prepared[2], prepared[1], variances, self.asked(given.texts, given.contexts))
+        asked = source.asked(hidden.texts, hidden.contexts)
+        error_hd = hidden.shifts - posterior.shift(asked)
+        return (error_hd**2).mean(axis=0), float(posterior.variance(asked).mean())
+
+    def posterior(self, learned: Learned, kind: str) -> Posterior:
+        """Weigh all rows for a kind of question."""
+        rows = self.rows
+        alone = kind == CONTEXT and not learned.hidden and len(set(rows.contexts)) == 1
+        carried = np.array([1.0 if each.perturbations == "all" or not alone else _CARRIED for each in self.parts])
+        return Posterior(
+            rows, self.covariance, self.strata, learned.variances, self.asked(rows.texts, rows.contexts), carried
+        )
+
+
+def known_noise(stratum: Stratum, ours: Rows, theirs: Rows) -> Float[np.ndarray, "r q"]:
+    """What rows share by their common control."""
+    return shared_noise(stratum, ours, theirs)
+
+
+def shared_noise(stratum: Stratum, ours: Rows, theirs: Rows) -> Float[np.ndarray, "r q"]:
+    """Covariance of rows of one context that comes from the control they were all compared with."""
+    one, two = np.sqrt(stratum.noise(ours.shared)), np.sqrt(stratum.noise(theirs.shared))
+    return np.asarray(np.outer(one, two) * (ours.contexts[:, None] == theirs.contexts))
+
+
+def moments(
+    parts: Sequence[Component], gram: np.ndarray, texts: np.ndarray, contexts: np.ndarray
+) -> Float[np.ndarray, " k"]:
+    """Variances of components, and of what is each row's own, from mean products of rows (Henderson's first method)."""
+    same_p, same_c = texts[:, None] == texts, contexts[:, None] == contexts
+    total = max(float(np.diag(gram).mean()), 1e-300)
+    several = len(set(contexts)) > 1
+    neither = _mean(gram, ~same_p & ~same_c if several else ~same_p)
+    by_context = _mean(gram, ~same_p & same_c) - neither if several else 0.0
+    by_text = _mean(gram, same_p & ~same_c) - neither if several else 0.25 * (total - neither)
+    known = [max(value, _LEAST * total) for value in (neither, by_context, by_text)]
+    rest = max(total - sum(known), 0.05 * total)
+    group = [_group(each) for each in parts]
+    sizes = {"mean": known[0], "context": known[1], "text": known[2], "both": (1 - _SHARE_OWN) * rest}
+    return np.array([*(sizes[name] / group.count(name) for name in group), _SHARE_OWN * rest])
+
+
+def _group(each: Component) -> str:
+    if each.contexts == "all":
+        return "mean" if each.perturbations == "all" else "text"
+    return "context" if each.perturbations == "all" else "both"
+
+
+def _mean(gram: np.ndarray, where: np.ndarray) -> float:
+    return float(gram[where].mean()) if where.any() else 0.0
+
+
+def _of_one_context(parts: Sequence[Component], told: np.ndarray, effects_pp: np.ndarray) -> np.ndarray:
+    """The spectrum of the deviations tells signal from noise: half of its values are taken for noise alone."""
+    away = float(told[1:].sum())
+    found = np.full(len(told), 1e-9 * max(float(told.sum()), 1e-300))
+    found[parts.index(Component("all", "all"))] = told[parts.index(Component("all", "all"))]
+    found[parts.index(Component("all", "effects"))] = away
+    found[-1] = away * max(float(np.median(np.linalg.eigvalsh(effects_pp))), 1e-3)
+    return found

@@ -1,0 +1,66 @@
+"""The features in strata: the few directions along which effects are large, those after, and the rest.
+
+Each stratum has variances of its own: what is strong and common is believed more than what is weak.
+"""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy.linalg import eigh
+
+_CUTS = (4, 24)
+_FEWEST, _MOST = 12, 1500
+
+
+class Stratum(NamedTuple):
+    """Some directions.
+
+    Attributes:
+        basis: ``(k, d)`` orthonormal directions; None for what lies beside those of all others.
+        beside: ``(m, d)`` directions of the others, for the stratum that has none itself.
+    """
+
+    basis: np.ndarray | None
+    beside: np.ndarray
+
+    def of(self, values_rd: np.ndarray) -> np.ndarray:
+        """Coordinates ``(r, k)`` along the directions, or what is left ``(r, d)`` beside them."""
+        if self.basis is not None:
+            return np.asarray(values_rd @ self.basis.T)
+        return values_rd - (values_rd @ self.beside.T) @ self.beside if len(self.beside) else values_rd
+
+    def back(self, told_qk: np.ndarray) -> np.ndarray:
+        """``(q, d)`` from coordinates to features."""
+        return told_qk if self.basis is None else np.asarray(told_qk @ self.basis)
+
+    def noise(self, variance_rd: np.ndarray) -> np.ndarray:
+        """``(r,)`` variance of each row inside the stratum, summed over its directions."""
+        if self.basis is not None:
+            return np.asarray((variance_rd @ (self.basis**2).T).sum(axis=1))
+        inside = (variance_rd @ (self.beside**2).T).sum(axis=1) if len(self.beside) else 0.0
+        return np.asarray(np.maximum(variance_rd.sum(axis=1) - inside, 0.0))
+
+
+def strata(shifts_rd: Float[np.ndarray, "r d"], seed: int = 0) -> list[Stratum]:
+    """Cut the space along the leading directions of the rows; few rows or directions are one stratum.
+
+    Args:
+        shifts_rd: Rows; beyond 1,500 of them, as many are drawn.
+        seed: Draws them.
+    """
+    rows, dim = shifts_rd.shape
+    if min(rows, dim) <= _FEWEST:
+        return [Stratum(None, np.zeros((0, dim)))]
+    if rows > _MOST:
+        shifts_rd = shifts_rd[np.sort(np.random.default_rng(seed).permutation(rows)[:_MOST])]
+    cuts = [cut for cut in _CUTS if cut < min(len(shifts_rd), dim) // 2]
+    gram = shifts_rd @ shifts_rd.T
+    values, vectors = eigh(gram, subset_by_index=[len(gram) - cuts[-1], len(gram) - 1])
+    kept = values[::-1] > 1e-9 * max(float(values[-1]), 1e-300)
+    length = np.sqrt(np.maximum(values[::-1], 1e-300))
+    directions = ((vectors[:, ::-1].T @ shifts_rd) / length[:, None])[kept]
+    edges = [0, *(min(cut, len(directions)) for cut in cuts)]
+    found = [Stratum(directions[a:b], directions[:0]) for a, b in pairwise(edges)]
+    return [*found, Stratum(None, directions)]
