@@ -20,6 +20,8 @@ from aivc.data.synthetic import synthetic_screen
 from aivc.evaluation.evaluate import evaluate, require_methods
 from aivc.experiments.groundwork import Recipe
 from aivc.instruments.decoders.linear_expression import LinearExpression
+from aivc.instruments.manipulators.mean_effect import MeanEffect
+from aivc.instruments.manipulators.transfer import Transfer
 
 QUICK = Recipe(dim=6, members=2, inner_folds=2)
 
@@ -203,14 +205,53 @@ def test_tables_of_effects_are_examined_too(make):
 
 
 def test_missing_effects_need_an_encoder_that_takes_any_panel():
-    table, truth = effect_table()
+    table, _ = effect_table()
     with pytest.raises(DataError, match="ppca takes any panel"):
-        evaluate(table, unseen_pair(table, folds=3), ["transfer"], parts=truth.priors, recipe=QUICK)
+        evaluate(table, unseen_pair(table, folds=3), ["transfer"], recipe=replace(QUICK, encoder="count-pca"))
+    assert (
+        evaluate(table, unseen_pair(table, folds=3), ["transfer"], recipe=QUICK).value("transfer", "pearson-delta")
+        > 0.6
+    )
     whole, _ = effect_table(missing=0.0)
     assert (
         evaluate(whole, unseen_pair(whole, folds=3), ["transfer"], recipe=QUICK).value("transfer", "pearson-delta")
         > 0.6
     )
+
+
+# --- methods with two answers ---
+
+
+@dataclass(frozen=True, eq=False)
+class TwoAnswers(Manipulator):
+    """Expects the mean effect, and recognizes a perturbation by what it did elsewhere."""
+
+    name: ClassVar[str] = "two-answers"
+    reads: Space
+    expected: MeanEffect
+    own: Transfer
+
+    @classmethod
+    def fit(cls, ur, *, parts=None, seed=0):
+        return cls(ur.space, MeanEffect.fit(ur), Transfer.fit(ur))
+
+    def manipulate(self, ur, perturbation):
+        said = self.expected.manipulate(ur, perturbation)
+        return said.replace(retrieval=self.own.manipulate(ur, perturbation).mean)
+
+
+def test_what_a_method_says_for_retrieval_is_scored_as_retrieval_and_as_nothing_else(register):
+    points = [point for group in GROUPS for point in entry_points(group=f"aivc.{group}")]
+    register(*points, EntryPoint("two-answers", f"{__name__}:TwoAnswers", "aivc.manipulators"))
+    table, _ = effect_table(missing=0.2)
+    found = evaluate(table, unseen_pair(table, folds=3), ["two-answers", "transfer"], recipe=replace(QUICK, members=0))
+    metrics = set(found.body["metrics"]) - {"pds-retrieval"}
+    for metric in metrics:
+        ours, floor = (found.scores[method][metric]["value"] for method in ("two-answers", "mean-effect"))
+        assert ours == pytest.approx(floor, nan_ok=True), metric
+    assert found.value("two-answers", "pds-relative") == 0.5
+    assert found.value("two-answers", "pds-retrieval") == found.value("transfer", "pds-retrieval") > 0.8
+    assert found.value("transfer", "pds-retrieval") == found.value("transfer", "pds-relative")
 
 
 # --- methods that fail ---
@@ -336,4 +377,4 @@ def test_the_replicate_is_the_mean_of_five_ways_to_halve_the_cells(result):
     assert result.body["resplits"] == 5
     assert result.body["dynamic_range"]["pearson-delta"]["usable"]
     assert set(result.body["strata"]) >= {"weak", "middle", "strong"}
-    assert result.scores["nearest"]["pearson-delta"]["against_best"]["baseline"] in ("no-change", "mean-effect")
+    assert result.scores["ridge-on-priors"]["pearson-delta"]["against_best"]["baseline"] == "nearest"

@@ -263,25 +263,24 @@ class Exam:
         return found.profile
 
     def mean_effect(self, fold: int, context: str) -> np.ndarray:
-        """``(f,)`` mean over training perturbations of their effects, in this context where there are any."""
+        """``(f,)`` mean over training perturbations of their effects in this context; else the mean over contexts."""
         return self.mean_effects(fold, [context])[context]
 
     def mean_effects(self, fold: int, contexts: Iterable[str]) -> dict[str, np.ndarray]:
-        """`mean_effect` of several contexts, with the effects of the fold measured once."""
+        """`mean_effect` of several contexts, with the effects of the fold measured once.
+
+        What was not measured takes no part, so that this is what the method ``mean-effect`` says.
+        """
         profiles = self.summary.profiles.take(self._seen(self.summary.profiles, fold))
-        values = profiles.dense()
+        values, variance = profiles.dense(), None
         if profiles.observed is not None:
-            # Not measured is not zero: the mean of what was measured stands in.
             known = np.broadcast_to(profiles.observed, values.shape)
-            values = np.where(known, values, _nanmean(np.where(known, values, np.nan)))
+            values, variance = np.where(known, values, 0.0), np.where(known, 0.0, np.inf)
         space = Space("profiles", profiles.scale, values.shape[1], "")
-        seen = effects(UR(values, space, profiles.entities, None, profiles.mass))
-        elsewhere = seen.by_perturbation().shifts.mean(axis=0)
-        rows = pd.Series(seen.contexts.astype(str)).groupby(seen.contexts.astype(str)).indices
-        return {
-            each: np.asarray(seen.take(rows[each]).by_perturbation().shifts.mean(axis=0) if each in rows else elsewhere)
-            for each in contexts
-        }
+        seen = effects(UR(values, space, profiles.entities, variance, profiles.mass))
+        perturbed, mean_cd, default_d = seen.mean_effects()
+        here = dict(zip(perturbed, mean_cd, strict=True))
+        return {each: here.get(each, default_d) for each in contexts}
 
     def _batches(self, context: str, text: str, site: str) -> dict[str, float]:
         """Cells of the scoring half by batch: controls are matched to it, so that batches do not pass for effects."""
