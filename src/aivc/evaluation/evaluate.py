@@ -24,7 +24,7 @@ from aivc.evaluation.scores import Evaluation
 from aivc.evaluation.standing import INPUTS
 from aivc.experiments.fit import assemble
 from aivc.experiments.foretell import Foretold, foretell
-from aivc.experiments.groundwork import Groundwork, Recipe, groundwork
+from aivc.experiments.groundwork import STATES, Groundwork, Recipe, groundwork
 from aivc.experiments.summary import Progress, Summary
 
 BASELINES = ("no-change", "mean-effect")
@@ -207,7 +207,8 @@ def _start(ground: Groundwork, training: Summary, question: Question) -> UR:
     rows &= sample.entities[question.site_column].astype(str).to_numpy() == question.site
     if not rows.any():
         raise ScoreError(f"{question.site!r} has no controls in {question.context!r}. Leave it out.")
-    return ground.start_from(sample.take(rows))
+    own = ground.encoder.encode(sample.take(rows))
+    return own.sample(min(len(own), STATES), seed=ground.recipe.seed)
 
 
 def _bounds(said: Foretold, question: Question) -> tuple[np.ndarray, ...] | None:

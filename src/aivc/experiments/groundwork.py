@@ -18,7 +18,6 @@ from aivc.core.units import is_effect
 from aivc.core.ur import UR
 from aivc.data.compounds import family_of
 from aivc.experiments.own_target import without_own_target
-from aivc.experiments.scatter import calmed, own_share
 from aivc.experiments.summary import Summary
 
 # Cells that encoder and decoder learn from, fewer where each has many features, and control states that a prediction
@@ -63,13 +62,10 @@ class Groundwork:
         states: Mean state of each context, batch and perturbation, with its cells as mass.
         profiles: ``(p, f)`` mean profiles behind them.
         variance: ``(f,)`` variance of one control cell, in the units of the profiles.
-        controls: By context, a few hundred control states that have the mean of all its training controls, and scatter
-            as much as is their own (``own``).
+        controls: By context, a few hundred control states that have the mean of all its training controls.
         cells: ``(n,)`` names of the entities that encoder and decoder were fitted on.
         sample: Training cells, and those kept from this groundwork too.
         kept: ``(n,)`` which of these are its own.
-        own: ``(d,)`` share of the scatter of single cells that is not counting noise, which decoding adds again; 1 for
-            tables, for ``inner``, and where the axes of the encoder are not known.
         inner: The same without some of it, and which contexts and perturbations those are; for calibration.
     """
 
@@ -83,7 +79,6 @@ class Groundwork:
     cells: np.ndarray
     sample: Measurement
     kept: np.ndarray
-    own: np.ndarray
     inner: tuple[tuple["Groundwork", tuple[tuple[str, str], ...]], ...] = ()
 
     def start(self, context: str) -> UR:
@@ -99,18 +94,13 @@ class Groundwork:
             )
         return self.controls[context]
 
-    def start_from(self, control: Measurement) -> UR:
-        """Sampled states of other control cells, of one context, with their mean, as `start` has them."""
-        cells = calmed(self.encoder.encode(control), self.own)
-        return cells.sample(min(len(cells), STATES), seed=self.recipe.seed)
-
     @cached_property
     def population(self) -> UR:
         """States of the single training cells, encoded when first asked for.
 
         The cells of each context and perturbation are shifted, all alike, to the mean of ``states`` over their batches:
         so they have the mean of all cells measured, not only of the sampled ones, and the drop of a target's own
-        reading is no part of it. Around it they scatter as the controls that predictions start from do.
+        reading is no part of it.
 
         Raises:
             DataError: The training set is a table of effects, which has no cells.
@@ -122,7 +112,7 @@ class Groundwork:
                     "Choose effect.v1, or another method of mean effects; or read the cells of that screen."
                 ]
             )
-        cells = calmed(self.encoder.encode(self.sample.take(self.kept)), self.own)
+        cells = self.encoder.encode(self.sample.take(self.kept))
         return dataclasses.replace(cells, values=cells.values + _to_means(cells, self.states))
 
 
@@ -154,7 +144,7 @@ def groundwork(summary: Summary, recipe: Recipe) -> Groundwork:
         keys = zip(map(str, summary.profiles.contexts[out]), map(str, summary.profiles.perturbations[out]), strict=True)
         kept = ~np.isin(cells, part)
         # The cells are those of the whole, not copied for every fold.
-        laid = _lay(restrict(summary, ~out, kept), recipe, summary.sample, kept, inner=True)
+        laid = _lay(restrict(summary, ~out, kept), recipe, summary.sample, kept)
         inner.append((laid, tuple(sorted(set(keys)))))
     return dataclasses.replace(whole, inner=tuple(inner))
 
@@ -186,7 +176,7 @@ def restrict(summary: Summary, profiles: np.ndarray, sample: np.ndarray) -> Summ
     return Summary(summary.profiles.take(profiles), summary.variance[profiles], summary.sample.take(sample))
 
 
-def _lay(summary: Summary, recipe: Recipe, sample: Measurement, kept: np.ndarray, *, inner: bool = False) -> Groundwork:
+def _lay(summary: Summary, recipe: Recipe, sample: Measurement, kept: np.ndarray) -> Groundwork:
     rng = np.random.default_rng(recipe.seed)
     most = min(_CELLS, max(_FEWEST, _VALUES // len(summary.sample.features)))
     cells = summary.sample.take(np.sort(rng.permutation(len(summary.sample))[:most]))
@@ -202,13 +192,9 @@ def _lay(summary: Summary, recipe: Recipe, sample: Measurement, kept: np.ndarray
     control = summary.sample.take(summary.sample.perturbations == CONTROL)
     begun = encoder.encode(control)
     _require_readable(recipe, decoder, begun, summary.units)
-    own = np.ones(states.space.dim)
-    # What is left out is judged by means alone, which scatter has no part in.
-    if encoder.projection is not None and not is_effect(summary.units) and not inner:
-        own = own_share(begun, encoder, decoder, seed=recipe.seed)
-    controls = _starts(calmed(begun, own), states, recipe.seed)
+    controls = _starts(begun, states, recipe.seed)
     names = cells.entities.index.to_numpy(dtype=object)
-    return Groundwork(recipe, encoder, decoder, states, summary.profiles, variance, controls, names, sample, kept, own)
+    return Groundwork(recipe, encoder, decoder, states, summary.profiles, variance, controls, names, sample, kept)
 
 
 def _decoder(recipe: Recipe, encoder: Encoder, cells: Measurement, units: str) -> Decoder:

@@ -1,6 +1,6 @@
 """From state to expression: a linear mean, and negative-binomial counts around it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar, final
 
@@ -18,6 +18,7 @@ from aivc.core.units import COUNTS, LOG_INTENSITY, is_effect, log1p_target
 from aivc.core.ur import UR
 from aivc.data.normalize import normalize, profile_units, totals
 from aivc.instruments.decoders import negative_binomial
+from aivc.instruments.decoders.scatter import calmed, own_share
 
 _CELLS_FOR_NOISE = 2000
 _LIBRARIES, _DISPERSIONS, _RATES = 8, 8, 96
@@ -34,7 +35,9 @@ class LinearExpression(Decoder):
     once each cell is scaled by its own total, because the rates of a cell need not add up to one. Otherwise the draw
     adds Gaussian noise of the residual's size; effect-level rows, which are means already, are returned without noise.
 
-    Where the encoder states the axes that it projects on, they are the way back, and nothing is estimated.
+    Where the encoder states the axes that it projects on, they are the way back, and nothing is estimated. The states
+    of single cells then hold the chance of their own counting, so they are drawn together towards the mean of their
+    population, which stays, before counts are drawn around them: that chance must not be there twice.
 
     Attributes:
         reads: Space it was fitted on.
@@ -48,6 +51,8 @@ class LinearExpression(Decoder):
         libraries: ``(l,)`` quantiles of the cells' total counts; empty where it was not fitted on counts.
         noise: ``(f,)`` dispersion of the counts, or residual variance of other readings.
         seed: Of the draws.
+        own: ``(s,)`` for each axis of a state, the share of the scatter of single cells that is their own
+            (`own_share`); 1 where no axes were given, and for tables.
     """
 
     name: ClassVar[str] = "linear-expression"
@@ -62,6 +67,7 @@ class LinearExpression(Decoder):
     libraries: Float[np.ndarray, " l"]
     noise: Float[np.ndarray, " f"]
     seed: int
+    own: Float[np.ndarray, " s"]
 
     @classmethod
     def fit(
@@ -87,6 +93,7 @@ class LinearExpression(Decoder):
         """
         counts = measurement.units == COUNTS
         units = units or profile_units(measurement)
+        regressed = axes is None
         if axes is None:
             axes = Axes(measurement.features, *_regress(ur, normalize(measurement, units)))
         # In the order it is saved in: products differ in the last bit from one order to the other.
@@ -102,12 +109,14 @@ class LinearExpression(Decoder):
             else:
                 noise = (normalize(sample, units).select(axes.features).dense() - fit_nf).var(axis=0)
         output, modality = COUNTS if counts else units, measurement.modality
-        return cls(ur.space, axes.features, center, w_fd, units, output, modality, libraries, noise, seed)
+        parts = (ur.space, axes.features, center, w_fd, units, output, modality, libraries, noise, seed)
+        made = cls(*parts, np.ones(ur.space.dim))
+        return made if regressed or is_effect(units) else replace(made, own=own_share(ur, made, axes, seed=seed))
 
     def decode(self, ur: UR) -> Prediction[Measurement]:
         """Read a population out; one draw, and its expected mean profile in ``units``."""
         self.reads.require(ur.space, self.name)
-        mean_nf, profile = self._axes.reading(ur.values), self.profile(ur)
+        mean_nf, profile = self._axes.reading(calmed(ur, self.own).values), self.profile(ur)
         rng = np.random.default_rng(self.seed)
         if len(self.libraries):
             values: np.ndarray | sparse.csr_matrix = sparse.csr_matrix(self._counts(mean_nf, profile, rng))
