@@ -101,6 +101,24 @@ def test_many_features_fall_back_to_main_effects():
     assert r(part, ur, found, hidden) > 0.95
 
 
+def test_profiles_with_gaps_are_added_up_over_what_was_measured():
+    found = interactions(dim=20, rank=0)
+    given, hidden = hide(found)
+    rng = np.random.default_rng(3)
+    ur = table({key: np.where(rng.random(20) < 0.2, np.nan, effect) for key, effect in given.items()})
+    ours, plain = PairCompletion.fit(ur), Additive.fit(ur)
+    for context, pair in hidden[:5]:
+        np.testing.assert_allclose(foretold(ours, ur, pair, context)[0], foretold(plain, ur, pair, context)[0])
+    assert r(ours, ur, found, hidden) > 0.95
+
+
+def test_time_alone_is_no_agent():
+    ur = table({("line", "time for 6h"): [9.0, 9.0], ("line", AGENTS[0]): [1.0, 2.0]})
+    assert PairCompletion.fit(ur).agents == (AGENTS[0],)
+    alone = table({("line", "time for 6h"): [9.0, 9.0]})
+    np.testing.assert_allclose(foretold(PairCompletion.fit(alone), alone, AGENTS[0], "line")[0], 0.0)
+
+
 def test_singles_say_what_they_did_and_three_together_add_up():
     found = interactions(rank=0, noise=0.0)
     ur = table(found)

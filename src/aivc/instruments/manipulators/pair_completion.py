@@ -15,6 +15,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability, Prediction
 from aivc.core.space import Space
 from aivc.core.ur import UR
+from aivc.instruments.manipulators.agents import fit_sums
 from aivc.instruments.manipulators.completion import complete
 
 # More features than these are a profile, whose pairs are too few to fill a table for each of them.
@@ -29,7 +30,8 @@ class PairCompletion(Manipulator):
 
     The main effects are ridge regressions: each agent brings the offset of its context and a vector of its own, and
     agents given together bring what such combinations add on average. What they leave of the pairs fills a symmetric
-    table (`complete`). With more than 16 features, or in a context with few pairs, the main effects are all there is.
+    table (`complete`). With more than 16 features, or in a context with few pairs, the main effects are all there is;
+    where such profiles have gaps, they are those of ``additive``.
 
     Attributes:
         reads: Space it was fitted on.
@@ -68,6 +70,7 @@ class PairCompletion(Manipulator):
             ControlError: A context has no control.
         """
         seen = effects(ur)
+        seen = seen.take(np.array([bool(Perturbation.parse(str(text)).agents) for text in seen.perturbations], bool))
         given = [[str(agent) for agent in Perturbation.parse(str(text)).agents] for text in seen.perturbations]
         agents = tuple(sorted({agent for each in given for agent in each}))
         contexts, _, _ = seen.mean_effects()
@@ -148,20 +151,23 @@ def _main_effects(
     seen: Effects, design_ra: sparse.csr_matrix, place_r: np.ndarray, contexts: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Offsets ``(c + 1, 2, d)`` and vectors of agents ``(a, d)``, solved together."""
+    if not seen.complete and seen.shifts.shape[1] > _FEW:
+        sums = fit_sums(seen)
+        offset_cd = np.stack([sums.offsets, np.zeros(sums.offsets.shape)], axis=1)
+        return np.concatenate([offset_cd, offset_cd.mean(axis=0)[None]]), sums.vectors
     design = sparse.hstack([_offsets(design_ra, place_r, contexts), design_ra], format="csr")
     # Offsets are not shrunk; the trifle keeps apart what the data do not, as where all perturbations are pairs.
     ridge = np.concatenate([np.tile([_TINY, 10 * _TINY], contexts), np.full(design_ra.shape[1], _RIDGE)])
     solved = _ridge(design, seen, ridge)
-    offset_cd = solved[: 2 * contexts].reshape(contexts, 2, -1)
+    offset_cd = solved[: 2 * contexts].reshape(contexts, 2, seen.shifts.shape[1])
     mean = offset_cd.mean(axis=0) if contexts else np.zeros((2, seen.shifts.shape[1]))
     return np.concatenate([offset_cd, mean[None]]), solved[2 * contexts :]
 
 
 def _ridge(design: sparse.csr_matrix, seen: Effects, ridge: np.ndarray) -> np.ndarray:
-    """``(m, d)`` coefficients of the design: of each feature over what was measured, or over filled profiles."""
-    if seen.complete or seen.shifts.shape[1] > _FEW:
-        gram = (design.T @ design).toarray() + np.diag(ridge)
-        return np.linalg.solve(gram, design.T @ seen.filled())
+    """``(m, d)`` coefficients of the design, of each feature over what was measured."""
+    if seen.complete:
+        return np.linalg.solve((design.T @ design).toarray() + np.diag(ridge), design.T @ seen.shifts)
     columns = []
     for known_r, y_r in zip(seen.measured.T, seen.shifts.T, strict=True):
         part = design[known_r]
@@ -197,8 +203,8 @@ def _tables(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Vectors ``(c, e, a, r)`` and weights ``(c, e, r)`` of what pairs add in each context."""
     contexts, count, few = own.shape
-    size_r, most_r = (np.asarray(each).ravel() for each in (design_ra.sum(axis=1), design_ra.max(axis=1).toarray()))
-    pairs = np.flatnonzero((size_r == 2) & (most_r == 1))
+    size_r = np.asarray(design_ra.sum(axis=1)).ravel()
+    pairs = np.flatnonzero((size_r == 2) & (np.diff(design_ra.indptr) == 2))
     ends_k2 = design_ra[pairs].indices.reshape(-1, 2)
     found = {}
     for context in range(contexts):
