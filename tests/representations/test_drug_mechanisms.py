@@ -88,6 +88,8 @@ def test_it_is_saved_and_read_back(provider):
 
 
 def test_drugs_of_one_pathway_are_near_whatever_their_targets(aivc_data):
-    said = TargetPathways.build().embed(compounds("Trametinib", "Dabrafenib", "Acetohexamide", "stranger"))
-    assert said.known.tolist() == [True, True, True, False]
+    asked = compounds("Trametinib", "Dabrafenib", "Acetohexamide", "stranger", "(+)-JQ1", "(-)-JQ1")
+    said = TargetPathways.build().embed(asked)
+    assert said.known.tolist() == [True, True, True, False, True, False]
+    assert not said.values[~said.known].any()
     assert said.values[0] @ said.values[1] > said.values[0] @ said.values[2]

@@ -1,5 +1,6 @@
 """Compounds by what is known of the genes they act on, so that two drugs of one pathway are near each other."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -7,8 +8,10 @@ import numpy as np
 from jaxtyping import Float
 
 from aivc.core.errors import DataError
+from aivc.core.molecule import Molecule
+from aivc.core.provider import Embedding
 from aivc.core.ur import UR
-from aivc.data.drug_mechanisms import mechanisms
+from aivc.data.drug_mechanisms import mechanism_of, mechanisms
 from aivc.data.knowledge import SOURCES, gene_priors
 from aivc.representations.molecular.compound_table import CompoundTable
 from aivc.representations.molecular.compounds import KnownTargets
@@ -75,6 +78,12 @@ class TargetPathways(CompoundTable):
         targets = KnownTargets.of({each.compound: each.targets for each in mechanisms().values() if each.targets})
         genes = gene_priors(blocks=["reactome"])
         return cls(*_means(targets, genes), {**notes(*_PATHWAYS), "genes": str(genes.space)})
+
+    def embed(self, molecules: Sequence[Molecule]) -> Embedding:
+        """Look compounds up by any of their names; the other isomer of one in the table comes back masked."""
+        said = super().embed(molecules)
+        known = said.known & np.array([mechanism_of(m.name) is not None for m in molecules], dtype=bool)
+        return Embedding(said.values * known[:, None], known, said.provenance)
 
 
 def _means(targets: KnownTargets, genes: UR) -> tuple[tuple[str, ...], Float[np.ndarray, "c d"]]:
