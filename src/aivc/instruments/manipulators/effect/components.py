@@ -55,6 +55,7 @@ def components(
     names, where = sorted(set(texts)), set(contexts)
     absent = set()
     if len(where) < 2:
+        # In one context nothing tells what likeness by effects would add to the effects themselves.
         absent |= {"same", "offsets", "residuals", "controls"}
     if len(where) < 3:
         absent |= {"offsets", "residuals"}

@@ -56,7 +56,8 @@ class EffectV2(Manipulator):
     The covariance of two measured effects is a sum of products: of how alike their contexts are (all alike, the same,
     by control profiles, by mean effects, by residuals) and how alike their perturbations are (all alike, the same, by
     shared agents, by effects, by residuals over contexts, by what is known of their molecules). The answer is the best
-    linear prediction: a weighted sum of measured rows, with the same weights for all features of a stratum. How much each product carries is learned by hiding rows as the questions will be, for each kind of question apart (`hiding`,
+    linear prediction: a weighted sum of measured rows, with the same weights for all features of a stratum. How much
+    each product carries is learned by hiding rows as the questions will be, for each kind of question apart (`hiding`,
     `practice`); what does not help there goes to zero. Sampling noise of the rows, and of the control that rows of a
     context share, are taken for what they are, so that a screen without effects is answered with none.
 

@@ -19,7 +19,11 @@ from aivc.instruments.manipulators.effect.strata import Stratum, strata
 
 # Of what a perturbation did in the only context it was measured in, beside the mean effect, so much goes to another.
 _CARRIED = 0.35
-_SHARE_OWN, _LEAST = 0.7, 1e-3
+_SHARE_OWN, _HALF, _LEAST = 0.7, 0.5, 1e-3
+# What is known before anything was measured is believed more, to begin with, than what the rows say of each other.
+_WEIGHTS = {Component("controls", "all"): 9.0}
+# In a single context, likeness by effects is made of those effects, and being the same is being the same row.
+_ALONE = {Component("all", "effects"): 0.01, Component("all", "same"): 0.01}
 
 
 class Learned(NamedTuple):
@@ -89,7 +93,16 @@ class Source:
         """Take over what more of the same rows have told; anew where these make other components or strata."""
         told = next(iter(learned.values())).variances.shape if learned else ()
         mine = (len(self.strata), len(self.parts) + 1)
-        return dict(learned) if told == mine else self.learn()
+        if told != mine:
+            return self.learn()
+        return {kind: self._rescaled(each) for kind, each in learned.items()}
+
+    def _rescaled(self, learned: Learned) -> Learned:
+        """On other axes the same error is spread as the deviations of these rows are."""
+        if len(learned.error) == self.rows.dim:
+            return learned
+        away_d = _deviations(self.rows)
+        return learned._replace(error=away_d * (learned.error.sum() / max(float(away_d.sum()), 1e-300)))
 
     def _learn(self, kind: str, few: int) -> Learned:
         subset = drawn(self.rows, self.seed)
@@ -120,7 +133,7 @@ class Source:
         tasks, cuts = [], self._cut(given)
         for stratum in cuts:
             y_t, y_h = stratum.of(given.shifts), stratum.of(hidden.shifts)
-            noise = known_noise(stratum, given, given) if given.known_noise else np.zeros((len(given), len(given)))
+            noise = shared_noise(stratum, given, given) if given.known_noise else np.zeros((len(given), len(given)))
             target = y_h @ y_t.T
             if given.known_noise:
                 target -= shared_noise(stratum, hidden, given)
@@ -143,20 +156,18 @@ class Source:
 
     def _untold(self, kind: str) -> Learned:
         """Where no rows can show it, variances by moments; across a single context, by the spectrum."""
-        rows, dim = self.rows, self.rows.dim
-        variances = []
+        rows, variances = self.rows, []
         for stratum in self.strata:
             y = stratum.of(rows.shifts[: len(rows)])
             gram = y @ y.T if len(rows) <= 2000 else y[:2000] @ y[:2000].T
             if rows.known_noise:
                 some = rows.take(np.arange(len(gram)))
-                gram = gram - known_noise(stratum, some, some) - np.diag(stratum.noise(some.noise))
+                gram = gram - shared_noise(stratum, some, some) - np.diag(stratum.noise(some.noise))
             told = moments(self.parts, gram, rows.texts[: len(gram)], rows.contexts[: len(gram)])
             if kind == CONTEXT and len(set(rows.contexts)) == 1 and Component("all", "effects") in self.parts:
                 told = _of_one_context(self.parts, told, self.covariance.likeness.effects)
             variances.append(told)
-        away = rows.shifts - rows.shifts.mean(axis=0) if len(rows) > 1 else rows.shifts
-        error_d = (away**2).mean(axis=0) if len(rows) else np.zeros(dim)
+        error_d = _deviations(rows)
         return Learned(np.array(variances), error_d, float(error_d.sum()), 0)
 
     def _tried(
@@ -184,9 +195,12 @@ class Source:
         )
 
 
-def known_noise(stratum: Stratum, ours: Rows, theirs: Rows) -> Float[np.ndarray, "r q"]:
-    """What rows share by their common control."""
-    return shared_noise(stratum, ours, theirs)
+def _deviations(rows: Rows) -> Float[np.ndarray, " d"]:
+    """Mean squared deviation from the mean row."""
+    if not len(rows):
+        return np.zeros(rows.dim)
+    away_rd = rows.shifts - rows.shifts.mean(axis=0) if len(rows) > 1 else rows.shifts
+    return np.asarray((away_rd**2).mean(axis=0))
 
 
 def shared_noise(stratum: Stratum, ours: Rows, theirs: Rows) -> Float[np.ndarray, "r q"]:
@@ -201,15 +215,23 @@ def moments(
     """Variances of components, and of what is each row's own, from mean products of rows (Henderson's first method)."""
     same_p, same_c = texts[:, None] == texts, contexts[:, None] == contexts
     total = max(float(np.diag(gram).mean()), 1e-300)
-    several = len(set(contexts)) > 1
-    neither = _mean(gram, ~same_p & ~same_c if several else ~same_p)
-    by_context = _mean(gram, ~same_p & same_c) - neither if several else 0.0
-    by_text = _mean(gram, same_p & ~same_c) - neither if several else 0.25 * (total - neither)
-    known = [max(value, _LEAST * total) for value in (neither, by_context, by_text)]
-    rest = max(total - sum(known), 0.05 * total)
-    group = [_group(each) for each in parts]
-    sizes = {"mean": known[0], "context": known[1], "text": known[2], "both": (1 - _SHARE_OWN) * rest}
-    return np.array([*(sizes[name] / group.count(name) for name in group), _SHARE_OWN * rest])
+    # Where all rows have one context, or one perturbation, what they share cannot be told from what all share.
+    places, names = len(set(contexts)), len(set(texts))
+    neither = _mean(gram, (~same_p if names > 1 else same_p) & (~same_c if places > 1 else same_c) & ~(same_p & same_c))
+    by_context = _mean(gram, ~same_p & same_c) - neither if names > 1 and places > 1 else 0.0
+    by_text = _mean(gram, same_p & ~same_c) - neither if names > 1 and places > 1 else 0.0
+    rest = max(total - max(neither, 0) - max(by_context, 0) - max(by_text, 0), 0.05 * total)
+    # With one context a half of the rest is taken for what likeness of perturbations tells, and the other way round.
+    by_text += _HALF * rest if places == 1 else 0.0
+    by_context += _HALF * rest if names == 1 else 0.0
+    own = (1 - _HALF if 1 in (places, names) else _SHARE_OWN) * rest
+    sizes = {"mean": neither, "context": by_context, "text": by_text, "both": rest - own}
+    found = [max(sizes[group], _LEAST * total) for group in map(_group, parts)]
+    known = _WEIGHTS if places > 1 else {**_WEIGHTS, **_ALONE}
+    weights = [known.get(each, 1.0) for each in parts]
+    groups = {group: sum(w for w, p in zip(weights, parts, strict=True) if _group(p) == group) for group in sizes}
+    shared = [f * w / groups[_group(p)] for f, w, p in zip(found, weights, parts, strict=True)]
+    return np.array([*shared, own])
 
 
 def _group(each: Component) -> str:

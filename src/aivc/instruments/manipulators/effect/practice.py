@@ -16,8 +16,8 @@ from scipy.optimize import minimize
 
 # Logarithms of variances move this far from where they start, down and up.
 _DOWN, _UP, _STEPS = 10.0, 7.0, 30
-# Of a squared step in a logarithm, in squares of a hidden row: few rows move little.
-_COST = 0.006
+# Of a squared step in a logarithm: few rows move little, since their error is itself a guess.
+_COST = 200.0
 
 
 class Task(NamedTuple):
@@ -50,13 +50,13 @@ def learn(tasks: Sequence[Task], start: Float[np.ndarray, " k"]) -> Float[np.nda
     hidden = sum(len(task.target) for task in tasks)
     # In units of one hidden row, so that the search does not stop where gains are small beside what no one can know.
     size = max(sum(task.size for task in tasks), 1e-300) / max(hidden, 1)
-    begin = np.log(start)
+    begin, cost = np.log(start), _COST / max(hidden, 1) ** 2
 
     def loss(log_k: np.ndarray) -> tuple[float, np.ndarray]:
         told = [_error(task, np.exp(log_k)) for task in tasks]
         away_k = log_k - begin
-        error = sum(each[0] for each in told) / size + _COST * float(away_k @ away_k)
-        return error, sum(each[1] for each in told) / size + 2 * _COST * away_k
+        error = sum(each[0] for each in told) / size + cost * float(away_k @ away_k)
+        return error, sum(each[1] for each in told) / size + 2 * cost * away_k
 
     bounds = [(each - _DOWN, each + _UP) for each in begin]
     found = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _STEPS})

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from scipy.linalg import eigh
 
 _CUTS = (4, 24)
-_FEWEST, _MOST = 12, 1500
+_FEWEST, _MOST = 60, 1500
 
 
 class Stratum(NamedTuple):
@@ -51,7 +51,7 @@ def strata(shifts_rd: Float[np.ndarray, "r d"], seed: int = 0) -> list[Stratum]:
         seed: Draws them.
     """
     rows, dim = shifts_rd.shape
-    if min(rows, dim) <= _FEWEST:
+    if rows < _FEWEST or dim <= _CUTS[0]:
         return [Stratum(None, np.zeros((0, dim)))]
     if rows > _MOST:
         shifts_rd = shifts_rd[np.sort(np.random.default_rng(seed).permutation(rows)[:_MOST])]
