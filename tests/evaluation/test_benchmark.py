@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import tiny_benchmarks
-from aivc.core.errors import IntegrityError, SplitError, UnavailableError, UnknownNameError
+from aivc.core.errors import DataError, IntegrityError, SplitError, UnavailableError, UnknownNameError
 from aivc.data import catalog
 from aivc.data.split import Split
 from aivc.evaluation.benchmark import (
@@ -180,6 +180,16 @@ class TestSuperseded:
         second.save(by_path / "superseded" / f"{first.reference}.json")
         with pytest.raises(IntegrityError, match="Put the original back"):
             superseded("tiny")
+
+    def test_predictions_for_a_replaced_version_count_where_it_asked_the_same(self, by_path):
+        first, second = self.issued(by_path)
+        given = {"gears": tiny_benchmarks.cells().replace(provenance={"benchmark": first.digest})}
+        # It is read as an answer: what it lacks is found only after it was accepted as one of these questions.
+        with pytest.raises(DataError, match="fold"):
+            run_benchmark(second, [], predictions=given)
+        _, other = self.issued(by_path, split_digest="0" * 64)
+        with pytest.raises(IntegrityError, match="Give the file that answers it"):
+            run_benchmark(other, [], predictions=given)
 
     def test_the_first_version_supersedes_nothing(self, also):
         also(tiny_benchmarks.TINY)
