@@ -101,6 +101,8 @@ class Ensemble(Manipulator):
     def abstaining(self, ur: UR, floor: Manipulator, cuts: Sequence[float], trusted: Sequence[bool]) -> "Ensemble":
         """Return one that lets ``floor`` answer wherever its own answer departs from it by as much as is not trusted.
 
+        The floor then answers for retrieval too.
+
         Args:
             ur: What it was fitted on: what was measured is always answered.
             floor: Such as the mean effect.
