@@ -317,8 +317,10 @@ def test_the_leaderboard_shows_the_committed_results():
 @pytest.mark.parametrize("name", OURS)
 def test_committed_results_are_of_the_benchmark_as_it_stands_or_stood(name):
     path = ROOT / "benchmarks" / "results" / "leaderboard" / f"{name}.json"
-    if not path.is_file():
+    if not path.parent.is_dir():
         pytest.skip("the benchmarks are not part of an installed package")
+    if not path.is_file():
+        pytest.skip(f"{name} is not scored yet")
     body = json.loads(path.read_text(encoding="utf-8"))
     # Until it is run again, a question that was issued anew shows the scores of the version before, and says so.
     of = benchmark(f"{name}@{body['stamp']['benchmark']}")
