@@ -27,6 +27,7 @@ def make(**changes):
         ({"entities": ENTITIES.iloc[:2]}, r"has shape \(2, 2\), got \(3, 2\)"),
         ({"values": VALUES * np.nan}, "declare what was not measured"),
         ({"variance": -np.ones((3, 2))}, "never negative"),
+        ({"variance": np.full((3, 2), np.nan)}, "never negative"),
         ({"mass": np.zeros(3)}, "one positive number per entity"),
         ({"mass": np.array([1.0, np.nan, 1.0])}, "one positive number per entity"),
     ],
@@ -121,3 +122,11 @@ def test_altered_file_is_refused(tmp_path):
 def test_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         make().values = VALUES
+
+
+def test_what_was_not_measured_has_infinite_variance_and_keeps_it(tmp_path):
+    variance = np.array([[0.0, np.inf], [0.0, 0.0], [np.inf, 1.0]])
+    ur = make(variance=variance)
+    ur.save(tmp_path)
+    np.testing.assert_array_equal(UR.load(tmp_path).variance, variance)
+    np.testing.assert_array_equal(ur.take(np.array([2])).variance, variance[2:])

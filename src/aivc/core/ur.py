@@ -52,7 +52,7 @@ class UR:
             yield f"A UR in {self.space} of {n} entities has shape ({n}, {self.space.dim}), got {self.values.shape}."
         if not np.isfinite(self.values).all():
             yield "A UR holds finite numbers only; encode data without NaN, or declare what was not measured."
-        if self.variance is not None and (self.variance.shape != self.values.shape or (self.variance < 0).any()):
+        if self.variance is not None and (self.variance.shape != self.values.shape or not (self.variance >= 0).all()):
             yield "The variance of a UR has the shape of its values and is never negative."
         if self.mass.shape != (n,) or not (self.mass > 0).all():
             yield "The mass of a UR is one positive number per entity."
