@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from aivc.core.effects import effects
-from aivc.core.errors import ControlError, DataError, UnitsError
+from aivc.core.errors import ControlError, DataError, UnitsError, UnknownNameError
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.space import Space
@@ -29,7 +29,7 @@ def screen():
 
 @pytest.fixture(scope="module")
 def ground(screen):
-    return groundwork(summarize(screen), QUICK)
+    return groundwork(summarize(screen), replace(QUICK, unseen="perturbation"))
 
 
 def test_each_perturbation_is_left_out_once_and_nothing_of_it_remains(ground, screen):
@@ -107,6 +107,35 @@ def test_calibration_leaves_out_what_the_questions_will(screen, unseen):
         kept = set(zip(inner.profiles.contexts, inner.profiles.perturbations, strict=True))
         assert not kept & set(part)
         assert {text for _, text in part} <= {text for _, text in kept} or unseen == "pair"
+
+
+def test_by_default_half_of_the_perturbations_are_left_out_whole_and_single_pairs_of_the_rest():
+    screen = synthetic_screen(perturbations=12, features=30, cells=10, controls=40, contexts=3)[0]
+    ground = groundwork(summarize(screen), replace(QUICK, inner_folds=4))
+    whole, single = set(), set()
+    for inner, part in ground.inner:
+        kept = set(zip(inner.profiles.contexts, inner.profiles.perturbations, strict=True))
+        assert not kept & set(part)
+        elsewhere = {text for _, text in kept}
+        whole |= {key for key in part if key[1] not in elsewhere}
+        single |= {key for key in part if key[1] in elsewhere}
+        # Every fold has some of either kind.
+        assert {text in elsewhere for _, text in part} == {True, False}
+    assert len(whole | single) == 36
+    assert len({text for _, text in whole}) == 6
+    assert not {text for _, text in whole} & {text for _, text in single}
+
+
+def test_in_one_context_perturbations_are_left_out_whatever_is_asked():
+    screen = synthetic_screen(perturbations=6, features=30, cells=10, controls=40)[0]
+    laid = [groundwork(summarize(screen), replace(QUICK, unseen=each)) for each in ("any", "perturbation", "context")]
+    parts = [[part for _, part in ground.inner] for ground in laid]
+    assert parts[0] == parts[1] == parts[2]
+
+
+def test_an_unknown_kind_of_question_is_refused():
+    with pytest.raises(UnknownNameError, match=r"named 'pairs'. Did you mean 'pair'"):
+        Recipe(unseen="pairs")
 
 
 def test_a_decoder_of_something_else_than_expression_is_refused(screen):

@@ -4,13 +4,13 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import NamedTuple, final
 
 import numpy as np
 import pandas as pd
 
 from aivc.core.contracts import Decoder, Encoder
-from aivc.core.errors import ControlError, DataError, UnitsError
+from aivc.core.errors import ControlError, DataError, UnitsError, UnknownNameError
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.registry import DECODERS, ENCODERS
@@ -23,6 +23,7 @@ from aivc.experiments.summary import Summary
 # Cells that encoder and decoder learn from, fewer where each has many features, and control states that a prediction
 # starts from. A screen is fitted thirty times over to be calibrated and scored, and a few thousand cells fix its axes.
 _CELLS, _FEWEST, _VALUES, STATES = 20_000, 4_000, 40_000_000, 200
+_UNSEEN = ("any", "perturbation", "context", "pair")
 
 
 @final
@@ -38,7 +39,9 @@ class Recipe:
         inner_folds: Into how many parts the perturbations are cut to calibrate intervals; 0 for no calibration.
         seed: Of everything that draws.
         unseen: What calibration leaves out, as the questions will: ``perturbation`` (all that shares its targets),
-            ``context``, or ``pair`` of these. With a single perturbed context, perturbations are left out instead.
+            ``context``, ``pair`` of these, or ``any``: half of the perturbations by lot, and single pairs of the rest,
+            so that both what was measured elsewhere and what never was are promised intervals. With a single perturbed
+            context, perturbations are left out instead of contexts and of any.
     """
 
     encoder: str = "full-space"
@@ -47,7 +50,11 @@ class Recipe:
     members: int = 8
     inner_folds: int = 5
     seed: int = 0
-    unseen: str = "perturbation"
+    unseen: str = "any"
+
+    def __post_init__(self) -> None:
+        if self.unseen not in _UNSEEN:
+            raise UnknownNameError("kind of question to leave out", self.unseen, _UNSEEN, "Name it as Recipe.unseen.")
 
 
 @final
@@ -130,16 +137,10 @@ def groundwork(summary: Summary, recipe: Recipe) -> Groundwork:
     if not (summary.profiles.perturbations != CONTROL).any():
         raise ControlError("There is nothing but controls to learn from. Add perturbed cells, or use fewer folds.")
     whole = _lay(summary, recipe, summary.sample, np.ones(len(summary.sample), dtype=bool))
-    rows, cells = _units(summary.profiles, recipe.unseen), _units(summary.sample, recipe.unseen)
-    if recipe.unseen == "context" and len(set(rows) - {""}) < 2:
-        rows, cells = _units(summary.profiles, "perturbation"), _units(summary.sample, "perturbation")
-    names = np.array(sorted(set(rows) - {""}), dtype=object)
-    folds = min(recipe.inner_folds, len(names))
-    if folds < 2:
-        return whole
-    shuffled = np.random.default_rng(recipe.seed).permutation(names)
+    units = _Units.of(summary.profiles, recipe)
+    rows, cells = units.named(summary.profiles), units.named(summary.sample)
     inner = []
-    for part in (shuffled[i::folds] for i in range(folds)):
+    for part in units.folds(rows, recipe):
         out = np.isin(rows, part)
         keys = zip(map(str, summary.profiles.contexts[out]), map(str, summary.profiles.perturbations[out]), strict=True)
         kept = ~np.isin(cells, part)
@@ -159,16 +160,54 @@ def _require_readable(recipe: Recipe, decoder: Decoder, states: UR, units: str) 
         )
 
 
-def _units(of: Measurement, unseen: str) -> np.ndarray:
-    """``(n,)`` what each perturbed row is left out together with; empty for controls, which always stay."""
-    family = {text: family_of(Perturbation.parse(text)) for text in set(of.perturbations.astype(str))}
-    contexts, texts = of.contexts.astype(str), of.perturbations.astype(str)
-    named = {
-        "perturbation": [family[text] for text in texts],
-        "context": list(contexts),
-        "pair": [f"{context} | {text}" for context, text in zip(contexts, texts, strict=True)],
-    }[unseen]
-    return np.where(texts == CONTROL, "", np.array(named, dtype=object))
+class _Units(NamedTuple):
+    """What is left out together.
+
+    Attributes:
+        family: Of each perturbation, by its text.
+        whole: Families that are left out in all contexts at once; of the others each context by itself.
+        by_context: Whether whole contexts are left out instead.
+    """
+
+    family: Mapping[str, str]
+    whole: frozenset[str]
+    by_context: bool
+
+    @classmethod
+    def of(cls, profiles: Measurement, recipe: Recipe) -> "_Units":
+        """Choose by lot, from the names alone, so that the order of the rows decides nothing."""
+        texts = profiles.perturbations.astype(str)
+        family = {text: family_of(Perturbation.parse(text)) for text in sorted(set(texts) - {CONTROL})}
+        families = sorted(set(family.values()))
+        alone = len(set(profiles.contexts[texts != CONTROL])) < 2
+        match "perturbation" if alone and recipe.unseen in ("any", "context") else recipe.unseen:
+            case "any":
+                lot = np.random.default_rng([recipe.seed, len(families)]).permutation(families)
+                whole = frozenset(map(str, lot[: -(-len(lot) // 2)]))
+            case "perturbation":
+                whole = frozenset(families)
+            case _:
+                whole = frozenset()
+        return cls(family, whole, not alone and recipe.unseen == "context")
+
+    def named(self, of: Measurement) -> np.ndarray:
+        """``(n,)`` the unit of each perturbed row; empty for controls, which always stay."""
+        pairs = zip(of.contexts.astype(str), of.perturbations.astype(str), strict=True)
+        return np.array(["" if text == CONTROL else self._unit(context, text) for context, text in pairs], dtype=object)
+
+    def _unit(self, context: str, text: str) -> str:
+        if self.by_context:
+            return context
+        return self.family[text] if self.family[text] in self.whole else f"{context} | {text}"
+
+    def folds(self, rows: np.ndarray, recipe: Recipe) -> list[np.ndarray]:
+        """Units that are left out of each fold, as many of either kind in every one; none where there are too few."""
+        names = np.array(sorted(set(rows) - {""}), dtype=object)
+        count = min(recipe.inner_folds, len(names))
+        shuffled = np.random.default_rng(recipe.seed).permutation(names)
+        first = np.array([name not in self.whole for name in shuffled], dtype=int)
+        dealt = shuffled[np.argsort(first, kind="stable")]
+        return [dealt[i::count] for i in range(count)] if count > 1 else []
 
 
 def restrict(summary: Summary, profiles: np.ndarray, sample: np.ndarray) -> Summary:
