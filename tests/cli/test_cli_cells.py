@@ -6,11 +6,12 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import anndata
+import numpy as np
 import pandas as pd
 import pytest
 
 import tiny_parts
-from aivc import Schema, VirtualCell
+from aivc import Measurement, Recipe, Schema, VirtualCell, fit
 from aivc.cli import main
 from aivc.core.provenance import Provenance
 
@@ -204,6 +205,51 @@ def test_all_means_every_gene_and_says_so_where_there_is_no_knowledge(cell, tmp_
     assert (code, said["error"]["type"]) == (1, "DataError")
     code, said = asked(capsys, *words[:-1], tmp_path / "s.xlsx")
     assert (code, said["error"]["type"]) == (1, "DataError")
+
+
+@pytest.fixture(scope="module")
+def effects_cell(tmp_path_factory) -> Path:
+    """Fitted on effects of ten knock-outs in four lines."""
+    rng = np.random.default_rng(0)
+    keys = [(f"line {line}", f"ko:G{p:02d}") for line in "ABCD" for p in range(10)]
+    common_pf, own_nf = rng.normal(size=(10, 20)), 0.3 * rng.normal(size=(40, 20))
+    obs = pd.DataFrame(keys, columns=["context", "perturbation"], index=[" | ".join(key) for key in keys])
+    features = np.array([f"X{i}" for i in range(20)], dtype=object)
+    made = Measurement(np.tile(common_pf, (4, 1)) + own_nf, features, obs, "normal_score", modality="effect")
+    out = tmp_path_factory.mktemp("effects") / "cell"
+    fit(made, "effect.v2", recipe=Recipe(inner_folds=4)).save(out)
+    return out
+
+
+def test_a_line_never_measured_is_asked_by_name_and_told_apart_from_a_slip(effects_cell, tmp_path, capsys):
+    code, said = asked(capsys, "predict", effects_cell, "ko:G03", "--context", "T98G")
+    assert (code, said["context"], said["new_context"], said["contexts"]) == (0, "T98G", True, 4)
+    assert (said["applicability"], said["coverage"]) == ("edge", "not guaranteed")
+    code, refused = asked(capsys, "predict", effects_cell, "ko:G03", "--context", "LineA")
+    assert (code, refused["error"]["type"]) == (1, "UnknownNameError")
+    assert "Did you mean 'line A'" in refused["error"]["message"]
+    assert "--new-context" in refused["error"]["message"]
+    code, other = asked(capsys, "predict", effects_cell, "ko:G03", "--context", "LineA", "--new-context")
+    assert (code, other["context"]) == (0, "LineA")
+    assert other["effects"] == said["effects"]
+    code, known = asked(capsys, "predict", effects_cell, "ko:G03", "--context", "line A")
+    assert (known["new_context"], known["effects"] == said["effects"]) == (False, False)
+    assert main(["predict", str(effects_cell), "ko:G03", "--context", "T98G"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "Nothing was measured in T98G: the answer stands on the 4 contexts in which something was." in told
+
+
+def test_a_whole_screen_is_asked_in_a_line_never_measured(effects_cell, tmp_path, capsys):
+    names = tmp_path / "names.txt"
+    names.write_text("ko:G03\nko:G04\n")
+    words = ["--response", "X1", "--perturbations", names, "--out", tmp_path / "screen.csv"]
+    code, said = asked(capsys, "screen", effects_cell, "--context", "T98G", *words)
+    assert (code, said["context"], said["new_context"]) == (0, "T98G", True)
+    assert {row["coverage"] for row in said["rows"]} == {"not guaranteed"}
+    code, said = asked(capsys, "screen", effects_cell, "--context", "line E", *words)
+    assert (code, said["error"]["type"]) == (1, "UnknownNameError")
+    code, said = asked(capsys, "explain", effects_cell, "ko:G03", "--context", "line E", "--new-context")
+    assert (code, said["context"]) == (0, "line E")
 
 
 def test_constants_in_a_schema_work_from_the_command_line(small_screen, tmp_path, capsys):

@@ -51,7 +51,7 @@ def test_the_card_says_what_it_was_made_from(cell, screen):
     assert cell.card["cells"] == len(screen[0])
     assert cell.card["perturbations"] == sorted(screen[1].perturbations)
     assert cell.card["data"]["dataset"] == "synthetic"
-    assert set(cell.starts) == {"line1", "line2"}
+    assert set(cell.starts) == set(cell.contexts) == {"line1", "line2"}
 
 
 def test_the_seed_decides_everything(screen):

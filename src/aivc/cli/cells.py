@@ -23,6 +23,7 @@ from aivc.core.registry import MANIPULATORS
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.evaluation.output import write_population
+from aivc.experiments.asking import was_seen
 from aivc.experiments.fit import fit
 from aivc.experiments.foretell import Foretold, foretell
 
@@ -66,6 +67,7 @@ def add(commands: Commands) -> None:
             'aivc predict cell/ "ko:JAK2"',
             'aivc predict cell/ "ko:JAK2 + ko:STAT1" --top 50 --out predicted.h5ad',
             'aivc predict cell/ "crispri:TP53" --control my-controls.h5ad --schema my.toml',
+            'aivc predict cell/ "drug:imatinib" --context "a line never treated"',
         ),
     )
     add_cell(made)
@@ -81,7 +83,12 @@ def add(commands: Commands) -> None:
 def add_cell(parser: Any) -> None:
     """Declare which virtual cell is asked, and in which context."""
     parser.add_argument("cell", type=Path, metavar="CELL", help="folder that `aivc fit` wrote")
-    parser.add_argument("--context", default="", help="cell type or line to start from, where the cell knows several")
+    parser.add_argument(
+        "--context",
+        default="",
+        help="cell type or line to start from; any, where the cell was fitted on a table of effects",
+    )
+    parser.add_argument("--new-context", action="store_true", help="the context is new, though it reads like another")
 
 
 def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
@@ -160,7 +167,10 @@ def _predict(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         write_population(args.out, cells, {"made_by": list(said.prediction.made_by), "perturbation": str(asked)})
         written["prediction"] = args.out
     rows = _effects(said, args.top)
-    body = {**_about(said, asked, str(start.contexts[0])), "effects": rows, "files": written}
+    context = str(start.contexts[0])
+    new = {"new_context": context not in cell.contexts, "contexts": len(cell.contexts)}
+    new["seen"] = was_seen(cell, asked, said.prediction.applicability)
+    body = {**_about(said, asked, context), **new, "effects": rows, "files": written}
     title = f"{asked} in {body['context']}: largest effects, in {body['units']}"
     columns = ["feature", "control", "effect", "low", "high"]
     values = [[row[key] for key in columns] for row in rows]
@@ -188,7 +198,7 @@ def _start(cell: VirtualCell, args: argparse.Namespace, reporter: Reporter) -> U
     if not args.control:
         if args.schema:
             raise SchemaError("--schema describes a file of control cells. Name it with --control, or leave both out.")
-        return cell.start(args.context)
+        return cell.start(args.context, new_context=args.new_context)
     measurement, _ = measured(args.control, args.schema, on_disk=args.on_disk, reporter=reporter)
     keep = measurement.perturbations == CONTROL
     if args.context:
@@ -248,4 +258,14 @@ def _evidence(body: Mapping[str, Any]) -> str:
         "spread of the ensemble": "Intervals show only what the ensemble disagrees on, and are not calibrated.",
     }
     silent = "The method is not trusted here, and the mean effect answers. " if body["abstained"] else ""
-    return f"{seen[body['applicability']]} {silent}{sure[body['intervals']]}"
+    if not body["new_context"]:
+        return f"{seen[body['applicability']]} {silent}{sure[body['intervals']]}"
+    where = nothing_measured(body["context"], body["contexts"])
+    known = "This perturbation was measured there." if body["seen"] else seen[body["applicability"]]
+    return f"{where} {known} {silent}{sure[body['intervals']]}"
+
+
+def nothing_measured(context: str, known: int) -> str:
+    """Say that a context is new, and what an answer for it stands on."""
+    others = "the one context" if known == 1 else f"the {known} contexts"
+    return f"Nothing was measured in {context}: the answer stands on {others} in which something was."

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pandas as pd
 from rich.console import RenderableType
 
-from aivc.cli.cells import add_cell
+from aivc.cli.cells import add_cell, nothing_measured
 from aivc.cli.console import Outcome, Reporter, table
 from aivc.cli.grammar import Commands, Parser, natural, positive
 from aivc.core.errors import DataError, IntegrityError, UnavailableError
@@ -131,13 +131,14 @@ def _screen(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     asked = candidates(args.candidates, args.kind)
     reporter("loading the cell", 0, 0)
     cell = VirtualCell.load(args.cell)
+    start = cell.start(args.context, new_context=args.new_context)
     direction: Literal["lower", "raise"] = args.direction
     journal = args.out.with_name(args.out.name + ".unfinished")
     found = screen(
         cell,
         asked,
         response,
-        context=args.context,
+        start=start,
         direction=direction,
         checkpoint=journal,
         progress=reporter,
@@ -145,7 +146,7 @@ def _screen(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     _save(found, args.out)
     journal.unlink(missing_ok=True)
     said = f"{len(found)} perturbations, best to {direction} {response.name} first, in {found.units}:"
-    return _ranked(found.to_json(), found.table, ["score", "low", "high"], said, args, reporter)
+    return _ranked(_placed(found.to_json(), cell), found.table, ["score", "low", "high"], said, args, reporter)
 
 
 def _search(args: argparse.Namespace, reporter: Reporter) -> Outcome:
@@ -155,11 +156,12 @@ def _search(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     asked = candidates(args.candidates, args.kind)
     reporter("loading the cell", 0, 0)
     cell = VirtualCell.load(args.cell)
+    start = cell.start(args.context, new_context=args.new_context)
     found = search(
         cell,
         goal,
         asked,
-        context=args.context,
+        start=start,
         pairs=args.pairs,
         beam=args.beam,
         progress=reporter,
@@ -167,7 +169,9 @@ def _search(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     if args.out is not None:
         _save(found, args.out)
     said = f"{len(found)} interventions, the one that closes most of the way to the goal first:"
-    return _ranked(found.to_json(), found.table, ["closes", "low", "high", "cosine"], said, args, reporter)
+    return _ranked(
+        _placed(found.to_json(), cell), found.table, ["closes", "low", "high", "cosine"], said, args, reporter
+    )
 
 
 def _propose(args: argparse.Namespace, reporter: Reporter) -> Outcome:
@@ -188,6 +192,11 @@ def _propose(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     return Outcome(body, [plan.note, table(columns, rows), f"Written: {args.out}"])
 
 
+def _placed(body: Mapping[str, Any], cell: VirtualCell) -> dict[str, Any]:
+    """Add whether anything was measured in the context asked about."""
+    return {**body, "new_context": body["context"] not in cell.contexts, "contexts": len(cell.contexts)}
+
+
 def _ranked(
     body: Mapping[str, Any],
     found: pd.DataFrame,
@@ -199,7 +208,8 @@ def _ranked(
     columns = ["perturbation", *numbers, "seen", "applicability"]
     rows = found[columns].head(args.top).to_numpy(dtype=object).tolist()
     files = {"table": args.out} if args.out is not None else {}
-    shown: list[RenderableType] = [said, table(columns, rows), *(f"Written: {path}" for path in files.values())]
+    new = [nothing_measured(body["context"], body["contexts"])] if body["new_context"] else []
+    shown: list[RenderableType] = [said, table(columns, rows), *new, *(f"Written: {path}" for path in files.values())]
     return Outcome({**body, "files": files, "seconds": reporter.seconds}, shown)
 
 

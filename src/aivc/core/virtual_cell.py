@@ -1,12 +1,15 @@
 """Encoders and instruments that fit together, as one object that can be asked, saved and shared."""
 
+import difflib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, final
+
+import numpy as np
 
 from aivc.core import registry
 from aivc.core.consequence import consequence
@@ -18,9 +21,12 @@ from aivc.core.prediction import Prediction
 from aivc.core.provenance import FOLDER, Provenance
 from aivc.core.scale import Scale
 from aivc.core.state import State, read_json, write_text
+from aivc.core.units import is_effect
 from aivc.core.ur import UR
 
 FORMAT = 1
+# As near as this to a known context, by difflib, a name passes for a slip: one letter of four, or two of nine.
+_SLIP = 0.75
 _PLAIN = re.compile(r"\w[\w .+=-]*")
 
 
@@ -69,18 +75,40 @@ class VirtualCell:
         """Every part, by the name of the folder it is saved in."""
         return {**{f"encoder-{scale}": part for scale, part in self.encoders.items()}, **self.instruments}
 
-    def start(self, context: str = "") -> UR:
+    @property
+    def contexts(self) -> tuple[str, ...]:
+        """Where perturbations were measured, by the card; where it does not say, contexts that the cell keeps."""
+        return tuple(map(str, self.card.get("contexts", self.starts)))
+
+    def start(self, context: str = "", *, new_context: bool = False) -> UR:
         """Control states of a context; of the only one, unless named.
 
+        A cell fitted on a table of effects starts in any context there is, since the control is zero everywhere; but a
+        name that reads like that of a known one is taken for a slip.
+
+        Args:
+            context: Its name.
+            new_context: Whether the name is meant, although it reads like another.
+
         Raises:
-            UnknownNameError: The cell keeps no controls of it.
+            UnknownNameError: The cell was fitted on cells, and keeps no controls of it; or the name may be a slip.
         """
         if not context and len(self.starts) == 1:
             return next(iter(self.starts.values()))
-        if context not in self.starts:
+        if context in self.starts:
+            return self.starts[context]
+        if not context or not self.starts or not is_effect(str(self.card.get("units", ""))):
             remedy = "Name one of them, or give control cells." if self.starts else "Give control cells."
             raise UnknownNameError("context", context, self.starts, remedy)
-        return self.starts[context]
+        if not new_context and self._reads_like(context):
+            remedy = "If it is a new one, say so: new_context=True, or --new-context in a shell."
+            raise UnknownNameError("context", context, self.starts, remedy)
+        zero = next(iter(self.starts.values())).take(np.array([0]))
+        return replace(zero, entities=zero.entities[["perturbation", "context"]].assign(context=context))
+
+    def _reads_like(self, context: str) -> bool:
+        known, asked = ({_plain(each) for each in names} for names in (self.starts, [context]))
+        return any(difflib.get_close_matches(each, known, n=1, cutoff=_SLIP) for each in asked)
 
     def encode(self, measurement: Measurement, parts: UR | None = None) -> UR:
         """Represent entities with the encoder of their scale.
@@ -111,18 +139,29 @@ class VirtualCell:
         return decoder.decode(ur)
 
     def predict(
-        self, control: Measurement | str, perturbation: Perturbation | str, *, manipulator: str = "", decoder: str = ""
+        self,
+        control: Measurement | str,
+        perturbation: Perturbation | str,
+        *,
+        manipulator: str = "",
+        decoder: str = "",
+        new_context: bool = False,
     ) -> Prediction[Measurement]:
         """Run the virtual experiment: encode control cells, perturb them, read them out.
 
         Args:
-            control: Unperturbed cells of the context asked about, or its name, to start from the cell's own.
+            control: Unperturbed cells of the context asked about, or its name, to start from the cell's own; a cell
+                fitted on a table of effects takes the name of any context.
             perturbation: As an object or as text, such as ``"ko:JAK2"``.
             manipulator: Which one, where there are several.
             decoder: Which one, where there are several.
+            new_context: Whether the name is that of a new context, although it reads like a known one (`start`).
+
+        Raises:
+            UnknownNameError: No such context, or its name may be a slip.
         """
         asked = Perturbation.parse(perturbation) if isinstance(perturbation, str) else perturbation
-        start = self.start(control) if isinstance(control, str) else self.encode(control)
+        start = self.start(control, new_context=new_context) if isinstance(control, str) else self.encode(control)
         moved = self.manipulate(start, asked, instrument=manipulator)
         said = moved.then(lambda ur: self.decode(ur, instrument=decoder))
         # The decoder reads the start too: errors are expected to be as large as the effect that it tells makes them.
@@ -192,6 +231,11 @@ class VirtualCell:
                 instruments[key] = part
         starts = {str(name): UR.load(folder / "starts" / str(i)) for i, name in enumerate(body.get("starts", []))}
         return cls(encoders, instruments, body.get("card", {}), starts, _load_provenance(folder, body))
+
+
+def _plain(name: str) -> str:
+    """A name without case, spaces and signs, which are easily written otherwise."""
+    return re.sub(r"\W|_", "", name).casefold()
 
 
 def _load_provenance(folder: Path, body: Mapping[str, Any]) -> dict[str, Provenance]:

@@ -25,7 +25,7 @@ from aivc.experiments.summary import summarize
 # The profile of a linear decoder does not depend on how many states it reads; calibration needs no more than these.
 _STATES_TO_CALIBRATE = 16
 # More held-out perturbations than these do not move a quantile.
-_CALIBRATED = 500
+_CALIBRATED = 300
 
 
 def fit(  # noqa: PLR0913 - each one is a question a user may ask
@@ -120,7 +120,9 @@ def assemble(
         decoder = calibrated(ground, held_out)
     recipe = ground.recipe
     seen = sorted(set(map(str, ground.profiles.perturbations)) - {CONTROL})
-    made = {"manipulator": manipulator, "recipe": vars(recipe), "units": ground.profiles.units, "perturbations": seen}
+    there = sorted(set(map(str, ground.profiles.contexts[ground.profiles.perturbations != CONTROL])))
+    made = {"manipulator": manipulator, "recipe": vars(recipe), "units": ground.profiles.units}
+    made |= {"perturbations": seen, "contexts": there}
     instruments: dict[str, Manipulator | Decoder] = {manipulator: fitted, recipe.decoder: decoder}
     return VirtualCell({ground.encoder.scale: ground.encoder}, instruments, {**made, **card}, ground.controls)
 

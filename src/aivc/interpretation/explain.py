@@ -56,6 +56,7 @@ def explain(
     top: int = 20,
     sets: Mapping[str, frozenset[str]] | None = None,
     level: float = 0.9,
+    new_context: bool = False,
 ) -> Explanation:
     """Say what a virtual cell's prediction is made of. The pieces add up to it exactly; nothing is estimated.
 
@@ -66,6 +67,7 @@ def explain(
         top: How many features are listed, and how many risen and fallen ones are looked for in sets.
         sets: Such as `aivc.data.gene_sets.gene_sets("hallmark")`.
         level: Of the intervals.
+        new_context: Whether the context is new, although its name reads like that of a known one.
 
     Raises:
         DataError: The cell's manipulator cannot say what its predictions are made of, or control was asked about.
@@ -74,7 +76,7 @@ def explain(
     asked = Perturbation.parse(perturbation) if isinstance(perturbation, str) else perturbation
     if asked.is_control:
         raise DataError(["Control changes nothing, so there is nothing to explain. Name a perturbation."])
-    start = cell.start(context)
+    start = cell.start(context, new_context=new_context)
     where = str(start.contexts[0])
     manipulator, decoder = _only(cell, Manipulator), _only(cell, Decoder)
     pieces = _attributable(manipulator).attribute(asked, where)
