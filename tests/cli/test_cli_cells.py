@@ -42,12 +42,12 @@ def genes(tmp_path: Path) -> Path:
 
 def test_a_fitted_cell_can_be_loaded_and_is_not_overwritten_by_accident(cell, small_screen, capsys):
     fitted = VirtualCell.load(cell)
-    assert fitted.card["manipulator"] == "effect.v1"
+    assert fitted.card["manipulator"] == "effect.v2"
     assert not list(cell.parent.glob("*.partial"))
     code, said = asked(capsys, *fit_words(small_screen, cell))
     assert (code, said["error"]["type"]) == (1, "IntegrityError")
     code, said = asked(capsys, *fit_words(small_screen, cell), "--overwrite", "--seed", "0")
-    assert (code, said["perturbations"], said["manipulator"]) == (0, 6, "effect.v1")
+    assert (code, said["perturbations"], said["manipulator"]) == (0, 6, "effect.v2")
 
 
 def test_a_cell_says_what_was_harmed_and_learns_to_abstain_from_no_fewer_than_ten(small_screen, tmp_path, capsys):
@@ -135,7 +135,7 @@ def test_a_cell_is_fitted_for_a_fold_and_carries_it(small_screen, tmp_path, caps
     assert (code, said["fold"], said["perturbations"]) == (0, 1, 4)
     saw = VirtualCell.load(tmp_path / "cell").provenance
     assert {each.split for name, each in saw.items() if name != "priors"} == {said["split"]}
-    assert set(saw) == {"encoder-cellular", "linear-expression", "effect.v1", "priors"}
+    assert set(saw) == {"encoder-cellular", "linear-expression", "effect.v2", "priors"}
     code, said = asked(
         capsys, *fit_words(small_screen, tmp_path / "none"), "--split", "unseen-perturbation:3", "--fold", 3
     )
@@ -209,10 +209,10 @@ def test_all_means_every_gene_and_says_so_where_there_is_no_knowledge(cell, tmp_
 
 @pytest.fixture(scope="module")
 def effects_cell(tmp_path_factory) -> Path:
-    """Fitted on effects of ten knock-outs in four lines."""
+    """Fitted on effects of 24 knock-outs in four lines."""
     rng = np.random.default_rng(0)
-    keys = [(f"line {line}", f"ko:G{p:02d}") for line in "ABCD" for p in range(10)]
-    common_pf, own_nf = rng.normal(size=(10, 20)), 0.3 * rng.normal(size=(40, 20))
+    keys = [(f"line {line}", f"ko:G{p:02d}") for line in "ABCD" for p in range(24)]
+    common_pf, own_nf = rng.normal(size=(24, 20)), 0.3 * rng.normal(size=(96, 20))
     obs = pd.DataFrame(keys, columns=["context", "perturbation"], index=[" | ".join(key) for key in keys])
     features = np.array([f"X{i}" for i in range(20)], dtype=object)
     made = Measurement(np.tile(common_pf, (4, 1)) + own_nf, features, obs, "normal_score", modality="effect")
@@ -237,6 +237,8 @@ def test_a_line_never_measured_is_asked_by_name_and_told_apart_from_a_slip(effec
     assert main(["predict", str(effects_cell), "ko:G03", "--context", "T98G"]) == 0
     told = " ".join(capsys.readouterr().out.split())
     assert "Nothing was measured in T98G: the answer stands on the 4 contexts in which something was." in told
+    assert "10 perturbations measured there would" in told
+    assert (said["worth"]["few"], said["worth"]["contexts"], "worth" in known) == (10, 4, False)
 
 
 def test_a_whole_screen_is_asked_in_a_line_never_measured(effects_cell, tmp_path, capsys):

@@ -22,6 +22,7 @@ from aivc.core.prediction import GUARANTEED
 from aivc.core.registry import MANIPULATORS
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
+from aivc.core.worth import Worth
 from aivc.evaluation.output import write_population
 from aivc.experiments.asking import was_seen
 from aivc.experiments.fit import fit
@@ -44,7 +45,7 @@ def add(commands: Commands) -> None:
         ),
     )
     add_source(made)
-    made.add_argument("--manipulator", default="effect.v1", help="name from `aivc parts` (default effect.v1)")
+    made.add_argument("--manipulator", default="effect.v2", help="name from `aivc parts` (default effect.v2)")
     made.add_argument("--out", type=Path, required=True, metavar="CELL_DIR", help="folder for the virtual cell")
     made.add_argument("--overwrite", action="store_true", help="replace a virtual cell in CELL_DIR")
     made.add_argument(
@@ -168,13 +169,16 @@ def _predict(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         written["prediction"] = args.out
     rows = _effects(said, args.top)
     context = str(start.contexts[0])
-    new = {"new_context": context not in cell.contexts, "contexts": len(cell.contexts)}
+    new: dict[str, Any] = {"new_context": context not in cell.contexts, "contexts": len(cell.contexts)}
     new["seen"] = was_seen(cell, asked, said.prediction.applicability)
+    if new["new_context"] and "worth" in cell.card:
+        new["worth"] = cell.card["worth"]
     body = {**_about(said, asked, context), **new, "effects": rows, "files": written}
     title = f"{asked} in {body['context']}: largest effects, in {body['units']}"
     columns = ["feature", "control", "effect", "low", "high"]
     values = [[row[key] for key in columns] for row in rows]
     shown: list[RenderableType] = [title, table(columns, values), _evidence(body)]
+    shown += [str(Worth(**body["worth"]))] if "worth" in body else []
     shown += [f"Written: {path}" for path in written.values()]
     return Outcome({**body, "seconds": reporter.seconds}, shown)
 

@@ -21,6 +21,7 @@ from aivc.experiments import harm
 from aivc.experiments.groundwork import Groundwork, Recipe, groundwork
 from aivc.experiments.origins import notes_of, origins
 from aivc.experiments.summary import summarize
+from aivc.experiments.worth import practised
 
 # The profile of a linear decoder does not depend on how many states it reads; calibration needs no more than these.
 _STATES_TO_CALIBRATE = 16
@@ -30,7 +31,7 @@ _CALIBRATED = 300
 
 def fit(  # noqa: PLR0913 - each one is a question a user may ask
     measurement: Measurement,
-    manipulator: str = "effect.v1",
+    manipulator: str = "effect.v2",
     *,
     parts: UR | None = None,
     recipe: Recipe | None = None,
@@ -75,6 +76,8 @@ def fit(  # noqa: PLR0913 - each one is a question a user may ask
     cell = assemble(ground, manipulator, parts=parts, settings=settings, abstain=abstain)
     told = origins(cell, ground, measurement, parts=parts, made_from=made_from, **asked, progress=progress)
     card = {**cell.card, "cells": int(measurement.mass.sum()), "data": notes_of(measurement), **asked}
+    if (ten := practised(cell)) is not None:
+        card["worth"] = ten._asdict()
     return VirtualCell(cell.encoders, cell.instruments, card, cell.starts, told)
 
 

@@ -17,6 +17,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability, Prediction
 from aivc.core.space import Space
 from aivc.core.ur import UR
+from aivc.core.worth import Worth
 from aivc.instruments.manipulators.effect.agents import Knowledge, canonical, is_nothing, surrounded
 from aivc.instruments.manipulators.effect.components import Asked, Controls
 from aivc.instruments.manipulators.effect.hiding import CONTEXT, FEW, PAIR, PERTURBATION, RELATIVE, few_rows
@@ -24,6 +25,7 @@ from aivc.instruments.manipulators.effect.likeness import two_way
 from aivc.instruments.manipulators.effect.mixed import Learned, Source
 from aivc.instruments.manipulators.effect.posterior import Posterior
 from aivc.instruments.manipulators.effect.rows import Rows
+from aivc.instruments.manipulators.effect.worth import worth
 
 _DRAWS = 8
 # What is known of a stranger's molecules counts where it explains this share of the variance.
@@ -239,6 +241,10 @@ class EffectV2(Manipulator):
                 shift_pcd[rows, c] = self._posterior(kind).many(question)
                 variance_pcd[rows, c] = self._learned[kind].error
         return shift_pcd, variance_pcd
+
+    def worth(self, few: int = 10) -> Worth | None:
+        """What so many perturbations measured in a new context would take away of the error there (`worth`)."""
+        return worth(self._source, self._learned, few)
 
     @property
     def refits(self) -> Mapping[str, Any]:
