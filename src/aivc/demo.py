@@ -30,7 +30,7 @@ from aivc.experiments.propose import Plan, propose
 from aivc.experiments.screen import Response, Screen, screen
 from aivc.report import Section, Table, evaluation_sections, figures, write_report
 
-METHOD = "effect.v1"
+METHOD = "effect.v2"
 # Readouts known beforehand: interferon-gamma response genes on the panel (MSigDB Hallmark), and the ERK kinases.
 _RESPONSES = {"papalexi2021": ("PSMB9", "STAT1", "UBE2L6"), "sachs2005": ("p44/42",)}
 _LEVEL = 0.9

@@ -11,7 +11,7 @@ from aivc.cli import main
 def cell(small_screen, tmp_path_factory):
     out = tmp_path_factory.mktemp("explained") / "cell"
     words = ["fit", small_screen / "screen.h5ad", "--schema", small_screen / "schema.toml", "--out", out]
-    words += ["--priors", small_screen / "priors", "--members", 2, "--dim", 3, "--manipulator", "effect.v1"]
+    words += ["--priors", small_screen / "priors", "--members", 2, "--dim", 3, "--manipulator", "effect.v2"]
     assert main(list(map(str, words))) == 0
     return out
 

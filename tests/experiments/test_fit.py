@@ -47,7 +47,7 @@ def test_a_saved_cell_answers_as_before(screen, name, tmp_path):
 
 
 def test_the_card_says_what_it_was_made_from(cell, screen):
-    assert cell.card["manipulator"] == "effect.v1"
+    assert cell.card["manipulator"] == "effect.v2"
     assert cell.card["cells"] == len(screen[0])
     assert cell.card["perturbations"] == sorted(screen[1].perturbations)
     assert cell.card["data"]["dataset"] == "synthetic"

@@ -191,7 +191,7 @@ def test_a_table_of_effects_has_no_single_cells(screen):
     profiles = summarize(screen).profiles
     table = profiles.replace(values=profiles.dense() - 1.0, units="log2fc")
     ground = groundwork(summarize(table.take(table.perturbations != CONTROL)), QUICK)
-    with pytest.raises(DataError, match=r"effects in log2fc. Choose effect.v1, or another method of mean effects"):
+    with pytest.raises(DataError, match=r"effects in log2fc. Choose effect.v2, or another method of mean effects"):
         _ = ground.population
 
 

@@ -94,7 +94,7 @@ def test_ridge_on_priors_looks_up_what_was_measured_and_is_finite_elsewhere(ur):
 
 
 @pytest.mark.parametrize(
-    "name", ["mean-effect", "transfer", "additive", "ridge-across-contexts", "nearest", "ridge-on-priors", "effect.v1"]
+    "name", ["mean-effect", "transfer", "additive", "ridge-across-contexts", "nearest", "ridge-on-priors", "effect.v2"]
 )
 def test_what_stands_where_nothing_was_measured_is_never_read(ur, name):
     """The value there means nothing, so it may change without any answer changing."""

@@ -78,7 +78,7 @@ def test_where_all_respond_alike_the_shift_is_left_as_it_is():
 
 def test_the_anchor_says_the_mean_and_the_doubt(half):
     ur, flow = half
-    anchor = MANIPULATORS.load("effect.v1").fit(ur)
+    anchor = MANIPULATORS.load("effect.v2").fit(ur)
     for start in (controls(ur), controls(ur).take(np.array([5]))):
         for text in ("ko:G03", "ko:NEW", "ko:G01 + ko:G02"):
             ours, theirs = (each.manipulate(start, Perturbation.parse(text)) for each in (flow, anchor))

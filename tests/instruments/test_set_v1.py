@@ -85,7 +85,7 @@ def test_where_all_move_alike_the_shift_is_left_as_it_is():
 
 def test_untrained_it_is_the_shift_of_its_anchor(learned):
     ur, sets = learned
-    plain, theirs = SetV1.fit(ur, steps=0), MANIPULATORS.load("effect.v1").fit(ur)
+    plain, theirs = SetV1.fit(ur, steps=0), MANIPULATORS.load("effect.v2").fit(ur)
     still = {name: np.zeros_like(each) if name.startswith("out.") else each for name, each in sets.weights.items()}
     for each in (plain, dataclasses.replace(sets, weights=still)):
         for text in ("ko:G03", "ko:NEW"):
@@ -95,7 +95,7 @@ def test_untrained_it_is_the_shift_of_its_anchor(learned):
                 np.testing.assert_array_equal(draw.values, its.values)
     assert plain.center is plain.anchor
     assert sets.center is None
-    assert plain.manipulate(controls(ur), ASKED).made_by == ("set.v1", "effect.v1")
+    assert plain.manipulate(controls(ur), ASKED).made_by == ("set.v1", "effect.v2")
 
 
 def test_the_order_of_cells_tells_nothing_and_equal_cells_stay_equal(learned):

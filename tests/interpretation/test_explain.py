@@ -21,7 +21,7 @@ def screen():
 def cell(screen):
     cells, truth = screen
     keep = ~((cells.perturbations == "ko:G0003") | ((cells.perturbations == "ko:G0005") & (cells.contexts == "c0")))
-    return fit(cells.take(keep), "effect.v1", parts=truth.priors, recipe=QUICK)
+    return fit(cells.take(keep), "effect.v2", parts=truth.priors, recipe=QUICK)
 
 
 @pytest.fixture(scope="module")
@@ -85,5 +85,5 @@ def test_what_cannot_be_explained_is_refused(screen, cell, context):
     with pytest.raises(UnknownNameError):
         explain(cell, "ko:G0001", "nowhere")
     plain = fit(screen[0], "mean-effect", recipe=QUICK)
-    with pytest.raises(DataError, match=r"Fit the cell with effect\.v1"):
+    with pytest.raises(DataError, match=r"Fit the cell with effect\.v2"):
         explain(plain, "ko:G0001", context)

@@ -22,7 +22,7 @@ _EPILOG = """examples:
   aivc demo                                      the whole way round, on a real screen, in minutes
   aivc fit papalexi2021 --out cell/              learn a virtual cell
   aivc predict cell/ "ko:JAK2"                   ask it
-  aivc evaluate papalexi2021 --split unseen-perturbation:5 --methods effect.v1 --out scores/
+  aivc evaluate papalexi2021 --split unseen-perturbation:5 --methods effect.v2 --out scores/
 
 exit codes: 0 done, 1 refused or a check failed, 2 wrong usage, 3 a fault of this program, 130 interrupted"""
 

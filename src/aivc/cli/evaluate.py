@@ -53,7 +53,7 @@ def add(commands: Commands) -> None:
         "Score methods on perturbations, contexts or donors they have not seen. The baselines no-change and "
         "mean-effect, and the experiment repeated, are always scored beside them.",
         examples=(
-            "aivc evaluate papalexi2021 --split unseen-perturbation:5 --methods effect.v1,nearest --out scores/",
+            "aivc evaluate papalexi2021 --split unseen-perturbation:5 --methods effect.v2,nearest --out scores/",
             "aivc evaluate screen.h5ad --schema screen.toml --split split.json --methods nearest --out s/ --json",
             "aivc evaluate papalexi2021 --methods nearest,nearest:shuffled --out s/  (with its negative control)",
         ),

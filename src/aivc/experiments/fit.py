@@ -18,6 +18,7 @@ from aivc.core.virtual_cell import VirtualCell
 from aivc.data.split import CONTROL_TRAIN, TRAIN, Split
 from aivc.data.stream import Progress
 from aivc.experiments import harm
+from aivc.experiments.control_noise import following, with_other_controls
 from aivc.experiments.groundwork import Groundwork, Recipe, groundwork
 from aivc.experiments.origins import notes_of, origins
 from aivc.experiments.summary import summarize
@@ -140,8 +141,14 @@ def left_out(
 ) -> list[HeldOut]:
     """Fit one manipulator on each inner groundwork, and foretell what that has not seen; arguments as in `assemble`."""
     quick = {**(settings or {}), **MANIPULATORS.load(manipulator).for_means}
-    refits = ((inner, keys, _fit(inner, manipulator, parts, quick, shuffled)) for inner, keys in ground.inner)
-    return [each for inner, keys, refit in refits for each in _foretell(inner, refit, ground, keys)]
+    found, follows = [], 1.0
+    for number, (inner, keys) in enumerate(ground.inner):
+        refit = _fit(inner, manipulator, parts, quick, shuffled)
+        if number == 0 and not MANIPULATORS.load(manipulator).needs_cells:
+            moved, noise = with_other_controls(inner)
+            follows = following(inner, keys, noise, refit, _fit(moved, manipulator, parts, quick, shuffled))
+        found += [each._replace(follows=follows) for each in _foretell(inner, refit, ground, keys)]
+    return found
 
 
 def calibrated(ground: Groundwork, held_out: Sequence[HeldOut]) -> Decoder:
@@ -260,13 +267,13 @@ def _foretell(
         measured, cells = _measured(profiles.take(rows[context, text]))
         # What is done to the target itself is no response, and no method is asked for it.
         measured[columns.isin(Perturbation.parse(text).genes)] = np.nan
-        control, _ = _measured(profiles.take(rows[context, CONTROL]))
+        control, controls = _measured(profiles.take(rows[context, CONTROL]))
         # A feature that no control was measured on has no error either, only an effect that is foretold.
         control = np.where(np.isfinite(control), control, decoder.profile(start))
         instead, base = floor.manipulate(start, Perturbation.parse(text)), control - decoder.profile(start)
         departure = float(np.mean((answer.mean - instead.mean) ** 2))
         about = (control, base + decoder.profile(instead.draws[0]), answer.applicability, context, departure, text)
-        found.append(HeldOut(base + said_kf.mean(axis=0), spread, measured, cells, *about))
+        found.append(HeldOut(base + said_kf.mean(axis=0), spread, measured, cells, *about, shared=1 / controls))
     return found
 
 

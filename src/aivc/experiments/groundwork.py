@@ -116,7 +116,7 @@ class Groundwork:
             raise DataError(
                 [
                     f"A method that learns from single cells was given a table of effects in {self.profiles.units}. "
-                    "Choose effect.v1, or another method of mean effects; or read the cells of that screen."
+                    "Choose effect.v2, or another method of mean effects; or read the cells of that screen."
                 ]
             )
         cells = self.encoder.encode(self.sample.take(self.kept))

@@ -124,7 +124,7 @@ def _attributable(part: object) -> Attributable:
         if not isinstance(inner, Manipulator):
             name = getattr(part, "name", type(part).__name__)
             raise DataError(
-                [f"{name} cannot say what its predictions are made of. Fit the cell with effect.v1 or kernel-priors."]
+                [f"{name} cannot say what its predictions are made of. Fit the cell with effect.v2."]
             )
         part = inner
     return part

@@ -100,7 +100,7 @@ class FlowV1(Manipulator):
         parts: UR | None = None,
         seed: int = 0,
         cells: UR | None = None,
-        anchor: str = "effect.v1",
+        anchor: str = "effect.v2",
         steps: int | None = None,
     ) -> "FlowV1":
         """Fit the anchor, judge a velocity on perturbations left out, and train it on all if it helps.
@@ -139,7 +139,7 @@ class FlowV1(Manipulator):
         for fold in range(_FOLDS):
             rest = [group for group in groups if folds[group.text] != fold]
             network = _trained(rest, ur, scale, steps, seed)
-            foretold = means.fit(ur.take(rows != fold), parts=parts, seed=seed)
+            foretold = means.fit(ur.take(rows != fold), parts=parts, seed=seed, **plain.anchor.refits)
             judge = dataclasses.replace(plain, anchor=foretold, weights=arrays_of(network))
             scores.update(judge._scores([group for group in groups if folds[group.text] == fold], cells, seed))
         verdict = _verdict(scores)

@@ -98,7 +98,7 @@ class SetV1(Manipulator):
         parts: UR | None = None,
         seed: int = 0,
         cells: UR | None = None,
-        anchor: str = "effect.v1",
+        anchor: str = "effect.v2",
         steps: int | None = None,
     ) -> "SetV1":
         """Fit the anchor, judge the network on perturbations left out, and train it on all if it helps.
@@ -135,7 +135,7 @@ class SetV1(Manipulator):
         for fold in range(_FOLDS):
             rest = asked([group for group in groups if folds[group.text] != fold], ur, scale)
             network = trained(rest, scale, steps=steps, seed=seed)
-            foretold = means.fit(ur.take(rows != fold), parts=parts, seed=seed)
+            foretold = means.fit(ur.take(rows != fold), parts=parts, seed=seed, **plain.anchor.refits)
             judge = dataclasses.replace(plain, anchor=foretold, weights=arrays_of(network))
             scores.update(judge._scores([group for group in groups if folds[group.text] == fold], cells))
         verdict = _verdict(scores)
