@@ -11,10 +11,11 @@ class Piece(NamedTuple):
     """One piece of a predicted shift.
 
     Attributes:
-        source: Kind of evidence: ``mean effect``, ``measured``, ``elsewhere``, ``relative``, ``part`` or
-            ``correction``.
-        name: Which perturbation, context or agent it is from.
-        detail: By which knowledge, such as the block of the molecular UR; may be empty.
+        source: Kind of evidence: ``measured`` (the same in this context), ``elsewhere`` (the same in another one),
+            ``part`` (what shares an agent with it), ``relative`` (another perturbation in this context) or ``relative
+            elsewhere``.
+        name: Which perturbation it is from.
+        detail: In which context; may be empty.
         weight: How much of what that one did is taken over; 1 where all of it is.
         shift: ``(d,)`` the piece itself. The pieces of a prediction add up to its expected shift, exactly.
     """

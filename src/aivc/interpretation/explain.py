@@ -16,7 +16,8 @@ from aivc.core.virtual_cell import VirtualCell
 from aivc.experiments.foretell import foretell
 from aivc.interpretation.enrichment import enrichment
 
-_MEAN = "mean effect"
+# Pieces read out one by one; those beyond are summed, each kind of evidence apart.
+_SHOWN = 30
 
 
 @final
@@ -28,11 +29,11 @@ class Explanation:
         perturbation: As text.
         context: Where.
         units: Of effects.
-        pieces: What the prediction adds up, the largest first: ``source``, ``name``, ``detail``, ``weight``, ``share``
-            (of the squared length of the predicted effect: shares add up to 1, and one that pulls the other way is
-            negative) and ``changed`` (length of the effect's change without the piece, over the effect's own).
-        sources: The same by kind of evidence and by block of knowledge: ``source``, ``detail``, how many ``pieces``,
-            ``share`` and ``changed``.
+        pieces: What the prediction adds up, the largest first: ``source`` (`aivc.core.attribution.Piece`), ``name``,
+            ``detail``, ``weight``, ``share`` (of the squared length of the predicted effect: shares add up to 1, and
+            one that pulls the other way is negative) and ``changed`` (length of the effect's change without the piece,
+            over the effect's own). Beyond thirty, pieces of one source are summed.
+        sources: The same by kind of evidence: ``source``, how many ``pieces``, ``share`` and ``changed``.
         genes: Features with the largest effect: ``feature``, ``effect``, ``low``, ``high``, and ``carried_by``, the
             piece that adds most to it in its direction.
         pathways: Sets that hold more of the features than chance: those of `enrichment`, and ``direction``; or None
@@ -79,7 +80,7 @@ def explain(
     start = cell.start(context, new_context=new_context)
     where = str(start.contexts[0])
     manipulator, decoder = _only(cell, Manipulator), _only(cell, Decoder)
-    pieces = _attributable(manipulator).attribute(asked, where)
+    pieces, count = _gathered(_attributable(manipulator).attribute(asked, where))
     said = foretell(cell, start, asked)
     read = said.prediction.draws[0]
     # Read out in one go: a piece is the difference that it makes to the readout of the control state.
@@ -87,11 +88,9 @@ def explain(
     whole = _readout(decoder, start, np.sum([piece.shift for piece in pieces], axis=0))
     if not np.allclose(left := whole - effects.sum(axis=0), 0.0, atol=1e-9):
         # Readouts below zero are raised to it, once for the whole and once for each piece.
-        pieces, effects = (
-            [*pieces, Piece("readout", "never below zero", "", 1.0, np.zeros(0))],
-            np.vstack([effects, left]),
-        )
-    table, sources = _pieces(pieces, effects, whole)
+        pieces, count = [*pieces, Piece("readout", "never below zero", "", 1.0, np.zeros(0))], [*count, 1]
+        effects = np.vstack([effects, left])
+    table, sources = _pieces(pieces, count, effects, whole)
     low, high = said.interval(level)
     order = np.argsort(-np.abs(said.effect), kind="stable")
     carried = [_carrier(pieces, effects[:, i], float(said.effect[i])) for i in order[:top]]
@@ -123,9 +122,7 @@ def _attributable(part: object) -> Attributable:
         inner = getattr(part, "center", None)
         if not isinstance(inner, Manipulator):
             name = getattr(part, "name", type(part).__name__)
-            raise DataError(
-                [f"{name} cannot say what its predictions are made of. Fit the cell with effect.v2."]
-            )
+            raise DataError([f"{name} cannot say what its predictions are made of. Fit the cell with effect.v2."])
         part = inner
     return part
 
@@ -135,44 +132,49 @@ def _readout(decoder: Manipulator | Decoder, start: UR, shift_d: np.ndarray) -> 
     return decoder.profile(start.moved(shift_d, "explained")) - decoder.profile(start)
 
 
-def _pieces(pieces: Sequence[Piece], effects: np.ndarray, whole: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _gathered(pieces: Sequence[Piece]) -> tuple[list[Piece], list[int]]:
+    """The largest pieces as they are, and the sum of the others of each source; and of how many each is the sum."""
+    order = np.argsort([-float(piece.shift @ piece.shift) for piece in pieces], kind="stable")
+    shown = [pieces[i] for i in order[:_SHOWN]]
+    rest: dict[str, list[Piece]] = {}
+    for piece in (pieces[i] for i in order[_SHOWN:]):
+        rest.setdefault(piece.source, []).append(piece)
+    for source, some in rest.items():
+        weight, shift_d = sum(each.weight for each in some), np.sum([each.shift for each in some], axis=0)
+        shown.append(Piece(source, f"{len(some)} more", "", weight, shift_d) if len(some) > 1 else some[0])
+    return shown, [1] * min(len(pieces), _SHOWN) + [len(some) for some in rest.values()]
+
+
+def _pieces(
+    pieces: Sequence[Piece], count: Sequence[int], effects: np.ndarray, whole: np.ndarray
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     squared = max(float(whole @ whole), 1e-300)
-    share, size = effects @ whole / squared, np.linalg.norm(effects, axis=1) / squared**0.5
     table = pd.DataFrame(
         {
             "source": [piece.source for piece in pieces],
             "name": [piece.name for piece in pieces],
             "detail": [piece.detail for piece in pieces],
             "weight": [piece.weight for piece in pieces],
-            "share": share,
-            "changed": size,
+            "share": effects @ whole / squared,
+            "changed": np.linalg.norm(effects, axis=1) / squared**0.5,
         }
     )
-    groups = table.groupby(["source", "detail"], sort=False).indices
     rows = [
-        (
-            source,
-            detail,
-            len(rows),
-            float(share[rows].sum()),
-            float(np.linalg.norm(effects[rows].sum(axis=0)) / squared**0.5),
-        )
-        for (source, detail), rows in groups.items()
+        {
+            "source": source,
+            "pieces": int(np.sum(np.array(count)[rows])),
+            "share": float(table["share"].iloc[rows].sum()),
+            "changed": float(np.linalg.norm(effects[rows].sum(axis=0)) / squared**0.5),
+        }
+        for source, rows in table.groupby("source", sort=False).indices.items()
     ]
-    sources = pd.DataFrame(rows, columns=["source", "detail", "pieces", "share", "changed"])
-    return (
-        table.sort_values("changed", ascending=False, kind="stable").reset_index(drop=True),
-        sources.sort_values("changed", ascending=False, kind="stable").reset_index(drop=True),
-    )
+    largest = {"by": "changed", "ascending": False, "kind": "stable", "ignore_index": True}
+    return table.sort_values(**largest), pd.DataFrame(rows).sort_values(**largest)
 
 
 def _carrier(pieces: Sequence[Piece], effect_k: np.ndarray, whole: float) -> str:
     best = pieces[int(np.argmax(effect_k * np.sign(whole)))]
-    return (
-        best.source
-        if best.source == _MEAN
-        else f"{best.source} {best.name}" + (f" ({best.detail})" if best.detail else "")
-    )
+    return f"{best.source} {best.name}" + (f" ({best.detail})" if best.detail else "")
 
 
 def _pathways(effect: np.ndarray, features: np.ndarray, sets: Mapping[str, frozenset[str]], top: int) -> pd.DataFrame:
