@@ -87,6 +87,27 @@ class TinyRecognizer(Manipulator):
 
 
 @dataclass(frozen=True, eq=False)
+class TinyDoubter(Manipulator):
+    """Expects the mean effect, and says of strangers that it may be more or less of it by a half."""
+
+    name = "tiny-doubter"
+    reads: Space
+    shift: np.ndarray
+    known: tuple
+
+    @classmethod
+    def fit(cls, ur, *, parts=None, seed=0):
+        return cls(ur.space, effects(ur).shifts.mean(axis=0), tuple(parts.entities.index))
+
+    def manipulate(self, ur, perturbation):
+        self.reads.require(ur.space, self.name)
+        known = set(perturbation.targets) <= set(self.known)
+        shift = np.zeros(self.reads.dim) if perturbation.is_control else self.shift
+        draws = tuple(ur.moved(size * shift, str(perturbation)) for size in ((1.0,) if known else (0.5, 1.5)))
+        return Prediction(draws, (self.name,), Applicability.OUT)
+
+
+@dataclass(frozen=True, eq=False)
 class TinyDecoder(Decoder):
     """Least squares of log counts on states."""
 
@@ -111,7 +132,7 @@ def _with_one(values):
     return np.column_stack([values, np.ones(len(values))])
 
 
-PARTS = (TinyEncoder, TinyManipulator, TinyRecognizer, TinyDecoder)
+PARTS = (TinyEncoder, TinyManipulator, TinyRecognizer, TinyDoubter, TinyDecoder)
 POINTS = tuple(EntryPoint(part.name, f"tiny_parts:{part.__name__}", f"aivc.{part.group}") for part in PARTS)
 
 

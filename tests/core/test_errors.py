@@ -3,7 +3,7 @@ import pickle
 import pytest
 
 from aivc.core import errors
-from aivc.core.errors import AIVCError, DataError, UnknownNameError
+from aivc.core.errors import AIVCError, DataError, RetiredError, UnknownNameError
 
 CAUGHT_AS = {
     "SpaceError": TypeError,
@@ -17,6 +17,7 @@ CAUGHT_AS = {
     "ScoreError": ArithmeticError,
     "UnavailableError": OSError,
     "UnknownNameError": LookupError,
+    "RetiredError": LookupError,
 }
 
 
@@ -44,7 +45,14 @@ def test_data_error_reports_every_problem():
     assert str(DataError(["One."])).startswith("1 problem found")
 
 
-@pytest.mark.parametrize("error", [UnknownNameError("gene", "TP35", ["TP53"], "Check it."), DataError(["a", "b"])])
+@pytest.mark.parametrize(
+    "error",
+    [
+        UnknownNameError("gene", "TP35", ["TP53"], "Check it."),
+        DataError(["a", "b"]),
+        RetiredError("manipulator", "effect.v1", "effect.v2", "The cell in x"),
+    ],
+)
 def test_errors_cross_process_boundaries(error):
     back = pickle.loads(pickle.dumps(error))
     assert (type(back), str(back)) == (type(error), str(error))

@@ -155,7 +155,7 @@ def test_what_a_drug_does_is_foretold_from_its_structure(sources):
     rows = np.setdiff1d(np.arange(14), left)
     seen = screen([f"drug:{names[i]}" for i in rows], values[rows])
     plain = Recipe(encoder="ppca", dim=3, members=0, inner_folds=0)
-    cell = fit(seen, "fused-priors", parts=drug_priors(names, blocks=["smiles-words"]), recipe=plain)
+    cell = fit(seen, "effect.v2", parts=drug_priors(names, blocks=["smiles-words"]), recipe=plain)
     for i in left:
         said = foretell(cell, cell.starts["A549"], Perturbation.parse(f"drug:{names[i]}"), cells=2).effect
         assert np.square(said - truth[i]).sum() < 0.25 * np.square(truth.mean(axis=0) - truth[i]).sum()

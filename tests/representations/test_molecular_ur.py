@@ -9,14 +9,13 @@ from aivc.core.scale import Scale
 from aivc.core.ur import UR
 from aivc.data.fingerprints import provenance_of
 from aivc.data.knowledge import block_slices
-from aivc.instruments.manipulators.fused_priors import FusedPriors
+from aivc.instruments.manipulators.effect.agents import Knowledge
 from aivc.representations.molecular.coexpression import Coexpression
 from aivc.representations.molecular.compounds import Morgan, SmilesWords
 from aivc.representations.molecular.gene_table import genes
 from aivc.representations.molecular.kmers import Kmers
 from aivc.representations.molecular.molecular_ur import available, made_from, molecular_ur, refuse_seen
 from aivc.representations.molecular.tables import Table
-from aivc.testing import sample_ur
 
 NAMES = [f"G{i:02d}" for i in range(8)]
 
@@ -68,12 +67,13 @@ def test_the_space_changes_with_what_is_known():
     assert molecular_ur(genes(NAMES), [one]).space != molecular_ur(genes(NAMES), [more]).space
 
 
-def test_fusion_reads_it_and_a_missing_provider_widens():
+def test_a_manipulator_reads_it_and_knows_less_of_what_a_provider_does_not_know():
     member = np.eye(3)[np.arange(8) % 3] + np.random.default_rng(0).normal(0, 0.1, (8, 3))
-    ur = molecular_ur(genes(NAMES), [Table.of("programs", NAMES, member), _table("noise", NAMES)])
-    fused = FusedPriors.fit(sample_ur(), parts=ur)
-    assert list(fused.skill.index) == ["programs", "noise", "fused"]
-    assert fused.skill.loc["programs", "weight"] > fused.skill.loc["noise", "weight"]
+    ur = molecular_ur(genes(NAMES), [Table.of("programs", NAMES, member), _table("noise", NAMES[:4])])
+    known = Knowledge.of(ur)
+    assert [known.share(f"ko:{name}") for name in (NAMES[0], NAMES[5], "NEVER")] == [1.0, 0.5, 0.0]
+    alike, apart = known.likeness([f"ko:{NAMES[4]}"], [f"ko:{NAMES[7]}", f"ko:{NAMES[5]}"])[0]
+    assert alike > 2 * apart
 
 
 def _screen(dataset="mine"):

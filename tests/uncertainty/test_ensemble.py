@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+import tiny_parts
 from aivc.core.errors import ControlError, UnknownNameError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
@@ -30,9 +31,10 @@ def test_draws_are_centred_on_the_fit_to_everything(states):
     assert said.spread.max() > 0
 
 
-def test_what_a_method_itself_does_not_know_is_kept(states):
+def test_what_a_method_itself_does_not_know_is_kept(states, register):
+    register(*tiny_parts.POINTS)
     ur, truth = states
-    part = Ensemble.fit(ur, manipulator="fused-priors", parts=truth.priors, members=6)
+    part = Ensemble.fit(ur, manipulator="tiny-doubter", parts=truth.priors, members=6)
     start = ur.take(ur.perturbations == CONTROL)
     known, unknown = (part.manipulate(start, Perturbation.parse(text)) for text in ("ko:G0030", "ko:NOBODY"))
     np.testing.assert_allclose(unknown.mean, part.center.manipulate(start, Perturbation.parse("ko:NOBODY")).mean)

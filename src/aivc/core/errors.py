@@ -79,3 +79,22 @@ class UnknownNameError(AIVCError, LookupError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self._given
+
+
+class RetiredError(AIVCError, LookupError):
+    """A part of former versions is no more.
+
+    Attributes:
+        kind: Of part.
+        name: It was registered under.
+        instead: What does what it did.
+    """
+
+    def __init__(self, kind: str, name: str, instead: str, holder: str = "") -> None:
+        self.kind, self.name, self.instead = kind, name, instead
+        self._given = (kind, name, instead, holder)
+        made = f" {holder} was made with it." if holder else ""
+        super().__init__(f"The {kind} {name!r} is no more.{made} Fit again with {instead!r}, which does what it did.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._given

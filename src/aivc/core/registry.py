@@ -5,9 +5,11 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, final
 
-from aivc.core.errors import IntegrityError, UnknownNameError
+from aivc.core.errors import IntegrityError, RetiredError, UnknownNameError
 
 GROUPS = ("encoders", "manipulators", "decoders", "wrappers", "providers", "metrics", "kinds")
+# Parts that are no more, and which one does what they did: cells saved with them are still about.
+_RETIRED = {("manipulators", name): "effect.v2" for name in ("effect.v1", "kernel-priors", "fused-priors")}
 
 
 @final
@@ -25,6 +27,7 @@ class Registry:
         """Import and return the part registered under a name.
 
         Raises:
+            RetiredError: The part is no more.
             UnknownNameError: Nothing is registered under it.
         """
         return self._point(name).load()
@@ -33,6 +36,7 @@ class Registry:
         """Name and version of the distribution that registered a part.
 
         Raises:
+            RetiredError: The part is no more.
             UnknownNameError: Nothing is registered under it.
         """
         dist = self._point(name).dist
@@ -40,6 +44,8 @@ class Registry:
 
     def _point(self, name: str) -> EntryPoint:
         points = _points(self.group)
+        if name not in points and (self.group, name) in _RETIRED:
+            raise RetiredError(self.group.removesuffix("s"), name, _RETIRED[self.group, name])
         if name not in points:
             raise UnknownNameError(
                 self.group.removesuffix("s"),

@@ -14,7 +14,7 @@ import numpy as np
 from aivc.core import registry
 from aivc.core.consequence import consequence
 from aivc.core.contracts import Decoder, Encoder, Manipulator
-from aivc.core.errors import IntegrityError, SpaceError, UnknownNameError
+from aivc.core.errors import IntegrityError, RetiredError, SpaceError, UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Prediction
@@ -213,6 +213,7 @@ class VirtualCell:
 
         Raises:
             IntegrityError: A file is missing, altered, or of another format.
+            RetiredError: A part is no more.
             UnknownNameError: A part's package is not installed.
         """
         folder = Path(folder)
@@ -265,4 +266,8 @@ def _load_part(folder: Path, key: str, entry: Any) -> Any:
     state = State.load(folder / "parts" / key)
     if state.digest() != entry.get("digest"):
         raise IntegrityError(f"Part {key!r} is not the one its cell was saved with. Fetch the cell again.")
-    return registry.Registry(entry["group"]).load(str(entry.get("name"))).from_state(state)
+    try:
+        return registry.Registry(entry["group"]).load(str(entry.get("name"))).from_state(state)
+    except RetiredError as error:
+        holder = f"The cell in {folder}, written by {entry.get('from')},"
+        raise RetiredError(error.kind, error.name, error.instead, holder) from error

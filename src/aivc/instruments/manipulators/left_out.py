@@ -30,8 +30,3 @@ def left_out_residuals(
         inside = np.eye(len(rows)) * (1 + 1e-9) - (own * kept_r) @ own.T
         error_pd[rows] = np.linalg.solve(inside, residual_pd[rows])
     return error_pd
-
-
-def weighted_error(error_pd: np.ndarray, weight_p: np.ndarray) -> float:
-    """Sum of squares over rows that weigh differently."""
-    return float(weight_p @ (error_pd**2).sum(axis=1))
