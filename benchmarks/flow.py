@@ -34,7 +34,7 @@ from aivc.experiments.summary import summarize
 
 RESULT = Path(__file__).parent / "results" / "flow.json"
 BENCHMARK = benchmark("papalexi-unseen-target")
-METHODS = ("effect.v1", "flow.v1")
+METHODS = ("effect.v2", "flow.v1")
 SEEDS, HELD = range(3), ("ko:G0005", "ko:G0010", "ko:G0015", "ko:G0020")
 
 
@@ -70,7 +70,7 @@ def papalexi() -> dict:
     return {
         "scores": scores,
         "cost": costs,
-        "energy distance, gain over effect.v1 with its ensemble": gains(distance["effect.v1"] - distance["flow.v1"]),
+        "energy distance, gain over effect.v2 with its ensemble": gains(distance["effect.v2"] - distance["flow.v1"]),
         "energy distance, gain over the shift of the same anchor": gains(
             pd.Series({text: shift - flow for text, (shift, flow) in own.items()})
         ),

@@ -1,4 +1,4 @@
-"""How long a large screen takes to fit, and a whole library to foretell, with effect.v1 on one thread.
+"""How long a large screen takes to fit, and a whole library to foretell, with effect.v2 on one thread.
 
 A table of 2,000 perturbations × 8,000 genes in three contexts, with priors of 160 axes: encoder, decoder and
 manipulator. Then 20,000 perturbations in 50 contexts, a tenth of them measured in some: a million effects, in the axes
@@ -101,7 +101,7 @@ def fitting(rng: np.random.Generator) -> dict:
         both = UR(
             np.vstack([states.values, control.values]), states.space, pd.concat([states.entities, control.entities])
         )
-        timed("effect.v1", steps, lambda both=both: MANIPULATORS.load("effect.v1").fit(both, parts=parts))
+        timed("effect.v2", steps, lambda both=both: MANIPULATORS.load("effect.v2").fit(both, parts=parts))
         steps["all"] = {kind: round(sum(step[kind] for step in steps.values()), 2) for kind in ("seconds", "cpu")}
         report[encoder] = steps
     # The whole verb, from table to a cell that can be asked; intervals are calibrated only in the second.
@@ -110,7 +110,7 @@ def fitting(rng: np.random.Generator) -> dict:
         timed(
             f"aivc.fit, {folds} inner folds",
             report,
-            lambda recipe=recipe: fit(effects, "effect.v1", parts=parts, recipe=recipe),
+            lambda recipe=recipe: fit(effects, "effect.v2", parts=parts, recipe=recipe),
         )
     report["peak_mb"] = peak_mb()
     return report
@@ -136,7 +136,7 @@ def foretelling(rng: np.random.Generator) -> dict:
         "measured": f"{MEASURED} perturbations, each in {SEEN_IN} contexts",
         "target_s": 60,
     }
-    fitted = timed("fit", report, lambda: MANIPULATORS.load("effect.v1").fit(states, parts=parts))
+    fitted = timed("fit", report, lambda: MANIPULATORS.load("effect.v2").fit(states, parts=parts))
     asked = timed("parse", report, lambda: [Perturbation.parse(f"ko:{name}") for name in names])
     places = [f"line {i}" for i in range(PLACES)]
     shift_pcd, variance_pcd = timed("effects", report, lambda: fitted.effects(asked, places))

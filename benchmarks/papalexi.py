@@ -16,8 +16,8 @@ from aivc.evaluation.benchmark import benchmark
 
 HERE = Path(__file__).parent
 BENCHMARK, RESULT = benchmark("papalexi-unseen-target"), HERE / "results" / "papalexi.json"
-METHODS = ["transfer", "additive", "nearest", "ridge-on-priors", "effect.v1"]
-METHODS += ["ridge-on-priors:shuffled", "nearest:shuffled", "effect.v1:shuffled"]
+METHODS = ["transfer", "additive", "nearest", "ridge-on-priors", "effect.v2"]
+METHODS += ["ridge-on-priors:shuffled", "nearest:shuffled", "effect.v2:shuffled"]
 
 
 def main() -> None:

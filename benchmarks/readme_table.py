@@ -18,6 +18,7 @@ NAMES = {
     "ridge-on-priors:shuffled": "ridge-on-priors, shuffled labels",
     "nearest:shuffled": "nearest, shuffled labels",
     "effect.v1:shuffled": "effect.v1, shuffled labels",
+    "effect.v2:shuffled": "effect.v2, shuffled labels",
 }
 
 

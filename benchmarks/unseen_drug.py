@@ -43,7 +43,7 @@ from aivc.representations.molecular.target_knowledge import TargetKnowledge
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "unseen_drug.json"
 NAMES = ("tahoe-unseen-drug", "op3-unseen-drug")
-METHODS = ("nearest", "ridge-on-priors", "fused-priors", "effect.v1")
+METHODS = ("nearest", "ridge-on-priors", "effect.v2")
 SCREENS = ("tahoe100m", "op3", "sciplex3")
 LINES = 4
 L1000 = "B/lincs_l1000_drugbank_consensus.tsv.gz"

@@ -1,8 +1,8 @@
 """What each source of knowledge, and all of them together, tell of genes that were never perturbed.
 
 Papalexi 2021 on its frozen folds, Replogle 2022 in five folds of unseen genes. Every source alone, through a ridge and
-as a single expert; then all, joined end to end in a ridge, and as a product of experts. Also what it takes to represent
-20,000 human genes, and whether the order or the number asked for at once changes a vector.
+through `effect.v2`; then all, joined end to end in a ridge, and each as a likeness of its own in `effect.v2`. Also what
+it takes to represent 20,000 human genes, and whether the order or the number asked for at once changes a vector.
 
 Run: python benchmarks/unseen_genes.py [papalexi2021] [replogle2022] [embedding]
 """
@@ -14,7 +14,7 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -34,7 +34,6 @@ from aivc.evaluation.metrics import pearson
 from aivc.experiments.fit import assemble
 from aivc.experiments.groundwork import groundwork
 from aivc.experiments.summary import summarize
-from aivc.instruments.manipulators.fused_priors import FusedPriors
 from aivc.representations.molecular.coexpression import Coexpression
 from aivc.representations.molecular.gene_table import genes
 from aivc.representations.molecular.knowledge import (
@@ -52,9 +51,9 @@ from aivc.representations.molecular.text import ProteinSentences, ProteinWords, 
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "unseen_genes.json"
 METRICS = ("pearson-delta", "pearson-systema", "mse-unbiased")
-FUSED, RIDGE = "fused-priors", "ridge-on-priors"
+OURS, RIDGE = "effect.v2", "ridge-on-priors"
 BUILT = (Processes, Pathways, Interactions, Compartments, Regulators, Targets, ProteinWords)
-# Point answers are all that is compared; intervals are calibrated once, for the fusion on Papalexi.
+# Point answers are all that is compared; intervals are calibrated once, for effect.v2 on Papalexi.
 PLAIN = Recipe(members=0, inner_folds=0)
 # Encoder and decoder of each fold of an effect-level table; they do not depend on what is known of genes.
 GROUNDS: list = []
@@ -91,9 +90,9 @@ def papalexi() -> dict[str, object]:
     providers = [*sources(cells), Coexpression.fit(cells.take(controls)), *elsewhere]
     report = compare(cells, split, providers)
     parts = molecular_ur(genes(targets(cells)), providers, under_test=cells)
-    calibrated = evaluate(cells, split, [FUSED], parts=parts, recipe=Recipe())
+    calibrated = evaluate(cells, split, [OURS], parts=parts, recipe=Recipe())
     names = ("coverage90", "width90", "interval-score")
-    report["calibrated"] = {name: calibrated.scores[FUSED][name] for name in names}
+    report["calibrated"] = {name: calibrated.scores[OURS][name] for name in names}
     return report
 
 
@@ -132,17 +131,17 @@ def compare(measurement: Measurement, split: Split, providers: Sequence[Provider
     for metric in METRICS:
         sign = -1 if metric == "mse-unbiased" else 1
         best = max(
-            ((block, method) for block in single for method in (FUSED, RIDGE)),
+            ((block, method) for block in single for method in (OURS, RIDGE)),
             key=lambda each: sign * (single[each[0]][each[1]][metric] or -np.inf),
         )
         gains[metric] = {
             "best_single": {"block": best[0], "method": best[1], "value": single[best[0]][best[1]][metric]},
-            "fusion_over_best_single": paired(table, FUSED, tables[best[0]], best[1], metric),
-            "fusion_over_joined_ridge": paired(table, FUSED, table, RIDGE, metric),
-            "fusion_over_mean_effect": paired(table, FUSED, table, "mean-effect", metric),
+            "over_best_single": paired(table, OURS, tables[best[0]], best[1], metric),
+            "over_joined_ridge": paired(table, OURS, table, RIDGE, metric),
+            "over_mean_effect": paired(table, OURS, table, "mean-effect", metric),
         }
         if UNCUT in set(table["method"]):
-            gains[metric]["fusion_over_mean_effect_in_genes"] = paired(table, FUSED, table, UNCUT, metric)
+            gains[metric]["over_mean_effect_in_genes"] = paired(table, OURS, table, UNCUT, metric)
     report = {
         "split": split.digest,
         "targets": len(asked),
@@ -150,18 +149,17 @@ def compare(measurement: Measurement, split: Split, providers: Sequence[Provider
         "single": single,
         "together": together,
         "gains": gains,
-        "skill_out_of_fold": skill(measurement, everything),
         "note": "The best single source is chosen on the test itself, which favours it. Gains are paired by question, "
         "95 % intervals by bootstrap over perturbations; positive is better, also for errors.",
     }
-    print(json.dumps({key: report[key] for key in ("floors", "together", "gains", "skill_out_of_fold")}, indent=1))
+    print(json.dumps({key: report[key] for key in ("floors", "together", "gains")}, indent=1))
     return report
 
 
 def scored(
     measurement: Measurement, split: Split, parts: UR, *, shuffled: bool = False
 ) -> tuple[dict[str, object], pd.DataFrame]:
-    methods = [FUSED, RIDGE, *([f"{FUSED}:shuffled-priors"] if shuffled else [])]
+    methods = [OURS, RIDGE, *([f"{OURS}:shuffled-priors"] if shuffled else [])]
     if is_effect(measurement.units):
         table = answers(measurement, split, [*methods, "mean-effect"], parts)
     else:
@@ -233,14 +231,6 @@ def paired(ours: pd.DataFrame, method: str, theirs: pd.DataFrame, other: str, me
     low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
     told = {"value": difference.mean(), "low": low, "high": high, "wins": (difference > 0).mean()}
     return {key: round(float(value), 4) for key, value in told.items()} | {"n": len(difference)}
-
-
-def skill(measurement: Measurement, parts: UR) -> Mapping[str, object]:
-    """What the fusion itself says of its sources, fitted on all perturbations, each left out in turn."""
-    if measurement.units == "counts":
-        measurement = measurement.take(np.arange(len(measurement)))
-    ground = groundwork(summarize(measurement, seed=0), PLAIN)
-    return json.loads(FusedPriors.fit(ground.states, parts=parts).skill.round(4).to_json(orient="index"))
 
 
 def embedding() -> dict[str, object]:

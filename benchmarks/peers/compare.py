@@ -2,7 +2,7 @@
 
 SCORES is the `scores.json` of `aivc benchmark run NAME --predictions …`, COSTS the folder of the `*.cost.json` of the
 adapters and of `ours.py`. Writes the part NAME of `benchmarks/results/peers.json`, and prints it as tables. The
-differences to effect.v1 are over the same questions, with intervals by bootstrap over questions.
+differences to effect.v2 are over the same questions, with intervals by bootstrap over questions.
 """
 
 import json
@@ -14,7 +14,7 @@ import numpy as np
 
 RESULT = Path(__file__).parent.parent / "results" / "peers.json"
 METRICS = ("pearson-delta", "pearson-systema", "pds-cosine", "mse-unbiased", "energy-distance")
-ALL, OURS = "all", "effect.v1"
+ALL, OURS = "all", "effect.v2"
 STRATA = (ALL, "strong", "middle", "weak", "reliable", "unreliable")
 KEPT = ("value", "low", "high", "n")
 COST = ("command", "wall_s", "cpu_s", "peak_mb", "threads", "budget", "versions", "conditioning", "folds")
@@ -50,7 +50,7 @@ def short(score: dict[str, Any]) -> dict[str, Any]:
 
 
 def differences(rows: list[dict[str, Any]], draws: int = 2000) -> dict[str, Any]:
-    """Mean of (method - effect.v1) per metric over the questions both answer, and its 95 % interval."""
+    """Mean of (method - effect.v2) per metric over the questions both answer, and its 95 % interval."""
     by: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {}
     for row in rows:
         by.setdefault(row["method"], {})[(row["fold"], row["context"], row["perturbation"])] = row
@@ -72,7 +72,7 @@ def differences(rows: list[dict[str, Any]], draws: int = 2000) -> dict[str, Any]
 
 
 def tables(told: dict[str, Any]) -> list[str]:
-    """Markdown: a table of scores per stratum, then differences to effect.v1, then costs."""
+    """Markdown: a table of scores per stratum, then differences to effect.v2, then costs."""
     lines: list[str] = []
     labels = [told["metrics"][each] for each in METRICS]
     shown = {**told["scores"], f"minus {OURS}": {k: v for k, v in told["against"].items() if k != "method"}}
