@@ -5,11 +5,15 @@ import pytest
 
 from aivc.core.errors import DataError
 from aivc.core.measurement import CONTROL
+from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import GUARANTEED, NOT_GUARANTEED, Applicability, Calibration, HeldOut
 from aivc.data.folds import unseen_perturbation
 from aivc.data.synthetic import synthetic_screen
 from aivc.evaluation.evaluate import evaluate
-from aivc.experiments.groundwork import Recipe
+from aivc.evaluation.questions import Exam
+from aivc.experiments.fit import assemble
+from aivc.experiments.foretell import foretell
+from aivc.experiments.groundwork import Recipe, groundwork
 from aivc.instruments.decoders.linear_expression import LinearExpression
 from aivc.representations.cellular.count_pca import CountPCA
 from aivc.uncertainty import conformal
@@ -48,6 +52,45 @@ def test_90_percent_intervals_hold_90_percent_of_unseen_perturbations():
             assert told["width"] == sorted(told["width"])
     for values in covered.values():
         assert 0.85 <= np.mean(values) <= 0.95
+
+
+@pytest.mark.parametrize(("method", "few"), [("mean-effect", 40), ("effect.v2", 40), ("effect.v2", 400)])
+def test_90_percent_intervals_hold_90_percent_of_effects_measured_against_fresh_controls(method, few):
+    fresh, same = [], []
+    for seed in range(4):
+        screen, truth = synthetic_screen(perturbations=40, features=60, cells=40, controls=few, seed=seed)
+        exam = Exam.prepare(screen, unseen_perturbation(screen, folds=2, seed=seed), cells=2, seed=seed)
+        for fold in range(2):
+            ground = groundwork(exam.training(fold), Recipe(dim=12, members=2, inner_folds=4, seed=seed))
+            cell = assemble(ground, method, parts=truth.priors)
+            for each in exam.questions(fold):
+                asked = Perturbation.parse(each.perturbation)
+                said, other = foretell(cell, ground.start(each.context), asked), ~np.isin(screen.features, asked.genes)
+                effect = each.truth.profile - each.control.profile
+                low, high = said.interval(0.9, cells=each.truth.cells, controls=each.control.cells)
+                fresh.append(((effect >= low) & (effect <= high))[other].mean())
+                # The profile itself is foretold from the given controls, whose noise is no other than it was.
+                moved = each.truth.profile - each.given.profile + said.base
+                low, high = said.prediction.interval(0.9, cells=each.truth.cells)
+                same.append(((moved >= low) & (moved <= high))[other].mean())
+    assert np.mean(fresh) == pytest.approx(0.9, abs=0.02)
+    assert np.mean(same) == pytest.approx(0.9, abs=0.02)
+
+
+def test_fresh_controls_make_intervals_of_effects_wider_the_fewer_they_are(decoder):
+    given = [each._replace(shared=1 / 40, follows=1.0) for each in held_out(20)]
+    said = calibrated(decoder, given, variance=np.full(30, 10.0)).decode(decoder[1])
+    assert said.calibration.controls == pytest.approx(40)
+    widths = [np.mean(np.subtract(*said.interval(0.9, controls=n)[::-1])) for n in (10, 40, 400, np.inf)]
+    assert widths == sorted(widths, reverse=True)
+    # A method that takes over all of the noise of its own controls makes it good for the profile, and for that alone.
+    assert widths[3] > 1.05 * np.mean(np.subtract(*said.interval(0.9)[::-1]))
+
+
+def test_a_control_without_noise_changes_nothing(decoder):
+    said = calibrated(decoder, held_out(20), variance=np.full(30, 10.0)).decode(decoder[1])
+    assert said.calibration.controls == np.inf
+    np.testing.assert_allclose(said.interval(0.9), said.interval(0.9, controls=np.inf))
 
 
 def test_intervals_hold_new_errors_of_the_size_of_the_old(decoder):

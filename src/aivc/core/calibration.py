@@ -31,6 +31,8 @@ class HeldOut(NamedTuple):
         context: Where it was asked.
         departure: Mean squared distance, over axes, of the predicted mean state from that of the mean effect.
         perturbation: Its text.
+        shared: One over the cells of the control that the effect was measured against; 0 where that has no noise.
+        follows: How much of the noise of that control the predicted effect takes over (`Calibration`).
     """
 
     predicted: np.ndarray
@@ -43,6 +45,16 @@ class HeldOut(NamedTuple):
     context: str = ""
     departure: float = float("nan")
     perturbation: str = ""
+    shared: float = 0.0
+    follows: float = 0.0
+
+    def noise(self, variance: np.ndarray) -> np.ndarray:
+        """``(f,)`` sampling variance of the error, for that of one cell: of the profile, and of the control.
+
+        The control that the effect is added to is too high by as much as effects measured against it are too low. What
+        a method takes over of that, it makes good.
+        """
+        return np.asarray(variance * (1 / self.cells + self.shared * (1 - self.follows) ** 2))
 
 
 @final
@@ -109,6 +121,9 @@ class Calibration:
         counts: ``(9,)`` held-out perturbations in each group; none where they are not told.
         cuts: ``(2,)`` mean squared effect at which the second and the last third begin.
         contexts: In which perturbations were held out; none where contexts were, and any may be asked.
+        shared: One over the cells of a control of the fit; 0 where the control has no noise.
+        follows: How much of the noise of a control a predicted effect takes over in its context: 1 for a method that
+            believes all that the perturbations there have in common, 0 for one that looks elsewhere.
     """
 
     variance: Float[np.ndarray, " f"]
@@ -121,6 +136,8 @@ class Calibration:
     counts: Float[np.ndarray, " g"] | None = None
     cuts: Float[np.ndarray, " 2"] | None = None
     contexts: tuple[str, ...] = ()
+    shared: float = 0.0
+    follows: float = 0.0
 
     def quantile(
         self, level: float, *, effect: np.ndarray | None = None, applicability: Applicability | None = None
@@ -153,15 +170,24 @@ class Calibration:
                 weight_g = (1 - trust) * weight_g + trust * alike_g * total / own
         return np.asarray(weight_g)
 
-    def scale(self, spread: np.ndarray, cells: float | None = None, *, effect: np.ndarray | None = None) -> np.ndarray:
-        """Return the ``(f,)`` expected error of a profile measured on ``cells`` cells.
+    def scale(
+        self,
+        spread: np.ndarray,
+        cells: float | None = None,
+        *,
+        effect: np.ndarray | None = None,
+        controls: float | None = None,
+    ) -> np.ndarray:
+        """Return the ``(f,)`` expected error of a profile measured on ``cells`` cells, or of its effect.
 
         Args:
             spread: ``(f,)`` standard deviation of the predicted profile across draws.
             cells: How many; those of the held-out perturbations by default.
             effect: ``(f,)`` predicted effect; None adds the spread to the model's error on average.
+            controls: How many fresh control cells the profile is compared with; None for the profile itself, which is
+                predicted from the control of the fit.
         """
-        noise = self.variance / (cells or self.cells)
+        noise = self.variance * (1 / (cells or self.cells) + self._of_controls(controls))
         if self.growth is None:
             return np.asarray(np.sqrt(noise + self.model + spread**2))
         if effect is None:
@@ -169,6 +195,18 @@ class Calibration:
             return np.asarray(np.sqrt(noise + self.model + spread**2))
         grown = self.model * self.growth.factor(effect, spread) + self.growth.own * effect**2
         return np.asarray(np.sqrt(noise + grown))
+
+    def _of_controls(self, controls: float | None) -> float:
+        """Variance that comes from controls, in units of that of one cell."""
+        if controls is None:
+            return self.shared * (1 - self.follows) ** 2
+        # With fresh controls nothing is made good: theirs have noise, and what was taken over of the others' remains.
+        return 1 / controls + self.shared * self.follows**2
+
+    @property
+    def controls(self) -> float:
+        """How many control cells a context of the fit has; infinitely many where the control has no noise."""
+        return 1 / self.shared if self.shared else float("inf")
 
     def knows(self, applicability: Applicability) -> bool:
         """Whether any perturbation was held out that was answered from this kind of evidence."""

@@ -87,12 +87,16 @@ class Prediction(Generic[T]):
         """``(d or f,)`` standard deviation of the mean profile across draws."""
         return np.asarray(self.profiles.std(axis=0, ddof=1 if len(self.profiles) > 1 else 0))
 
-    def interval(self, level: float = 0.9, *, cells: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def interval(
+        self, level: float = 0.9, *, cells: float | None = None, controls: float | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return ``(low, high)``, each ``(d or f,)``, that hold the mean profile with probability ``level``.
 
         Args:
             level: Such as 0.9.
             cells: How many cells the mean will be measured on; needs a calibrated prediction.
+            controls: How many fresh control cells it will be compared with, where not the profile is asked for but the
+                effect, as its difference from ``base``; needs a calibrated prediction.
 
         Returns:
             NaN where nothing says how sure the prediction is: a single draw without calibration.
@@ -111,7 +115,7 @@ class Prediction(Generic[T]):
         known = self.base is not None and self.calibration.knows(self.applicability)
         effect = self.mean - self.base if known else None
         held = self.calibration.quantile(level, effect=effect, applicability=self.applicability)
-        half = held * self.calibration.scale(self.spread, cells, effect=effect)
+        half = held * self.calibration.scale(self.spread, cells, effect=effect, controls=controls)
         return self.mean - half, self.mean + half
 
     @property

@@ -214,9 +214,9 @@ def _start(ground: Groundwork, training: Summary, question: Question) -> UR:
 def _bounds(said: Foretold, question: Question) -> tuple[np.ndarray, ...] | None:
     if said.prediction.calibration is None:
         return None
-    return tuple(
-        question.given.profile + np.array(said.interval(level, cells=question.truth.cells)) for level in LEVELS
-    )
+    # Of the profile: it is foretold from the given controls, and scored as it is, against no others.
+    moved = question.given.profile - said.base
+    return tuple(moved + np.array(said.prediction.interval(each, cells=question.truth.cells)) for each in LEVELS)
 
 
 def metrics_of(profiles: Sequence[str] | None) -> list[Metric]:

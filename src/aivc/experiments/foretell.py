@@ -42,9 +42,19 @@ class Foretold:
         """``(f,)`` effect to recognize the perturbation by; the predicted one where the method states no other."""
         return np.asarray(self.prediction.retrieval_mean - self.base)
 
-    def interval(self, level: float = 0.9, *, cells: float | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Ends ``(f,)`` of the interval of the effect; see `aivc.core.prediction.Prediction.interval`."""
-        low, high = self.prediction.interval(level, cells=cells)
+    def interval(
+        self, level: float = 0.9, *, cells: float | None = None, controls: float | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Ends ``(f,)`` of the interval of the effect, measured against fresh controls.
+
+        Args:
+            level: Such as 0.9.
+            cells: How many cells the perturbed mean will be measured on (`Prediction.interval`).
+            controls: How many control cells it will be compared with; as many as a context of the fit has by default.
+        """
+        calibration = self.prediction.calibration
+        fresh = controls if calibration is None else controls or calibration.controls
+        low, high = self.prediction.interval(level, cells=cells, controls=fresh)
         return low - self.base, high - self.base
 
     def population(self, cells: int, *, seed: int = 0) -> Measurement:

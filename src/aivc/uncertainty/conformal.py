@@ -46,6 +46,8 @@ class Conformal(Decoder):
         own: and
         least: what `Growth` is made of; the table is empty where predicted effects were not told.
         contexts: In which perturbations were held out; none where contexts were.
+        shared: and
+        follows: of the noise of controls, see `Calibration`.
     """
 
     name: ClassVar[str] = "conformal"
@@ -64,6 +66,8 @@ class Conformal(Decoder):
     own: float
     least: float
     contexts: tuple[str, ...]
+    shared: float
+    follows: float
 
     @classmethod
     def fit(
@@ -104,23 +108,23 @@ class Conformal(Decoder):
         spread_pf = np.array([each.spread for each in held_out])
         cells = float(np.median([each.cells for each in held_out]))
         v_f = np.zeros(error_pf.shape[1]) if variance is None else variance
-        noise_pf = v_f / np.array([each.cells for each in held_out])[:, None]
+        noise_pf = np.array([each.noise(v_f) for each in held_out])
+        control = _mean([each.shared for each in held_out]), _mean([each.follows for each in held_out])
         floor = 1e-3 * float(np.nanmean(error_pf**2)) + 1e-12
         effects = [each.predicted - each.control for each in held_out if each.control is not None]
         if len(effects) < len(held_out):
             model_f, scale_pf = _pooled_variance(error_pf, noise_pf + spread_pf**2, floor)
             scores, weights, groups = _pooled(np.abs(error_pf) / scale_pf, np.zeros(len(held_out), dtype=int))
             none, untold = np.zeros(0), np.zeros((0, 5))
-            return cls(
-                decoder.reads, decoder, v_f, model_f, scores, weights, cells, groups, none, none, untold, 0.0, 0.0, ()
-            )
+            pooled = (scores, weights, cells, groups, none, none, untold)
+            return cls(decoder.reads, decoder, v_f, model_f, *pooled, 0.0, 0.0, (), *control)
         effect_pf = np.array(effects)
         grown = fit_growth(error_pf, noise_pf, effect_pf, spread_pf, floor)
         cuts, code_p = _grouped(effect_pf, held_out)
         scores, weights, groups = _pooled(np.abs(error_pf) / np.sqrt(grown.others), code_p)
         counts = np.bincount(code_p, minlength=len(KINDS) * THIRDS).astype(float)
         here = sorted({each.context for each in held_out}) if contexts is None else contexts
-        told = (grown.growth.table, grown.growth.own, grown.growth.least, tuple(here))
+        told = (grown.growth.table, grown.growth.own, grown.growth.least, tuple(here), *control)
         return cls(decoder.reads, decoder, v_f, grown.model, scores, weights, cells, groups, counts, cuts, *told)
 
     def decode(self, ur: UR) -> Prediction[Measurement]:
@@ -131,7 +135,8 @@ class Conformal(Decoder):
     @cached_property
     def calibration(self) -> Calibration:
         """What it attaches to every answer."""
-        told = Calibration(self.variance, self.model, self.scores, self.weights, self.cells)
+        plain = Calibration(self.variance, self.model, self.scores, self.weights, self.cells)
+        told = replace(plain, shared=self.shared, follows=self.follows)
         if not len(self.growth):
             return told
         growth = Growth(self.growth, self.own, self.least)
@@ -141,6 +146,10 @@ class Conformal(Decoder):
     def profile(self, ur: UR) -> np.ndarray:
         """``(f,)`` expected mean profile, which calibration leaves as it is."""
         return self.decoder.profile(ur)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))
 
 
 def _pooled_variance(error_pf: np.ndarray, known_pf: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
