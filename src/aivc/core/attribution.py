@@ -26,10 +26,6 @@ class Piece(NamedTuple):
     weight: float
     shift: np.ndarray
 
-    def times(self, factor: float) -> "Piece":
-        """The piece of a prediction that is so many times as large."""
-        return self._replace(weight=factor * self.weight, shift=factor * self.shift)
-
 
 @runtime_checkable
 class Attributable(Protocol):
