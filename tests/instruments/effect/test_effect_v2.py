@@ -343,7 +343,6 @@ def test_the_variance_of_a_gene_never_perturbed_is_the_error_that_is_made():
     assert 0.6 < np.mean(said) / np.mean(made) < 1.7
 
 
-@pytest.mark.xfail(reason="what knowledge would have told is left out of a stranger's own variance")
 def test_of_a_stranger_less_is_known_than_of_a_relative():
     parts, shifts = family_world()
     fitted = EffectV2.fit(states(split(shifts, unseen)[0]), parts=parts)

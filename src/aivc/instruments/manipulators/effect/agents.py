@@ -24,6 +24,8 @@ _DECADES, _QUADRUPLES = 1.0, 1.0
 # Lengths in one minus cosine, over which likeness by knowledge is averaged: few perturbations cannot choose among them.
 _LENGTHS = (0.15, 0.3, 0.6, 1.2)
 _WHOLE = "priors"
+# How little and how much combinations may do of the sum of their parts, and how many must tell it.
+_TOGETHER, _FEWEST = (0.3, 1.5), 8
 
 
 @lru_cache(maxsize=200_000)
@@ -61,13 +63,15 @@ def _amount(agent: Agent) -> float:
     return float(f"{(agent.dose or 0.0) * scale:.{_DIGITS}g}")
 
 
-def agents_in_common(ours: Sequence[str], theirs: Sequence[str]) -> Float[np.ndarray, "p q"]:
+def agents_in_common(ours: Sequence[str], theirs: Sequence[str], together: float = 1.0) -> Float[np.ndarray, "p q"]:
     """How much of what two perturbations are made of is the same: agents given alike count 1, and add up.
 
-    One agent at two doses, or for two durations, counts less the further these lie apart on a logarithmic scale; where
+    In a combination each agent counts ``together``: effects may add up to less than their sum, or to more. One
+    agent at two doses, or for two durations, counts less the further these lie apart on a logarithmic scale; where
     only one of the two is stated, it counts half.
     """
     found = np.zeros((len(ours), len(theirs)))
+    both, others = (np.where(combined(each), together, 1.0) for each in (ours, theirs))
     where: dict[str, list[tuple[int, Agent, float | None]]] = {}
     for column, text in enumerate(theirs):
         asked = Perturbation.parse(text)
@@ -77,10 +81,31 @@ def agents_in_common(ours: Sequence[str], theirs: Sequence[str]) -> Float[np.nda
         asked = Perturbation.parse(text)
         for agent in asked.agents:
             for column, other, hours in where.get(_name(agent), ()):
-                found[row, column] += _near(agent.dose, other.dose, 10.0, _DECADES) * _near(
-                    asked.hours, hours, 4.0, _QUADRUPLES
+                found[row, column] += (
+                    both[row]
+                    * others[column]
+                    * _near(agent.dose, other.dose, 10.0, _DECADES)
+                    * _near(asked.hours, hours, 4.0, _QUADRUPLES)
                 )
     return found
+
+
+def combined(texts: Sequence[str]) -> Bool[np.ndarray, " p"]:
+    """``(p,)`` True for combinations of agents."""
+    return np.array([len(Perturbation.parse(text).agents) > 1 for text in texts], dtype=bool)
+
+
+def share_together(texts: Sequence[str], contexts: Sequence[str], shifts_rd: Float[np.ndarray, "r d"]) -> float:
+    """How much of the sum of what agents do alone they do together, by least squares; 1 where too few tell it."""
+    place = {key: i for i, key in enumerate(zip(texts, contexts, strict=True))}
+    along, size, count = 0.0, 0.0, 0
+    for row, (text, context) in enumerate(zip(texts, contexts, strict=True)):
+        asked = Perturbation.parse(text)
+        parts = [place.get((str(part), context)) for part in asked.parts()] if len(asked.agents) > 1 else []
+        if parts and None not in parts:
+            sum_d = shifts_rd[np.array(parts, dtype=int)].sum(axis=0)
+            along, size, count = along + float(sum_d @ shifts_rd[row]), size + float(sum_d @ sum_d), count + 1
+    return float(np.clip(along / size, *_TOGETHER)) if count >= _FEWEST and size else 1.0
 
 
 def surrounded(asked: Perturbation, measured: Iterable[str]) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from aivc.core.perturbation import Perturbation
-from aivc.instruments.manipulators.effect.agents import Knowledge, agents_in_common
+from aivc.instruments.manipulators.effect.agents import Knowledge, agents_in_common, combined
 from aivc.instruments.manipulators.effect.likeness import Likeness
 
 
@@ -17,8 +17,8 @@ class Component(NamedTuple):
 
     Attributes:
         contexts: Likeness of contexts: ``all`` alike, the ``same``, by ``controls``, ``offsets`` or ``residuals``.
-        perturbations: Likeness of perturbations: ``all`` alike, the ``same``, by ``agents``, ``effects``,
-            ``responses`` or ``knowledge``.
+        perturbations: Likeness of perturbations: ``all`` alike, the ``same``, by ``agents``, both ``combined``,
+            by ``effects``, ``responses`` or ``knowledge``.
     """
 
     contexts: str
@@ -33,6 +33,7 @@ _EVERY = (
     Component("controls", "all"),
     Component("all", "same"),
     Component("all", "agents"),
+    Component("all", "combined"),
     Component("all", "effects"),
     Component("all", "knowledge"),
     Component("same", "agents"),
@@ -72,6 +73,8 @@ def components(
         apart.add("responses")
     if not _share_agents(names):
         apart.add("agents")
+    if combined(names).sum() < 2:
+        apart.add("combined")
     if not any(knowledge.knows(name) for name in names):
         apart.add("knowledge")
     return tuple(each for each in _EVERY if each.contexts not in absent and each.perturbations not in apart)
@@ -151,12 +154,14 @@ class Covariance:
         likeness: Of the rows that answers are made of.
         knowledge: Of molecules.
         controls: Of contexts.
+        together: How much of the sum of what agents do alone combinations do.
     """
 
     parts: tuple[Component, ...]
     likeness: Likeness
     knowledge: Knowledge
     controls: Controls
+    together: float = 1.0
 
     def between(self, ours: Asked, theirs: Asked) -> list[Float[np.ndarray, "p q"]]:
         """One matrix for each component."""
@@ -195,7 +200,7 @@ class Covariance:
         names, place_q = np.unique(asked.texts, return_inverse=True)
         by_name = {
             "agents": np.array([max(len(Perturbation.parse(str(name)).agents), 1) for name in names], dtype=float),
-            "knowledge": np.array([self.knowledge.share(str(name)) for name in names]),
+            "combined": np.where(combined(list(names)), 1.5, 0.0),
         }
         # A stranger's effect is as large as others' are, only like none of them.
         ones = np.ones(len(names))
@@ -220,7 +225,11 @@ class Covariance:
             case "same":
                 return (ours[:, None] == theirs).astype(float)
             case "agents":
-                return agents_in_common(list(ours), list(theirs))
+                return agents_in_common(list(ours), list(theirs), self.together)
+            case "combined":
+                # What combinations add to the sum of their parts: some of it all of them do, some the same agents.
+                both = np.outer(combined(list(ours)), combined(list(theirs)))
+                return np.asarray(both * (1 + agents_in_common(list(ours), list(theirs))) / 2)
             case "knowledge":
                 return self.knowledge.likeness(list(ours), list(theirs))
             case _:

@@ -25,6 +25,7 @@ from aivc.instruments.manipulators.effect.likeness import two_way
 from aivc.instruments.manipulators.effect.mixed import Learned, Source
 from aivc.instruments.manipulators.effect.posterior import Posterior
 from aivc.instruments.manipulators.effect.rows import Rows
+from aivc.instruments.manipulators.effect.tables import Read, Tables
 from aivc.instruments.manipulators.effect.worth import worth
 
 _DRAWS = 8
@@ -123,7 +124,7 @@ class EffectV2(Manipulator):
             ControlError: A context has no control.
         """
         rows, knowledge, controls = Rows.of(effects(ur)), Knowledge.of(parts), _controls(ur)
-        source = Source(rows, knowledge, controls, seed)
+        source = Source(Tables(rows, knowledge, seed).general, knowledge, controls, seed)
         told = source.learn() if learned is None else source.relearn(learned)
         nothing = np.zeros((0, rows.dim))
         return cls(
@@ -184,11 +185,17 @@ class EffectV2(Manipulator):
             verdict = Applicability.IN if is_nothing(asked) else Applicability.OUT
             return Told(nothing, nothing, None, verdict, "nothing")
         kind = self.kind(asked, context)
+        if (read := self._read(asked, context)) is not None:
+            verdict = Applicability.EDGE if kind == CONTEXT else Applicability.IN
+            return Told(read.shift, read.variance, None, verdict, kind)
         posterior, question = self._posterior(kind), self._question(asked, context, control)
         told = self._learned[kind]
-        total = float(posterior.variance(question)[0])
+        total = told.expected if posterior.large else float(posterior.variance(question)[0])
         variance_d = total * told.error / max(told.expected, 1e-300)
         shift_d = posterior.shift(question)[0]
+        if self._tables.columns is not None:
+            # All contexts tell the level of this one; the model for all saw some of them.
+            shift_d = shift_d - posterior.shift(question, mean=True)[0] + self._tables.columns.level(context)
         away_d = self._away.get(str(asked))
         retrieval = None if away_d is None else posterior.shift(question, mean=True)[0] + away_d
         return Told(shift_d, variance_d, retrieval, self._verdict(kind, asked, posterior, question, total), kind)
@@ -206,17 +213,21 @@ class EffectV2(Manipulator):
         asked = canonical(perturbation)
         if is_nothing(asked) or not self.texts:
             return []
-        posterior = self._posterior(self.kind(asked, context))
-        question, found = self._question(asked, context, None), []
-        weights_sr = posterior.weights(question)[:, 0]
-        pieces_rd = np.zeros_like(self.shifts)
-        for weight_r, stratum in zip(weights_sr, posterior.strata, strict=True):
-            pieces_rd += stratum.back(weight_r[:, None] * stratum.of(self.shifts))
-        size_r = np.maximum((self.shifts**2).sum(axis=1), 1e-300)
-        for row, (text, where) in enumerate(zip(self.texts, self.contexts, strict=True)):
-            source = _source(text == str(asked), where == context, str(asked), text)
-            weight = float(pieces_rd[row] @ self.shifts[row] / size_r[row])
-            found.append(Piece(source, text, where, weight, pieces_rd[row]))
+        posterior, question = self._posterior(self.kind(asked, context)), self._question(asked, context, None)
+        if (read := self._read(asked, context)) is not None:
+            rest = Piece(read.source, str(asked), "", 1.0, read.shift - read.level)
+            return [Piece("mean effect", context, "", 1.0, read.level), rest]
+        rows, level_d = posterior.rows, posterior.level(context)
+        pieces_rd, left_rd = posterior.pieces(question)
+        found = [Piece("mean effect", context, "", 1.0, level_d)] if level_d.any() else []
+        if self._tables.columns is not None:
+            level_d = self._tables.columns.level(context) - posterior.shift(question, mean=True)[0]
+            found.append(Piece("mean effect", context, "of all contexts", 1.0, level_d))
+        size_r = np.maximum((left_rd**2).sum(axis=1), 1e-300)
+        for row, (text, where) in enumerate(zip(rows.texts, rows.contexts, strict=True)):
+            source = _source(text == str(asked), where == context, str(asked), str(text))
+            weight = float(pieces_rd[row] @ left_rd[row] / size_r[row])
+            found.append(Piece(source, str(text), str(where), weight, pieces_rd[row]))
         return found
 
     def effects(
@@ -234,7 +245,10 @@ class EffectV2(Manipulator):
         shift_pcd, variance_pcd = np.zeros((2, len(asked), len(contexts), self.reads.dim))
         for c, context in enumerate(contexts):
             kinds = np.array(["" if is_nothing(each) or not self.texts else self.kind(each, context) for each in asked])
-            for kind in sorted(set(kinds) - {""}):
+            for i in range(len(asked)) if self._tables.few else ():
+                told = self.tell(asked[i], context)
+                shift_pcd[i, c], variance_pcd[i, c] = told.shift, told.variance
+            for kind in sorted(set(kinds) - {""}) if not self._tables.few else ():
                 rows = np.flatnonzero(kinds == kind)
                 texts = np.array([str(asked[i]) for i in rows])
                 question = self._questions(texts, context, None)
@@ -260,8 +274,13 @@ class EffectV2(Manipulator):
             return Applicability.IN if len(asked.agents) > 1 or surrounded(asked, self._away) else Applicability.EDGE
         if kind != PERTURBATION:
             return Applicability.EDGE
+        if posterior.large:
+            return Applicability.EDGE if self._knows(asked) else Applicability.OUT
         stranger = float(posterior.variance(question, mean=True)[0])
         return Applicability.EDGE if total < (1 - _RELATED) * stranger else Applicability.OUT
+
+    def _knows(self, asked: Perturbation) -> bool:
+        return self._source.knowledge.knows(str(asked)) or bool(set(asked.targets) & self._targets)
 
     def _question(self, asked: Perturbation, context: str, control: np.ndarray | None) -> Asked:
         return self._questions(np.array([str(asked)]), context, control)
@@ -282,15 +301,31 @@ class EffectV2(Manipulator):
     def _posteriors(self) -> dict[str, Posterior]:
         return {}
 
+    def _read(self, asked: Perturbation, context: str) -> Read | None:
+        """What the models of tables of few readings say; what was measured here is what it is."""
+        read = self._tables.tell(asked, context) if self._tables.few else None
+        row = self._rows_of.get((str(asked), context)) if read is not None else None
+        if read is None or row is None:
+            return read
+        return read._replace(shift=self.shifts[row], variance=np.zeros(self.reads.dim))
+
+    @cached_property
+    def _rows_of(self) -> dict[tuple[str, str], int]:
+        return {key: i for i, key in enumerate(zip(self.texts, self.contexts, strict=True))}
+
     @cached_property
     def _source(self) -> Source:
+        controls = Controls(self.places, self.profiles)
+        return Source(self._tables.general, self._tables.knowledge, controls, self.seed)
+
+    @cached_property
+    def _tables(self) -> Tables:
         told = len(self.noise) > 0
         noise, shared = (
             each if told else np.broadcast_to(0.0, self.shifts.shape) for each in (self.noise, self.shared)
         )
         rows = Rows(self.shifts, np.array(self.texts, dtype=str), np.array(self.contexts, dtype=str), noise, shared)
-        knowledge = Knowledge(self.names, self.values, self.covered, self.ends)
-        return Source(rows, knowledge, Controls(self.places, self.profiles), self.seed)
+        return Tables(rows, Knowledge(self.names, self.values, self.covered, self.ends), self.seed)
 
     @cached_property
     def _learned(self) -> dict[str, Learned]:

@@ -15,7 +15,7 @@ from aivc.instruments.manipulators.effect.rows import Rows
 KINDS = PAIR, FEW, CONTEXT, RELATIVE, PERTURBATION = ("pair", "few", "context", "relative", "perturbation")
 _FOLDS, _MANY_FOLDS, _SMALL = 3, 10, 150
 # Rows that are practised on; a context that has less than half as many rows as is usual has few.
-_MOST, _MOST_CONTEXTS, _LITTLE = 480, 35, 0.5
+_MOST, _MANY, _MOST_CONTEXTS, _LITTLE = 480, 60, 12, 0.5
 
 
 class Hiding(NamedTuple):
@@ -30,7 +30,9 @@ def drawn(rows: Rows, seed: int) -> np.ndarray:
     if len(rows) <= _MOST:
         return np.arange(len(rows))
     rng = np.random.default_rng(seed)
-    contexts = rng.permutation(np.unique(rows.contexts))[:_MOST_CONTEXTS]
+    # Of many contexts some, so that each has rows enough to tell of itself.
+    names = np.unique(rows.contexts)
+    contexts = rng.permutation(names)[: len(names) if len(names) <= _MANY else _MOST_CONTEXTS]
     here = np.flatnonzero(np.isin(rows.contexts, contexts))
     _, code = np.unique(rows.texts[here], return_inverse=True)
     rank = rng.permutation(int(code.max()) + 1)[code]

@@ -8,7 +8,7 @@ from typing import NamedTuple, final
 import numpy as np
 from jaxtyping import Float
 
-from aivc.instruments.manipulators.effect.agents import Knowledge
+from aivc.instruments.manipulators.effect.agents import Knowledge, share_together
 from aivc.instruments.manipulators.effect.components import Asked, Component, Controls, Covariance, components
 from aivc.instruments.manipulators.effect.hiding import CONTEXT, FEW, KINDS, Hiding, drawn, few_rows, hidings
 from aivc.instruments.manipulators.effect.likeness import Likeness
@@ -68,7 +68,12 @@ class Source:
     @cached_property
     def covariance(self) -> Covariance:
         """Of all rows."""
-        return Covariance(self.parts, Likeness.of(self.rows), self.knowledge, self.controls)
+        return Covariance(self.parts, Likeness.of(self.rows), self.knowledge, self.controls, self.together)
+
+    @cached_property
+    def together(self) -> float:
+        """How much of the sum of what agents do alone combinations do."""
+        return share_together(list(self.rows.texts), list(self.rows.contexts), self.rows.shifts)
 
     @cached_property
     def strata(self) -> list[Stratum]:
@@ -127,7 +132,7 @@ class Source:
         given, hidden = practised.take(cut.given), practised.take(cut.hidden)
         others = np.setdiff1d(np.arange(len(self.rows)), subset[cut.hidden])
         likeness = Likeness.of(self.rows.take(others) if len(others) > len(given) else given)
-        covariance = Covariance(self.parts, likeness, self.knowledge, self.controls)
+        covariance = Covariance(self.parts, likeness, self.knowledge, self.controls, self.together)
         ours, theirs = self.asked(given.texts, given.contexts), self.asked(hidden.texts, hidden.contexts)
         inside, across = (np.array(covariance.between(each, ours)) for each in (ours, theirs))
         tasks, cuts = [], self._cut(given)

@@ -9,8 +9,13 @@ from jaxtyping import Float
 from scipy.linalg import cho_factor, cho_solve
 
 from aivc.instruments.manipulators.effect.components import Asked, Covariance
+from aivc.instruments.manipulators.effect.grid import Grid
+from aivc.instruments.manipulators.effect.likeness import two_way
 from aivc.instruments.manipulators.effect.rows import Rows
 from aivc.instruments.manipulators.effect.strata import Stratum
+
+# Beyond so many rows their covariance is not laid out.
+_DENSE = 8000
 
 
 @final
@@ -30,9 +35,14 @@ class Posterior:
     rows: Rows
     covariance: Covariance
     strata: list[Stratum]
-    variances: Float[np.ndarray, "s k"]
+    variances: Float[np.ndarray, "s v"]
     own: Asked
     carried: Float[np.ndarray, " k"] | None = None
+
+    @property
+    def large(self) -> bool:
+        """Whether there are so many rows that the variance of each answer would take too long."""
+        return len(self.rows) > _DENSE
 
     def shift(self, asked: Asked, *, mean: bool = False) -> Float[np.ndarray, "q d"]:
         """Expected effects.
@@ -41,19 +51,47 @@ class Posterior:
             asked: Questions.
             mean: Of a perturbation that nothing is known of: the mean effect there.
         """
-        found = np.zeros((len(asked.texts), self.rows.dim))
+        found = np.array([self.level(context) for context in asked.contexts]).reshape(-1, self.rows.dim)
+        if self.large and mean:
+            return found
         for s, stratum in enumerate(self.strata):
             found += stratum.back(self._across(s, asked, mean=mean) @ self._solved[s][1])
         return found
 
+    def level(self, context: str) -> Float[np.ndarray, " d"]:
+        """What is taken off the rows of a context before they are weighed: its mean effect where there are many rows.
+
+        Beside so many rows its variance is nothing, and conjugate gradients would be slow to find it.
+        """
+        if not self.large:
+            return np.zeros(self.rows.dim)
+        known, means_cd = self._levels
+        return means_cd[known[context]] if context in known else np.asarray(means_cd.mean(axis=0))
+
+    @cached_property
+    def _levels(self) -> tuple[dict[str, int], np.ndarray]:
+        names, at_r = np.unique(self.rows.contexts, return_inverse=True)
+        place_r = np.unique(self.rows.texts, return_inverse=True)[1]
+        return {str(name): i for i, name in enumerate(names)}, two_way(self.rows.shifts, place_r, at_r)[1]
+
     def weights(self, asked: Asked, *, mean: bool = False) -> Float[np.ndarray, "s q r"]:
         """How much of each row goes into each answer, by stratum."""
-        return np.array(
-            [
-                cho_solve(self._solved[s][0], self._across(s, asked, mean=mean).T, check_finite=False).T
-                for s in range(len(self.strata))
-            ]
-        )
+        solved = [solver.solve(self._across(s, asked, mean=mean).T).T for s, (solver, _) in enumerate(self._solved)]
+        return np.array(solved)
+
+    def pieces(self, asked: Asked) -> tuple[Float[np.ndarray, "r d"], Float[np.ndarray, "r d"]]:
+        """What each row adds to the answer of one question, beside `level`; and the rows as they are weighed."""
+        left_rd = self._left
+        found = np.zeros_like(left_rd)
+        for weight_qr, stratum in zip(self.weights(asked), self.strata, strict=True):
+            found += stratum.back(weight_qr[0][:, None] * stratum.of(left_rd))
+        return found, left_rd
+
+    @cached_property
+    def _left(self) -> np.ndarray:
+        """Rows without the level of their context."""
+        shifts_rd = self.rows.shifts
+        return shifts_rd - np.array([self.level(c) for c in self.rows.contexts]) if self.large else shifts_rd
 
     def many(self, asked: Asked, block: int = 4096) -> Float[np.ndarray, "q d"]:
         """Expected effects of many perturbations in one context: `shift`, in blocks that fit in memory."""
@@ -66,16 +104,20 @@ class Posterior:
     def variance(self, asked: Asked, *, mean: bool = False) -> Float[np.ndarray, " q"]:
         """Expected squared error of the measured effects, summed over the features; ``mean`` as in `shift`."""
         own_qk, found = self.covariance.own(asked), np.zeros(len(asked.texts))
-        for s in range(len(self.strata)):
+        for s, (solver, _) in enumerate(self._solved):
             across = self._across(s, asked, mean=mean)
-            told = cho_solve(self._solved[s][0], across.T, check_finite=False)
             prior = own_qk @ self.variances[s, :-1] + self.variances[s, -1]
-            found += np.maximum(prior - np.einsum("qr,rq->q", across, told), 1e-6 * prior)
+            found += np.maximum(prior - np.einsum("qr,rq->q", across, solver.solve(across.T)), 1e-6 * prior)
         return found
+
+    def _variance(self, s: int) -> np.ndarray:
+        """``(k,)`` of the components; none of mean effects where these are taken off."""
+        apart = [each.perturbations != "all" or not self.large for each in self.covariance.parts]
+        return np.asarray(self.variances[s, :-1] * apart)
 
     def _across(self, s: int, asked: Asked, *, mean: bool = False) -> np.ndarray:
         """``(q, r)`` covariance of questions with rows; a row that is asked about itself shares all that is its own."""
-        variance_k = self.variances[s, :-1] * (1.0 if self.carried is None else self.carried)
+        variance_k = self._variance(s) * (1.0 if self.carried is None else self.carried)
         if mean:
             everybody = [each.perturbations == "all" for each in self.covariance.parts]
             return self.covariance.total(asked, self.own, variance_k * everybody)
@@ -85,18 +127,42 @@ class Posterior:
         return found
 
     @cached_property
-    def _solved(self) -> list[tuple[tuple[np.ndarray, bool], np.ndarray]]:
-        """For each stratum the factor of the rows' covariance, and the rows as they are weighed by it."""
-        found = []
-        alike = self.rows.contexts[:, None] == self.rows.contexts if self.rows.known_noise else None
+    def _solved(self) -> list[tuple["Dense | Grid", np.ndarray]]:
+        """For each stratum what solves for the rows' covariance, and the rows as they are weighed by it."""
+        rows, found = self.rows, []
         for s, stratum in enumerate(self.strata):
-            total = self.covariance.total(self.own, self.own, self.variances[s, :-1])
-            diagonal = np.full(len(total), self.variances[s, -1] * (1 + 1e-8))
-            if alike is not None:
-                root = np.sqrt(stratum.noise(self.rows.shared))
-                total += np.outer(root, root) * alike
-                diagonal += stratum.noise(self.rows.noise)
-            total[np.diag_indices_from(total)] += diagonal
-            factor = cho_factor(total, lower=True, overwrite_a=True, check_finite=False)
-            found.append((factor, cho_solve(factor, stratum.of(self.rows.shifts), check_finite=False)))
+            diagonal = np.full(len(rows), self.variances[s, -1] * (1 + 1e-8))
+            if rows.known_noise:
+                diagonal += stratum.noise(rows.noise)
+            solver = self._grid(s, stratum, diagonal) if self.large else self._dense(s, stratum, diagonal)
+            found.append((solver, solver.solve(stratum.of(self._left))))
         return found
+
+    def _dense(self, s: int, stratum: Stratum, diagonal: np.ndarray) -> "Dense":
+        total = self.covariance.total(self.own, self.own, self.variances[s, :-1])
+        if self.rows.known_noise:
+            root = np.sqrt(stratum.noise(self.rows.shared))
+            total += np.outer(root, root) * (self.rows.contexts[:, None] == self.rows.contexts)
+        total[np.diag_indices_from(total)] += diagonal
+        return Dense(cho_factor(total, lower=True, overwrite_a=True, check_finite=False))
+
+    def _grid(self, s: int, stratum: Stratum, diagonal: np.ndarray) -> Grid:
+        # On a grid the noise of shared controls is taken for each row's own: so many rows average it out.
+        shared = stratum.noise(self.rows.shared) if self.rows.known_noise else 0.0
+        return Grid.of(self.covariance, self.own, self._variance(s), diagonal + shared)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """Cholesky factor of a covariance.
+
+    Attributes:
+        factor: As scipy makes it.
+    """
+
+    factor: tuple[np.ndarray, bool]
+
+    def solve(self, wanted: np.ndarray) -> np.ndarray:
+        """Solve for columns."""
+        return np.asarray(cho_solve(self.factor, wanted, check_finite=False))

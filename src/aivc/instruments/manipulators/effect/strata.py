@@ -51,11 +51,11 @@ def strata(shifts_rd: Float[np.ndarray, "r d"], seed: int = 0) -> list[Stratum]:
         seed: Draws them.
     """
     rows, dim = shifts_rd.shape
-    if rows < _FEWEST or dim <= _CUTS[0]:
+    cuts = [cut for cut in _CUTS if cut < min(rows, dim) // 2]
+    if rows < _FEWEST or not cuts:
         return [Stratum(None, np.zeros((0, dim)))]
     if rows > _MOST:
         shifts_rd = shifts_rd[np.sort(np.random.default_rng(seed).permutation(rows)[:_MOST])]
-    cuts = [cut for cut in _CUTS if cut < min(len(shifts_rd), dim) // 2]
     gram = shifts_rd @ shifts_rd.T
     values, vectors = eigh(gram, subset_by_index=[len(gram) - cuts[-1], len(gram) - 1])
     kept = values[::-1] > 1e-9 * max(float(values[-1]), 1e-300)
