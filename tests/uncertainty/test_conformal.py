@@ -217,6 +217,14 @@ def test_answers_from_poor_evidence_get_intervals_of_their_own(decoder):
     assert unsure < 2 * sure, "a few held-out perturbations are drawn toward all of them"
 
 
+def test_errors_of_one_kind_of_evidence_may_grow_while_those_of_another_do_not(decoder):
+    kinds = (Applicability.IN, Applicability.OUT)
+    part = calibrated(decoder, told(300, kinds=kinds, wide=lambda kind, size: 1.5 if kind == "in" else size**1.5))
+    flat, grown = ([width(asked(part, decoder[1], size, kind)) for size in (1.0, 3.0)] for kind in kinds)
+    assert flat[1] / flat[0] == pytest.approx(1, abs=0.25)
+    assert grown[1] / grown[0] == pytest.approx(3**1.5, rel=0.25)
+
+
 def test_each_perturbation_counts_once_whatever_is_asked(decoder):
     part = calibrated(decoder, told(40, kinds=tuple(Applicability)))
     calibration = part.calibration

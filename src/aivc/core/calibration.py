@@ -116,10 +116,12 @@ class Calibration:
         scores: ``(c,)`` sorted scaled errors of held-out perturbations.
         weights: ``(c,)`` their weights; each perturbation weighs the same. Above their sum there is no finite interval.
         cells: How many cells the experiment reads out unless said otherwise.
-        growth: How the error grows with what is said; None where variance and spread across draws are all there is.
+        growth: How the error grows with what is said, for each kind of evidence; None where variance and spread across
+            draws are all there is.
+        models: ``(3, f)`` variance of the model's error by kind of evidence, where growth multiplies it by 1.
         groups: ``(c,)`` kind of evidence times 3, plus third by predicted strength; none where they are not told.
         counts: ``(9,)`` held-out perturbations in each group; none where they are not told.
-        cuts: ``(2,)`` mean squared effect at which the second and the last third begin.
+        cuts: ``(3, 2)`` for each kind of evidence the mean squared effect at which the second and the last third begin.
         contexts: In which perturbations were held out; none where contexts were, and any may be asked.
         shared: One over the cells of a control of the fit; 0 where the control has no noise.
         follows: How much of the noise of a control a predicted effect takes over in its context: 1 for a method that
@@ -131,10 +133,11 @@ class Calibration:
     scores: Float[np.ndarray, " c"]
     weights: Float[np.ndarray, " c"]
     cells: float
-    growth: Growth | None = None
+    growth: tuple[Growth, ...] | None = None
+    models: Float[np.ndarray, "3 f"] | None = None
     groups: Int[np.ndarray, " c"] | None = None
     counts: Float[np.ndarray, " g"] | None = None
-    cuts: Float[np.ndarray, " 2"] | None = None
+    cuts: Float[np.ndarray, "3 2"] | None = None
     contexts: tuple[str, ...] = ()
     shared: float = 0.0
     follows: float = 0.0
@@ -160,7 +163,7 @@ class Calibration:
         assert self.counts is not None
         assert self.cuts is not None
         kind = KINDS.index(applicability)
-        third = int(np.searchsorted(self.cuts, np.mean(effect**2)))
+        third = int(np.searchsorted(self.cuts[kind], np.mean(effect**2)))
         code, total = np.arange(len(self.counts)), float(self.counts.sum())
         weight_g = np.ones(len(self.counts))
         for alike_g in (code // THIRDS == kind, code == THIRDS * kind + third):
@@ -176,6 +179,7 @@ class Calibration:
         cells: float | None = None,
         *,
         effect: np.ndarray | None = None,
+        applicability: Applicability | None = None,
         controls: float | None = None,
     ) -> np.ndarray:
         """Return the ``(f,)`` expected error of a profile measured on ``cells`` cells, or of its effect.
@@ -183,18 +187,19 @@ class Calibration:
         Args:
             spread: ``(f,)`` standard deviation of the predicted profile across draws.
             cells: How many; those of the held-out perturbations by default.
-            effect: ``(f,)`` predicted effect; None adds the spread to the model's error on average.
+            effect: ``(f,)`` predicted effect, and
+            applicability: kind of evidence of the answer; without both the spread is added to the model's error on
+                average.
             controls: How many fresh control cells the profile is compared with; None for the profile itself, which is
                 predicted from the control of the fit.
         """
         noise = self.variance * (1 / (cells or self.cells) + self._of_controls(controls))
-        if self.growth is None:
-            return np.asarray(np.sqrt(noise + self.model + spread**2))
-        if effect is None:
+        if self.growth is None or self.models is None or effect is None or applicability is None:
             # How the error grows was not seen for such evidence: what the method states of itself is added instead.
             return np.asarray(np.sqrt(noise + self.model + spread**2))
-        grown = self.model * self.growth.factor(effect, spread) + self.growth.own * effect**2
-        return np.asarray(np.sqrt(noise + grown))
+        kind = KINDS.index(applicability)
+        growth = self.growth[kind]
+        return np.asarray(np.sqrt(noise + self.models[kind] * growth.factor(effect, spread) + growth.own * effect**2))
 
     def _of_controls(self, controls: float | None) -> float:
         """Variance that comes from controls, in units of that of one cell."""
@@ -224,4 +229,4 @@ class Calibration:
         kind = KINDS.index(applicability)
         known = self.counts[THIRDS * kind : THIRDS * (kind + 1)].sum() >= _FEWEST
         here = not self.contexts or set(map(str, contexts)) <= set(self.contexts)
-        return bool(known and here and not self.growth.beyond(effect, np.zeros_like(effect)))
+        return bool(known and here and not self.growth[kind].beyond(effect, np.zeros_like(effect)))

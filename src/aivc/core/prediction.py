@@ -114,8 +114,9 @@ class Prediction(Generic[T]):
         # How errors grow with what is said was not seen for evidence of another kind, such as a measurement itself.
         known = self.base is not None and self.calibration.knows(self.applicability)
         effect = self.mean - self.base if known else None
-        held = self.calibration.quantile(level, effect=effect, applicability=self.applicability)
-        half = held * self.calibration.scale(self.spread, cells, effect=effect, controls=controls)
+        kind = self.applicability
+        held = self.calibration.quantile(level, effect=effect, applicability=kind)
+        half = held * self.calibration.scale(self.spread, cells, effect=effect, applicability=kind, controls=controls)
         return self.mean - half, self.mean + half
 
     @property

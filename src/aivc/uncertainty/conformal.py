@@ -15,9 +15,11 @@ from aivc.core.measurement import Measurement
 from aivc.core.prediction import Prediction
 from aivc.core.space import Space
 from aivc.core.ur import UR
-from aivc.uncertainty.error_growth import fit_growth
+from aivc.uncertainty.error_growth import Grown, fit_growth
 
 _KEPT = 10_000
+# So many held-out perturbations of a kind of evidence tell of their own errors; of fewer, all kinds together do.
+_OWN = 20
 
 
 @final
@@ -41,10 +43,11 @@ class Conformal(Decoder):
         cells: Median number of cells behind the held-out profiles.
         groups: ``(c,)`` and
         counts: ``(g,)`` and
-        cuts: ``(2,)`` Mondrian groups of the held-out perturbations, see `Calibration`; empty where they were not told.
-        growth: ``(2, 5)`` and
-        own: and
-        least: what `Growth` is made of; the table is empty where predicted effects were not told.
+        cuts: ``(3, 2)`` Mondrian groups of the held-out ones, see `Calibration`; empty where they were not told.
+        models: ``(3, f)`` and
+        growth: ``(3, 2, 5)`` and
+        own: ``(3,)`` and
+        least: ``(3,)`` how the error grows by kind of evidence; empty where predicted effects were not told.
         contexts: In which perturbations were held out; none where contexts were.
         shared: and
         follows: of the noise of controls, see `Calibration`.
@@ -61,10 +64,11 @@ class Conformal(Decoder):
     cells: float
     groups: Int[np.ndarray, " c"]
     counts: Float[np.ndarray, " g"]
-    cuts: Float[np.ndarray, " t"]
-    growth: Float[np.ndarray, "k 5"]
-    own: float
-    least: float
+    cuts: Float[np.ndarray, "k 2"]
+    models: Float[np.ndarray, "k f"]
+    growth: Float[np.ndarray, "k 2 5"]
+    own: Float[np.ndarray, " k"]
+    least: Float[np.ndarray, " k"]
     contexts: tuple[str, ...]
     shared: float
     follows: float
@@ -115,17 +119,30 @@ class Conformal(Decoder):
         if len(effects) < len(held_out):
             model_f, scale_pf = _pooled_variance(error_pf, noise_pf + spread_pf**2, floor)
             scores, weights, groups = _pooled(np.abs(error_pf) / scale_pf, np.zeros(len(held_out), dtype=int))
-            none, untold = np.zeros(0), np.zeros((0, 5))
-            pooled = (scores, weights, cells, groups, none, none, untold)
-            return cls(decoder.reads, decoder, v_f, model_f, *pooled, 0.0, 0.0, (), *control)
-        effect_pf = np.array(effects)
-        grown = fit_growth(error_pf, noise_pf, effect_pf, spread_pf, floor)
-        cuts, code_p = _grouped(effect_pf, held_out)
-        scores, weights, groups = _pooled(np.abs(error_pf) / np.sqrt(grown.others), code_p)
+            pooled = (scores, weights, cells, groups, np.zeros(0), np.zeros((0, 2)), np.zeros((0, len(v_f))))
+            return cls(
+                decoder.reads,
+                decoder,
+                v_f,
+                model_f,
+                *pooled,
+                np.zeros((0, 2, 5)),
+                np.zeros(0),
+                np.zeros(0),
+                (),
+                *control,
+            )
+        effect_pf, kind_p = np.array(effects), np.array([KINDS.index(each.applicability) for each in held_out])
+        grown, others_pf, whole_f = _by_kind(kind_p, error_pf, noise_pf, effect_pf, spread_pf, floor)
+        cuts, code_p = _grouped(effect_pf, kind_p)
+        scores, weights, groups = _pooled(np.abs(error_pf) / np.sqrt(others_pf), code_p)
         counts = np.bincount(code_p, minlength=len(KINDS) * THIRDS).astype(float)
         here = sorted({each.context for each in held_out}) if contexts is None else contexts
-        told = (grown.growth.table, grown.growth.own, grown.growth.least, tuple(here), *control)
-        return cls(decoder.reads, decoder, v_f, grown.model, scores, weights, cells, groups, counts, cuts, *told)
+        growth = [each.growth for each in grown]
+        told = (np.array([each.table for each in growth]), *np.array([(each.own, each.least) for each in growth]).T)
+        models = np.array([each.model for each in grown])
+        found = (scores, weights, cells, groups, counts, cuts, models, *told, tuple(here), *control)
+        return cls(decoder.reads, decoder, v_f, whole_f, *found)
 
     def decode(self, ur: UR) -> Prediction[Measurement]:
         """Read out as the decoder does, and attach the calibration."""
@@ -139,9 +156,9 @@ class Conformal(Decoder):
         told = replace(plain, shared=self.shared, follows=self.follows)
         if not len(self.growth):
             return told
-        growth = Growth(self.growth, self.own, self.least)
+        growth = tuple(Growth(*each) for each in zip(self.growth, self.own.tolist(), self.least.tolist(), strict=True))
         grouped = replace(told, groups=self.groups, counts=self.counts, cuts=self.cuts)
-        return replace(grouped, growth=growth, contexts=self.contexts)
+        return replace(grouped, growth=growth, models=self.models, contexts=self.contexts)
 
     def profile(self, ur: UR) -> np.ndarray:
         """``(f,)`` expected mean profile, which calibration leaves as it is."""
@@ -163,12 +180,41 @@ def _pooled_variance(error_pf: np.ndarray, known_pf: np.ndarray, floor: float) -
     return model_f, np.sqrt(known_pf + np.maximum(others_pf, floor))
 
 
-def _grouped(effect_pf: np.ndarray, held_out: Sequence[HeldOut]) -> tuple[np.ndarray, np.ndarray]:
-    """``(2,)`` where thirds by predicted strength begin, and ``(p,)`` kind of evidence times 3 plus third."""
+def _by_kind(
+    kind_p: np.ndarray,
+    error_pf: np.ndarray,
+    noise_pf: np.ndarray,
+    effect_pf: np.ndarray,
+    spread_pf: np.ndarray,
+    floor: float,
+) -> tuple[list[Grown], np.ndarray, np.ndarray]:
+    """How errors grow for each kind of evidence; ``(p, f)`` what the others say of each; ``(f,)`` errors of all kinds.
+
+    What was measured elsewhere is foretold with other errors than what was measured nowhere, on other features. A kind
+    of which few were held out takes over how the errors of all of them grow.
+    """
+    whole = fit_growth(error_pf, noise_pf, effect_pf, spread_pf, floor)
+    grown, others_pf = [whole] * len(KINDS), np.array(whole.others)
+    for kind in range(len(KINDS)):
+        rows = kind_p == kind
+        if _OWN <= rows.sum() < len(rows):
+            grown[kind] = fit_growth(error_pf[rows], noise_pf[rows], effect_pf[rows], spread_pf[rows], floor)
+            others_pf[rows] = grown[kind].others
+    return grown, others_pf, whole.model
+
+
+def _grouped(effect_pf: np.ndarray, kind_p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``(3, 2)`` where thirds by predicted strength begin, and ``(p,)`` kind of evidence times 3 plus third."""
     size_p = (effect_pf**2).mean(axis=1)
-    cuts = np.quantile(size_p, [1 / THIRDS, 2 / THIRDS])
-    kind_p = np.array([KINDS.index(each.applicability) for each in held_out])
-    return cuts, kind_p * THIRDS + np.searchsorted(cuts, size_p)
+    cuts = np.array(
+        [_thirds(size_p[kind_p == k] if (kind_p == k).sum() >= _OWN else size_p) for k in range(len(KINDS))]
+    )
+    third_p = (size_p[:, None] > cuts[kind_p]).sum(axis=1)
+    return cuts, kind_p * THIRDS + third_p
+
+
+def _thirds(size_p: np.ndarray) -> np.ndarray:
+    return np.quantile(size_p, [1 / THIRDS, 2 / THIRDS])
 
 
 def _pooled(scores_pf: np.ndarray, code_p: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
