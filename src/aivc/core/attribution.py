@@ -12,9 +12,10 @@ class Piece(NamedTuple):
 
     Attributes:
         source: Kind of evidence: ``measured`` (the same in this context), ``elsewhere`` (the same in another one),
-            ``part`` (what shares an agent with it), ``relative`` (another perturbation in this context) or ``relative
-            elsewhere``.
-        name: Which perturbation it is from.
+            ``part`` (what shares an agent with it), ``relative`` (another perturbation in this context), ``relative
+            elsewhere``, ``mean effect`` of the context; or a model of its own for tables of few readings, ``columns``
+            or ``pairs``.
+        name: Which perturbation, or context, it is from.
         detail: In which context; may be empty.
         weight: How much of what that one did is taken over; 1 where all of it is.
         shift: ``(d,)`` the piece itself. The pieces of a prediction add up to its expected shift, exactly.
