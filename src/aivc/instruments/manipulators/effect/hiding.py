@@ -13,7 +13,7 @@ from aivc.instruments.manipulators.effect.rows import Rows
 # A perturbation measured elsewhere, in a context that knows many others, few of them, or none;
 # one that is made of what was measured: a combination, another dose or time; and one of which nothing was measured.
 KINDS = PAIR, FEW, CONTEXT, RELATIVE, PERTURBATION = ("pair", "few", "context", "relative", "perturbation")
-_FOLDS, _MANY_FOLDS, _SMALL = 3, 10, 150
+_FOLDS, _CONTEXT_FOLDS, _MANY_FOLDS, _SMALL = 3, 4, 10, 150
 # Rows that are practised on; a context that has less than half as many rows as is usual has few.
 _MOST, _MANY, _MOST_CONTEXTS, _LITTLE = 480, 60, 12, 0.5
 
@@ -85,7 +85,7 @@ def _pairs(rows: Rows, rng: np.random.Generator) -> Iterator[np.ndarray]:
 
 def _contexts(rows: Rows, rng: np.random.Generator) -> Iterator[np.ndarray]:
     names = rng.permutation(np.unique(rows.contexts))
-    folds = min(len(names), 5)
+    folds = min(len(names), _CONTEXT_FOLDS)
     if len(names) > 1:
         yield from (np.flatnonzero(np.isin(rows.contexts, names[i::folds])) for i in range(folds))
 

@@ -15,10 +15,12 @@ from aivc.instruments.manipulators.effect.likeness import Likeness
 from aivc.instruments.manipulators.effect.posterior import Posterior
 from aivc.instruments.manipulators.effect.practice import Task, learn
 from aivc.instruments.manipulators.effect.rows import Rows
-from aivc.instruments.manipulators.effect.strata import Stratum, strata
+from aivc.instruments.manipulators.effect.strata import Stratum, leading, strata
 
 # Of what a perturbation did in the only context it was measured in, beside the mean effect, so much goes to another.
 _CARRIED = 0.35
+# More rows than these are compared along as many directions.
+_LEADING = 1000
 _SHARE_OWN, _HALF, _LEAST = 0.7, 0.5, 1e-3
 # What is known before anything was measured is believed more, to begin with, than what the rows say of each other.
 _WEIGHTS = {Component("controls", "all"): 9.0}
@@ -69,6 +71,16 @@ class Source:
     def covariance(self) -> Covariance:
         """Of all rows."""
         return Covariance(self.parts, Likeness.of(self.rows), self.knowledge, self.controls, self.together)
+
+    @cached_property
+    def _compact(self) -> Rows:
+        """Rows to practise on, of many rows along their leading directions: likeness is measured again and again."""
+        rows = self.rows
+        if rows.dim <= _LEADING or len(rows) <= _LEADING:
+            return rows
+        shifts = rows.shifts @ leading(rows.shifts, _LEADING, self.seed).T
+        nothing = np.broadcast_to(0.0, shifts.shape)
+        return Rows(shifts, rows.texts, rows.contexts, nothing, nothing)
 
     @cached_property
     def together(self) -> float:
@@ -131,7 +143,7 @@ class Source:
         """A task for each stratum; likeness and strata are those of what is given."""
         given, hidden = practised.take(cut.given), practised.take(cut.hidden)
         others = np.setdiff1d(np.arange(len(self.rows)), subset[cut.hidden])
-        likeness = Likeness.of(self.rows.take(others) if len(others) > len(given) else given)
+        likeness = Likeness.of(self._compact.take(others if len(others) > len(given) else subset[cut.given]))
         covariance = Covariance(self.parts, likeness, self.knowledge, self.controls, self.together)
         ours, theirs = self.asked(given.texts, given.contexts), self.asked(hidden.texts, hidden.contexts)
         inside, across = (np.array(covariance.between(each, ours)) for each in (ours, theirs))

@@ -15,7 +15,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
 
 # Logarithms of variances move this far from where they start, down and up.
-_DOWN, _UP, _STEPS = 10.0, 7.0, 30
+_DOWN, _UP, _STEPS = 10.0, 7.0, 15
 # Of a squared step in a logarithm: few rows move little, since their error is itself a guess.
 _COST = 200.0
 

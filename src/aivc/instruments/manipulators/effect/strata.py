@@ -43,6 +43,23 @@ class Stratum(NamedTuple):
         return np.asarray(np.maximum(variance_rd.sum(axis=1) - inside, 0.0))
 
 
+def leading(shifts_rd: Float[np.ndarray, "r d"], count: int, seed: int = 0) -> Float[np.ndarray, "k d"]:
+    """Orthonormal directions along which rows are largest, at most ``count``, the largest first.
+
+    Args:
+        shifts_rd: Rows; beyond 1,500 of them, as many are drawn.
+        count: How many.
+        seed: Draws them.
+    """
+    if len(shifts_rd) > _MOST:
+        shifts_rd = shifts_rd[np.sort(np.random.default_rng(seed).permutation(len(shifts_rd))[:_MOST])]
+    gram = shifts_rd @ shifts_rd.T
+    values, vectors = eigh(gram, subset_by_index=[max(len(gram) - count, 0), len(gram) - 1])
+    kept = values[::-1] > 1e-9 * max(float(values[-1]), 1e-300)
+    length = np.sqrt(np.maximum(values[::-1], 1e-300))
+    return np.asarray(((vectors[:, ::-1].T @ shifts_rd) / length[:, None])[kept])
+
+
 def strata(shifts_rd: Float[np.ndarray, "r d"], seed: int = 0) -> list[Stratum]:
     """Cut the space along the leading directions of the rows; few rows or directions are one stratum.
 
@@ -54,13 +71,7 @@ def strata(shifts_rd: Float[np.ndarray, "r d"], seed: int = 0) -> list[Stratum]:
     cuts = [cut for cut in _CUTS if cut < min(rows, dim) // 2]
     if rows < _FEWEST or not cuts:
         return [Stratum(None, np.zeros((0, dim)))]
-    if rows > _MOST:
-        shifts_rd = shifts_rd[np.sort(np.random.default_rng(seed).permutation(rows)[:_MOST])]
-    gram = shifts_rd @ shifts_rd.T
-    values, vectors = eigh(gram, subset_by_index=[len(gram) - cuts[-1], len(gram) - 1])
-    kept = values[::-1] > 1e-9 * max(float(values[-1]), 1e-300)
-    length = np.sqrt(np.maximum(values[::-1], 1e-300))
-    directions = ((vectors[:, ::-1].T @ shifts_rd) / length[:, None])[kept]
+    directions = leading(shifts_rd, cuts[-1], seed)
     edges = [0, *(min(cut, len(directions)) for cut in cuts)]
     found = [Stratum(directions[a:b], directions[:0]) for a, b in pairwise(edges)]
     return [*found, Stratum(None, directions)]
