@@ -27,7 +27,7 @@ from aivc.experiments.worth import practised
 # The profile of a linear decoder does not depend on how many states it reads; calibration needs no more than these.
 _STATES_TO_CALIBRATE = 16
 # More held-out perturbations than these do not move a quantile.
-_CALIBRATED = 300
+_CALIBRATED = 200
 
 
 def fit(  # noqa: PLR0913 - each one is a question a user may ask
@@ -146,7 +146,8 @@ def left_out(
         refit = _fit(inner, manipulator, parts, quick, shuffled)
         if number == 0 and not MANIPULATORS.load(manipulator).needs_cells:
             moved, noise = with_other_controls(inner)
-            follows = following(inner, keys, noise, refit, _fit(moved, manipulator, parts, quick, shuffled))
+            again = _fit(moved, manipulator, parts, quick, shuffled) if noise else refit
+            follows = following(inner, keys, noise, refit, again)
         found += [each._replace(follows=follows) for each in _foretell(inner, refit, ground, keys)]
     return found
 
