@@ -8,6 +8,7 @@ from aivc.core.effects import effects
 from aivc.core.errors import ControlError, DataError, UnitsError, UnknownNameError
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
+from aivc.core.prediction import GUARANTEED, NOT_GUARANTEED
 from aivc.core.space import Space
 from aivc.core.ur import UR
 from aivc.data.normalize import normalize
@@ -124,6 +125,24 @@ def test_by_default_half_of_the_perturbations_are_left_out_whole_and_single_pair
     assert len(whole | single) == 36
     assert len({text for _, text in whole}) == 6
     assert not {text for _, text in whole} & {text for _, text in single}
+
+
+def test_what_was_measured_elsewhere_and_what_never_was_are_both_promised_an_interval_and_a_new_context_is_not():
+    rng = np.random.default_rng(0)
+    keys = [(f"line {line}", f"ko:G{p:02d}") for line in "ABCD" for p in range(30) if (line, p) != ("A", 0)]
+    known_pf = rng.normal(size=(30, 15))
+    values = np.array([known_pf[int(text[-2:])] for _, text in keys]) + 0.2 * rng.normal(size=(len(keys), 15))
+    obs = pd.DataFrame(keys, columns=["context", "perturbation"], index=[" | ".join(key) for key in keys])
+    features = np.array([f"X{i}" for i in range(15)], dtype=object)
+    made = Measurement(values, features, obs, "normal_score", modality="effect")
+    cell = fit(made, "transfer", recipe=Recipe(members=0, inner_folds=4))
+    pair, stranger = cell.predict("line A", "ko:G00"), cell.predict("line A", "ko:NEVER")
+    assert pair.coverage == stranger.coverage == GUARANTEED
+    assert cell.predict("elsewhere", "ko:G00").coverage == NOT_GUARANTEED
+    sure, unsure = (np.mean(np.subtract(*each.interval(0.9)[::-1])) for each in (pair, stranger))
+    assert unsure > 2 * sure
+    only = fit(made, "transfer", recipe=Recipe(members=0, inner_folds=4, unseen="perturbation"))
+    assert only.predict("line A", "ko:G00").coverage == NOT_GUARANTEED
 
 
 def test_in_one_context_perturbations_are_left_out_whatever_is_asked():
