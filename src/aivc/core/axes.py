@@ -17,11 +17,14 @@ class Axes:
         center: ``(f,)`` reading at the origin of the states.
         loadings: ``(f, d)`` orthonormal axes. ``(f, 0)`` stands for the identity: one axis for each feature, ``f`` of
             them, without a matrix of their square.
+        laid: How many of the axes, the last ones, were laid along the very mean profiles that states are made from: all
+            of a profile's sampling noise beside the others lies in these.
     """
 
     features: np.ndarray
     center: Float[np.ndarray, " f"]
     loadings: Float[np.ndarray, "f d"]
+    laid: int = 0
 
     @property
     def identity(self) -> bool:
@@ -35,3 +38,19 @@ class Axes:
     def variance(self, variance: np.ndarray) -> np.ndarray:
         """Return the variance ``(…, d)`` of states, from that of independent readings ``(…, f)``."""
         return variance if self.identity else np.asarray(variance @ self.loadings**2)
+
+    def caught(self, variance: np.ndarray, along: np.ndarray) -> np.ndarray:
+        """Raise the variance along laid axes to what there is beside the others.
+
+        Args:
+            variance: ``(n, f)`` of readings.
+            along: ``(n, d)`` of states whose readings had no part in the axes.
+        """
+        free = along.shape[1] - self.laid
+        if not self.laid:
+            return along
+        beside_n = np.maximum(variance.sum(axis=1) - along[:, :free].sum(axis=1), 0.0)
+        inside_n = np.maximum(along[:, free:].sum(axis=1), 1e-300)
+        raised = np.array(along)
+        raised[:, free:] *= np.maximum(beside_n / inside_n, 1.0)[:, None]
+        return raised

@@ -227,7 +227,7 @@ def _lay(summary: Summary, recipe: Recipe, sample: Measurement, kept: np.ndarray
     encoder = kind.fit(cells, dim=recipe.dim, seed=recipe.seed, units=summary.units, **given)
     decoder = _decoder(recipe, encoder, cells, summary.units)
     variance = _of_one_cell(summary)
-    states = _with_variance(encoder.encode(profiles), encoder, summary, variance)
+    states = _with_variance(encoder.encode(profiles), encoder, summary, variance, cells)
     control = summary.sample.take(summary.sample.perturbations == CONTROL)
     begun = encoder.encode(control)
     _require_readable(recipe, decoder, begun, summary.units)
@@ -251,8 +251,11 @@ def _of_one_cell(summary: Summary) -> np.ndarray:
     return np.asarray((np.nan_to_num(summary.variance[rows]) * weight).sum(axis=0) / np.maximum(weight.sum(axis=0), 1))
 
 
-def _with_variance(states: UR, encoder: Encoder, summary: Summary, variance: np.ndarray) -> UR:
+def _with_variance(states: UR, encoder: Encoder, summary: Summary, variance: np.ndarray, cells: Measurement) -> UR:
     """Add the sampling variance of each mean state, where the axes of the states are known.
+
+    Features of one cell vary together, so that along an axis a cell varies more, or less, than its features tell one by
+    one: by how much is measured on sampled cells.
 
     The variance of a group of one cell is that of a control cell.
     """
@@ -261,7 +264,22 @@ def _with_variance(states: UR, encoder: Encoder, summary: Summary, variance: np.
         return states
     columns = pd.Index(summary.profiles.features).get_indexer(axes.features)
     of_one = np.where(np.isfinite(summary.variance[:, columns]), summary.variance[:, columns], variance[columns])
-    return dataclasses.replace(states, variance=axes.variance(of_one) / states.mass[:, None])
+    together_d = _within(encoder.encode(cells)) / np.maximum(axes.variance(variance[None, columns])[0], 1e-300)
+    along = axes.caught(of_one, axes.variance(of_one) * together_d)
+    return dataclasses.replace(states, variance=along / states.mass[:, None])
+
+
+def _within(cells: UR) -> np.ndarray:
+    """``(d,)`` variance of one cell along each axis, within context, perturbation and batch."""
+    batches = "batch" in cells.entities
+    code_n = (
+        pd.DataFrame(dict(enumerate(_labels(cells, batches=batches))))
+        .groupby(list(range(3 if batches else 2)))
+        .ngroup()
+    )
+    values = pd.DataFrame(cells.values)
+    away = values - values.groupby(code_n.to_numpy()).transform("mean")
+    return np.asarray((away**2).sum(axis=0)) / max(len(cells) - int(code_n.nunique()), 1)
 
 
 def _starts(control: UR, states: UR, seed: int) -> dict[str, UR]:

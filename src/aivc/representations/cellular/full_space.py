@@ -91,7 +91,8 @@ class FullSpace(Encoder):
     @property
     def projection(self) -> Axes:
         """Its axes, which lead back to what was read."""
-        return Axes(self.features, self.center, self.loadings)
+        laid = max(self.loadings.shape[1] - self.principal, 0)
+        return Axes(self.features, self.center, self.loadings, laid)
 
     def encode(self, measurement: Measurement, parts: UR | None = None) -> UR:
         """Represent entities; features are matched by name, and others are ignored.
