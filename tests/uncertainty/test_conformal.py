@@ -81,7 +81,7 @@ def test_fresh_controls_make_intervals_of_effects_wider_the_fewer_they_are(decod
     given = [each._replace(shared=1 / 40, follows=1.0) for each in held_out(20)]
     said = calibrated(decoder, given, variance=np.full(30, 10.0)).decode(decoder[1])
     assert said.calibration.controls == pytest.approx(40)
-    widths = [np.mean(np.subtract(*said.interval(0.9, controls=n)[::-1])) for n in (10, 40, 400, np.inf)]
+    widths = [np.mean(np.subtract(*said.interval(0.9, controls=n)[::-1])) for n in (10.0, 40.0, 400.0, np.inf)]
     assert widths == sorted(widths, reverse=True)
     # A method that takes over all of the noise of its own controls makes it good for the profile, and for that alone.
     assert widths[3] > 1.05 * np.mean(np.subtract(*said.interval(0.9)[::-1]))
