@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, final
 
 import numpy as np
@@ -139,6 +140,16 @@ class Asked:
     contexts: np.ndarray
     controls: Mapping[str, np.ndarray]
 
+    @cached_property
+    def named(self) -> tuple[np.ndarray, np.ndarray]:
+        """Sorted texts, and ``(q,)`` place of each."""
+        return np.unique(self.texts, return_inverse=True)
+
+    @cached_property
+    def placed(self) -> tuple[np.ndarray, np.ndarray]:
+        """Sorted contexts, and ``(q,)`` place of each."""
+        return np.unique(self.contexts, return_inverse=True)
+
     def take(self, rows: np.ndarray) -> "Asked":
         """Keep some, by position."""
         return Asked(self.texts[rows], self.contexts[rows], self.controls)
@@ -166,8 +177,7 @@ class Covariance:
     def between(self, ours: Asked, theirs: Asked) -> list[Float[np.ndarray, "p q"]]:
         """One matrix for each component."""
         pairs = self.tables(ours, theirs)
-        (_, place_p), (_, place_q) = (np.unique(each.texts, return_inverse=True) for each in (ours, theirs))
-        (_, at_p), (_, at_q) = (np.unique(each.contexts, return_inverse=True) for each in (ours, theirs))
+        (_, place_p), (_, place_q), (_, at_p), (_, at_q) = ours.named, theirs.named, ours.placed, theirs.placed
         found = {
             (kind, name): table[np.ix_(at_p, at_q) if kind == "c" else np.ix_(place_p, place_q)]
             for (kind, name), table in pairs.items()
@@ -176,8 +186,7 @@ class Covariance:
 
     def tables(self, ours: Asked, theirs: Asked) -> dict[tuple[str, str], np.ndarray]:
         """Each likeness once, between sorted contexts (``c``) and between sorted texts (``p``)."""
-        names, others = (np.unique(each.texts) for each in (ours, theirs))
-        where, elsewhere = (np.unique(each.contexts) for each in (ours, theirs))
+        names, others, where, elsewhere = ours.named[0], theirs.named[0], ours.placed[0], theirs.placed[0]
         found = {}
         for name in dict.fromkeys(each.contexts for each in self.parts):
             found["c", name] = self._contexts(name, where, elsewhere, ours, theirs)
@@ -188,8 +197,7 @@ class Covariance:
     def total(self, ours: Asked, theirs: Asked, variance_k: np.ndarray) -> Float[np.ndarray, "p q"]:
         """All components, each with its variance, without a matrix for each of them."""
         pairs = self.tables(ours, theirs)
-        (_, place_p), (_, place_q) = (np.unique(each.texts, return_inverse=True) for each in (ours, theirs))
-        (_, at_p), (_, at_q) = (np.unique(each.contexts, return_inverse=True) for each in (ours, theirs))
+        (_, place_p), (_, place_q), (_, at_p), (_, at_q) = ours.named, theirs.named, ours.placed, theirs.placed
         found = np.zeros((len(ours.texts), len(theirs.texts)))
         for name, part in by_contexts(self.parts, variance_k, pairs).items():
             found += pairs["c", name][np.ix_(at_p, at_q)] * part[np.ix_(place_p, place_q)]
@@ -197,7 +205,7 @@ class Covariance:
 
     def own(self, asked: Asked) -> Float[np.ndarray, "q k"]:
         """What each component gives to a question's own variance."""
-        names, place_q = np.unique(asked.texts, return_inverse=True)
+        names, place_q = asked.named
         by_name = {
             "agents": np.array([max(len(Perturbation.parse(str(name)).agents), 1) for name in names], dtype=float),
             "combined": np.where(combined(list(names)), 1.5, 0.0),

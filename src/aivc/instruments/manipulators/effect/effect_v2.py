@@ -18,7 +18,7 @@ from aivc.core.prediction import Applicability, Prediction
 from aivc.core.space import Space
 from aivc.core.ur import UR
 from aivc.core.worth import Worth
-from aivc.instruments.manipulators.effect.agents import Knowledge, canonical, is_nothing, surrounded
+from aivc.instruments.manipulators.effect.agents import Knowledge, canonical, is_nothing, stand_ins
 from aivc.instruments.manipulators.effect.components import Asked, Controls
 from aivc.instruments.manipulators.effect.hiding import CONTEXT, FEW, PAIR, PERTURBATION, RELATIVE, few_rows
 from aivc.instruments.manipulators.effect.likeness import two_way
@@ -31,6 +31,8 @@ from aivc.instruments.manipulators.effect.worth import worth
 _DRAWS = 8
 # What is known of a stranger's molecules counts where it explains this share of the variance.
 _RELATED = 0.02
+# Where no combination was measured, so much of its squared sum may be interaction.
+_INTERACTION = 0.25
 
 
 class Told(NamedTuple):
@@ -188,6 +190,8 @@ class EffectV2(Manipulator):
         if (read := self._read(asked, context)) is not None:
             verdict = Applicability.EDGE if kind == CONTEXT else Applicability.IN
             return Told(read.shift, read.variance, None, verdict, kind)
+        if parts := self._made_of(asked, kind):
+            return self._sum([(self.tell(Perturbation.parse(text), context, control), w) for text, w in parts], asked)
         posterior, question = self._posterior(kind), self._question(asked, context, control)
         told = self._learned[kind]
         total = told.expected if posterior.large else float(posterior.variance(question)[0])
@@ -199,6 +203,39 @@ class EffectV2(Manipulator):
         away_d = self._away.get(str(asked))
         retrieval = None if away_d is None else posterior.shift(question, mean=True)[0] + away_d
         return Told(shift_d, variance_d, retrieval, self._verdict(kind, asked, posterior, question, total), kind)
+
+    def _made_of(self, asked: Perturbation, kind: str) -> list[tuple[str, float]]:
+        """What an answer is added up from: other doses and times of it, or parts where no combination was measured."""
+        if kind not in (RELATIVE, PERTURBATION) or str(asked) in self._away:
+            return []
+        if (found := stand_ins(asked, self._by_targets.get(frozenset(asked.targets), ()))) or len(asked.agents) < 2:
+            return found
+        return [] if self._combined else [(str(part), 1.0) for part in asked.parts()]
+
+    @staticmethod
+    def _sum(parts: Sequence[tuple[Told, float]], asked: Perturbation) -> Told:
+        """Answers added up; how an effect changes between doses and times, or by company, adds to the variance."""
+        shift_d = np.sum([weight * told.shift for told, weight in parts], axis=0)
+        variance_d = np.sum([weight * told.variance for told, weight in parts], axis=0)
+        apart_d = np.sum([weight * (told.shift - shift_d) ** 2 for told, weight in parts], axis=0)
+        if len(asked.agents) > 1:
+            apart_d = _INTERACTION * shift_d**2
+        verdict = max((told.applicability for told, _ in parts), key=list(Applicability).index)
+        between = len(parts) > 1 and len(asked.agents) < 2
+        verdict = max(verdict, Applicability.IN if between else Applicability.EDGE, key=list(Applicability).index)
+        return Told(shift_d, variance_d + apart_d, None, verdict, RELATIVE)
+
+    @staticmethod
+    def _gathered(told: Sequence[tuple[list[Piece], float]], asked: Perturbation) -> list[Piece]:
+        """Pieces of several answers, each row once."""
+        found: dict[tuple[str, str, str], Piece] = {}
+        for pieces, share in told:
+            for each in pieces:
+                part = _source(same=False, here=True, asked=str(asked), text=each.name) if each.detail else each.source
+                key = (part if part == "part" else each.source, each.name, each.detail)
+                old = found.get(key) or Piece(*key, 0.0, np.zeros_like(each.shift))
+                found[key] = Piece(*key, old.weight + share * each.weight, old.shift + share * each.shift)
+        return list(found.values())
 
     def kind(self, asked: Perturbation, context: str) -> str:
         """Which kind of question this is (`hiding`)."""
@@ -213,7 +250,10 @@ class EffectV2(Manipulator):
         asked = canonical(perturbation)
         if is_nothing(asked) or not self.texts:
             return []
-        posterior, question = self._posterior(self.kind(asked, context)), self._question(asked, context, None)
+        kind = self.kind(asked, context)
+        if (parts := self._made_of(asked, kind)) and self._read(asked, context) is None:
+            return self._gathered([(self.attribute(Perturbation.parse(text), context), w) for text, w in parts], asked)
+        posterior, question = self._posterior(kind), self._question(asked, context, None)
         if (read := self._read(asked, context)) is not None:
             rest = Piece(read.source, str(asked), "", 1.0, read.shift - read.level)
             return [Piece("mean effect", context, "", 1.0, read.level), rest]
@@ -225,7 +265,7 @@ class EffectV2(Manipulator):
             found.append(Piece("mean effect", context, "of all contexts", 1.0, level_d))
         size_r = np.maximum((left_rd**2).sum(axis=1), 1e-300)
         for row, (text, where) in enumerate(zip(rows.texts, rows.contexts, strict=True)):
-            source = _source(text == str(asked), where == context, str(asked), str(text))
+            source = _source(same=text == str(asked), here=where == context, asked=str(asked), text=str(text))
             weight = float(pieces_rd[row] @ left_rd[row] / size_r[row])
             found.append(Piece(source, str(text), str(where), weight, pieces_rd[row]))
         return found
@@ -245,10 +285,12 @@ class EffectV2(Manipulator):
         shift_pcd, variance_pcd = np.zeros((2, len(asked), len(contexts), self.reads.dim))
         for c, context in enumerate(contexts):
             kinds = np.array(["" if is_nothing(each) or not self.texts else self.kind(each, context) for each in asked])
-            for i in range(len(asked)) if self._tables.few else ():
-                told = self.tell(asked[i], context)
-                shift_pcd[i, c], variance_pcd[i, c] = told.shift, told.variance
-            for kind in sorted(set(kinds) - {""}) if not self._tables.few else ():
+            for i in range(len(asked)):
+                if self._tables.few or (kinds[i] and self._made_of(asked[i], kinds[i])):
+                    told = self.tell(asked[i], context)
+                    shift_pcd[i, c], variance_pcd[i, c] = told.shift, told.variance
+                    kinds[i] = ""
+            for kind in sorted(set(kinds) - {""}):
                 rows = np.flatnonzero(kinds == kind)
                 texts = np.array([str(asked[i]) for i in rows])
                 question = self._questions(texts, context, None)
@@ -271,12 +313,15 @@ class EffectV2(Manipulator):
         if kind in (PAIR, FEW):
             return Applicability.IN
         if kind == RELATIVE and question.contexts[0] in self._known_contexts:
-            return Applicability.IN if len(asked.agents) > 1 or surrounded(asked, self._away) else Applicability.EDGE
+            return Applicability.IN if len(asked.agents) > 1 else Applicability.EDGE
         if kind != PERTURBATION:
             return Applicability.EDGE
         if posterior.large:
             return Applicability.EDGE if self._knows(asked) else Applicability.OUT
-        stranger = float(posterior.variance(question, mean=True)[0])
+        key = (kind, str(question.contexts[0]))
+        if key not in self._strangers:
+            self._strangers[key] = float(posterior.variance(question, mean=True)[0])
+        stranger = self._strangers[key]
         return Applicability.EDGE if total < (1 - _RELATED) * stranger else Applicability.OUT
 
     def _knows(self, asked: Perturbation) -> bool:
@@ -341,6 +386,24 @@ class EffectV2(Manipulator):
         return dict(zip(map(str, names), away_pd, strict=True))
 
     @cached_property
+    def _strangers(self) -> dict[tuple[str, str], float]:
+        """Variance of a perturbation that nothing is known of, by kind of question and context."""
+        return {}
+
+    @cached_property
+    def _by_targets(self) -> dict[frozenset[str], list[str]]:
+        """Texts measured, by their targets."""
+        found: dict[frozenset[str], list[str]] = {}
+        for text in self._away:
+            found.setdefault(frozenset(Perturbation.parse(text).targets), []).append(text)
+        return found
+
+    @cached_property
+    def _combined(self) -> bool:
+        """Whether any combination was measured."""
+        return any(len(Perturbation.parse(text).agents) > 1 for text in self._away)
+
+    @cached_property
     def _known_contexts(self) -> frozenset[str]:
         return frozenset(self.contexts)
 
@@ -362,7 +425,7 @@ def _controls(ur: UR) -> Controls:
     return Controls(tuple(names), np.array(profiles).reshape(len(names), ur.space.dim))
 
 
-def _source(same: bool, here: bool, asked: str, text: str) -> str:  # noqa: FBT001 - two facts about a row
+def _source(*, same: bool, here: bool, asked: str, text: str) -> str:
     if same:
         return "measured" if here else "elsewhere"
     targets = set(Perturbation.parse(asked).targets)

@@ -49,6 +49,10 @@ class Grid:
             found += np.einsum("cb,bpm->cpm", table, within, optimize=True)
         return np.asarray(found[self.at, self.place] + self.diagonal[:, None] * values_rm)
 
+    def explained(self, across: Float[np.ndarray, "q r"]) -> Float[np.ndarray, " q"]:
+        """How much of each question's variance the rows explain."""
+        return np.asarray(np.einsum("qr,rq->q", across, self.solve(across.T)))
+
     def solve(self, wanted_rm: Float[np.ndarray, "r m"]) -> Float[np.ndarray, "r m"]:
         """Solve for columns, as many at a time as fit in memory."""
         pieces = [self._solve(wanted_rm[:, i : i + _COLUMNS]) for i in range(0, wanted_rm.shape[1], _COLUMNS)]

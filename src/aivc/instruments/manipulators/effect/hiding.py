@@ -42,7 +42,7 @@ def drawn(rows: Rows, seed: int) -> np.ndarray:
 def few_rows(rows: Rows) -> dict[str, int]:
     """Contexts with less than half as many rows as is usual, and how many they have."""
     names, count = np.unique(rows.contexts, return_counts=True)
-    little = count < _LITTLE * np.median(count)
+    little = count < _LITTLE * np.median(count) if len(count) else count > 0
     return {str(name): int(number) for name, number in zip(names[little], count[little], strict=True)}
 
 

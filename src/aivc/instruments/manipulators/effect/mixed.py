@@ -21,7 +21,7 @@ from aivc.instruments.manipulators.effect.strata import Stratum, leading, strata
 _CARRIED = 0.35
 # More rows than these are compared along as many directions.
 _LEADING = 1000
-_SHARE_OWN, _HALF, _LEAST = 0.7, 0.5, 1e-3
+_SHARE_OWN, _HALF, _LIKE, _LEAST = 0.7, 0.5, 0.9, 1e-3
 # What is known before anything was measured is believed more, to begin with, than what the rows say of each other.
 _WEIGHTS = {Component("controls", "all"): 9.0}
 # In a single context, likeness by effects is made of those effects, and being the same is being the same row.
@@ -238,10 +238,11 @@ def moments(
     by_context = _mean(gram, ~same_p & same_c) - neither if names > 1 and places > 1 else 0.0
     by_text = _mean(gram, same_p & ~same_c) - neither if names > 1 and places > 1 else 0.0
     rest = max(total - max(neither, 0) - max(by_context, 0) - max(by_text, 0), 0.05 * total)
-    # With one context a half of the rest is taken for what likeness of perturbations tells, and the other way round.
+    # With one context a half of the rest is taken for what likeness of perturbations tells, with one perturbation most
+    # of it for what likeness of contexts tells.
     by_text += _HALF * rest if places == 1 else 0.0
-    by_context += _HALF * rest if names == 1 else 0.0
-    own = (1 - _HALF if 1 in (places, names) else _SHARE_OWN) * rest
+    by_context += _LIKE * rest if names == 1 else 0.0
+    own = (1 - _LIKE if names == 1 else 1 - _HALF if places == 1 else _SHARE_OWN) * rest
     sizes = {"mean": neither, "context": by_context, "text": by_text, "both": rest - own}
     found = [max(sizes[group], _LEAST * total) for group in map(_group, parts)]
     known = _WEIGHTS if places > 1 else {**_WEIGHTS, **_ALONE}

@@ -6,7 +6,7 @@ from typing import final
 
 import numpy as np
 from jaxtyping import Float
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 from aivc.instruments.manipulators.effect.components import Asked, Covariance
 from aivc.instruments.manipulators.effect.grid import Grid
@@ -107,7 +107,7 @@ class Posterior:
         for s, (solver, _) in enumerate(self._solved):
             across = self._across(s, asked, mean=mean)
             prior = own_qk @ self.variances[s, :-1] + self.variances[s, -1]
-            found += np.maximum(prior - np.einsum("qr,rq->q", across, solver.solve(across.T)), 1e-6 * prior)
+            found += np.maximum(prior - solver.explained(across), 1e-6 * prior)
         return found
 
     def _variance(self, s: int) -> np.ndarray:
@@ -166,3 +166,8 @@ class Dense:
     def solve(self, wanted: np.ndarray) -> np.ndarray:
         """Solve for columns."""
         return np.asarray(cho_solve(self.factor, wanted, check_finite=False))
+
+    def explained(self, across: np.ndarray) -> np.ndarray:
+        """``(q,)`` how much of each question's variance the rows explain, from its covariances ``(q, r)`` with them."""
+        half = solve_triangular(self.factor[0], across.T, lower=self.factor[1], check_finite=False)
+        return np.asarray((half**2).sum(axis=0))
