@@ -6,7 +6,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.scale import Scale
 from aivc.core.space import Space
 from aivc.core.ur import UR
-from aivc.instruments.manipulators.effect.agents import Knowledge, agents_in_common, canonical, is_nothing, stand_ins
+from aivc.instruments.manipulators.effect.agents import Knowledge, agents_in_common, canonical, is_nothing
 from tiny_effects import molecules
 
 parse = Perturbation.parse
@@ -57,20 +57,6 @@ def test_what_two_have_in_common_adds_up_over_agents_and_falls_with_the_distance
     assert common("drug:A@1uM", "drug:A@100uM") == pytest.approx(np.exp(-2))
     assert common("ko:A for 6h", "ko:A for 24h") == pytest.approx(np.exp(-1))
     assert common("ko:A", "ko:A for 24h") == 0.5
-
-
-def test_doses_and_times_that_were_measured_stand_in_for_others():
-    measured = ["drug:A@1uM", "drug:A@100uM", "drug:B@10uM for 6h", "drug:B@10uM for 24h", "drug:A@1uM + ko:G"]
-    asked = {text: stand_ins(parse(text), measured) for text in ("drug:A@10uM", "drug:A@200uM", "drug:B@10uM for 15h")}
-    assert asked["drug:A@10uM"] == [("drug:A@1uM", pytest.approx(0.5)), ("drug:A@100uM", pytest.approx(0.5))]
-    assert asked["drug:A@200uM"] == [("drug:A@100uM", 1.0)]
-    assert asked["drug:B@10uM for 15h"] == [("drug:B@10uM for 6h", 0.5), ("drug:B@10uM for 24h", 0.5)]
-    # Below the least dose, and before the first time, less is done.
-    assert stand_ins(parse("drug:A@0.25uM"), measured) == [("drug:A@1uM", pytest.approx(0.4))]
-    assert stand_ins(parse("drug:B@10uM for 3h"), measured) == [("drug:B@10uM for 6h", 0.5)]
-    # Of two doses, or two times, none is chosen for one that is not stated; nor is another drug.
-    for text in ("drug:A", "drug:B@10uM", "drug:C@1uM"):
-        assert stand_ins(parse(text), measured) == []
 
 
 def test_likeness_by_knowledge_is_of_targets_and_what_is_done_to_them():

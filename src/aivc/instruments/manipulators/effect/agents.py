@@ -1,6 +1,6 @@
 """What perturbations are made of, as far as effects carry over: agents, doses and hours, molecular knowledge."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import final
@@ -76,11 +76,11 @@ def agents_in_common(ours: Sequence[str], theirs: Sequence[str], together: float
     for column, text in enumerate(theirs):
         asked = Perturbation.parse(text)
         for agent in asked.agents:
-            where.setdefault(_name(agent), []).append((column, agent, asked.hours))
+            where.setdefault(name_of(agent), []).append((column, agent, asked.hours))
     for row, text in enumerate(ours):
         asked = Perturbation.parse(text)
         for agent in asked.agents:
-            for column, other, hours in where.get(_name(agent), ()):
+            for column, other, hours in where.get(name_of(agent), ()):
                 found[row, column] += (
                     both[row]
                     * others[column]
@@ -108,74 +108,8 @@ def share_together(texts: Sequence[str], contexts: Sequence[str], shifts_rd: Flo
     return float(np.clip(along / size, *_TOGETHER)) if count >= _FEWEST and size else 1.0
 
 
-def stand_ins(asked: Perturbation, measured: Iterable[str]) -> list[tuple[str, float]]:
-    """Measured doses and times of the same agents that tell of another one, and how much of each counts.
-
-    Where hours or a dose are stated on one side only, the one there is stands for the other. Between two times effects
-    lie on a line, before the first they grow from nothing, after the last they stay; so they do between doses on a
-    logarithmic scale, and below the least they follow a curve of half maximum there.
-
-    >>> stand_ins(Perturbation.parse("drug:A@10uM for 24h"), ["drug:A@1uM for 24h", "drug:A@100uM for 24h", "drug:B"])
-    [('drug:A@1uM for 24h', 0.5), ('drug:A@100uM for 24h', 0.5)]
-    >>> stand_ins(Perturbation.parse("ko:A"), ["ko:A for 24h", "ko:B for 24h"])
-    [('ko:A for 24h', 1.0)]
-    """
-    names = sorted(map(_name, asked.agents))
-    alike = [each for each in map(Perturbation.parse, measured) if sorted(map(_name, each.agents)) == names]
-    found = []
-    for hours, late in _times(
-        asked.hours, sorted({each.hours for each in alike}, key=lambda h: -1.0 if h is None else h)
-    ):
-        then = [each for each in alike if each.hours == hours]
-        doses = sorted({_only_dose(each) for each in then}, key=lambda d: -1.0 if d is None else d)
-        for dose, share in _doses(_only_dose(asked), doses):
-            found += [(str(each), late * share) for each in then if _only_dose(each) == dose][:1]
-    return [each for each in found if each[1] > 0]
-
-
-def _only_dose(perturbation: Perturbation) -> float | None:
-    return perturbation.agents[0].dose if len(perturbation.agents) == 1 else None
-
-
-def _times(asked: float | None, measured: Sequence[float | None]) -> list[tuple[float | None, float]]:
-    stated = [each for each in measured if each is not None]
-    if asked in measured:
-        return [(asked, 1.0)]
-    if asked is None or not stated:
-        return [(measured[0], 1.0)] if len(measured) == 1 else []
-    if asked < stated[0]:
-        return [(stated[0], asked / stated[0])]
-    return [*_on_a_line(asked, stated)]
-
-
-def _doses(asked: float | None, measured: Sequence[float | None]) -> list[tuple[float | None, float]]:
-    stated = [each for each in measured if each]
-    if asked in measured:
-        return [(asked, 1.0)]
-    if not asked or not stated:
-        return [(measured[0], 1.0)] if len(measured) == 1 and not (asked and stated) else []
-    if asked < stated[0]:
-        return [(stated[0], 2 * asked / (asked + stated[0]))]
-    near = _on_a_line(float(np.log(asked)), [float(np.log(each)) for each in stated])
-    return [(stated[i], weight) for i, weight in zip(_places(near, stated), (w for _, w in near), strict=True)]
-
-
-def _places(near: Sequence[tuple[float, float]], stated: Sequence[float]) -> list[int]:
-    logs = [float(np.log(each)) for each in stated]
-    return [logs.index(at) for at, _ in near]
-
-
-def _on_a_line(asked: float, stated: Sequence[float]) -> list[tuple[float, float]]:
-    after = int(np.searchsorted(stated, asked))
-    if after == len(stated):
-        return [(stated[-1], 1.0)]
-    before, then = stated[after - 1], stated[after]
-    late = (asked - before) / (then - before)
-    return [(before, 1 - late), (then, late)]
-
-
 @lru_cache(maxsize=100_000)
-def _name(agent: Agent) -> str:
+def name_of(agent: Agent) -> str:
     """An agent, and the quantity that its dose is an amount of."""
     return f"{replace(agent, dose=None, unit=None)} in {_quantity(agent)}"
 
