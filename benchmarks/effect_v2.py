@@ -1,8 +1,8 @@
 """What effect.v2 was to reach: gains over the strongest simple baselines, dead screens, and what it costs.
 
-Gains are read from `benchmarks/results/leaderboard` (run `python benchmarks/leaderboard.py` first); the rest is measured
-here, on one thread. A dead screen is Papalexi 2021 with its labels permuted within each batch, controls among them: no
-perturbation does anything, and every answer beside "no change" is harm.
+Gains are read from `benchmarks/results/leaderboard` (run `python benchmarks/leaderboard.py` first); the rest is
+measured here, on one thread. A dead screen is Papalexi 2021 with its labels permuted within each batch, controls among
+them: no perturbation does anything, and every answer beside "no change" is harm.
 
 Run: python benchmarks/effect_v2.py [--gains]
 """
@@ -99,12 +99,12 @@ def retrieval() -> Iterator[dict[str, Any]]:
 
 def dead_screen() -> dict[str, Any]:
     """Squared error of the answers on Papalexi with permuted labels, over that of no change."""
-    from aivc import Perturbation, gene_priors, load  # noqa: PLC0415 - threads are counted first
-    from aivc.data.folds import unseen_perturbation  # noqa: PLC0415
-    from aivc.evaluation.questions import Exam  # noqa: PLC0415
-    from aivc.experiments.fit import assemble  # noqa: PLC0415
-    from aivc.experiments.foretell import foretell  # noqa: PLC0415
-    from aivc.experiments.groundwork import Recipe, groundwork  # noqa: PLC0415
+    from aivc import Perturbation, gene_priors, load
+    from aivc.data.folds import unseen_perturbation
+    from aivc.evaluation.questions import Exam
+    from aivc.experiments.fit import assemble
+    from aivc.experiments.foretell import foretell
+    from aivc.experiments.groundwork import Recipe, groundwork
 
     cells, rng, priors = load("papalexi2021"), np.random.default_rng(0), gene_priors()
     texts = cells.perturbations.astype(str)
@@ -142,7 +142,7 @@ print(json.dumps(told))
 
 def cost(name: str) -> dict[str, float]:
     """Processor seconds and memory of a default fit, its calibration and a first answer, in a process of its own."""
-    done = subprocess.run([sys.executable, "-c", _FIT, name], capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", _FIT, name], capture_output=True, text=True, check=True)
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
@@ -158,8 +158,11 @@ def costs() -> Iterator[dict[str, Any]]:
 
 def main() -> None:
     began = time.perf_counter()
-    kept = json.loads(RESULT.read_text())["bars"] if "--gains" in sys.argv else None
-    measured = [dead_screen(), *costs()] if kept is None else [b for b in kept if b["name"].startswith(("dead", "ta", "op3:", "gdsc:")) and "default fit" in b["name"] or b["name"].startswith("dead")]
+    if "--gains" in sys.argv:
+        old = json.loads(RESULT.read_text())["bars"]
+        measured = [each for each in old if each["name"].startswith("dead") or "default fit" in each["name"]]
+    else:
+        measured = [dead_screen(), *costs()]
     bars = [*gains(), *retrieval(), *measured]
     about = {
         "command": "python benchmarks/effect_v2.py",

@@ -1,4 +1,4 @@
-"""Write the table of numbers in the README from the committed results, so that it cannot say anything else.
+"""Write the tables of numbers in the README from the committed results, so that they cannot say anything else.
 
 Run: python benchmarks/readme_table.py [--check]
 """
@@ -10,6 +10,26 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 BEGIN, END = "<!-- scores:begin -->", "<!-- scores:end -->"
+ASKED, DONE = "<!-- questions:begin -->", "<!-- questions:end -->"
+OURS = "effect.v2"
+QUESTIONS = (
+    ("a drug in one of 35 cell lines where it was not seen (Tahoe)", "tahoe-unseen-pair", "pearson-delta"),
+    ("a new cell line, ten drugs measured there (Tahoe)", "tahoe-new-line-ten", "pearson-delta"),
+    ("a new cell line, nothing measured there (Tahoe)", "tahoe-new-line", "pearson-delta"),
+    ("a drug in one of four types of blood cell (OP3)", "op3-unseen-pair", "pearson-delta"),
+    ("a blood cell type with few drugs measured (OP3)", "op3-few-shot-type", "pearson-delta"),
+    ("a drug in one of two lines (sci-Plex 3)", "sciplex3-unseen-pair", "pearson-delta"),
+    ("a knock-down in a line where nothing was seen (Replogle)", "replogle-k562-to-rpe1", "pearson-delta"),
+    ("a gene never knocked down (Replogle)", "replogle-unseen-gene", "pearson-delta"),
+    ("a gene never knocked out (Papalexi)", "papalexi-unseen-target", "pearson-delta"),
+    ("a drug never seen (sci-Plex 3)", "sciplex3-unseen-drug", "pearson-delta"),
+    ("a drug never seen (OP3)", "op3-unseen-drug-family", "pearson-delta"),
+    ("a drug never seen (Tahoe)", "tahoe-unseen-drug-family", "pearson-delta"),
+    ("a cell type never seen treated (Kang)", "kang-unseen-cell-type", "pearson-delta"),
+    ("two genes never activated together (Norman)", "norman-geometry", "pearson-delta"),
+    ("hidden pairs of a genetic interaction map (Horlbeck)", "horlbeck-hidden-pairs", "pearson-across"),
+    ("drugs in a line, few measured there (GDSC)", "gdsc-few-shot-line", "pearson-across-relative"),
+)
 SHOWN = ("pearson-delta", "pearson-systema", "pds-cosine", "mse-unbiased", "energy-distance", "coverage90", "width90")
 PLACES = {"mse-unbiased": 4, "energy-distance": 3}
 NAMES = {
@@ -58,12 +78,45 @@ def block() -> str:
     )
 
 
+def three(value: float) -> str:
+    return f"{value:.3f}".replace("0.", ".", 1)
+
+
+def questions() -> str:
+    """A row for each frozen question that has results of ours: the best simple baseline is the one to beat."""
+    lines = [
+        ASKED,
+        f"| question | `{OURS}` | best simple baseline | mean effect | gain over that baseline [95 %] |",
+        "|---|---|---|---|---|",
+    ]
+    for words, name, metric in QUESTIONS:
+        body = json.loads((ROOT / "benchmarks" / "results" / "leaderboard" / f"{name}.json").read_text())
+        if OURS not in body["scores"]:
+            continue
+        own, floor = (body["scores"][method][metric] for method in (OURS, "mean-effect"))
+        told = own.get("against_best") or {}
+        best = told.get("baseline") or max(
+            (each for each in body["scores"] if ":" not in each and each not in (OURS, "replicate")),
+            key=lambda each: body["scores"][each][metric]["value"] or 0.0,
+        )
+        base = body["scores"][best][metric]["value"]
+        span = "" if told.get("low") is None else f" [{told['low']:+.3f}, {told['high']:+.3f}]"
+        gain = f"{own['value'] - base:+.3f}{span}"
+        lines.append(
+            f"| {words} | **{three(own['value'])}** | {three(base)} (`{best}`) | {three(floor['value'])} | {gain} |"
+        )
+    return "\n".join([*lines, DONE])
+
+
 def main() -> None:
     readme = ROOT / "README.md"
     text = readme.read_text()
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
     made = before + block() + after
+    before, rest = made.split(ASKED)
+    _, after = rest.split(DONE)
+    made = before + questions() + after
     if "--check" in sys.argv and made != text:
         sys.exit("The README's table is not the one of the results. Run: python benchmarks/readme_table.py")
     readme.write_text(made)
