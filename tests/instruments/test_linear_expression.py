@@ -4,6 +4,7 @@ import pytest
 
 from aivc.core.errors import DataError, SpaceError
 from aivc.core.measurement import CONTROL, Measurement
+from aivc.core.prediction import Applicability, Prediction
 from aivc.data.normalize import normalize
 from aivc.data.synthetic import synthetic_screen
 from aivc.instruments.decoders.linear_expression import LinearExpression
@@ -63,8 +64,16 @@ def test_the_profile_is_known_without_drawing_cells(fitted):
     _, ur, decoder, said = fitted
     np.testing.assert_allclose(decoder.profile(ur), said.mean, rtol=1e-12)
     far = ur.moved(-50 * ur.values.std(axis=0), "ko:G0001")
-    assert decoder.profile(far).min() == 0.0
-    np.testing.assert_allclose(decoder.profile(far), decoder.decode(far).mean, rtol=1e-12)
+    assert decoder.profile(far).min() < 0
+    np.testing.assert_allclose(np.maximum(decoder.profile(far), 0.0), decoder.decode(far).mean, rtol=1e-12)
+
+
+def test_a_mean_over_unsure_draws_is_not_raised_by_what_lies_below_zero(fitted):
+    _, ur, decoder, _ = fitted
+    shift = 3 * ur.values.std(axis=0)
+    draws = tuple(ur.moved(sign * shift, "ko:G0001") for sign in (1.0, -1.0))
+    said = Prediction(draws, ("test",), Applicability.OUT).then(decoder.decode)
+    np.testing.assert_allclose(said.mean, decoder.decode(ur).mean, atol=1e-9)
 
 
 def test_states_that_stand_for_many_cells_weigh_as_many(fitted):

@@ -41,6 +41,8 @@ class Prediction(Generic[T]):
         base: ``(d or f,)`` profile of the unperturbed start, so that the predicted effect is known; None if it is not.
         retrieval: ``(d or f,)`` a second profile, to tell by it which perturbation this is: what sets the perturbation
             apart is not shrunk in it, as an expected value has to be. None says that ``mean`` serves for that too.
+        least: Mean readings never lie below it, such as 0 for logarithms of counts; None where they may. It bounds the
+            mean over draws, not each of them: raised draw by draw, it would be the higher the less sure an answer is.
 
     Raises:
         DataError: No draws, draws that do not describe the same axes, or profiles of other axes.
@@ -54,6 +56,7 @@ class Prediction(Generic[T]):
     calibration: Calibration | None = None
     base: Float[np.ndarray, " f"] | None = None
     retrieval: Float[np.ndarray, " _"] | None = None
+    least: float | None = None
 
     def __post_init__(self) -> None:
         if not self.draws:
@@ -75,7 +78,8 @@ class Prediction(Generic[T]):
     @property
     def mean(self) -> np.ndarray:
         """``(d or f,)`` expected mean profile."""
-        return np.asarray(self.profiles.mean(axis=0))
+        mean = np.asarray(self.profiles.mean(axis=0))
+        return mean if self.least is None else np.maximum(mean, self.least)
 
     @property
     def retrieval_mean(self) -> np.ndarray:
@@ -155,6 +159,7 @@ class Prediction(Generic[T]):
             nexts[0].profile_units,
             nexts[0].calibration,
             retrieval=self._passed_on(step, nexts),
+            least=nexts[0].least,
         )
 
     def _passed_on(

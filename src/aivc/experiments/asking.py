@@ -153,11 +153,13 @@ class _Fast:
             self.example.calibration,
             base,
             retrieval,
+            self.example.least,
         )
         return Foretold(said, base)
 
     def _recognized(self, retrieval: np.ndarray, text: str) -> np.ndarray:
-        return self.profile(self.start.moved(retrieval - self.start.mean, text))
+        said = self.profile(self.start.moved(retrieval - self.start.mean, text))
+        return said if self.example.least is None else np.maximum(said, self.example.least)
 
 
 def _same(whole: Foretold, fast: Foretold) -> bool:

@@ -124,17 +124,19 @@ class LinearExpression(Decoder):
             values = mean_nf + rng.standard_normal(mean_nf.shape) * np.sqrt(self.noise)
             values = np.maximum(values, 0.0) if self._never_negative else values
         read = Measurement(values, self.features, _plain(ur.entities), self.output, self.modality, ur.space.scale)
-        return Prediction((read,), (self.name,), Applicability.IN, profile[None], self.units)
+        least = 0.0 if self._never_negative else None
+        return Prediction((read,), (self.name,), Applicability.IN, profile[None], self.units, least=least)
 
     def profile(self, ur: UR) -> np.ndarray:
         """``(f,)`` expected mean profile in ``units``, as `decode` states it, without drawing a single cell.
+
+        It is linear in the state, also where that lies below nothing; `Prediction.mean` does not, nor does any cell.
 
         Raises:
             SpaceError: ``ur`` lives in another space.
         """
         self.reads.require(ur.space, self.name)
-        profile = self._axes.reading(ur.mean)
-        return np.maximum(profile, 0.0) if self._never_negative else profile
+        return self._axes.reading(ur.mean)
 
     @property
     def _axes(self) -> Axes:
@@ -147,7 +149,7 @@ class LinearExpression(Decoder):
     def _counts(self, mean_nf: np.ndarray, profile_f: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         # A linear mean can leave the range of a logarithm; pull such cells in without moving the population's mean.
         inside_nf = np.maximum(mean_nf, 0.0)
-        wanted_nf = inside_nf * (profile_f / np.maximum(inside_nf.mean(axis=0), 1e-12))
+        wanted_nf = inside_nf * (np.maximum(profile_f, 0.0) / np.maximum(inside_nf.mean(axis=0), 1e-12))
         library_n = rng.permuted(np.resize(self.libraries, len(mean_nf)))
         return negative_binomial.sample(self._rates(wanted_nf) * library_n[:, None], self.noise, rng)
 

@@ -15,7 +15,6 @@ from aivc.instruments.manipulators.effect.agents import canonical, is_nothing
 from aivc.instruments.manipulators.effect.components import Asked, Controls
 from aivc.instruments.manipulators.effect.doses import stand_ins
 from aivc.instruments.manipulators.effect.hiding import CONTEXT, FEW, PAIR, PERTURBATION, RELATIVE, few_rows
-from aivc.instruments.manipulators.effect.likeness import two_way
 from aivc.instruments.manipulators.effect.mixed import Learned, Source
 from aivc.instruments.manipulators.effect.posterior import Posterior
 from aivc.instruments.manipulators.effect.tables import Read, Tables
@@ -101,7 +100,7 @@ class Answers:
             # All contexts tell the level of this one; the model for all saw some of them.
             shift_d = shift_d - posterior.shift(question, mean=True)[0] + self.tables.columns.level(context)
         away_d = self._away.get(str(asked))
-        retrieval = None if away_d is None else posterior.shift(question, mean=True)[0] + away_d
+        retrieval = None if away_d is None else self._plain.get(context, self._everywhere) + away_d
         return Told(shift_d, variance_d, retrieval, self._verdict(kind, asked, posterior, question, total), kind)
 
     def _made_of(self, asked: Perturbation, kind: str) -> list[tuple[str, float]]:
@@ -267,12 +266,26 @@ class Answers:
         return {key: i for i, key in enumerate(zip(self.tables.rows.texts, self.tables.rows.contexts, strict=True))}
 
     @cached_property
+    def _plain(self) -> dict[str, np.ndarray]:
+        """Plain mean effect of each context."""
+        rows = self.tables.rows
+        return {str(c): rows.shifts[rows.contexts == c].mean(axis=0) for c in np.unique(rows.contexts)}
+
+    @cached_property
+    def _everywhere(self) -> np.ndarray:
+        """Mean over contexts of that."""
+        return np.asarray(np.mean(list(self._plain.values()), axis=0))
+
+    @cached_property
     def _away(self) -> dict[str, np.ndarray]:
-        """Each perturbation's own deviation from the mean effect, over the contexts it was measured in."""
-        names, place_r = np.unique(self.tables.rows.texts, return_inverse=True)
-        _, context_r = np.unique(self.tables.rows.contexts, return_inverse=True)
-        away_pd = two_way(self.tables.rows.shifts, place_r, context_r)[0] if len(names) else self.tables.rows.shifts
-        return dict(zip(map(str, names), away_pd, strict=True))
+        """Each perturbation's own mean deviation from that, over the contexts it was measured in."""
+        rows = self.tables.rows
+        names, place_r = np.unique(rows.texts, return_inverse=True)
+        total, count = np.zeros((len(names), self.dim)), np.bincount(place_r, minlength=len(names))
+        for context, mean_d in self._plain.items():
+            here = np.flatnonzero(rows.contexts == context)
+            np.add.at(total, place_r[here], rows.shifts[here] - mean_d)
+        return dict(zip(map(str, names), total / np.maximum(count, 1)[:, None], strict=True))
 
     @cached_property
     def _strangers(self) -> dict[tuple[str, str], float]:
