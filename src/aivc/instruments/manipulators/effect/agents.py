@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import final
+from functools import cached_property, lru_cache
+from typing import Any, final
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -162,7 +162,11 @@ class Knowledge:
         block that does not know both adds nothing.
         """
         one, known = self._places(ours)
-        two, told = (one, known) if ours is theirs else self._places(theirs)
+        key = tuple(theirs)
+        if self._kept.get("key") != key:
+            # The same rows are compared with one question after the other.
+            self._kept.update(key=key, places=self._places(theirs))
+        two, told = self._kept["places"]
         found, start = np.zeros((len(ours), len(theirs))), 0
         for block, end in enumerate(self.ends):
             cosine = one[:, start:end] @ two[:, start:end].T
@@ -170,6 +174,10 @@ class Knowledge:
             found += kernel * np.outer(known[:, block], told[:, block])
             start = int(end)
         return found / max(len(self.ends), 1)
+
+    @cached_property
+    def _kept(self) -> dict[str, Any]:
+        return {}
 
     def share(self, text: str) -> float:
         """Share of the blocks that know all that a perturbation acts on: how alike it is to itself."""
