@@ -63,7 +63,7 @@ def gains() -> Iterator[dict[str, Any]]:
     """How far above a baseline; for squared errors the share of it that is gone."""
     for name, metric, baseline, wanted in ASKED:
         path = BOARD / f"{name}.json"
-        if not path.is_file():
+        if not path.is_file() or OURS not in json.loads(path.read_text())["scores"]:
             yield {"name": f"{name}: {metric}", "value": None, "bar": wanted, "better": "higher", "met": False}
             continue
         body = json.loads(path.read_text())
