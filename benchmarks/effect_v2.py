@@ -97,7 +97,7 @@ def retrieval() -> Iterator[dict[str, Any]]:
             yield bar(f"{path.stem}: pds-retrieval over {over}", value, 0.0)
 
 
-def dead_screen() -> dict[str, Any]:
+def dead_screen(seed: int = 0) -> dict[str, Any]:
     """Squared error of the answers on Papalexi with permuted labels, over that of no change."""
     from aivc import Perturbation, gene_priors, load
     from aivc.data.folds import unseen_perturbation
@@ -106,9 +106,9 @@ def dead_screen() -> dict[str, Any]:
     from aivc.experiments.foretell import foretell
     from aivc.experiments.groundwork import Recipe, groundwork
 
-    cells, rng, priors = load("papalexi2021"), np.random.default_rng(0), gene_priors()
+    cells, rng, priors = load("papalexi2021"), np.random.default_rng(seed), gene_priors()
     texts = cells.perturbations.astype(str)
-    for batch in set(cells.entities["batch"]):
+    for batch in sorted(set(cells.entities["batch"])):
         rows = np.flatnonzero(cells.entities["batch"] == batch)
         texts[rows] = rng.permutation(texts[rows])
     dead = cells.replace(entities=cells.entities.assign(perturbation=texts.astype(object)))
