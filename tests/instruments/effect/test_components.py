@@ -74,3 +74,10 @@ def test_a_stranger_is_like_nobody_but_no_surer_for_it(part):
     stranger = Asked(np.array(["ko:NEVER"]), np.array(["Z"]), {})
     assert not covariance.between(stranger, known)[0].any()
     assert covariance.own(stranger).tolist() == [[1.0]]
+
+
+def test_more_perturbations_than_can_be_compared_are_told_without_comparing_them(monkeypatch):
+    monkeypatch.setattr("aivc.instruments.manipulators.effect.components.MOST", 3)
+    names = [f"ko:G{i}" for i in range(4)]
+    found = components(names * 2, ["A"] * 4 + ["B"] * 4, 5, Knowledge.of(None), Controls((), np.zeros((0, 5))))
+    assert {each.perturbations for each in found} == {"all", "same"}

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from aivc.core.perturbation import Perturbation
 from aivc.instruments.manipulators.effect.agents import Knowledge, agents_in_common, combined
-from aivc.instruments.manipulators.effect.likeness import Likeness
+from aivc.instruments.manipulators.effect.likeness import MOST, Likeness
 
 
 class Component(NamedTuple):
@@ -70,8 +70,8 @@ def components(
         # One number has no direction.
         apart.add("effects")
         absent.add("offsets")
-    if len(where) < _CONTEXTS_TO_COMPARE:
-        apart.add("responses")
+    apart |= {"responses"} if len(where) < _CONTEXTS_TO_COMPARE else set()
+    apart |= {"effects", "responses"} if len(names) > MOST else set()
     if not _share_agents(names):
         apart.add("agents")
     if combined(names).sum() < 2:

@@ -10,7 +10,7 @@ from aivc.instruments.manipulators.effect.rows import Rows
 
 _ROUNDS = 3
 # Of perturbations, more than so many are not compared with each other: the table would not fit.
-_MOST = 12_000
+MOST = 12_000
 
 
 @final
@@ -41,7 +41,7 @@ class Likeness:
         where, context_r = np.unique(rows.contexts, return_inverse=True)
         away_pd, offset_cd = two_way(rows.shifts, place_r, context_r)
         left_rd = rows.shifts - away_pd[place_r] - offset_cd[context_r]
-        few = len(names) <= _MOST
+        few = len(names) <= MOST
         return cls(
             {str(name): i for i, name in enumerate(names)},
             {str(name): i for i, name in enumerate(where)},
