@@ -51,6 +51,7 @@ def test_the_zero_control_of_a_table_has_no_noise():
     made = Measurement(rng.normal(size=(12, 5)), features, obs, "normal_score", modality="effect")
     ground = groundwork(summarize(made), RECIPE)
     assert with_other_controls(ground)[1] == {}
-    part = fit(made, "mean-effect", recipe=RECIPE).instruments["linear-expression"]
-    assert following(ground, (("A", "ko:G1"),), {}, part, part) == 0.0
-    assert not part.variance.any()
+    cell = fit(made, "mean-effect", recipe=RECIPE)
+    method, decoder = cell.instruments["mean-effect"], cell.instruments["linear-expression"]
+    assert following(ground, (("A", "ko:G1"),), {}, method, method) == 0.0
+    assert not decoder.variance.any()
