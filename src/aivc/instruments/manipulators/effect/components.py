@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 from jaxtyping import Float
@@ -186,13 +186,22 @@ class Covariance:
 
     def tables(self, ours: Asked, theirs: Asked) -> dict[tuple[str, str], np.ndarray]:
         """Each likeness once, between sorted contexts (``c``) and between sorted texts (``p``)."""
+        # A question is asked for its mean, its variance and its verdict, one after the other.
+        kept = self._kept.get("tables")
+        if kept is not None and kept[0] is ours and kept[1] is theirs:
+            return kept[2]
         names, others, where, elsewhere = ours.named[0], theirs.named[0], ours.placed[0], theirs.placed[0]
-        found = {}
+        found: dict[tuple[str, str], np.ndarray] = {}
         for name in dict.fromkeys(each.contexts for each in self.parts):
             found["c", name] = self._contexts(name, where, elsewhere, ours, theirs)
         for name in dict.fromkeys(each.perturbations for each in self.parts):
             found["p", name] = self._perturbations(name, names, others)
+        self._kept["tables"] = (ours, theirs, found)
         return found
+
+    @cached_property
+    def _kept(self) -> dict[str, Any]:
+        return {}
 
     def total(self, ours: Asked, theirs: Asked, variance_k: np.ndarray) -> Float[np.ndarray, "p q"]:
         """All components, each with its variance, without a matrix for each of them."""
