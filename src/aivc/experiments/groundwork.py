@@ -141,9 +141,9 @@ def groundwork(summary: Summary, recipe: Recipe) -> Groundwork:
     rows, cells = units.named(summary.profiles), units.named(summary.sample)
     inner = []
     for part in units.folds(rows, recipe):
-        out = np.isin(rows, part)
+        out = pd.Series(rows).isin(part).to_numpy()
         keys = zip(map(str, summary.profiles.contexts[out]), map(str, summary.profiles.perturbations[out]), strict=True)
-        kept = ~np.isin(cells, part)
+        kept = ~pd.Series(cells).isin(part).to_numpy()
         # The cells are those of the whole, not copied for every fold.
         laid = _lay(restrict(summary, ~out, kept), recipe, summary.sample, kept)
         inner.append((laid, tuple(sorted(set(keys)))))

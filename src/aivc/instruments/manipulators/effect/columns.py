@@ -10,6 +10,7 @@ from typing import final
 
 import numpy as np
 from jaxtyping import Float
+from scipy.linalg.lapack import dpotrf, dpotri
 
 from aivc.instruments.manipulators.effect.rows import Rows
 
@@ -84,16 +85,16 @@ def _completed(laid_cp: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray,
     prior = _FIRST * (np.eye(size) + 1)
     mean_p, covariance = np.zeros(size), prior
     for _ in range(_ROUNDS):
-        full_cp, left = np.zeros_like(unit_cp), np.zeros((size, size))
+        full_cp, left, precision = np.zeros_like(unit_cp), np.zeros((size, size)), _inverse(covariance)
         for c, seen in enumerate(known):
-            full_cp[c], rest = _conditional(unit_cp[c], seen, mean_p, covariance)
+            full_cp[c], rest = _conditional(unit_cp[c], seen, mean_p, precision)
             left += rest
         mean_p = full_cp.mean(axis=0)
         away = full_cp - mean_p
         covariance = (away.T @ away + left + _PRIOR * prior) / (len(known) + _PRIOR)
-    variance_cp = np.zeros_like(unit_cp)
+    variance_cp, precision = np.zeros_like(unit_cp), _inverse(covariance)
     for c, seen in enumerate(known):
-        full_cp[c], rest = _conditional(unit_cp[c], seen, mean_p, covariance)
+        full_cp[c], rest = _conditional(unit_cp[c], seen, mean_p, precision)
         variance_cp[c] = np.where(seen, 0.0, np.maximum(np.diag(rest), 0.0) + _NOISE)
     expected = np.where(known, laid_cp, full_cp * scale_p + middle_p)
     spread_p = (np.diag(covariance) + _NOISE) * scale_p**2
@@ -101,12 +102,18 @@ def _completed(laid_cp: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray,
 
 
 def _conditional(
-    unit_p: np.ndarray, seen: np.ndarray, mean_p: np.ndarray, covariance: np.ndarray
+    unit_p: np.ndarray, seen: np.ndarray, mean_p: np.ndarray, precision: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean ``(p,)`` and covariance ``(p, p)`` given what was seen of a context."""
-    rows = np.flatnonzero(seen)
-    if not len(rows):
-        return mean_p, covariance
-    inside = covariance[np.ix_(rows, rows)] + _NOISE * np.eye(len(rows))
-    weights = np.linalg.solve(inside, covariance[rows])
-    return mean_p + weights.T @ (unit_p[rows] - mean_p[rows]), covariance - covariance[:, rows] @ weights
+    told_p = seen / _NOISE
+    rest = _inverse(precision + np.diag(told_p))
+    return mean_p + rest @ (told_p * (unit_p - mean_p)), rest
+
+
+def _inverse(symmetric: np.ndarray) -> np.ndarray:
+    """Of a positive definite matrix."""
+    factor, failed = dpotrf(symmetric, lower=True, clean=True)
+    found, undone = dpotri(factor, lower=True)
+    if failed or undone:
+        raise np.linalg.LinAlgError("The covariance of readings is not positive definite.")
+    return np.asarray(np.tril(found) + np.tril(found, -1).T)

@@ -179,7 +179,7 @@ class Covariance:
         pairs = self.tables(ours, theirs)
         (_, place_p), (_, place_q), (_, at_p), (_, at_q) = ours.named, theirs.named, ours.placed, theirs.placed
         found = {
-            (kind, name): table[np.ix_(at_p, at_q) if kind == "c" else np.ix_(place_p, place_q)]
+            (kind, name): at(table, at_p, at_q) if kind == "c" else at(table, place_p, place_q)
             for (kind, name), table in pairs.items()
         }
         return [found["c", each.contexts] * found["p", each.perturbations] for each in self.parts]
@@ -209,7 +209,7 @@ class Covariance:
         (_, place_p), (_, place_q), (_, at_p), (_, at_q) = ours.named, theirs.named, ours.placed, theirs.placed
         found = np.zeros((len(ours.texts), len(theirs.texts)))
         for name, part in by_contexts(self.parts, variance_k, pairs).items():
-            found += pairs["c", name][np.ix_(at_p, at_q)] * part[np.ix_(place_p, place_q)]
+            found += at(pairs["c", name], at_p, at_q) * at(part, place_p, place_q)
         return found
 
     def own(self, asked: Asked) -> Float[np.ndarray, "q k"]:
@@ -253,6 +253,11 @@ class Covariance:
                 return _looked_up(getattr(self.likeness, name), self.likeness.perturbations, ours, theirs)
 
 
+def at(table: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """``table[np.ix_(rows, columns)]``, copied by whole rows: several times as fast where both are long."""
+    return np.asarray(table.take(columns, axis=1)[rows])
+
+
 def by_contexts(
     parts: Sequence[Component], variance_k: np.ndarray, tables: Mapping[tuple[str, str], np.ndarray]
 ) -> dict[str, np.ndarray]:
@@ -268,5 +273,5 @@ def by_contexts(
 def _looked_up(table: np.ndarray, known: Mapping[str, int], ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     """Rows and columns of a table by name; zero for strangers."""
     one, two = (np.array([known.get(str(name), -1) for name in names], dtype=int) for names in (ours, theirs))
-    found = table[np.ix_(np.maximum(one, 0), np.maximum(two, 0))]
+    found = at(table, np.maximum(one, 0), np.maximum(two, 0))
     return np.asarray(found * (one >= 0)[:, None] * (two >= 0))
