@@ -148,7 +148,10 @@ def left_out(
             moved, noise = with_other_controls(inner)
             again = _fit(moved, manipulator, parts, quick, shuffled) if noise else refit
             follows = following(inner, keys, noise, refit, again)
+            del again
         found += [each._replace(follows=follows) for each in _foretell(inner, refit, ground, keys)]
+        # What a fit keeps is several times as large as its rows: one at a time.
+        del refit
     return found
 
 
