@@ -104,6 +104,8 @@ class EffectV2(Manipulator):
         rows, knowledge, controls = Rows.of(effects(ur)), Knowledge.of(parts), _controls(ur)
         source = Source(Tables(rows, knowledge, seed).general, knowledge, controls, seed)
         told = source.learn() if learned is None else source.relearn(learned)
+        if source.rows is rows:
+            rows = source.filled(told)
         nothing = np.zeros((0, rows.dim))
         return cls(
             ur.space,

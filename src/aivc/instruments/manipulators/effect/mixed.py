@@ -1,7 +1,7 @@
 """The mixed model itself: rows, what they have in common, and how much of it carries over for each kind of question."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple, final
 
@@ -10,7 +10,17 @@ from jaxtyping import Float
 
 from aivc.instruments.manipulators.effect.agents import Knowledge, share_together
 from aivc.instruments.manipulators.effect.components import Asked, Component, Controls, Covariance, components
-from aivc.instruments.manipulators.effect.hiding import CONTEXT, FEW, KINDS, Hiding, drawn, few_rows, hidings
+from aivc.instruments.manipulators.effect.hiding import (
+    CONTEXT,
+    FEW,
+    KINDS,
+    PAIR,
+    PERTURBATION,
+    Hiding,
+    drawn,
+    few_rows,
+    hidings,
+)
 from aivc.instruments.manipulators.effect.likeness import Likeness
 from aivc.instruments.manipulators.effect.posterior import Posterior
 from aivc.instruments.manipulators.effect.practice import Task, learn
@@ -201,6 +211,15 @@ class Source:
         asked = source.asked(hidden.texts, hidden.contexts)
         error_hd = hidden.shifts - posterior.shift(asked)
         return (error_hd**2).mean(axis=0), float(posterior.variance(asked).mean())
+
+    def filled(self, learned: Mapping[str, Learned]) -> Rows:
+        """The rows with what others say of them where nothing was measured; as they are where none can be practised."""
+        rows = self.rows
+        practised = [kind for kind in (PAIR, PERTURBATION) if kind in learned and learned[kind].hidden]
+        if rows.gaps is None or not practised:
+            return rows
+        posterior = self.posterior(learned[practised[0]], practised[0])
+        return replace(rows, shifts=posterior.completed(rows.gaps))
 
     def posterior(self, learned: Learned, kind: str) -> Posterior:
         """Weigh all rows for a kind of question."""

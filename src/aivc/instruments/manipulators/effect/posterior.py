@@ -5,8 +5,9 @@ from functools import cached_property
 from typing import final
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.linalg.lapack import dpotri
 
 from aivc.instruments.manipulators.effect.components import Asked, Covariance
 from aivc.instruments.manipulators.effect.grid import Grid
@@ -57,6 +58,22 @@ class Posterior:
         for s, stratum in enumerate(self.strata):
             found += stratum.back(self._across(s, asked, mean=mean) @ self._solved[s][1])
         return found
+
+    def completed(self, gaps: Bool[np.ndarray, "r d"], rounds: int = 4) -> Float[np.ndarray, "r d"]:
+        """The rows with what all other rows say of each where there are gaps, in rounds, so that gaps tell nothing.
+
+        With ``V`` the covariance of the rows ``Y``, leaving one out gives ``y_i - (V^-1 Y)_i / (V^-1)_ii``; not of so
+        many rows that ``V`` is not laid out.
+        """
+        shifts_rd = self.rows.shifts
+        solvers = [(solver, solver.precision[:, None]) for solver in self._solvers if isinstance(solver, Dense)]
+        for _ in range(rounds if len(solvers) == len(self.strata) else 0):
+            said_rd = np.zeros_like(shifts_rd)
+            for (solver, precision_r), stratum in zip(solvers, self.strata, strict=True):
+                y_rk = stratum.of(shifts_rd)
+                said_rd += stratum.back(y_rk - solver.solve(y_rk) / precision_r)
+            shifts_rd = np.where(gaps, said_rd, shifts_rd)
+        return shifts_rd
 
     def level(self, context: str) -> Float[np.ndarray, " d"]:
         """What is taken off the rows of a context before they are weighed: its mean effect where there are many rows.
@@ -129,13 +146,17 @@ class Posterior:
     @cached_property
     def _solved(self) -> list[tuple["Dense | Grid", np.ndarray]]:
         """For each stratum what solves for the rows' covariance, and the rows as they are weighed by it."""
-        rows, found = self.rows, []
+        solved = zip(self._solvers, self.strata, strict=True)
+        return [(solver, solver.solve(stratum.of(self._left))) for solver, stratum in solved]
+
+    @cached_property
+    def _solvers(self) -> list["Dense | Grid"]:
+        rows, found = self.rows, list[Dense | Grid]()
         for s, stratum in enumerate(self.strata):
             diagonal = np.full(len(rows), self.variances[s, -1] * (1 + 1e-8))
             if rows.known_noise:
                 diagonal += stratum.noise(rows.noise)
-            solver = self._grid(s, stratum, diagonal) if self.large else self._dense(s, stratum, diagonal)
-            found.append((solver, solver.solve(stratum.of(self._left))))
+            found.append(self._grid(s, stratum, diagonal) if self.large else self._dense(s, stratum, diagonal))
         return found
 
     def _dense(self, s: int, stratum: Stratum, diagonal: np.ndarray) -> "Dense":
@@ -166,6 +187,14 @@ class Dense:
     def solve(self, wanted: np.ndarray) -> np.ndarray:
         """Solve for columns."""
         return np.asarray(cho_solve(self.factor, wanted, check_finite=False))
+
+    @property
+    def precision(self) -> Float[np.ndarray, " r"]:
+        """Diagonal of the inverse."""
+        inverse, failed = dpotri(self.factor[0], lower=self.factor[1])
+        if failed:
+            raise np.linalg.LinAlgError("The covariance of the rows is not positive definite.")
+        return np.diag(inverse).copy()
 
     def explained(self, across: np.ndarray) -> np.ndarray:
         """``(q,)`` how much of each question's variance the rows explain, from its covariances ``(q, r)`` with them."""

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import final
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from aivc.core.effects import Effects
 from aivc.core.perturbation import Perturbation
@@ -26,7 +26,7 @@ class Rows:
         contexts: ``(r,)`` contexts.
         noise: ``(r, d)`` sampling variance of the perturbed mean; zero where it is not known.
         shared: ``(r, d)`` sampling variance of the control mean, which all rows of a context share.
-        gaps: Share of entries that were filled.
+        gaps: ``(r, d)`` True where an effect was filled; None where all were measured.
     """
 
     shifts: Float[np.ndarray, "r d"]
@@ -34,7 +34,7 @@ class Rows:
     contexts: np.ndarray
     noise: Float[np.ndarray, "r d"]
     shared: Float[np.ndarray, "r d"]
-    gaps: float = 0.0
+    gaps: Bool[np.ndarray, "r d"] | None = None
 
     @classmethod
     def of(cls, seen: Effects) -> "Rows":
@@ -47,7 +47,7 @@ class Rows:
         if len(set(keys)) < len(keys):
             names, codes = np.unique(keys, return_inverse=True)
             seen = seen.grouped(codes, len(names))
-        gaps = 0.0 if seen.complete else float(1 - seen.measured.mean())
+        gaps = None if seen.complete else ~seen.measured
         labels = (seen.perturbations.astype(str), seen.contexts.astype(str))
         return cls(_filled(seen), *labels, seen.noise, seen.shared, gaps)
 
@@ -70,7 +70,8 @@ class Rows:
             each[rows] if any(each.strides) else np.broadcast_to(each[:1], (len(rows), each.shape[1]))
             for each in (self.noise, self.shared)
         )
-        return Rows(self.shifts[rows], self.texts[rows], self.contexts[rows], noise, shared, self.gaps)
+        gaps = None if self.gaps is None else self.gaps[rows]
+        return Rows(self.shifts[rows], self.texts[rows], self.contexts[rows], noise, shared, gaps)
 
 
 def _filled(seen: Effects) -> np.ndarray:
