@@ -69,6 +69,21 @@ def test_strata_of_the_same_variances_are_no_strata():
     assert len(one.weights(ASKED)) == 1
 
 
+def test_a_gap_is_told_by_all_other_rows():
+    seen = rows()
+    cut = [Stratum(None, np.zeros((0, 8)))]
+    found = posterior(seen, cut).completed(np.ones(seen.shifts.shape, dtype=bool), rounds=1)
+    for row in (0, 30, 73):
+        others = seen.take(np.delete(np.arange(len(seen)), row))
+        asked = Asked(seen.texts[[row]], seen.contexts[[row]], {})
+        np.testing.assert_allclose(found[row], posterior(others, cut).shift(asked)[0], atol=1e-6)
+    gaps = np.zeros(seen.shifts.shape, dtype=bool)
+    gaps[3, 5] = True
+    only = posterior(seen, cut).completed(gaps)
+    np.testing.assert_array_equal(only[~gaps], seen.shifts[~gaps])
+    assert only[3, 5] != seen.shifts[3, 5]
+
+
 @pytest.mark.parametrize("noise", [None, (0.2, 0.3)])
 def test_answers_are_the_rows_weighed(noise):
     seen = rows(noise)

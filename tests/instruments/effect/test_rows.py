@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 
 from aivc.core.effects import Effects, effects
 from aivc.instruments.manipulators.effect.rows import Rows
@@ -19,7 +18,8 @@ def test_what_was_not_measured_is_the_mean_effect_and_what_the_perturbation_did_
     measured = np.array([[True, True], [True, True], [True, True], [True, False]])
     texts, contexts = np.array(["ko:P", "ko:Q"] * 2, dtype=object), np.array(["A", "A", "B", "B"], dtype=object)
     rows = Rows.of(Effects(shifts, texts, contexts, np.ones(4), measured))
-    assert rows.gaps == pytest.approx(1 / 8)
+    np.testing.assert_array_equal(rows.gaps, ~measured)
+    np.testing.assert_array_equal(rows.take(np.array([3])).gaps, ~measured[3:])
     np.testing.assert_array_equal(rows.shifts[measured], shifts[measured])
     # In A the mean effect of the second feature is 3, and Q lies above it; in B it is 0.
     assert 0 < rows.shifts[3, 1] <= 2
