@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from aivc import Recipe, evaluate, gene_priors, load
-from aivc.data.folds import unseen_perturbation
+from aivc.data.splits.folds import unseen_perturbation
 from aivc.data.synthetic import synthetic_screen
-from aivc.evaluation.benchmark import benchmark
+from aivc.evaluation.benchmarks.benchmark import benchmark
 
 HERE = Path(__file__).parent
 BENCHMARK, RESULT = benchmark("papalexi-unseen-target"), HERE / "results" / "adversaries.json"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aivc.experiments.neighbors import Neighbors
+from aivc.experiments.atlas.neighbors import Neighbors
 
 STATES, AXES, NEAREST, ASKED, KINDS = 1_000_000, 32, 15, 200, 500
 RESULT = Path(__file__).parent / "results" / "atlas_search.json"

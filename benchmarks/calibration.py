@@ -26,16 +26,16 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import GUARANTEED, Applicability, HeldOut
 from aivc.core.registry import MANIPULATORS
 from aivc.core.virtual_cell import VirtualCell
-from aivc.data.folds import unseen_perturbation
-from aivc.data.priors import priors_for
+from aivc.data.priors.for_screen import priors_for
+from aivc.data.splits.folds import unseen_perturbation
 from aivc.data.synthetic import synthetic_screen
-from aivc.evaluation.benchmark import benchmark
-from aivc.evaluation.metrics_calibration import interval_score
-from aivc.evaluation.questions import Exam, targets
-from aivc.experiments import harm
-from aivc.experiments.fit import assemble, calibrated, left_out
-from aivc.experiments.foretell import foretell
-from aivc.experiments.groundwork import Recipe, groundwork
+from aivc.evaluation.benchmarks.benchmark import benchmark
+from aivc.evaluation.metrics.uncertainty import interval_score
+from aivc.evaluation.protocol.questions import Exam, targets
+from aivc.experiments.fitting import negative_transfer as harm
+from aivc.experiments.fitting.fit import assemble, calibrated, left_out
+from aivc.experiments.fitting.shared_fit import Recipe, groundwork
+from aivc.experiments.predict import foretell
 
 RESULT = Path(__file__).parent / "results" / "calibration.json"
 METHOD = "effect.v2"

@@ -23,8 +23,8 @@ from scipy import sparse
 from scipy.spatial.distance import cdist
 
 from aivc.core.measurement import Measurement
-from aivc.data.normalize import normalize, profile_units
-from aivc.data.obsm import load_obsm
+from aivc.data.io.obsm import load_obsm
+from aivc.data.streaming.normalize import normalize, profile_units
 from aivc.instruments.decoders.cell_readout import CellReadout
 from aivc.instruments.decoders.kernel_readout import KernelReadout
 from aivc.representations.cellular.multimodal import PPCAExperts, join

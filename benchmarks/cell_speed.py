@@ -28,7 +28,7 @@ from scipy import sparse
 from torch import nn
 
 from aivc.core.measurement import Measurement
-from aivc.data.shards import Shards, write_shards
+from aivc.data.streaming.shards import Shards, write_shards
 from aivc.representations.cellular import programme_training
 from aivc.representations.cellular.count_vae import CountVAE
 from aivc.representations.cellular.ppca import PPCA

@@ -24,9 +24,9 @@ import pandas as pd
 import torch
 
 from aivc.core.measurement import Measurement
-from aivc.data.genes import harmonize, orthologs
-from aivc.data.orthologs import to_species
-from aivc.experiments.neighbors import Neighbors
+from aivc.data.names.genes import harmonize, orthologs
+from aivc.data.names.orthologs import to_species
+from aivc.experiments.atlas.neighbors import Neighbors
 from aivc.instruments.decoders.label_probe import fit_probe, logits
 from aivc.representations.cellular.count_pca import CountPCA
 from aivc.representations.cellular.ppca import PPCA

@@ -15,7 +15,7 @@ import numpy as np
 import scipy
 from scipy import sparse, stats
 
-from aivc.evaluation.differential import Control
+from aivc.evaluation.metrics.differential import Control
 
 PERTURBATIONS, GENES, CELLS, CONTROLS, TOTAL = 300, 8_000, 100, 1_000, 10_000
 TARGET_S = 60.0

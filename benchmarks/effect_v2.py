@@ -100,11 +100,11 @@ def retrieval() -> Iterator[dict[str, Any]]:
 def dead_screen(seed: int = 0) -> dict[str, Any]:
     """Squared error of the answers on Papalexi with permuted labels, over that of no change."""
     from aivc import Perturbation, gene_priors, load
-    from aivc.data.folds import unseen_perturbation
-    from aivc.evaluation.questions import Exam
-    from aivc.experiments.fit import assemble
-    from aivc.experiments.foretell import foretell
-    from aivc.experiments.groundwork import Recipe, groundwork
+    from aivc.data.splits.folds import unseen_perturbation
+    from aivc.evaluation.protocol.questions import Exam
+    from aivc.experiments.fitting.fit import assemble
+    from aivc.experiments.fitting.shared_fit import Recipe, groundwork
+    from aivc.experiments.predict import foretell
 
     cells, rng, priors = load("papalexi2021"), np.random.default_rng(seed), gene_priors()
     texts = cells.perturbations.astype(str)
@@ -128,7 +128,7 @@ def dead_screen(seed: int = 0) -> dict[str, Any]:
 _FIT = """
 import os, time, resource, json, sys
 import aivc
-from aivc.experiments.groundwork import Recipe
+from aivc.experiments.fitting.shared_fit import Recipe
 name = sys.argv[1]
 data, start = aivc.load(name), time.process_time()
 cell = aivc.fit(data, "effect.v2")

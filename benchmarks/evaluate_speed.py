@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from aivc.data.schema import Schema
+from aivc.data.io.schema import Schema
 
 RESULT = Path(__file__).parent / "results" / "evaluate_speed.json"
 PERTURBATIONS, GENES, CELLS, CONTROLS, DEPTH = 300, 8_000, 100, 1_000, 2_000

@@ -19,18 +19,18 @@ from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.registry import MANIPULATORS
 from aivc.core.ur import UR
-from aivc.data.normalize import normalize
-from aivc.data.priors import priors_for
-from aivc.data.split import Split
+from aivc.data.priors.for_screen import priors_for
+from aivc.data.splits.split import Split
+from aivc.data.streaming.normalize import normalize
 from aivc.data.synthetic import synthetic_screen
-from aivc.evaluation.benchmark import benchmark
-from aivc.evaluation.cost import measured
-from aivc.evaluation.metrics import dense, energy
-from aivc.evaluation.questions import Exam
-from aivc.experiments.fit import assemble
-from aivc.experiments.foretell import foretell
-from aivc.experiments.groundwork import groundwork
-from aivc.experiments.summary import summarize
+from aivc.evaluation.benchmarks.benchmark import benchmark
+from aivc.evaluation.metrics.metric import dense, energy
+from aivc.evaluation.protocol.cost import measured
+from aivc.evaluation.protocol.questions import Exam
+from aivc.experiments.fitting.fit import assemble
+from aivc.experiments.fitting.shared_fit import groundwork
+from aivc.experiments.fitting.summary import summarize
+from aivc.experiments.predict import foretell
 
 RESULT = Path(__file__).parent / "results" / "flow.json"
 BENCHMARK = benchmark("papalexi-unseen-target")

@@ -28,7 +28,7 @@ from label_transfer import macro_f1
 from scipy import sparse
 
 from aivc.core.measurement import Measurement
-from aivc.data.normalize import normalize, profile_units
+from aivc.data.streaming.normalize import normalize, profile_units
 from aivc.evaluation.integration import integration
 from aivc.instruments.decoders.label_probe import fit_probe, logits
 from aivc.representations.cellular.count_pca import CountPCA

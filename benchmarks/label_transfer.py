@@ -17,10 +17,10 @@ import numpy as np
 from scipy.stats import rankdata
 
 from aivc.core.registry import ENCODERS
-from aivc.data.memberships import memberships
-from aivc.data.read import read
-from aivc.data.schema import Constant, Schema
-from aivc.experiments.neighbors import Neighbors
+from aivc.data.io.read import read
+from aivc.data.io.schema import Constant, Schema
+from aivc.data.priors.memberships import memberships
+from aivc.experiments.atlas.neighbors import Neighbors
 from aivc.instruments.decoders.cell_labels import CellLabels
 from aivc.instruments.decoders.label_probe import fit_probe, logits, softmax
 

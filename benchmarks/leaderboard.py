@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from aivc.cli import main as aivc
-from aivc.evaluation.benchmark import benchmark, names
-from aivc.evaluation.standing import BASELINE, CEILING, SIMPLE
+from aivc.evaluation.benchmarks.benchmark import benchmark, names
+from aivc.evaluation.scores.comparison import BASELINE, CEILING, SIMPLE
 
 ROOT = Path(__file__).parent.parent
 OUT, RESULTS = ROOT / "out" / "leaderboard", ROOT / "benchmarks" / "results" / "leaderboard"

@@ -26,9 +26,9 @@ from aivc.core.registry import DECODERS, ENCODERS, MANIPULATORS  # noqa: E402
 from aivc.core.scale import Scale  # noqa: E402
 from aivc.core.space import Space  # noqa: E402
 from aivc.core.ur import UR  # noqa: E402
-from aivc.evaluation.benchmark import peak_mb  # noqa: E402
-from aivc.experiments.fit import fit  # noqa: E402
-from aivc.experiments.groundwork import Recipe  # noqa: E402
+from aivc.evaluation.protocol.cost import peak_mb  # noqa: E402
+from aivc.experiments.fitting.fit import fit  # noqa: E402
+from aivc.experiments.fitting.shared_fit import Recipe  # noqa: E402
 
 RESULT = Path(__file__).parent / "results" / "library.json"
 PERTURBATIONS, GENES, CONTEXTS, AXES, DIM = 2_000, 8_000, 3, 160, 32

@@ -16,8 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from aivc import Recipe, Schema, evaluate, fit, read
-from aivc.data.folds import unseen_perturbation
-from aivc.data.stream import pseudobulk
+from aivc.data.splits.folds import unseen_perturbation
+from aivc.data.streaming.stream import pseudobulk
 from aivc.data.synthetic import write_synthetic_h5ad
 
 RESULT = Path(__file__).parent / "results" / "million.json"

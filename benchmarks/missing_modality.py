@@ -21,7 +21,7 @@ from scipy.special import logsumexp, softmax
 
 from aivc.core.measurement import Measurement
 from aivc.core.units import log1p_target
-from aivc.data.normalize import normalize, profile_units
+from aivc.data.streaming.normalize import normalize, profile_units
 from aivc.representations.cellular.multimodal import PPCAExperts, join
 from aivc.representations.cellular.ppca import PPCA
 

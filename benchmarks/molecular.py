@@ -31,9 +31,9 @@ from aivc.core.molecule import Molecule
 from aivc.core.scale import Scale
 from aivc.core.space import Space
 from aivc.core.ur import UR
-from aivc.data.knowledge import block_slices, gene_priors
-from aivc.data.letters import reverse_complement
-from aivc.data.sequences import SequenceTable, load_sequences
+from aivc.data.molecules.letters import reverse_complement
+from aivc.data.molecules.sequence_data import SequenceTable, load_sequences
+from aivc.data.priors.gene_priors import block_slices, gene_priors
 from aivc.instruments.decoders.binding_affinity import BindingAffinity
 from aivc.instruments.decoders.kernel_map import KERNELS
 from aivc.instruments.decoders.kernel_readout import KernelReadout

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from aivc import Recipe, evaluate, gene_priors, load
-from aivc.evaluation.benchmark import benchmark
+from aivc.evaluation.benchmarks.benchmark import benchmark
 
 HERE = Path(__file__).parent
 BENCHMARK, RESULT = benchmark("papalexi-unseen-target"), HERE / "results" / "papalexi.json"

@@ -19,9 +19,9 @@ import anndata
 import numpy as np
 import pandas as pd
 
-from aivc.evaluation.differential import Control, adjust
-from aivc.evaluation.metrics import Metric
-from aivc.evaluation.profiles import metric
+from aivc.evaluation.metrics.differential import Control, adjust
+from aivc.evaluation.metrics.metric import Metric
+from aivc.evaluation.metrics.profiles import metric
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))

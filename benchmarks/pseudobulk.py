@@ -17,7 +17,7 @@ import scipy
 from scipy import sparse
 
 from aivc.core.measurement import Measurement
-from aivc.data.stream import pseudobulk
+from aivc.data.streaming.stream import pseudobulk
 
 CELLS, FEATURES, PER_CELL, GROUPS, REPEATS = 100_000, 8_000, 640, 200, 5
 RESULT = Path(__file__).parent / "results" / "pseudobulk.json"

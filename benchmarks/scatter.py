@@ -12,9 +12,9 @@ from scipy.spatial.distance import cdist
 
 from aivc.core.measurement import CONTROL
 from aivc.data.catalog import load
-from aivc.data.normalize import normalize
-from aivc.experiments.groundwork import Recipe, groundwork
-from aivc.experiments.summary import summarize
+from aivc.data.streaming.normalize import normalize
+from aivc.experiments.fitting.shared_fit import Recipe, groundwork
+from aivc.experiments.fitting.summary import summarize
 
 SETS = (("papalexi2021", ""), ("kang2018-labelled", "CD14+ Monocytes"))
 MOST = 800

@@ -20,13 +20,13 @@ from aivc import Recipe, evaluate
 from aivc.core.measurement import Measurement
 from aivc.core.registry import MANIPULATORS
 from aivc.core.ur import UR
-from aivc.data.priors import priors_for
-from aivc.data.split import Split
+from aivc.data.priors.for_screen import priors_for
+from aivc.data.splits.split import Split
 from aivc.data.synthetic import synthetic_screen
-from aivc.evaluation.benchmark import benchmark, measured
-from aivc.evaluation.questions import Exam
-from aivc.experiments.groundwork import Groundwork, groundwork
-from aivc.experiments.summary import summarize
+from aivc.evaluation.benchmarks.benchmark import benchmark, measured
+from aivc.evaluation.protocol.questions import Exam
+from aivc.experiments.fitting.shared_fit import Groundwork, groundwork
+from aivc.experiments.fitting.summary import summarize
 
 RESULT = Path(__file__).parent / "results" / "sets.json"
 BENCHMARK = benchmark("papalexi-unseen-target")

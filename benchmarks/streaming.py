@@ -18,7 +18,7 @@ import pandas as pd
 from scipy import sparse
 
 from aivc.core.measurement import Measurement
-from aivc.data.shards import Shards, write_shards
+from aivc.data.streaming.shards import Shards, write_shards
 from aivc.training.cells import CellBatches, ShardCells
 
 RESULT = Path(__file__).parent / "results" / "streaming.json"

@@ -29,13 +29,13 @@ from aivc.core.perturbation import Agent, Perturbation
 from aivc.core.provider import Provider
 from aivc.core.ur import UR
 from aivc.data import catalog
-from aivc.data.molecular_ur import molecular_ur
-from aivc.data.priors import drug_molecules, drugs_of
-from aivc.evaluation.benchmark import benchmark
-from aivc.evaluation.metrics import pearson
-from aivc.evaluation.questions import Exam
-from aivc.experiments.fit import assemble
-from aivc.experiments.groundwork import Groundwork, Recipe, groundwork
+from aivc.data.molecules.blocks import molecular_ur
+from aivc.data.priors.for_screen import drug_molecules, drugs_of
+from aivc.evaluation.benchmarks.benchmark import benchmark
+from aivc.evaluation.metrics.metric import pearson
+from aivc.evaluation.protocol.questions import Exam
+from aivc.experiments.fitting.fit import assemble
+from aivc.experiments.fitting.shared_fit import Groundwork, Recipe, groundwork
 from aivc.representations.molecular.compounds import Descriptors, KnownTargets, Morgan, SmilesWords
 from aivc.representations.molecular.drug_effects import DrugEffects
 from aivc.representations.molecular.target_knowledge import TargetKnowledge
@@ -209,14 +209,14 @@ def interval(values: pd.Series) -> list[float | None]:
 
 
 def _registered() -> set[str]:
-    from aivc.evaluation.benchmark import names
+    from aivc.evaluation.benchmarks.benchmark import names
 
     return set(names())
 
 
 def _packaged(name: str):
     from aivc.evaluation import benchmarks
-    from aivc.evaluation.benchmark import Benchmark
+    from aivc.evaluation.benchmarks.benchmark import Benchmark
 
     return Benchmark.load(Path(benchmarks.__file__).parent / f"{name}.json")
 

@@ -27,13 +27,13 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.provider import Provider
 from aivc.core.units import is_effect
 from aivc.core.ur import UR
-from aivc.data.folds import unseen_perturbation
-from aivc.data.split import CONTROL_TRAIN, SCORE, TRAIN
-from aivc.evaluation.benchmark import benchmark
-from aivc.evaluation.metrics import pearson
-from aivc.experiments.fit import assemble
-from aivc.experiments.groundwork import groundwork
-from aivc.experiments.summary import summarize
+from aivc.data.splits.folds import unseen_perturbation
+from aivc.data.splits.split import CONTROL_TRAIN, SCORE, TRAIN
+from aivc.evaluation.benchmarks.benchmark import benchmark
+from aivc.evaluation.metrics.metric import pearson
+from aivc.experiments.fitting.fit import assemble
+from aivc.experiments.fitting.shared_fit import groundwork
+from aivc.experiments.fitting.summary import summarize
 from aivc.representations.molecular.coexpression import Coexpression
 from aivc.representations.molecular.gene_table import genes
 from aivc.representations.molecular.knowledge import (

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aivc.evaluation.panel import Panel
+from aivc.evaluation.metrics.panel import Panel
 from tiny_panels import panel
 
 FIXTURES = Path(__file__).parent / "evaluation" / "fixtures"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from aivc.core import registry
-from aivc.data.schema import Schema
+from aivc.data.io.schema import Schema
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

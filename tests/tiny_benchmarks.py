@@ -4,9 +4,9 @@ import dataclasses
 from functools import cache
 from importlib.metadata import EntryPoint
 
-from aivc.data.folds import unseen_perturbation
+from aivc.data.splits.folds import unseen_perturbation
 from aivc.data.synthetic import synthetic_screen
-from aivc.evaluation.benchmark import Benchmark
+from aivc.evaluation.benchmarks.benchmark import Benchmark
 
 RECIPE = {"seed": 0, "dim": 3, "members": 0, "inner_folds": 0}
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from aivc.evaluation.panel import Panel
+from aivc.evaluation.metrics.panel import Panel
 
 
 def panel(predicted, truth, **changes):

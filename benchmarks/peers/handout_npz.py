@@ -16,8 +16,8 @@ from scipy import sparse
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.units import log1p_target
-from aivc.data.gene_sets import gene_sets
-from aivc.data.knowledge import current_symbols, gene_priors
+from aivc.data.priors.gene_priors import current_symbols, gene_priors
+from aivc.data.priors.gene_sets import gene_sets
 
 
 def main(folder: Path) -> None:

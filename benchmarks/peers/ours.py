@@ -18,10 +18,10 @@ from aivc import Recipe, fit  # noqa: E402
 from aivc.core.measurement import Measurement  # noqa: E402
 from aivc.core.perturbation import Perturbation  # noqa: E402
 from aivc.core.ur import UR  # noqa: E402
-from aivc.data.priors import priors_for  # noqa: E402
-from aivc.data.read import read  # noqa: E402
-from aivc.data.schema import Schema  # noqa: E402
-from aivc.experiments.foretell import foretell  # noqa: E402
+from aivc.data.io.read import read  # noqa: E402
+from aivc.data.io.schema import Schema  # noqa: E402
+from aivc.data.priors.for_screen import priors_for  # noqa: E402
+from aivc.experiments.predict import foretell  # noqa: E402
 
 
 def main(method: str, folder: Path, out: Path) -> None:

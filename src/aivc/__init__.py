@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from aivc.core.ur import UR
     from aivc.core.virtual_cell import VirtualCell
     from aivc.data.catalog import load
-    from aivc.data.check import check
-    from aivc.data.knowledge import gene_priors
-    from aivc.data.read import read
-    from aivc.data.schema import Schema
-    from aivc.data.split import Split
-    from aivc.evaluation.evaluate import evaluate
-    from aivc.experiments.embed import embed
-    from aivc.experiments.fit import fit
-    from aivc.experiments.groundwork import Recipe
+    from aivc.data.io.check import check
+    from aivc.data.io.read import read
+    from aivc.data.io.schema import Schema
+    from aivc.data.priors.gene_priors import gene_priors
+    from aivc.data.splits.split import Split
+    from aivc.evaluation.protocol.evaluate import evaluate
+    from aivc.experiments.atlas.embed import embed
+    from aivc.experiments.fitting.fit import fit
+    from aivc.experiments.fitting.shared_fit import Recipe
     from aivc.experiments.propose import propose
     from aivc.experiments.screen import Response, screen
     from aivc.experiments.search import search
@@ -36,24 +36,24 @@ _WHERE = {
     "Measurement": "core.measurement",
     "Perturbation": "core.perturbation",
     "Prediction": "core.prediction",
-    "Recipe": "experiments.groundwork",
+    "Recipe": "experiments.fitting.shared_fit",
     "Response": "experiments.screen",
     "Scale": "core.scale",
-    "Schema": "data.schema",
+    "Schema": "data.io.schema",
     "Space": "core.space",
-    "Split": "data.split",
+    "Split": "data.splits.split",
     "UR": "core.ur",
     "VirtualCell": "core.virtual_cell",
-    "check": "data.check",
-    "embed": "experiments.embed",
-    "evaluate": "evaluation.evaluate",
+    "check": "data.io.check",
+    "embed": "experiments.atlas.embed",
+    "evaluate": "evaluation.protocol.evaluate",
     "explain": "interpretation.explain",
-    "fit": "experiments.fit",
-    "gene_priors": "data.knowledge",
+    "fit": "experiments.fitting.fit",
+    "gene_priors": "data.priors.gene_priors",
     "load": "data.catalog",
     "names": "core.registry",
     "propose": "experiments.propose",
-    "read": "data.read",
+    "read": "data.io.read",
     "screen": "experiments.screen",
     "search": "experiments.search",
 }

@@ -16,16 +16,16 @@ from aivc.core.perturbation import Agent, Perturbation
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data import catalog
-from aivc.data.check import check
-from aivc.data.folds import unseen_perturbation
-from aivc.data.normalize import profile_units
-from aivc.data.priors import priors_for
-from aivc.data.stream import Progress, pseudobulk
-from aivc.evaluation.evaluate import evaluate
-from aivc.evaluation.scores import Evaluation
-from aivc.experiments.fit import fit
-from aivc.experiments.foretell import foretell
-from aivc.experiments.groundwork import Recipe
+from aivc.data.io.check import check
+from aivc.data.priors.for_screen import priors_for
+from aivc.data.splits.folds import unseen_perturbation
+from aivc.data.streaming.normalize import profile_units
+from aivc.data.streaming.stream import Progress, pseudobulk
+from aivc.evaluation.protocol.evaluate import evaluate
+from aivc.evaluation.scores.table import Evaluation
+from aivc.experiments.fitting.fit import fit
+from aivc.experiments.fitting.shared_fit import Recipe
+from aivc.experiments.predict import foretell
 from aivc.experiments.propose import Plan, propose
 from aivc.experiments.screen import Response, Screen, screen
 from aivc.report import Section, Table, evaluation_sections, figures, write_report

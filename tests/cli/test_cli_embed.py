@@ -11,8 +11,8 @@ from scipy import sparse
 from aivc.cli.commands import run
 from aivc.core.registry import ENCODERS
 from aivc.core.virtual_cell import VirtualCell
-from aivc.data.read import read
-from aivc.data.schema import Schema
+from aivc.data.io.read import read
+from aivc.data.io.schema import Schema
 
 
 def test_embeds_a_file_and_refuses_to_do_it_twice(small_screen, tmp_path, capsys):

@@ -10,7 +10,7 @@ import pytest
 
 from aivc import Schema, read
 from aivc.cli import main
-from aivc.data.schema import Constant
+from aivc.data.io.schema import Constant
 
 QUICK = ["--members", "2", "--dim", "3"]
 

@@ -7,8 +7,8 @@ import pytest
 
 from aivc import Schema
 from aivc.cli import main
-from aivc.data.read import read
-from aivc.data.split import Fold, Split
+from aivc.data.io.read import read
+from aivc.data.splits.split import Fold, Split
 
 
 def run(said: list, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict]:

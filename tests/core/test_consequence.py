@@ -6,8 +6,8 @@ import pytest
 from aivc.core.consequence import consequence
 from aivc.core.perturbation import Perturbation
 from aivc.data.synthetic import synthetic_screen
-from aivc.experiments.fit import fit
-from aivc.experiments.groundwork import Recipe
+from aivc.experiments.fitting.fit import fit
+from aivc.experiments.fitting.shared_fit import Recipe
 
 
 @pytest.mark.parametrize(

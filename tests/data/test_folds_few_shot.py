@@ -7,9 +7,9 @@ import pytest
 from aivc.core.errors import SplitError
 from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
-from aivc.data.compounds import family_of
-from aivc.data.folds import few_shot_context, unseen_context
-from aivc.evaluation.leakage import check_split
+from aivc.data.names.compound_names import family_of
+from aivc.data.splits.folds import few_shot_context, unseen_context
+from aivc.evaluation.leakage.leaks import check_split
 
 LINES = tuple("abcdef")
 DRUGS = (*(f"drug:D{i}@{dose}uM" for i in range(6) for dose in (1, 10)), "drug:Berbamine", "drug:Berbamine (HCl)")

@@ -9,9 +9,9 @@ import pytest
 from aivc.core.errors import SplitError
 from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
-from aivc.data.compounds import compound
-from aivc.data.folds import hidden_combination, unseen_combination, unseen_pair
-from aivc.evaluation.leakage import check_split
+from aivc.data.names.compound_names import compound
+from aivc.data.splits.folds import hidden_combination, unseen_combination, unseen_pair
+from aivc.evaluation.leakage.leaks import check_split
 
 
 def effects(keys):

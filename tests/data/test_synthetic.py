@@ -7,7 +7,7 @@ from aivc.core.errors import DataError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.scale import Scale
-from aivc.data.stream import pseudobulk
+from aivc.data.streaming.stream import pseudobulk
 from aivc.data.synthetic import synthetic_screen, write_synthetic_h5ad
 
 

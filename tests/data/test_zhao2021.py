@@ -1,7 +1,7 @@
 import numpy as np
 
 from aivc.data import catalog
-from aivc.data.folds import unseen_donor
+from aivc.data.splits.folds import unseen_donor
 
 
 def test_every_patient_has_as_many_treated_cells_as_controls(aivc_data):

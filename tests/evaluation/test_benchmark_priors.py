@@ -7,9 +7,10 @@ import pytest
 from aivc.core.errors import UnavailableError
 from aivc.core.measurement import Measurement
 from aivc.core.registry import MANIPULATORS
-from aivc.data.split import Split
-from aivc.evaluation import benchmark, benchmarks
-from aivc.evaluation.benchmark import Benchmark
+from aivc.data.splits.split import Split
+from aivc.evaluation import benchmarks
+from aivc.evaluation.benchmarks import benchmark
+from aivc.evaluation.benchmarks.benchmark import Benchmark
 from aivc.testing import sample_parts
 
 PARTS = sample_parts()

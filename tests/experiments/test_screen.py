@@ -6,13 +6,13 @@ import pytest
 from aivc.core.contracts import Decoder
 from aivc.core.errors import DataError, IntegrityError, UnknownNameError
 from aivc.data.synthetic import synthetic_screen
-from aivc.experiments import asking
-from aivc.experiments.fit import assemble, fit
-from aivc.experiments.foretell import foretell
-from aivc.experiments.groundwork import Recipe, groundwork
+from aivc.experiments import batch as asking
+from aivc.experiments.fitting.fit import assemble, fit
+from aivc.experiments.fitting.shared_fit import Recipe, groundwork
+from aivc.experiments.fitting.summary import summarize
+from aivc.experiments.predict import foretell
 from aivc.experiments.response import Response
 from aivc.experiments.screen import Screen, screen
-from aivc.experiments.summary import summarize
 
 RECIPE = Recipe(dim=8, members=2, inner_folds=3)
 

@@ -7,8 +7,8 @@ from aivc.core.errors import DataError, UnknownNameError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.data.synthetic import synthetic_screen
-from aivc.experiments.fit import fit
-from aivc.experiments.groundwork import Recipe
+from aivc.experiments.fitting.fit import fit
+from aivc.experiments.fitting.shared_fit import Recipe
 from aivc.experiments.search import Search, search
 
 RECIPE = Recipe(dim=12, members=2, inner_folds=2)

@@ -11,9 +11,9 @@ from aivc.core.registry import MANIPULATORS
 from aivc.core.scale import Scale
 from aivc.core.space import Space
 from aivc.core.ur import UR
-from aivc.instruments.manipulators.additive import Additive
-from aivc.instruments.manipulators.agents import fit_sums
-from aivc.instruments.manipulators.ridge_across_contexts import RidgeAcrossContexts
+from aivc.instruments.manipulators.baselines.additive import Additive
+from aivc.instruments.manipulators.baselines.ridge_across_contexts import RidgeAcrossContexts
+from aivc.instruments.manipulators.baselines.sums import fit_sums
 
 
 def table(rows):
@@ -172,7 +172,7 @@ def test_the_penalty_of_additive_is_larger_where_agents_do_not_repeat_what_they_
 
 def test_many_agents_are_solved_for_as_few_are(monkeypatch):
     from aivc.core.effects import effects
-    from aivc.instruments.manipulators import agents
+    from aivc.instruments.manipulators.baselines import sums as agents
 
     offset_cd, vector_pd = complete(seed=5)
     rows = [(f"c{c}", f"ko:d{p}", o + v) for c, o in enumerate(offset_cd) for p, v in enumerate(vector_pd)]
@@ -208,7 +208,7 @@ def test_ridge_across_contexts_learns_one_map_for_all_with_few_axes_or_many(dim,
 
 
 def test_both_forms_of_the_ridge_are_one(monkeypatch):
-    from aivc.instruments.manipulators import ridge_across_contexts as module
+    from aivc.instruments.manipulators.baselines import ridge_across_contexts as module
 
     here, there = crossed(30, 25)
     ur = table([*here, *there[4:]])

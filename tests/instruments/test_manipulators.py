@@ -10,7 +10,7 @@ from aivc.core.prediction import Applicability
 from aivc.core.registry import MANIPULATORS
 from aivc.core.ur import UR
 from aivc.data.synthetic import synthetic_screen
-from aivc.instruments.manipulators.priors import index_of, locate, unit_rows
+from aivc.instruments.manipulators.priors.places import index_of, locate, unit_rows
 from aivc.representations.cellular.count_pca import CountPCA
 
 SEEDS = range(3)

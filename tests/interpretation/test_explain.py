@@ -4,9 +4,9 @@ import pytest
 from aivc.core.errors import DataError, UnknownNameError
 from aivc.core.perturbation import Perturbation
 from aivc.data.synthetic import synthetic_screen
-from aivc.experiments.fit import fit
-from aivc.experiments.foretell import foretell
-from aivc.experiments.groundwork import Recipe
+from aivc.experiments.fitting.fit import fit
+from aivc.experiments.fitting.shared_fit import Recipe
+from aivc.experiments.predict import foretell
 from aivc.interpretation.explain import explain
 
 SOURCES = {"measured", "elsewhere", "part", "relative", "relative elsewhere"}

@@ -11,7 +11,7 @@ import pytest
 from aivc.core.errors import DataError, IntegrityError
 from aivc.report import Figure, Section, Table, evaluation_sections, write_report
 from aivc.report.figures import score_strip
-from aivc.report.tables import Cell, number
+from aivc.report.sortable import Cell, number
 from evaluator_bodies import HOSTILE, plain_body
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}

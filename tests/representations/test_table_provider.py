@@ -6,7 +6,7 @@ import pytest
 from aivc.core.errors import DataError, UnavailableError, UnknownNameError
 from aivc.core.molecule import Molecule
 from aivc.core.state import State
-from aivc.representations.molecular.tables import Table
+from aivc.representations.molecular.vector_table import Table
 
 KEYS, VALUES = ["TP53", "STAT1", "NA"], np.arange(6.0).reshape(3, 2)
 

@@ -5,8 +5,8 @@ from torch import nn
 
 from aivc.core.errors import DataError, UnitsError
 from aivc.core.measurement import Measurement
-from aivc.data.normalize import normalize
-from aivc.data.shards import write_shards
+from aivc.data.streaming.normalize import normalize
+from aivc.data.streaming.shards import write_shards
 from aivc.testing.samples import sample_measurement
 from aivc.training.cells import CellBatches, CellLoader, MemoryCells, ShardCells
 from aivc.training.checkpoint import Checkpoints

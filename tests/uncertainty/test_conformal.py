@@ -7,13 +7,13 @@ from aivc.core.errors import DataError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import GUARANTEED, NOT_GUARANTEED, Applicability, Calibration, HeldOut
-from aivc.data.folds import unseen_perturbation
+from aivc.data.splits.folds import unseen_perturbation
 from aivc.data.synthetic import synthetic_screen
-from aivc.evaluation.evaluate import evaluate
-from aivc.evaluation.questions import Exam
-from aivc.experiments.fit import assemble
-from aivc.experiments.foretell import foretell
-from aivc.experiments.groundwork import Recipe, groundwork
+from aivc.evaluation.protocol.evaluate import evaluate
+from aivc.evaluation.protocol.questions import Exam
+from aivc.experiments.fitting.fit import assemble
+from aivc.experiments.fitting.shared_fit import Recipe, groundwork
+from aivc.experiments.predict import foretell
 from aivc.instruments.decoders.linear_expression import LinearExpression
 from aivc.representations.cellular.count_pca import CountPCA
 from aivc.uncertainty import conformal

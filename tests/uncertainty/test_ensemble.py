@@ -5,12 +5,12 @@ import tiny_parts
 from aivc.core.errors import ControlError, UnknownNameError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
-from aivc.data.normalize import normalize
+from aivc.data.streaming.normalize import normalize
 from aivc.data.synthetic import synthetic_screen
-from aivc.experiments.fit import fit
-from aivc.experiments.foretell import foretell
-from aivc.experiments.groundwork import Recipe
-from aivc.instruments.manipulators.mean_effect import MeanEffect
+from aivc.experiments.fitting.fit import fit
+from aivc.experiments.fitting.shared_fit import Recipe
+from aivc.experiments.predict import foretell
+from aivc.instruments.manipulators.baselines.mean_effect import MeanEffect
 from aivc.representations.cellular.count_pca import CountPCA
 from aivc.uncertainty.ensemble import Ensemble
 

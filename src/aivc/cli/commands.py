@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 
-from aivc.cli.benchmark import add as add_benchmark
-from aivc.cli.cells import add as add_cells
+from aivc.cli.benchmark_command import add as add_benchmark
 from aivc.cli.console import perform, refuse
 from aivc.cli.data import add as add_data
-from aivc.cli.embed import add as add_embed
-from aivc.cli.evaluate import add as add_evaluate
-from aivc.cli.explain import add as add_explain
+from aivc.cli.embed_command import add as add_embed
+from aivc.cli.evaluate_command import add as add_evaluate
+from aivc.cli.explain_command import add as add_explain
+from aivc.cli.fit_command import add as add_cells
 from aivc.cli.grammar import Commands, Parser, UsageError
 from aivc.cli.overview import Version
 from aivc.cli.overview import add as add_overview
-from aivc.cli.score import add as add_score
-from aivc.cli.screens import add as add_screens
+from aivc.cli.score_command import add as add_score
+from aivc.cli.screen_command import add as add_screens
 from aivc.cli.splits import add as add_splits
 
 _DESCRIPTION = """The open AI Virtual Cell: learn from a perturbation screen, ask what an experiment would show,

@@ -7,8 +7,8 @@ from aivc.cli.console import DONE, REFUSED, Outcome, Reporter, table
 from aivc.cli.grammar import Commands
 from aivc.core.errors import IntegrityError, UnavailableError
 from aivc.data import catalog
-from aivc.data.check import check
-from aivc.data.schema import Schema
+from aivc.data.io.check import check
+from aivc.data.io.schema import Schema
 
 
 def add(commands: Commands) -> None:

@@ -12,11 +12,11 @@ from aivc.core.provenance import FOLDER, Provenance
 from aivc.core.registry import MANIPULATORS
 from aivc.core.ur import UR
 from aivc.data import catalog
-from aivc.data.check import check
-from aivc.data.knowledge import missing
-from aivc.data.priors import drugs_of, priors_for
-from aivc.data.read import read
-from aivc.data.schema import Schema
+from aivc.data.io.check import check
+from aivc.data.io.read import read
+from aivc.data.io.schema import Schema
+from aivc.data.priors.for_screen import drugs_of, priors_for
+from aivc.data.priors.gene_priors import missing
 
 _REMEDY = (
     "Choose a method that needs none (--manipulator mean-effect, --methods mean-effect), or bring knowledge of the "

@@ -6,14 +6,14 @@ from pathlib import Path
 from rich.console import RenderableType
 
 from aivc.cli.console import DONE, REFUSED, Outcome, Reporter, table
-from aivc.cli.evaluate import make_split
+from aivc.cli.evaluate_command import make_split
 from aivc.cli.grammar import Commands, natural
 from aivc.cli.sources import add_source, measured
 from aivc.core.errors import SchemaError, UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data import catalog
-from aivc.evaluation.leakage import check_split
+from aivc.evaluation.leakage.leaks import check_split
 
 
 def add(commands: Commands) -> None:

@@ -30,7 +30,7 @@ class Provenance:
         source: Name of the data or of the table; empty where nobody said.
         entities: How many entities it saw.
         marks: ``(m,)`` sorted, at most one number per entity: what its row holds or, where that tells little, its name
-            and labels (`aivc.data.fingerprints.provenance_of`).
+            and labels (`aivc.data.splits.fingerprints.provenance_of`).
         features: ``(f,)`` sorted hashes of the features that the marks were taken over.
         units: Of the values that the marks were taken of.
         pairs: Sorted contexts and perturbations it saw, controls among them.

@@ -19,7 +19,7 @@ from aivc.core.space import Space
 from aivc.core.state import State
 from aivc.core.units import COUNTS
 from aivc.core.ur import UR
-from aivc.data.stream import Progress
+from aivc.data.streaming.stream import Progress
 
 PER_PATHWAY = 4  # targets that share a programme
 DISPERSION = 5.0  # counts vary as mean + mean² / DISPERSION

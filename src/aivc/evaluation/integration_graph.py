@@ -9,7 +9,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import eigsh
 from scipy.special import gammaincc
 
-from aivc.experiments.neighbors import Neighbors
+from aivc.experiments.atlas.neighbors import Neighbors
 
 _LISI, _KBET, _CONNECTED = 90, 50, 15
 _LEVEL, _AXES, _USABLE = 0.05, 100, 0.75

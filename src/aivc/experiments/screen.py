@@ -13,10 +13,10 @@ from aivc.core.errors import DataError, IntegrityError
 from aivc.core.perturbation import Perturbation
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
-from aivc.data.stream import Progress
-from aivc.experiments.asking import ask, beginning, distinct, teller, was_seen, where
-from aivc.experiments.foretell import Foretold
+from aivc.data.streaming.stream import Progress
+from aivc.experiments.batch import ask, beginning, distinct, teller, was_seen, where
 from aivc.experiments.journal import Journal, question
+from aivc.experiments.predict import Foretold
 from aivc.experiments.response import Response
 
 __all__ = ["Response", "Screen", "screen"]
@@ -128,8 +128,8 @@ def screen(  # noqa: PLR0913 - one keyword for each thing a screen may be asked
         ScoreError: The cell answers with NaN or infinity.
 
     >>> from aivc.data.synthetic import synthetic_screen
-    >>> from aivc.experiments.fit import fit
-    >>> from aivc.experiments.groundwork import Recipe
+    >>> from aivc.experiments.fitting.fit import fit
+    >>> from aivc.experiments.fitting.shared_fit import Recipe
     >>> cells, truth = synthetic_screen(perturbations=6, features=40, cells=20, controls=40, seed=0)
     >>> cell = fit(cells, "transfer", recipe=Recipe(dim=4, members=2, inner_folds=0))
     >>> found = screen(cell, ["ko:G0001", "ko:G0002"], "G0011, G0012", direction="raise")

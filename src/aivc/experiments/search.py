@@ -15,9 +15,9 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Prediction
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
-from aivc.data.stream import Progress, pseudobulk
-from aivc.experiments.asking import ask, beginning, distinct, teller, was_seen, where
-from aivc.experiments.foretell import Foretold
+from aivc.data.streaming.stream import Progress, pseudobulk
+from aivc.experiments.batch import ask, beginning, distinct, teller, was_seen, where
+from aivc.experiments.predict import Foretold
 from aivc.experiments.screen import read_table, rows_to_json, write_table
 
 
@@ -136,8 +136,8 @@ def search(  # noqa: PLR0913 - one keyword for each thing a search may be asked
         ScoreError: The cell answers with NaN or infinity.
 
     >>> from aivc.data.synthetic import synthetic_screen
-    >>> from aivc.experiments.fit import fit
-    >>> from aivc.experiments.groundwork import Recipe
+    >>> from aivc.experiments.fitting.fit import fit
+    >>> from aivc.experiments.fitting.shared_fit import Recipe
     >>> cells, truth = synthetic_screen(perturbations=6, features=40, cells=20, controls=40, seed=0)
     >>> cell = fit(cells, "transfer", recipe=Recipe(dim=4, members=2, inner_folds=0))
     >>> found = search(cell, {"G0011": 0.5, "G0012": -0.5}, ["ko:G0001", "ko:G0002"])

@@ -13,7 +13,7 @@ from aivc.core.errors import DataError
 from aivc.core.perturbation import Perturbation
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
-from aivc.experiments.foretell import foretell
+from aivc.experiments.predict import foretell
 from aivc.interpretation.enrichment import enrichment
 
 # Pieces read out one by one; those beyond are summed, each kind of evidence apart.
@@ -66,7 +66,7 @@ def explain(
         perturbation: As an object or as text.
         context: Where; the only one, unless named.
         top: How many features are listed, and how many risen and fallen ones are looked for in sets.
-        sets: Such as `aivc.data.gene_sets.gene_sets("hallmark")`.
+        sets: Such as `aivc.data.priors.gene_sets.gene_sets("hallmark")`.
         level: Of the intervals.
         new_context: Whether the context is new, although its name reads like that of a known one.
 

@@ -12,7 +12,7 @@ from typing import final
 
 from aivc.core.state import write_text
 from aivc.report.drawing import Figure, plain
-from aivc.report.tables import Cell, Table
+from aivc.report.sortable import Cell, Table
 
 __all__ = ["Cell", "Figure", "Section", "Table", "write_report"]
 

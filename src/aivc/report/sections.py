@@ -27,8 +27,8 @@ from aivc.report.score_tables import (
     strata_table,
     usage_table,
 )  # fmt: skip
+from aivc.report.sortable import Table
 from aivc.report.stamp import definitions, repeating
-from aivc.report.tables import Table
 
 # With fewer paired questions, even winning all of them happens by chance in more than one of twenty trials.
 _ENOUGH = 6

@@ -5,7 +5,7 @@ from typing import Any
 
 from aivc.report.html import Section
 from aivc.report.reading import label, spoken_split
-from aivc.report.tables import Cell, Table
+from aivc.report.sortable import Cell, Table
 
 _BETTER = {"up": "higher is better", "down": "lower is better", "none": "closest to its ideal"}
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from aivc.core.errors import DataError
 from aivc.core.measurement import Measurement
-from aivc.data.normalize import Block, normalize_block, require_path
-from aivc.data.shards import BlockShuffle, Shards
+from aivc.data.streaming.normalize import Block, normalize_block, require_path
+from aivc.data.streaming.shards import BlockShuffle, Shards
 
 
 @final
@@ -112,7 +112,7 @@ class ShardCells:
     """Cells in memory-mapped shards: blocks are shuffled, then rows within a window; only the rows wanted are read.
 
     Attributes:
-        shards: See `aivc.data.shards.write_shards`.
+        shards: See `aivc.data.streaming.shards.write_shards`.
         batch: Cells of a step, over all processes.
         seed: Of the order.
         among: Sorted positions of the training cells; None means all.

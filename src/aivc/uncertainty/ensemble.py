@@ -15,7 +15,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import ABSTAIN, Applicability, Prediction
 from aivc.core.space import Space
 from aivc.core.ur import UR
-from aivc.data.compounds import family_of
+from aivc.data.names.compound_names import family_of
 
 _KEPT = 0.7
 

@@ -10,8 +10,8 @@ from aivc.data.datasets.rank_scores import OP3, SCIPLEX, TAHOE
 from aivc.data.datasets.record import Dataset
 from aivc.data.datasets.replogle2022 import REPLOGLE
 from aivc.data.datasets.sachs2005 import SACHS
-from aivc.data.datasets.screens import HORLBECK, SCREENS
-from aivc.data.datasets.sequences import SEQUENCES
+from aivc.data.datasets.screen_tables import HORLBECK, SCREENS
+from aivc.data.datasets.sequence_files import SEQUENCES
 from aivc.data.datasets.zhao2021 import ZHAO
 
 _MEASUREMENTS = (

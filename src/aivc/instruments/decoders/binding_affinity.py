@@ -14,7 +14,7 @@ from aivc.core.measurement import Measurement
 from aivc.core.prediction import Applicability, Prediction
 from aivc.core.space import Space
 from aivc.core.ur import UR
-from aivc.data.normalize import normalize, profile_units
+from aivc.data.streaming.normalize import normalize, profile_units
 
 # So large that a constant is hardly shrunk: each partner keeps its mean.
 _CONSTANT = 100.0

@@ -97,8 +97,8 @@ class CellLabels(Decoder):
 
         Args:
             ur: Training states.
-            measurement: One feature per class, as `aivc.data.memberships.memberships` makes it; a row that belongs to
-                several counts for each in proportion, and a row without any is left aside.
+            measurement: One feature per class, as `aivc.data.priors.memberships.memberships` makes it; a row that
+                belongs to several counts for each in proportion, and a row without any is left aside.
             seed: Draws the folds, and the rows where there are more than 20,000.
             units: Not used; an answer is a probability, in units ``arbitrary``.
             groups: ``(n,)`` labels of what is left out together; None takes the column ``donor`` where it holds two

@@ -16,7 +16,7 @@ from aivc.core.prediction import Applicability, Prediction
 from aivc.core.space import Space
 from aivc.core.units import ARBITRARY, LOG_INTENSITY, log1p_target
 from aivc.core.ur import UR
-from aivc.data.normalize import normalize, profile_units
+from aivc.data.streaming.normalize import normalize, profile_units
 from aivc.instruments.decoders.kernel_map import KernelMap
 from aivc.instruments.decoders.readout_errors import LEVELS, error_sizes, patterns, thresholds
 from aivc.instruments.decoders.ridge import (

@@ -16,7 +16,7 @@ from aivc.core.prediction import Applicability, Prediction
 from aivc.core.space import Space
 from aivc.core.units import COUNTS, LOG_INTENSITY, is_effect, log1p_target
 from aivc.core.ur import UR
-from aivc.data.normalize import normalize, profile_units, totals
+from aivc.data.streaming.normalize import normalize, profile_units, totals
 from aivc.instruments.decoders import negative_binomial
 from aivc.instruments.decoders.scatter import calmed, own_share
 

@@ -11,7 +11,7 @@ from aivc.core.contracts import Decoder
 from aivc.core.measurement import CONTROL
 from aivc.core.units import COUNTS
 from aivc.core.ur import UR
-from aivc.data.normalize import normalize, totals
+from aivc.data.streaming.normalize import normalize, totals
 
 # So many cells tell a variance to a tenth; the second round allows for noise that grows with what is read.
 _STATES, _ROUNDS, _FEWEST = 200, 2, 50

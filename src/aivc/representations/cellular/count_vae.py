@@ -18,9 +18,9 @@ from aivc.core.scale import Scale
 from aivc.core.state import State, pack
 from aivc.core.units import COUNTS, log1p_units, parse_units, require_units
 from aivc.core.ur import UR
-from aivc.data.normalize import Block
-from aivc.data.shards import Shards
-from aivc.data.stream import chunks, groups
+from aivc.data.streaming.normalize import Block
+from aivc.data.streaming.shards import Shards
+from aivc.data.streaming.stream import chunks, groups
 from aivc.nn.counts import CountNetwork
 from aivc.training.cells import CellLoader, MemoryCells, ShardCells
 from aivc.training.checkpoint import Checkpoints, arrays_of, load_arrays

@@ -10,7 +10,7 @@ from aivc.core.contracts import Encoder
 from aivc.core.measurement import Measurement
 from aivc.core.scale import Scale
 from aivc.core.ur import UR
-from aivc.data.normalize import profile_units
+from aivc.data.streaming.normalize import profile_units
 from aivc.representations.cellular.factors import cell_posterior, fit_factors
 from aivc.representations.cellular.gaussian import readings
 

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from aivc.core.measurement import Measurement
-from aivc.data.normalize import normalize
+from aivc.data.streaming.normalize import normalize
 from aivc.representations.cellular.gaussian import fit_linear
 
 _ROUNDS, _TOLERANCE = 20, 1e-4

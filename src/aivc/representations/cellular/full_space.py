@@ -13,8 +13,8 @@ from aivc.core.measurement import Measurement
 from aivc.core.scale import Scale
 from aivc.core.units import is_effect
 from aivc.core.ur import UR
-from aivc.data.normalize import normalize, profile_units
-from aivc.data.stream import pseudobulk
+from aivc.data.streaming.normalize import normalize, profile_units
+from aivc.data.streaming.stream import pseudobulk
 from aivc.representations.cellular.effect_axes import effect_axes
 from aivc.representations.cellular.principal import principal_axes, project
 

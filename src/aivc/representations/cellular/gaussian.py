@@ -9,8 +9,8 @@ from scipy import linalg
 from aivc.core.errors import UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.units import COUNTS, is_effect, log1p_target
-from aivc.data.normalize import normalize
-from aivc.data.stream import chunks
+from aivc.data.streaming.normalize import normalize
+from aivc.data.streaming.stream import chunks
 
 _ROUNDS, _TOLERANCE = 60, 1e-4
 

@@ -14,8 +14,8 @@ from aivc.core.scale import Scale
 from aivc.core.state import State
 from aivc.core.units import ARBITRARY
 from aivc.core.ur import UR
-from aivc.data.normalize import normalize, profile_units
-from aivc.data.obsm import EMBEDDING
+from aivc.data.io.obsm import EMBEDDING
+from aivc.data.streaming.normalize import normalize, profile_units
 from aivc.representations.cellular.factors import factors, principal
 from aivc.representations.cellular.gaussian import fit_linear, posterior, readings
 
@@ -44,10 +44,10 @@ class PPCAExperts(Encoder):
     feature has a noise of its own, as in ``factor-analysis``; while the axes are found all modalities are held to one
     mean noise, or the one with more features would decide on them.
 
-    An embedding made elsewhere (`aivc.data.obsm.load_obsm`) is one more expert, taken as it is, whatever the units of
-    what it is joined to; each key of ``obsm`` is divided by a singular value of its own. Cells without it have a wider
-    posterior. An embedding says nothing that its maker did not see: if that included the cells asked about, or their
-    labels, so does the state.
+    An embedding made elsewhere (`aivc.data.io.obsm.load_obsm`) is one more expert, taken as it is, whatever the units
+    of what it is joined to; each key of ``obsm`` is divided by a singular value of its own. Cells without it have a
+    wider posterior. An embedding says nothing that its maker did not see: if that included the cells asked about, or
+    their labels, so does the state.
 
     Attributes:
         features: ``(f,)`` names it was fitted on, each as ``modality:name``.

@@ -7,8 +7,8 @@ from scipy import sparse
 from aivc.core.errors import DataError, UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.units import is_effect
-from aivc.data.normalize import normalize
-from aivc.data.stream import chunks
+from aivc.data.streaming.normalize import normalize
+from aivc.data.streaming.stream import chunks
 
 # Up to here a dense covariance is smaller and faster than an iterative solver.
 _DENSE_FEATURES, _BLOCK = 2000, 4096

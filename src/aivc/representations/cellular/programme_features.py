@@ -7,7 +7,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from aivc.core.ur import UR
-from aivc.data.stream import lots
+from aivc.data.streaming.stream import lots
 
 _NAME_AXES = 32
 _RIDGES = 10.0 ** np.arange(-2, 5)

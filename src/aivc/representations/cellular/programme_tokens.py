@@ -18,8 +18,8 @@ from aivc.core.space import Space
 from aivc.core.state import State, pack
 from aivc.core.units import COUNTS, log1p_target
 from aivc.core.ur import UR
-from aivc.data.normalize import profile_units
-from aivc.data.stream import lots
+from aivc.data.streaming.normalize import profile_units
+from aivc.data.streaming.stream import lots
 from aivc.nn.programme import GENE, PRESETS, PROGRAMME, ProgrammeNetwork
 from aivc.representations.cellular.factors import cell_posterior, fit_factors
 from aivc.representations.cellular.gaussian import levels, readings, share

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from aivc.core.measurement import Measurement
 from aivc.core.units import COUNTS, log1p_target
-from aivc.data.normalize import normalize
+from aivc.data.streaming.normalize import normalize
 from aivc.representations.cellular.factors import cell_posterior
 from aivc.representations.cellular.gaussian import levels, share
 from aivc.training.loop import Batch, Terms, rows

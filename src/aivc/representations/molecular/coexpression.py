@@ -8,9 +8,9 @@ import numpy as np
 from aivc.core.errors import ControlError, DataError
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.units import COUNTS
-from aivc.data.fingerprints import provenance_of
-from aivc.data.normalize import normalize, profile_units
-from aivc.data.spectra import leading_axes
+from aivc.data.priors.spectra import leading_axes
+from aivc.data.splits.fingerprints import provenance_of
+from aivc.data.streaming.normalize import normalize, profile_units
 from aivc.representations.molecular.gene_table import GeneTable
 
 _CELLS = 20_000

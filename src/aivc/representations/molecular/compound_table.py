@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from aivc.core.molecule import Molecule
 from aivc.core.provider import Embedding, Provider
-from aivc.data.compounds import aliases, compound
+from aivc.data.names.compound_names import aliases, compound
 
 VERSION = "1"
 
@@ -20,7 +20,7 @@ class CompoundTable(Provider):
     """Vectors of length one for compounds; salts share what is known of the compound, and so do other names.
 
     Attributes:
-        compounds: ``c`` names, as `aivc.data.compounds.bare` gives them.
+        compounds: ``c`` names, as `aivc.data.names.compound_names.bare` gives them.
         values: ``(c, d)`` vectors.
         made_from: JSON-ready notes for the provenance: ``sources``, ``licence``, ``saw``, and what a maker adds.
     """

@@ -15,8 +15,8 @@ from aivc.core.errors import DataError, UnavailableError
 from aivc.core.molecule import Molecule
 from aivc.core.provider import Embedding, Provider
 from aivc.data import catalog
-from aivc.data.compounds import compound
-from aivc.data.knowledge import current_symbols
+from aivc.data.names.compound_names import compound
+from aivc.data.priors.gene_priors import current_symbols
 from aivc.representations.molecular.compound_table import find
 from aivc.representations.molecular.gene_table import NAMES, lacking, notes
 

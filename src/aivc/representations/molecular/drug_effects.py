@@ -10,9 +10,9 @@ from aivc.core.errors import DataError, UnitsError
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation, kind_of
 from aivc.core.units import is_effect
-from aivc.data.compounds import bare
-from aivc.data.fingerprints import provenance_of
-from aivc.data.spectra import leading_axes
+from aivc.data.names.compound_names import bare
+from aivc.data.priors.spectra import leading_axes
+from aivc.data.splits.fingerprints import provenance_of
 from aivc.representations.molecular.compound_table import CompoundTable
 from aivc.representations.molecular.screen_effects import scaled
 

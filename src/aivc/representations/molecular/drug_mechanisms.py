@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from aivc.core.molecule import Molecule
 from aivc.core.provider import Embedding, Provider
-from aivc.data.drug_mechanisms import UNKNOWN, Mechanism, mechanism_of, mechanisms
+from aivc.data.priors.mechanism_table import UNKNOWN, Mechanism, mechanism_of, mechanisms
 from aivc.representations.molecular.gene_table import notes
 
 _VERSION, _SOURCE = "1", "drug-mechanisms"

@@ -15,7 +15,7 @@ from aivc.core.errors import UnavailableError
 from aivc.core.molecule import Molecule
 from aivc.core.provider import Embedding, Provider
 from aivc.data import catalog
-from aivc.data.knowledge import current_symbols
+from aivc.data.priors.gene_priors import current_symbols
 
 VERSION = "1"
 NAMES = "uniprot-human"

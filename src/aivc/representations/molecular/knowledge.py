@@ -8,8 +8,8 @@ import pandas as pd
 from scipy import sparse
 
 from aivc.data import catalog
-from aivc.data.knowledge import SOURCES, current_symbols, gene_priors
-from aivc.data.spectra import leading_axes
+from aivc.data.priors.gene_priors import SOURCES, current_symbols, gene_priors
+from aivc.data.priors.spectra import leading_axes
 from aivc.representations.molecular.gene_table import NAMES, GeneTable, notes
 
 T = TypeVar("T", bound=GeneTable)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from aivc.core.provider import Provider
-from aivc.data.molecular_ur import NAME, made_from, molecular_ur, refuse_seen
+from aivc.data.molecules.blocks import NAME, made_from, molecular_ur, refuse_seen
 
 __all__ = ["NAME", "available", "made_from", "molecular_ur", "refuse_seen"]
 

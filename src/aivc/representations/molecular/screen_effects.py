@@ -10,9 +10,9 @@ from aivc.core.errors import DataError, UnitsError
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.units import is_effect
-from aivc.data.fingerprints import provenance_of
-from aivc.data.knowledge import current_symbols
-from aivc.data.spectra import leading_axes
+from aivc.data.priors.gene_priors import current_symbols
+from aivc.data.priors.spectra import leading_axes
+from aivc.data.splits.fingerprints import provenance_of
 from aivc.representations.molecular.gene_table import GeneTable, lacking
 
 

@@ -11,8 +11,8 @@ from aivc.core.errors import DataError
 from aivc.core.molecule import Molecule
 from aivc.core.provider import Embedding
 from aivc.core.ur import UR
-from aivc.data.drug_mechanisms import mechanism_of, mechanisms
-from aivc.data.knowledge import SOURCES, gene_priors
+from aivc.data.priors.gene_priors import SOURCES, gene_priors
+from aivc.data.priors.mechanism_table import mechanism_of, mechanisms
 from aivc.representations.molecular.compound_table import CompoundTable
 from aivc.representations.molecular.compounds import KnownTargets
 from aivc.representations.molecular.gene_table import NAMES, lacking, notes
@@ -24,7 +24,7 @@ _FILES = ("jump-target", NAMES, *dict.fromkeys(source for block in SOURCES.value
 @final
 @dataclass(frozen=True, eq=False)
 class TargetKnowledge(CompoundTable):
-    """Mean of the gene priors of a compound's known targets (`aivc.data.knowledge.gene_priors`)."""
+    """Mean of the gene priors of a compound's known targets (`aivc.data.priors.gene_priors.gene_priors`)."""
 
     name: ClassVar[str] = "target-knowledge"
 

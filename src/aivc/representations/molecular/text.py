@@ -17,8 +17,8 @@ from scipy import sparse
 
 from aivc.core.errors import UnavailableError
 from aivc.data import catalog
-from aivc.data.knowledge import current_symbols
-from aivc.data.spectra import leading_axes
+from aivc.data.priors.gene_priors import current_symbols
+from aivc.data.priors.spectra import leading_axes
 from aivc.representations.molecular.gene_table import NAMES, GeneTable, notes
 from aivc.representations.molecular.hugging_face import REMEDY, HuggingFace
 

@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float, Int
 
 from aivc.core.perturbation import Agent, Perturbation
 from aivc.core.ur import UR
-from aivc.data.knowledge import block_slices
-from aivc.instruments.manipulators.priors import locate, unit_rows
+from aivc.data.priors.gene_priors import block_slices
+from aivc.instruments.manipulators.priors.places import locate, unit_rows
 
 # Of one quantity, in its first unit; every other unit is a quantity of its own.
 _QUANTITIES = (

@@ -14,10 +14,10 @@ from aivc.core.prediction import Applicability
 from aivc.instruments.manipulators.effect.agents import canonical, is_nothing
 from aivc.instruments.manipulators.effect.components import Asked, Controls
 from aivc.instruments.manipulators.effect.doses import stand_ins
+from aivc.instruments.manipulators.effect.few_readings import Read, Tables
 from aivc.instruments.manipulators.effect.hiding import CONTEXT, FEW, PAIR, PERTURBATION, RELATIVE, few_rows
 from aivc.instruments.manipulators.effect.mixed import Learned, Source
 from aivc.instruments.manipulators.effect.posterior import Posterior
-from aivc.instruments.manipulators.effect.tables import Read, Tables
 
 # What is known of a stranger's molecules counts where it explains this share of the variance.
 _RELATED = 0.02

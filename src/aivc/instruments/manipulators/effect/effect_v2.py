@@ -21,10 +21,10 @@ from aivc.core.worth import Worth
 from aivc.instruments.manipulators.effect.agents import Knowledge
 from aivc.instruments.manipulators.effect.answers import Answers, Told
 from aivc.instruments.manipulators.effect.components import Controls
+from aivc.instruments.manipulators.effect.few_readings import Tables
 from aivc.instruments.manipulators.effect.mixed import Learned, Source
+from aivc.instruments.manipulators.effect.new_context import worth
 from aivc.instruments.manipulators.effect.rows import Rows
-from aivc.instruments.manipulators.effect.tables import Tables
-from aivc.instruments.manipulators.effect.worth import worth
 
 _DRAWS = 8
 
@@ -93,8 +93,8 @@ class EffectV2(Manipulator):
 
         Args:
             ur: Perturbed and control states; their variance is taken for the sampling variance of means.
-            parts: Molecular UR of what can be perturbed, such as `aivc.data.knowledge.gene_priors`; without it, a
-                perturbation never measured gets the mean effect.
+            parts: Molecular UR of what can be perturbed, such as `aivc.data.priors.gene_priors.gene_priors`; without
+                it, a perturbation never measured gets the mean effect.
             seed: Of what is practised on, and of the draws that express what is not known.
             learned: What a fit on more of the same rows has learned (`refits`): then nothing is practised.
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from aivc.core.perturbation import Perturbation
-from aivc.data.compounds import family_of
+from aivc.data.names.compound_names import family_of
 from aivc.instruments.manipulators.effect.rows import Rows
 
 # A perturbation measured elsewhere, in a context that knows many others, few of them, or none;

@@ -1,0 +1,234 @@
+"""`aivc benchmark`: questions with a name, frozen for everybody, and the scores of methods on them."""
+
+import argparse
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from rich.console import RenderableType
+
+from aivc.cli.console import DONE, REFUSED, Outcome, Reporter, table
+from aivc.cli.grammar import Commands, listed, natural
+from aivc.core.errors import AIVCError, DataError, IntegrityError
+from aivc.core.measurement import Measurement
+from aivc.data import catalog
+from aivc.evaluation.benchmarks.benchmark import Benchmark, benchmark, finished, names, run_benchmark, superseded
+from aivc.evaluation.benchmarks.export import export_benchmark
+from aivc.evaluation.protocol.evaluate import require_methods
+from aivc.evaluation.protocol.output import REPORT, SCORES, Folder, require_free
+from aivc.evaluation.protocol.prediction_file import read_predictions, stamp_of
+from aivc.evaluation.protocol.predictions import require_free_names
+from aivc.evaluation.scores.table import Evaluation
+from aivc.report import evaluation_sections, write_report
+
+_ALL = "all"
+
+
+def add(commands: Commands) -> None:
+    """Declare the commands."""
+    group = commands.group(
+        "benchmark",
+        "Frozen benchmarks: list them, look at one, run methods on them.",
+        examples=("aivc benchmark list", "aivc benchmark run papalexi-unseen-target --out scores/"),
+    )
+    group.add(
+        "list",
+        _list,
+        "List every benchmark: its question, its data, whether these are here; and what was superseded by what.",
+    )
+    made = group.add(
+        "show",
+        _show,
+        "Say all that a benchmark fixes: question, data, split, metrics, reference methods, known leaks, digest.",
+        examples=("aivc benchmark show papalexi-unseen-target",),
+    )
+    made.add_argument("name", metavar="NAME", help="name from `aivc benchmark list`, or NAME@DIGEST")
+    made = group.add(
+        "run",
+        _run,
+        "Score methods on a benchmark, or on all. Every score carries the benchmark's digest. With `all`, one that "
+        "fails does not stop the others; it is told at the end, and the exit code is 1.",
+        examples=(
+            "aivc benchmark run papalexi-unseen-target --out scores/",
+            "aivc benchmark run norman-geometry --methods your-method,your-method:shuffled,additive --out scores/",
+            "aivc benchmark run papalexi-unseen-target --predictions gears=gears.h5ad --out scores/",
+            "aivc benchmark run all --out scores/ --resume",
+        ),
+    )
+    made.add_argument(
+        "name",
+        metavar="NAME|all",
+        help="name from `aivc benchmark list`, or all of them; superseded versions only by NAME@DIGEST",
+    )
+    made.add_argument("--methods", type=listed, metavar="a,b", help="instead of the benchmark's own reference methods")
+    made.add_argument(
+        "--predictions",
+        type=listed,
+        default=[],
+        metavar="a=FILE,b=FILE",
+        help="also score what models of other environments predicted, each in a row of this name; see `export`",
+    )
+    made.add_argument("--units", metavar="U", help="of predictions whose file does not say")
+    made.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder; each benchmark gets one inside")
+    made.add_argument(
+        "--resume", action="store_true", help="keep what is finished and unchanged in DIR, and do the rest again"
+    )
+    made = group.add(
+        "export",
+        _export,
+        "Write what each fold of a benchmark gives to methods, and what it asks, so that a model of any other "
+        "environment can be trained on it. README.txt says what to give back, and `run --predictions` scores that.",
+        examples=("aivc benchmark export papalexi-unseen-target --out handout/",),
+    )
+    made.add_argument("name", metavar="NAME", help="name from `aivc benchmark list`")
+    made.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for fold-0, fold-1, …")
+    made.add_argument("--fold", type=natural, metavar="K", help="only this fold")
+    made.add_argument("--overwrite", action="store_true", help="write folds anew that are in DIR")
+
+
+def _list(args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    body, rows, replaced = [], [], []
+    for name in names():
+        reporter(f"looking for {name}", 0, 0)
+        each = benchmark(name)
+        known = each.source is None and each.dataset in catalog.names()
+        size = sum(file.bytes for file in catalog.entry(each.dataset).files) if known else None
+        body.append(
+            {
+                "name": name,
+                "title": each.title,
+                "question": each.question,
+                "dataset": each.dataset,
+                "bytes": size,
+                "digest": each.digest,
+                "data": each.files,
+            }
+        )
+        rows.append([name, each.title, each.dataset, f"{size / 1e6:,.1f} MB" if size else "its own", each.files])
+        versions = [each, *superseded(name)]
+        replaced += [
+            {"name": name, "reference": old.reference, "digest": old.digest, "superseded_by": new.reference}
+            for new, old in pairwise(versions)
+        ]
+    shown: list[RenderableType] = [table(["name", "question", "dataset", "size", "data"], rows)]
+    if replaced:
+        shown.append(table(["superseded", "by"], [[old["reference"], old["superseded_by"]] for old in replaced]))
+    return Outcome({"benchmarks": body, "superseded": replaced}, shown)
+
+
+def _show(args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    each = benchmark(args.name)
+    facts = {key: value for key, value in each.to_json().items() if key not in ("format", "split")}
+    recipe = each.split.get("recipe")
+    facts["split"] = {"recipe": recipe} if recipe else {"kind": each.split["kind"], "folds": len(each.split["folds"])}
+    facts["data"] = each.files
+    if by := _successor(each):
+        facts["superseded_by"] = by
+    lines = [f"{key}: {_told(value)}" for key, value in facts.items() if key not in ("name", "leaks")]
+    lines += [f"known: {leak}" for leak in each.leaks]
+    return Outcome(facts, [each.name, "\n".join(lines)])
+
+
+def _successor(each: Benchmark) -> str:
+    """Reference of the version that replaced this one; empty for the one that stands."""
+    versions = [benchmark(each.name), *superseded(each.name)]
+    return next((new.reference for new in versions if new.supersedes == each.reference), "")
+
+
+def _told(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_told(item)}" for key, item in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _export(args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    each = benchmark(args.name)
+    reporter(f"writing {each.name}", 0, 0)
+    files = export_benchmark(each, args.out, fold=args.fold, overwrite=args.overwrite)
+    body = {"benchmark": each.name, "digest": each.digest, "files": files, "seconds": reporter.seconds}
+    return Outcome(body, [each.reference, *map(str, files)])
+
+
+def _predictions(args: argparse.Namespace, reporter: Reporter) -> dict[str, Measurement]:
+    named = [text.partition("=") for text in args.predictions]
+    if wrong := [name for name, sign, file in named if not (name and sign and file)]:
+        raise DataError([f"Predictions are given as NAME=FILE, got {wrong[0]!r}. Name the row: gears=gears.h5ad."])
+    if named and args.name == _ALL:
+        raise DataError(["A file of predictions answers one benchmark, and all of them are asked. Name the one."])
+    if len({name for name, _, _ in named}) < len(named):
+        raise DataError(["Two files of predictions have one name. Give each its own."])
+    require_free_names([name for name, _, _ in named], args.methods or [])
+    reporter("reading predictions", 0, 0)
+    return {name: read_predictions(Path(file), units=args.units) for name, _, file in named}
+
+
+def _run(args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    chosen = [benchmark(name) for name in (names() if args.name == _ALL else [args.name])]
+    require_methods(args.methods or [])
+    predictions = _predictions(args, reporter)
+    done: dict[str, dict[str, Any]] = {}
+    failed: dict[str, str] = {}
+    for number, each in enumerate(chosen):
+        reporter(each.name, number, len(chosen))
+        try:
+            done[each.name] = _one(each, args, predictions, reporter)
+        except (AIVCError, ArithmeticError, ValueError, TypeError, LookupError, RuntimeError, MemoryError) as error:
+            if args.name != _ALL:
+                raise
+            failed[each.name] = f"{type(error).__name__}: {error}"
+    return _outcome(done, failed, reporter)
+
+
+def _one(
+    each: Benchmark, args: argparse.Namespace, predictions: dict[str, Measurement], reporter: Reporter
+) -> dict[str, Any]:
+    # A version that was replaced must not pass for the one that stands.
+    path = args.out / (each.reference if _successor(each) else each.name)
+    files = {"scores": path / SCORES, "report": path / REPORT}
+    digests = {name: stamp_of(given) for name, given in predictions.items()}
+    if args.resume and finished(files["scores"], each, args.methods, digests):
+        return {"kept": True, "digest": each.digest, "files": files}
+    try:
+        require_free(path, overwrite=args.resume)
+    except IntegrityError as error:
+        error.add_note("With --resume, what is finished is kept and the rest is done again.")
+        raise
+    path.mkdir(parents=True, exist_ok=True)
+    measurement = each.load_data()
+    found = run_benchmark(each, args.methods, predictions=predictions, measurement=measurement, progress=reporter)
+    # Only now: a file that cannot be scored must not cost the scores that are there.
+    folder = Folder.claim(path, measurement, each.make_split(measurement), overwrite=args.resume)
+    folder.scores(found)
+    _report(folder, each, found)
+    values = {method: {name: by[name]["value"] for name in by} for method, by in found.scores.items()}
+    told = {"kept": False, "digest": each.digest, "files": files, "cost": found.body["cost"], "scores": values}
+    return told | ({"predictions": found.body["predictions"]} if predictions else {})
+
+
+def _report(folder: Folder, each: Benchmark, found: Evaluation) -> None:
+    body = found.to_json()
+    lead = f"{each.question} Benchmark {each.reference}; {len(body['methods'])} methods."
+    lead += "".join(f" {_given(name, about)}." for name, about in body.get("predictions", {}).items())
+    write_report(folder.path / REPORT, title=each.title, lead=lead, sections=evaluation_sections(body))
+
+
+def _given(name: str, about: dict[str, Any]) -> str:
+    """Say where a row came from, and what of it was left aside."""
+    aside = {"rows": "ignored_rows", "features": "ignored_features", "cells without counts": "empty_cells"}
+    left = [f"{about[key]:,} {what}" for what, key in aside.items() if about[key]]
+    said = f"{name} was predicted elsewhere and given as {about['file']} (sha256 {about['sha256'][:12]})"
+    return f"{said}; left aside: {', '.join(left)}" if left else said
+
+
+def _outcome(done: dict[str, dict[str, Any]], failed: dict[str, str], reporter: Reporter) -> Outcome:
+    rows: list[Sequence[object]] = [
+        [name, "kept" if told["kept"] else "done", *(told.get("cost", {}).get(key) for key in ("seconds", "peak_mb"))]
+        for name, told in done.items()
+    ]
+    shown: list[RenderableType] = [table(["benchmark", "", "seconds", "peak MB"], rows)] if rows else []
+    shown += [f"Report: {told['files']['report']}" for told in done.values()]
+    shown += [_given(name, about) for told in done.values() for name, about in told.get("predictions", {}).items()]
+    shown += [f"failed: {name}: {error}" for name, error in failed.items()]
+    body = {"benchmarks": done, "failures": failed, "seconds": reporter.seconds}
+    return Outcome(body, shown, REFUSED if failed else DONE)

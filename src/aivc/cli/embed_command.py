@@ -1,0 +1,95 @@
+"""`aivc embed`: where cells lie, how surely, and how far from what the encoder learned from."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from aivc.cli.console import Outcome, Reporter, table
+from aivc.cli.grammar import Commands, natural, positive
+from aivc.cli.sources import add_schema
+from aivc.core.errors import SchemaError, UnavailableError
+from aivc.core.registry import ENCODERS
+from aivc.data.io.check import check
+from aivc.data.io.schema import SPECIES, Schema
+from aivc.experiments.atlas.embed import AXES, COVERAGE, NOVELTY, UNCERTAINTY, embed_file, require_free
+
+_ENCODER = "factor-analysis"
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    made = commands.add(
+        "embed",
+        _embed,
+        "Represent the cells of a file and write the states where scanpy looks for them. An h5ad keeps all that it "
+        "holds; controls are not needed.",
+        examples=(
+            "aivc embed cells.h5ad --schema cells.toml --out embedded.h5ad",
+            "aivc embed cells.h5ad --schema cells.toml --cell cell/ --on-disk --out embedded.h5ad",
+            "aivc embed mouse.h5ad --schema mouse.toml --cell human-cell/ --to-species human --out embedded.h5ad",
+        ),
+    )
+    made.add_argument("data", type=Path, metavar="FILE", help="cells, in any format that `aivc data check` reads")
+    add_schema(made)
+    which = made.add_mutually_exclusive_group()
+    which.add_argument("--encoder", default="", help=f"fit this one on the cells themselves (default {_ENCODER})")
+    which.add_argument("--cell", type=Path, metavar="FOLDER", help="use the encoder of a virtual cell instead")
+    made.add_argument("--dim", type=positive, default=32, help="axes, where an encoder is fitted (default 32)")
+    made.add_argument("--seed", type=natural, default=0, help="draws the cells that it learns from (default 0)")
+    made.add_argument(
+        "--to-species",
+        choices=SPECIES[:2],
+        default=None,
+        help="name the genes as this species does first, by their orthologs; the schema says which they are of",
+    )
+    made.add_argument("--out", type=Path, required=True, metavar="OUT.h5ad", help="a new h5ad file")
+
+
+def _embed(args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    require_free(args.out)
+    if args.cell is None:
+        ENCODERS.load(args.encoder or _ENCODER)
+    if not args.data.exists():
+        raise UnavailableError(f"There is no file {args.data}. Check the path of the cells.")
+    if args.cell is not None and not args.cell.is_dir():
+        raise UnavailableError(f"There is no virtual cell {args.cell}. Give the folder that `aivc fit` wrote.")
+    if not args.schema:
+        raise SchemaError(
+            f"{args.data} is a file, and a schema says what its values are: add --schema S.toml, with lines such as "
+            'units = "counts" and perturbation = { value = "control" }.'
+        )
+    schema = Schema.from_toml(args.schema)
+    if args.to_species is not None and schema.species not in set(SPECIES[:2]) - {args.to_species}:
+        raise SchemaError(
+            f"--to-species {args.to_species} needs cells of the other species, but the schema says species = "
+            f'"{schema.species}". Correct the schema, or leave the option out.'
+        )
+    reporter(f"checking {args.data.name}", 0, 0)
+    check(args.data, schema, controls=False).raise_if_any()
+    told = embed_file(
+        args.data,
+        args.out,
+        (args.encoder or _ENCODER) if args.cell is None else args.cell,
+        schema=schema,
+        on_disk=args.on_disk,
+        dim=args.dim,
+        seed=args.seed,
+        species=args.to_species,
+        progress=reporter,
+    )
+    columns = {UNCERTAINTY: told.uncertainty, COVERAGE: told.coverage, NOVELTY: told.novelty}
+    spread = {name: np.quantile(column, [0.05, 0.5, 0.95]).tolist() for name, column in columns.items()}
+    body = {
+        "data": args.data.name,
+        "cells": len(told.values),
+        "axes": told.values.shape[1],
+        **told.about,
+        "quantiles": spread,
+        "files": {"embedded": args.out},
+        "seconds": reporter.seconds,
+    }
+    said = f"{len(told.values):,} cells on {told.values.shape[1]} axes of {told.about['encoder']} lie in {args.out}."
+    rows = [[name, *values] for name, values in spread.items()]
+    lines = [said, *filter(None, [told.about.get("orthologs")])]
+    return Outcome(body, [*lines, table(["obs", "5 %", "median", "95 %"], rows), f"scanpy: use_rep='{AXES}'"])

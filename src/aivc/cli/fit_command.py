@@ -1,0 +1,275 @@
+"""`aivc fit` and `aivc predict`: learn a virtual cell from a screen, and ask it what a perturbation would do."""
+
+import argparse
+import re
+import shutil
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import RenderableType
+
+from aivc.cli.console import Outcome, Reporter, table
+from aivc.cli.evaluate_command import add_recipe, make_split, recipe
+from aivc.cli.grammar import Commands, natural, positive
+from aivc.cli.sources import add_priors, add_schema, add_source, made_from, measured, priors
+from aivc.core.errors import ControlError, IntegrityError, PerturbationError, SchemaError
+from aivc.core.measurement import CONTROL
+from aivc.core.perturbation import Agent, Perturbation
+from aivc.core.prediction import GUARANTEED
+from aivc.core.registry import MANIPULATORS
+from aivc.core.ur import UR
+from aivc.core.virtual_cell import VirtualCell
+from aivc.core.worth import Worth
+from aivc.evaluation.protocol.output import write_population
+from aivc.experiments.batch import was_seen
+from aivc.experiments.fitting.fit import fit
+from aivc.experiments.predict import Foretold, foretell
+
+# Names without a kind, such as a person writes who has only knocked genes out so far.
+_NAMES = re.compile(r"\s*[\w.-]+(\s*\+\s*[\w.-]+)*\s*")
+
+
+def add(commands: Commands) -> None:
+    """Declare the commands."""
+    made = commands.add(
+        "fit",
+        _fit,
+        "Learn a virtual cell from a perturbation screen and save it.",
+        examples=(
+            "aivc fit papalexi2021 --out cell/",
+            "aivc fit screen.h5ad --schema screen.toml --manipulator mean-effect --out cell/",
+            "aivc fit papalexi2021 --split split.json --fold 0 --out cell-0/",
+        ),
+    )
+    add_source(made)
+    made.add_argument("--manipulator", default="effect.v2", help="name from `aivc parts` (default effect.v2)")
+    made.add_argument("--out", type=Path, required=True, metavar="CELL_DIR", help="folder for the virtual cell")
+    made.add_argument("--overwrite", action="store_true", help="replace a virtual cell in CELL_DIR")
+    made.add_argument(
+        "--split",
+        metavar="SPLIT.json|KIND",
+        default="",
+        help="fit for one fold of a split, as `aivc evaluate` takes it",
+    )
+    made.add_argument("--fold", type=natural, default=0, help="which fold, from 0 (default 0)")
+    made.add_argument(
+        "--abstain", action="store_true", help="answer with the mean effect where perturbations left out did not gain"
+    )
+    add_recipe(made)
+    add_priors(made)
+    made = commands.add(
+        "predict",
+        _predict,
+        "Ask a virtual cell what a perturbation would do.",
+        examples=(
+            'aivc predict cell/ "ko:JAK2"',
+            'aivc predict cell/ "ko:JAK2 + ko:STAT1" --top 50 --out predicted.h5ad',
+            'aivc predict cell/ "crispri:TP53" --control my-controls.h5ad --schema my.toml',
+            'aivc predict cell/ "drug:imatinib" --context "a line never treated"',
+        ),
+    )
+    add_cell(made)
+    made.add_argument("perturbation", metavar="PERTURBATION", help="such as ko:JAK2, or drug:nutlin-3@10uM for 48h")
+    made.add_argument("--control", metavar="FILE", default="", help="start from your own control cells")
+    add_schema(made)
+    made.add_argument("--cells", type=positive, default=200, help="virtual cells to write (default 200)")
+    made.add_argument("--out", type=Path, metavar="FILE.h5ad", help="write the virtual cells")
+    made.add_argument("--top", type=positive, default=20, help="features shown, largest effect first (default 20)")
+    made.add_argument("--seed", type=natural, default=0, help="draws the virtual cells (default 0)")
+
+
+def add_cell(parser: Any) -> None:
+    """Declare which virtual cell is asked, and in which context."""
+    parser.add_argument("cell", type=Path, metavar="CELL", help="folder that `aivc fit` wrote")
+    parser.add_argument(
+        "--context",
+        default="",
+        help="cell type or line to start from; any, where the cell was fitted on a table of effects",
+    )
+    parser.add_argument("--new-context", action="store_true", help="the context is new, though it reads like another")
+
+
+def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    MANIPULATORS.load(args.manipulator)
+    made = recipe(args)
+    _require_free(args.out, overwrite=args.overwrite)
+    measurement, name = measured(args.data, args.schema, on_disk=args.on_disk, reporter=reporter)
+    parts = priors(measurement, [args.manipulator], args.priors, reporter)
+    reporter(f"fitting {args.manipulator}", 0, 0)
+    split = make_split(args.split, measurement, seed=args.seed) if args.split else None
+    cell = fit(
+        measurement,
+        args.manipulator,
+        parts=parts,
+        recipe=made,
+        split=split,
+        fold=args.fold,
+        made_from=made_from(args.priors),
+        abstain=args.abstain,
+        progress=reporter,
+    )
+    _save(cell, args.out)
+    body = {
+        "cell": args.out,
+        "data": name,
+        "manipulator": args.manipulator,
+        "encoders": [encoder.name for encoder in cell.encoders.values()],
+        "instruments": sorted(cell.instruments),
+        "contexts": sorted(cell.starts),
+        "cells": cell.card["cells"],
+        "perturbations": len(cell.card["perturbations"]),
+        "units": cell.card["units"],
+        "recipe": vars(made),
+        **{name: cell.card[name] for name in ("left_out", "abstains", "left_out_abstaining") if name in cell.card},
+        **({"split": split.digest, "fold": args.fold} if split else {}),
+        "seconds": reporter.seconds,
+    }
+    said = (
+        f"A virtual cell that learned {body['perturbations']} perturbations from {body['cells']:,} cells of {name} "
+        f"lies in {args.out}."
+    )
+    return Outcome(body, [said, f'Ask it: aivc predict {args.out} "{cell.card["perturbations"][0]}"'])
+
+
+def _require_free(folder: Path, *, overwrite: bool) -> None:
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not (folder / "cell.json").is_file():
+        raise IntegrityError(f"{folder} exists and is no virtual cell. Choose an empty or a new folder.")
+    if not overwrite:
+        raise IntegrityError(f"{folder} holds a virtual cell. Choose another folder, or allow --overwrite.")
+
+
+def _save(cell: VirtualCell, folder: Path) -> None:
+    """Write beside, then swap, so that a cell is there whole or not at all."""
+    fresh, old = (folder.with_name(f"{folder.name}.{end}") for end in ("partial", "replaced"))
+    for leftover in (fresh, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    cell.save(fresh)
+    if folder.exists():
+        folder.replace(old)
+    fresh.replace(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _predict(args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    reporter("loading the cell", 0, 0)
+    cell = VirtualCell.load(args.cell)
+    asked = _asked(args.perturbation, cell)
+    start = _start(cell, args, reporter)
+    reporter(f"asking about {asked}", 0, 0)
+    said = foretell(cell, start, asked, cells=args.cells)
+    written = {}
+    if args.out is not None:
+        cells = said.population(args.cells, seed=args.seed)
+        write_population(args.out, cells, {"made_by": list(said.prediction.made_by), "perturbation": str(asked)})
+        written["prediction"] = args.out
+    rows = _effects(said, args.top)
+    context = str(start.contexts[0])
+    new: dict[str, Any] = {"new_context": context not in cell.contexts, "contexts": len(cell.contexts)}
+    new["seen"] = was_seen(cell, asked, said.prediction.applicability)
+    if new["new_context"] and "worth" in cell.card:
+        new["worth"] = cell.card["worth"]
+    body = {**_about(said, asked, context), **new, "effects": rows, "files": written}
+    title = f"{asked} in {body['context']}: largest effects, in {body['units']}"
+    columns = ["feature", "control", "effect", "low", "high"]
+    values = [[row[key] for key in columns] for row in rows]
+    shown: list[RenderableType] = [title, table(columns, values), _evidence(body)]
+    shown += [str(Worth(**body["worth"]))] if "worth" in body else []
+    shown += [f"Written: {path}" for path in written.values()]
+    return Outcome({**body, "seconds": reporter.seconds}, shown)
+
+
+def _asked(text: str, cell: VirtualCell) -> Perturbation:
+    """Read a perturbation; plain names are refused with the text that was likely meant."""
+    try:
+        return Perturbation.parse(text)
+    except PerturbationError as error:
+        seen = [agent for each in cell.card.get("perturbations", ()) for agent in Perturbation.parse(str(each)).agents]
+        if _NAMES.fullmatch(text) and seen:
+            spelled = {agent.target.casefold(): agent.target for agent in seen}
+            kind = Counter(agent.kind for agent in seen).most_common(1)[0][0]
+            names = [name.strip() for name in text.split("+")]
+            meant = " + ".join(str(Agent(kind, spelled.get(name.casefold(), name))) for name in names)
+            error.add_note(f"Did you mean {meant}?")
+        raise
+
+
+def _start(cell: VirtualCell, args: argparse.Namespace, reporter: Reporter) -> UR:
+    if not args.control:
+        if args.schema:
+            raise SchemaError("--schema describes a file of control cells. Name it with --control, or leave both out.")
+        return cell.start(args.context, new_context=args.new_context)
+    measurement, _ = measured(args.control, args.schema, on_disk=args.on_disk, reporter=reporter)
+    keep = measurement.perturbations == CONTROL
+    if args.context:
+        keep &= measurement.contexts.astype(str) == args.context
+    if not keep.any():
+        where = f" of context {args.context!r}" if args.context else ""
+        raise ControlError(f"{args.control} holds no control cells{where}. Check the schema's control, or --context.")
+    return cell.encode(measurement.take(keep))
+
+
+def _effects(said: Foretold, top: int) -> list[dict[str, Any]]:
+    effect, (low, high) = said.effect, said.interval(0.9)
+    features = said.prediction.draws[0].features
+    order = np.argsort(-np.abs(effect), kind="stable")[:top]
+    return [
+        {
+            "feature": str(features[i]),
+            "control": float(said.base[i]),
+            "effect": float(effect[i]),
+            "low": float(low[i]),
+            "high": float(high[i]),
+        }
+        for i in order
+    ]
+
+
+def _about(said: Foretold, asked: Perturbation, context: str) -> dict[str, Any]:
+    return {
+        "perturbation": str(asked),
+        "context": context,
+        "units": said.prediction.profile_units,
+        "applicability": str(said.prediction.applicability),
+        "made_by": list(said.prediction.made_by),
+        "level": 0.9,
+        "intervals": _basis(said),
+        "coverage": said.prediction.coverage,
+        "abstained": said.prediction.abstained,
+    }
+
+
+def _basis(said: Foretold) -> str:
+    """What the intervals stand on: calibration speaks for perturbations like those it was made on, and no others."""
+    if said.prediction.calibration is None:
+        return "spread of the ensemble"
+    return "calibrated" if said.prediction.coverage == GUARANTEED else "not for such a perturbation"
+
+
+def _evidence(body: Mapping[str, Any]) -> str:
+    seen = {
+        "in": "This perturbation, or what it is made of, was seen in training.",
+        "edge": "This perturbation was not seen in training, but its relatives were.",
+        "out": "Nothing is known about this perturbation: the answer is a default.",
+    }
+    sure = {
+        "calibrated": "Intervals hold 90% of what would be measured, on average over such perturbations.",
+        "not for such a perturbation": "Intervals were calibrated on perturbations unlike it: not guaranteed.",
+        "spread of the ensemble": "Intervals show only what the ensemble disagrees on, and are not calibrated.",
+    }
+    silent = "The method is not trusted here, and the mean effect answers. " if body["abstained"] else ""
+    if not body["new_context"]:
+        return f"{seen[body['applicability']]} {silent}{sure[body['intervals']]}"
+    where = nothing_measured(body["context"], body["contexts"])
+    known = "This perturbation was measured there." if body["seen"] else seen[body["applicability"]]
+    return f"{where} {known} {silent}{sure[body['intervals']]}"
+
+
+def nothing_measured(context: str, known: int) -> str:
+    """Say that a context is new, and what an answer for it stands on."""
+    others = "the one context" if known == 1 else f"the {known} contexts"
+    return f"Nothing was measured in {context}: the answer stands on {others} in which something was."

@@ -1,0 +1,239 @@
+"""`aivc screen`, `search` and `propose`: virtual screens, a search, and the plate that tests them."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+from rich.console import RenderableType
+
+from aivc.cli.console import Outcome, Reporter, table
+from aivc.cli.fit_command import add_cell, nothing_measured
+from aivc.cli.grammar import Commands, Parser, natural, positive
+from aivc.core.errors import DataError, IntegrityError, UnavailableError
+from aivc.core.perturbation import Agent, kind_of
+from aivc.core.virtual_cell import VirtualCell
+from aivc.data.priors.gene_priors import gene_priors
+from aivc.experiments.propose import Plan, propose
+from aivc.experiments.response import Response
+from aivc.experiments.screen import Screen, screen
+from aivc.experiments.search import Search, search
+
+ALL = "all"
+_TABLES = (".csv", ".parquet")
+
+
+def add(commands: Commands) -> None:
+    """Declare the commands."""
+    made = commands.add(
+        "screen",
+        _screen,
+        "Ask a virtual cell about many perturbations and rank them by what they do to a response. Interrupted, it goes "
+        "on where it stopped when the same is asked again.",
+        examples=(
+            'aivc screen cell/ --response "CD274" --lower --out screen.csv',
+            'aivc screen cell/ --response "STAT1, IRF1, -MYC" --raise --perturbations genes.txt --out screen.csv',
+        ),
+    )
+    add_cell(made)
+    made.add_argument(
+        "--response", required=True, help='features to read out, such as "CD274" or "STAT1, 2*IRF1, -MYC"'
+    )
+    which = made.add_mutually_exclusive_group()
+    which.add_argument(
+        "--lower", dest="direction", action="store_const", const="lower", help="look for what lowers it (the default)"
+    )
+    which.add_argument("--raise", dest="direction", action="store_const", const="raise", help="look for what raises it")
+    made.set_defaults(direction="lower")
+    _add_candidates(made, "--perturbations")
+    _add_table(made, "screen.csv", required=True)
+    made = commands.add(
+        "search",
+        _search,
+        "Find the intervention that brings control cells closest to a wanted state.",
+        examples=(
+            "aivc search cell/ --goal goal.csv --candidates genes.txt --pairs --out found.csv",
+            "aivc search cell/ --goal goal.csv        (goal.csv has the columns feature and change)",
+        ),
+    )
+    add_cell(made)
+    made.add_argument("--goal", type=Path, required=True, metavar="FILE.csv", help="columns feature and change")
+    _add_candidates(made, "--candidates")
+    made.add_argument("--pairs", action="store_true", help="try also every pair among the best")
+    made.add_argument("--beam", type=positive, default=20, help="how many of the best are paired (default 20)")
+    _add_table(made, "found.csv", required=False)
+    made = commands.add(
+        "propose",
+        _propose,
+        "Turn a virtual screen into the next plate: part to confirm, part to learn.",
+        examples=("aivc propose screen.csv --size 96 --out plan.csv",),
+    )
+    made.add_argument("screen", type=Path, metavar="SCREEN.csv", help="table that `aivc screen` wrote")
+    made.add_argument("--size", type=positive, default=96, help="wells of the plate (default 96)")
+    made.add_argument("--controls", type=natural, default=8, help="control wells (default 8)")
+    made.add_argument("--explore", type=float, default=0.5, help="share of wells to learn from, 0 to 1 (default 0.5)")
+    made.add_argument("--replicates", type=positive, default=1, help="wells per perturbation (default 1)")
+    made.add_argument("--repeat-seen", action="store_true", help="offer also what was in training")
+    made.add_argument("--seed", type=natural, default=0, help="of the layout (default 0)")
+    _add_table(made, "plan.csv", required=True)
+
+
+def _add_candidates(parser: Parser, option: str) -> None:
+    parser.add_argument(
+        option,
+        dest="candidates",
+        metavar="FILE|all",
+        default=ALL,
+        help="one perturbation or gene a line; all means every gene of which something is known (default all)",
+    )
+    parser.add_argument("--kind", default="ko", help="kind of plain names, such as ko, crispri or drug (default ko)")
+
+
+def _add_table(parser: Parser, example: str, *, required: bool) -> None:
+    parser.add_argument("--out", type=Path, required=required, metavar=example, help="table to write, .csv or .parquet")
+    parser.add_argument("--top", type=positive, default=20, help="rows shown (default 20)")
+
+
+def candidates(source: str, kind: str) -> list[str]:
+    """Texts of the perturbations to ask about, none twice.
+
+    Args:
+        source: A file of one perturbation or plain name a line, or ``all``.
+        kind: Of plain names.
+
+    Raises:
+        DataError: ``all`` of a kind that does not target genes, or a file without names.
+        UnavailableError: There is no such file, or no knowledge of genes.
+    """
+    genetic = kind_of(kind).genetic
+    if source != ALL:
+        try:
+            lines = Path(source).read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UnavailableError(
+                f"{source} cannot be read ({error}). Give a text file of one perturbation or gene a line, or all."
+            ) from error
+        names = [line.strip() for line in lines if line.strip()]
+        return list(dict.fromkeys(name if ":" in name else str(Agent(kind, name)) for name in names))
+    if not genetic:
+        raise DataError([f"all means every known gene, and {kind} does not target genes. Give a file of names."])
+    try:
+        return [str(Agent(kind, str(gene))) for gene in gene_priors().entities.index]
+    except UnavailableError as error:
+        error.add_note("Or name what to ask about in a file, one perturbation or gene a line.")
+        raise
+
+
+def _screen(args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    _require_table(args.out)
+    response = Response.parse(args.response)
+    asked = candidates(args.candidates, args.kind)
+    reporter("loading the cell", 0, 0)
+    cell = VirtualCell.load(args.cell)
+    start = cell.start(args.context, new_context=args.new_context)
+    direction: Literal["lower", "raise"] = args.direction
+    journal = args.out.with_name(args.out.name + ".unfinished")
+    found = screen(
+        cell,
+        asked,
+        response,
+        start=start,
+        direction=direction,
+        checkpoint=journal,
+        progress=reporter,
+    )
+    _save(found, args.out)
+    journal.unlink(missing_ok=True)
+    said = f"{len(found)} perturbations, best to {direction} {response.name} first, in {found.units}:"
+    return _ranked(_placed(found.to_json(), cell), found.table, ["score", "low", "high"], said, args, reporter)
+
+
+def _search(args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    if args.out is not None:
+        _require_table(args.out)
+    goal = _goal(args.goal)
+    asked = candidates(args.candidates, args.kind)
+    reporter("loading the cell", 0, 0)
+    cell = VirtualCell.load(args.cell)
+    start = cell.start(args.context, new_context=args.new_context)
+    found = search(
+        cell,
+        goal,
+        asked,
+        start=start,
+        pairs=args.pairs,
+        beam=args.beam,
+        progress=reporter,
+    )
+    if args.out is not None:
+        _save(found, args.out)
+    said = f"{len(found)} interventions, the one that closes most of the way to the goal first:"
+    return _ranked(
+        _placed(found.to_json(), cell), found.table, ["closes", "low", "high", "cosine"], said, args, reporter
+    )
+
+
+def _propose(args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    _require_table(args.out)
+    plan = propose(
+        Screen.load(args.screen),
+        args.size,
+        controls=args.controls,
+        explore=args.explore,
+        replicates=args.replicates,
+        seed=args.seed,
+        repeat_seen=args.repeat_seen,
+    )
+    _save(plan, args.out)
+    columns = ["well", "perturbation", "role", "reason"]
+    rows = plan.table[columns].head(args.top).to_numpy(dtype=object).tolist()
+    body = {**plan.to_json(), "files": {"plan": args.out}, "seconds": reporter.seconds}
+    return Outcome(body, [plan.note, table(columns, rows), f"Written: {args.out}"])
+
+
+def _placed(body: Mapping[str, Any], cell: VirtualCell) -> dict[str, Any]:
+    """Add whether anything was measured in the context asked about."""
+    return {**body, "new_context": body["context"] not in cell.contexts, "contexts": len(cell.contexts)}
+
+
+def _ranked(
+    body: Mapping[str, Any],
+    found: pd.DataFrame,
+    numbers: list[str],
+    said: str,
+    args: argparse.Namespace,
+    reporter: Reporter,
+) -> Outcome:
+    columns = ["perturbation", *numbers, "seen", "applicability"]
+    rows = found[columns].head(args.top).to_numpy(dtype=object).tolist()
+    files = {"table": args.out} if args.out is not None else {}
+    new = [nothing_measured(body["context"], body["contexts"])] if body["new_context"] else []
+    shown: list[RenderableType] = [said, table(columns, rows), *new, *(f"Written: {path}" for path in files.values())]
+    return Outcome({**body, "files": files, "seconds": reporter.seconds}, shown)
+
+
+def _goal(path: Path) -> dict[str, float]:
+    try:
+        wanted = pd.read_csv(path, dtype={"feature": str}, keep_default_na=False)
+        if not {"feature", "change"} <= set(wanted) or wanted["feature"].duplicated().any():
+            raise ValueError("the columns feature and change are needed, each feature once")
+        return dict(zip(wanted["feature"], wanted["change"].astype(float), strict=True))
+    except (OSError, ValueError) as error:
+        raise IntegrityError(
+            f"{path} is no goal ({error}). Write a csv with the columns feature and change, in the units of the cell."
+        ) from error
+
+
+def _require_table(path: Path) -> None:
+    if path.suffix not in _TABLES:
+        raise DataError(
+            [f"Tables are written as {' or '.join(_TABLES)}, got {path.name}. Choose one of these endings."]
+        )
+
+
+def _save(found: Screen | Search | Plan, path: Path) -> None:
+    """Write beside, then swap, so that the table is there whole or not at all."""
+    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
+    found.save(partial)
+    partial.replace(path)

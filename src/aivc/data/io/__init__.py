@@ -1,0 +1,1 @@
+"""Files of other tools in, one measurement out: formats, schemas, labels and checks."""

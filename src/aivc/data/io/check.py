@@ -1,0 +1,296 @@
+"""Finds every problem of a dataset at once, before any work: names, labels, controls, numbers and genes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from aivc.core.errors import (
+    AIVCError,
+    DataError,
+    PerturbationError,
+    SchemaError,
+    UnavailableError,
+    UnknownNameError,
+)
+from aivc.core.measurement import CONTROL, Measurement
+from aivc.core.perturbation import Perturbation
+from aivc.core.units import COUNTS, INTENSITY, is_effect, log1p_target
+from aivc.data.io.formats import suffix
+from aivc.data.io.labels import some
+from aivc.data.io.read import BACKED, Draft, draft
+from aivc.data.io.schema import Schema
+from aivc.data.names.genes import gene_table, resolve
+
+_BLOCK = 8192
+# Below this share of known genes, names are of another kind or species rather than a few clones and read-throughs.
+_KNOWN = 0.2
+
+
+@final
+@dataclass(frozen=True)
+class CheckReport:
+    """What is wrong with a dataset, what is worth knowing, and how much there is.
+
+    Attributes:
+        problems: What must be corrected first, each a sentence with its remedy.
+        notes: What is worth knowing, but stops nothing.
+        cells: Entities.
+        features: Features.
+        perturbations: Different perturbations, control not counted.
+        contexts: Different contexts.
+        controls: Control entities.
+        groups: Groups of one context and perturbation.
+    """
+
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+    cells: int = 0
+    features: int = 0
+    perturbations: int = 0
+    contexts: int = 0
+    controls: int = 0
+    groups: int = 0
+
+    def __str__(self) -> str:
+        sizes = (
+            f"{self.cells} entities × {self.features} features, {self.perturbations} perturbations in {self.contexts} "
+            f"contexts, {self.controls} controls."
+        )
+        lines = [f"  problem: {text}" for text in self.problems] + [f"  note: {text}" for text in self.notes]
+        return "\n".join([sizes, *lines])
+
+    def raise_if_any(self) -> None:
+        """Refuse the data if anything is wrong with them.
+
+        Raises:
+            DataError: With every problem.
+        """
+        if self.problems:
+            raise DataError(self.problems)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready dictionary."""
+        sizes = ("cells", "features", "perturbations", "contexts", "controls", "groups")
+        body = {"problems": list(self.problems), "notes": list(self.notes)}
+        return {**body, **{name: getattr(self, name) for name in sizes}}
+
+
+def check(
+    data: Measurement | Path | str, schema: Schema | None = None, *, species: str = "human", controls: bool = True
+) -> CheckReport:
+    """Gather every problem of a dataset; values on disk are read block by block and never whole.
+
+    Args:
+        data: A measurement, or a file, which needs its schema.
+        schema: What the file's columns mean.
+        species: Of a measurement's genes, ``none`` where names are no genes of these; a file's schema says it itself.
+        controls: Ask for controls in every context; predictions need none.
+
+    Raises:
+        SchemaError: A file was given without its schema.
+    """
+    if isinstance(data, Measurement):
+        notes = tuple(data.provenance.get("notes", ()))
+        return _report(data, species, (), notes, controls=controls)
+    if schema is None:
+        raise SchemaError(f"A schema says what the columns of {data} mean. Give it: check(path, schema).")
+    try:
+        drafted = _draft(Path(data), schema, controls=controls)
+    except AIVCError as error:
+        return CheckReport((str(error),), ())
+    return _report(drafted, drafted.species, drafted.problems, drafted.notes, controls=controls)
+
+
+def _draft(path: Path, schema: Schema, *, controls: bool) -> Draft:
+    if suffix(path) in BACKED:
+        try:
+            return draft(path, schema, backed=True, controls=controls)
+        except SchemaError:
+            # A matrix stored column by column can only be read whole; other faults of the schema show there again.
+            return draft(path, schema, controls=controls)
+    return draft(path, schema, controls=controls)
+
+
+def _report(
+    data: Measurement | Draft, species: str, problems: tuple[str, ...], notes: tuple[str, ...], *, controls: bool
+) -> CheckReport:
+    perturbations, contexts = _column(data, "perturbation", CONTROL), _column(data, "context", "all")
+    found, told = [*problems], [*notes]
+    try:
+        numbers = _scan(data)
+        found += _number_problems(numbers, data)
+        told += numbers.notes
+    except AIVCError as error:
+        found.append(str(error))
+    wrong, groups = _groups(data, perturbations, contexts, controls=controls)
+    told += groups
+    found += [text for text in wrong if text not in found]
+    wrong, genes = _genes(data, perturbations, species)
+    return CheckReport(
+        (*found, *wrong),
+        (*told, *genes),
+        cells=len(data.entities),
+        features=len(data.features),
+        perturbations=len(set(perturbations) - {CONTROL, ""}),
+        contexts=len(set(contexts) - {""}),
+        controls=int((perturbations == CONTROL).sum()),
+        groups=len(set(zip(contexts, perturbations, strict=True))),
+    )
+
+
+def _column(data: Measurement | Draft, name: str, default: str) -> np.ndarray:
+    if name not in data.entities:
+        return np.full(len(data.entities), default, dtype=object)
+    return data.entities[name].astype(object).fillna("").to_numpy(dtype=object)
+
+
+@dataclass(eq=False)
+class _Numbers:
+    """What one pass over the values found: how many of each fault, and where the first is."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    first: dict[str, str] = field(default_factory=dict)
+    empty: list[str] = field(default_factory=list)
+    largest: float = -np.inf
+    notes: list[str] = field(default_factory=list)
+
+
+def _scan(data: Measurement | Draft) -> _Numbers:
+    numbers, names, unmeasured = _Numbers(), data.entities.index, _unmeasured(data)
+    n = min(len(names), data.values.shape[0])
+    for start in range(0, n, _BLOCK):
+        stop = min(start + _BLOCK, n)
+        block = data.block(start, stop)
+        flat = np.asarray(block.data if isinstance(block, sparse.csr_matrix) else block).ravel()
+        for fault, where in _faults(flat, data.units):
+            if len(where):
+                first = int(where[0])
+                numbers.counts[fault] = numbers.counts.get(fault, 0) + len(where)
+                numbers.first.setdefault(fault, f"{float(flat[first]):g} in {_entity(block, first, names[start:stop])}")
+        numbers.largest = max(numbers.largest, float(np.max(flat, initial=-np.inf, where=np.isfinite(flat))))
+        numbers.empty += [str(name) for name in names[start:stop][~_any(block) & ~unmeasured[start:stop]]]
+    if unmeasured.any():
+        numbers.notes.append(f"{unmeasured.sum()} entities were measured on no feature: {some(names[unmeasured])}.")
+    if is_effect(data.units) and numbers.empty:
+        numbers.notes.append(f"{len(numbers.empty)} entities have no effect on any feature: {some(numbers.empty)}.")
+    return numbers
+
+
+def _unmeasured(data: Measurement | Draft) -> np.ndarray:
+    if data.observed is None or data.observed.ndim == 1:
+        return np.zeros(len(data.entities), dtype=bool)
+    return np.asarray(~data.observed.any(axis=1))
+
+
+def _faults(flat: np.ndarray, units: str) -> Iterator[tuple[str, np.ndarray]]:
+    finite = np.isfinite(flat)
+    yield "unfinite", np.flatnonzero(~finite)
+    if units in (COUNTS, INTENSITY) or log1p_target(units) is not None:
+        yield "negative", np.flatnonzero(finite & (flat < 0))
+    if units == COUNTS:
+        yield "fractional", np.flatnonzero(finite & (flat != np.floor(flat)))
+
+
+def _entity(block: Any, position: int, names: pd.Index) -> str:
+    if sparse.issparse(block):
+        return str(names[int(np.searchsorted(block.indptr, position, side="right")) - 1])
+    return str(names[position // block.shape[1]])
+
+
+def _any(block: Any) -> np.ndarray:
+    # NaN differs from zero, so an entity of NaN is not called empty on top.
+    return np.asarray((block != 0).sum(axis=1)).ravel() > 0
+
+
+def _number_problems(numbers: _Numbers, data: Measurement | Draft) -> Iterator[str]:
+    remedies = {
+        "unfinite": "values are NaN or infinite, first {}. Remove these entities or features, or measure them again.",
+        "negative": f"values are negative, first {{}}, though {data.units} never are. Correct units or layer.",
+        "fractional": "values are fractional, first {}, though counts are whole. Declare units such as log1p_cp10k, or "
+        "point layer at the raw counts.",
+    }
+    for fault, remedy in remedies.items():
+        if fault in numbers.counts:
+            yield f"{numbers.counts[fault]} {remedy.format(numbers.first[fault])}"
+    target = log1p_target(data.units)
+    if target is not None and numbers.largest > np.log1p(target) * (1 + 1e-5):
+        yield (
+            f"The largest value is {numbers.largest:g}, but {data.units} cannot exceed {np.log1p(target):.4g}. Declare "
+            "the right units: counts, another target, or log_intensity."
+        )
+    if numbers.empty and not is_effect(data.units):
+        yield f"{len(numbers.empty)} entities are zero everywhere: {some(numbers.empty)}. Remove them."
+
+
+def _groups(
+    data: Measurement | Draft, perturbations: np.ndarray, contexts: np.ndarray, *, controls: bool
+) -> tuple[list[str], list[str]]:
+    blank = {"perturbation": perturbations, "context": contexts, "batch": _column(data, "batch", "all")}
+    blank["donor"] = _column(data, "donor", "all")
+    problems = [
+        f"{(labels == '').sum()} of {len(labels)} entities have no {name}. Label them, or remove them."
+        for name, labels in blank.items()
+        if isinstance(data, Measurement) and (labels == "").any()
+    ]
+    if is_effect(data.units):
+        return problems, []
+    problems += _uncontrolled(data, perturbations, contexts) if controls else []
+    cells = data.entities["cells"] if "cells" in data.entities else pd.Series(1.0, data.entities.index)
+    sizes = pd.Series(pd.to_numeric(cells, errors="coerce").to_numpy()).groupby([contexts, perturbations]).sum()
+    small = [f"{perturbation} in {context}" for (context, perturbation), size in sizes.items() if size < 2]
+    return problems, [f"Groups of fewer than 2 cells ({len(small)}): {some(small)}."] if small else []
+
+
+def _uncontrolled(data: Measurement | Draft, perturbations: np.ndarray, contexts: np.ndarray) -> list[str]:
+    known = set(contexts) - {""}
+    without = sorted(map(str, known - set(contexts[perturbations == CONTROL])))
+    if without and len(without) == len(known):
+        # Of a file this was told already, with the labels that look like controls.
+        return ["No entity is a control. Label the unperturbed ones control."] if isinstance(data, Measurement) else []
+    if not without:
+        return []
+    return [f"{len(without)} of {len(known)} contexts have no control: {some(without)}. Add controls, or remove them."]
+
+
+def _genes(data: Measurement | Draft, perturbations: np.ndarray, species: str) -> tuple[list[str], list[str]]:
+    targets, problems = _targets(perturbations)
+    if species == "none" or not len(data.features):
+        return problems, []
+    try:
+        table = gene_table(species)
+    except UnavailableError as error:
+        return problems, [f"Gene names were not checked: {error}"]
+    unknown = resolve(targets, species=species, table=table).coverage.unknown
+    notes = (
+        [f"{len(unknown)} of {len(targets)} targets are no known {species} genes: {some(unknown)}."] if unknown else []
+    )
+    if data.modality != "rna":
+        return problems, notes
+    coverage = resolve(data.features, species=species, table=table).coverage
+    if coverage.renamed:
+        shown = [f"{old} is now {new}" for old, new in coverage.renamed.items()]
+        notes.append(f"{len(shown)} features have newer names: {some(shown)}. harmonize renames them.")
+    if coverage.counts.get("case", 0) * 2 > coverage.total:
+        notes.append(f"Most features match {species} genes only when case is ignored. Is species right in the schema?")
+    if coverage.known < _KNOWN:
+        problems.append(
+            f"Only {100 * coverage.known:.0f} % of features are known {species} genes; one unknown is "
+            f"{coverage.unknown[0]!r}. Correct features, species or modality in the schema."
+        )
+    return problems, [f"Features: {coverage}", *notes]
+
+
+def _targets(perturbations: np.ndarray) -> tuple[list[str], list[str]]:
+    targets: set[str] = set()
+    problems = []
+    for text in sorted(set(perturbations) - {"", CONTROL}):
+        try:
+            targets |= set(Perturbation.parse(text).genes)
+        except (PerturbationError, UnknownNameError) as error:
+            problems.append(str(error))
+    return sorted(targets), problems

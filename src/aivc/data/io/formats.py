@@ -1,0 +1,271 @@
+"""Opens the files laboratories have, and trusts none: nothing is unpickled, nothing sparse is made dense."""
+
+import json
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import h5py
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from aivc.core.errors import AIVCError, IntegrityError, SchemaError
+from aivc.core.measurement import Values
+from aivc.data.io.schema import Schema
+
+# What the readers below us raise on damaged bytes.
+DAMAGE = (
+    OSError, EOFError, zlib.error, KeyError, ValueError, TypeError, RuntimeError, IndexError, AttributeError,
+    MemoryError, OverflowError,
+)  # fmt: skip
+_ENCODINGS = {
+    "", "array", "string-array", "categorical", "nullable-integer", "nullable-boolean", "nullable-string-array",
+    "dataframe", "string", "numeric-scalar",
+}  # fmt: skip
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Raw:
+    """A file as it came, in its own words.
+
+    Attributes:
+        values: ``(n, f)`` dense, CSR, or `Rows` on disk.
+        features: ``f`` rows indexed by the file's names of features, with whatever else it says of them.
+        entities: ``n`` rows indexed by the file's names of entities.
+        coordinates: ``(n, 2)`` or ``(n, 3)``, or None.
+        observed: ``(n, f)`` True where measured, or None.
+        problems: What keeps the file from being used.
+        notes: What was left aside.
+    """
+
+    values: Values
+    features: pd.DataFrame
+    entities: pd.DataFrame
+    coordinates: np.ndarray | None = None
+    observed: np.ndarray | None = None
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@contextmanager
+def intact(path: Path) -> Iterator[None]:
+    """Turn what readers raise on damaged bytes into one refusal.
+
+    Raises:
+        IntegrityError: The file cannot be read as what its name says.
+    """
+    try:
+        yield
+    except AIVCError:
+        raise
+    except DAMAGE as error:
+        told = " ".join(str(error).split())[:200]
+        raise IntegrityError(
+            f"{path} should be readable as {suffix(path) or 'a 10x folder'}, but is truncated, altered or another kind "
+            f"({type(error).__name__}: {told}). Fetch or export it again, or rename it to what it is."
+        ) from error
+
+
+def suffix(path: Path) -> str:
+    """Return the ending that decides how a file is read, such as ``.csv.gz``."""
+    ends = [end.lower() for end in path.suffixes]
+    return "".join(ends[-2:]) if ends[-1:] == [".gz"] else "".join(ends[-1:])
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Open an HDF5 file or a zarr folder for reading, and close it afterwards."""
+    if suffix(path) != ".zarr":
+        with h5py.File(path, "r") as file:
+            yield file
+        return
+    import zarr
+
+    yield zarr.open_group(str(path), mode="r")
+
+
+def refuse_pickled_chunks(path: Path) -> None:
+    """Refuse a zarr store whose chunks are pickles: reading one runs whatever it holds."""
+    for file in path.rglob("*"):
+        if file.name in (".zarray", ".zmetadata", "zarr.json") and _names_pickle(json.loads(file.read_text("utf-8"))):
+            raise IntegrityError(f"{file} stores its chunks as pickles, which run code. Ask for the data without them.")
+
+
+def _names_pickle(item: Any) -> bool:
+    if isinstance(item, dict):
+        named = any("pickle" in str(item.get(key, "")).lower() for key in ("id", "name"))
+        return named or any(map(_names_pickle, item.values()))
+    return isinstance(item, list) and any(map(_names_pickle, item))
+
+
+def refuse_strangers(node: Any) -> None:
+    """Refuse an HDF5 node whose data lie in other files, or in encodings we do not know.
+
+    Raises:
+        IntegrityError: It does.
+    """
+    encoding = str(node.attrs.get("encoding-type", ""))
+    if encoding not in _ENCODINGS:
+        raise IntegrityError(
+            f"{node.name} is encoded as {encoding!r}, which is not read here. Write it as plain columns."
+        )
+    if isinstance(node, h5py.Dataset) and (node.external or node.is_virtual):
+        raise IntegrityError(f"{node.name} keeps its data in another file. Copy the data into one file.")
+    if isinstance(node, h5py.Group):
+        for key in node:
+            if isinstance(node.get(key, getlink=True), h5py.ExternalLink):
+                raise IntegrityError(f"{node.name}/{key} links to another file. Copy the data into one file.")
+            refuse_strangers(node[key])
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class DiskRows:
+    """A matrix on disk that hands out blocks of rows; opened anew for each block, so no handle stays open.
+
+    Attributes:
+        path: File or folder.
+        key: Where the matrix lies in it.
+        shape: Number of entities and features, after ``columns``.
+        indptr: ``(n + 1,)`` row pointers of a CSR matrix; None where the matrix is dense.
+        width: Number of stored columns.
+        columns: Stored columns that are kept; None keeps all.
+    """
+
+    path: Path
+    key: str
+    shape: tuple[int, int]
+    indptr: np.ndarray | None
+    width: int
+    columns: np.ndarray | None = None
+
+    def rows(self, start: int, stop: int) -> sparse.csr_matrix | np.ndarray:
+        """Rows ``start`` to ``stop``, as floats.
+
+        Raises:
+            IntegrityError: The bytes are damaged.
+        """
+        stop = min(stop, self.shape[0])
+        with intact(self.path), opened(self.path) as store:
+            node = store[self.key]
+            block = as_float(node[start:stop]) if self.indptr is None else self._sparse(node, start, stop)
+        return block if self.columns is None else block[:, self.columns]
+
+    def _sparse(self, node: Any, start: int, stop: int) -> sparse.csr_matrix:
+        assert self.indptr is not None
+        low, high = int(self.indptr[start]), int(self.indptr[stop])
+        data, indices = as_float(node["data"][low:high]), np.asarray(node["indices"][low:high])
+        return sound_csr(data, indices, self.indptr[start : stop + 1] - low, (stop - start, self.width))
+
+
+def as_float(array: np.ndarray) -> np.ndarray:
+    """Turn numbers into float32, or float64 where float32 would change them.
+
+    Raises:
+        TypeError: The array does not hold real numbers.
+    """
+    array = np.asarray(array)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"values are {array.dtype}, not numbers")
+    if array.dtype in (np.float32, np.float64):
+        return array
+    exact = array.dtype.itemsize < 4 or not array.size or np.abs(array).max() <= 2**24
+    return array.astype(np.float32 if exact else np.float64)
+
+
+def sound_csr(data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, shape: tuple[int, int]) -> sparse.csr_matrix:
+    """Build a CSR matrix whose every index was checked, since a bad one would read outside of memory.
+
+    Raises:
+        ValueError: Indices or pointers are impossible, or an entry stands twice.
+    """
+    if indices.dtype.kind not in "iu" or indptr.dtype.kind not in "iu" or (np.diff(indptr) < 0).any():
+        raise ValueError("sparse indices are not whole numbers in order")
+    if indices.size and (indices.min() < 0 or indices.max() >= shape[1]):
+        raise ValueError(f"sparse indices lie outside of {shape[1]} columns")
+    matrix = sparse.csr_matrix((data, indices, indptr), shape=shape)
+    matrix.sort_indices()
+    if not matrix.has_canonical_format:
+        raise ValueError("an entity holds two values for one feature")
+    return matrix
+
+
+def anndata_file(path: Path, schema: Schema, *, backed: bool) -> Raw:
+    """Open an h5ad file or an anndata zarr folder."""
+    from anndata.io import read_elem
+
+    places = {"X": ("X", "var"), "raw": ("raw/X", "raw/var")}
+    key, var = places.get(schema.layer, (f"layers/{schema.layer}", "var"))
+    if path.is_dir():
+        refuse_pickled_chunks(path)
+    with opened(path) as store:
+        _require_places(path, store, (key, var, "obs"))
+        features, entities = _frame(read_elem, store[var]), _frame(read_elem, store["obs"])
+        values = _matrix(path, store, key, (len(entities), len(features)), backed=backed)
+        coordinates: np.ndarray | None = None
+        problems: tuple[str, ...] = ()
+        if isinstance(schema.coordinates, str) and (place := f"obsm/{schema.coordinates}") in store:
+            refuse_strangers(store[place])
+            coordinates = np.asarray(read_elem(store[place]), dtype=np.float64)[:, :3]
+        elif isinstance(schema.coordinates, str):
+            problems = (f"There is no obsm key {schema.coordinates!r} for coordinates. Correct the schema.",)
+    return Raw(values, features, entities, coordinates, None, problems)
+
+
+def _require_places(path: Path, store: Any, places: tuple[str, ...]) -> None:
+    inside = (
+        [*sorted(store), *(f"layers/{key}" for key in keys(store["layers"]))] if "layers" in store else sorted(store)
+    )
+    for place in places:
+        if place not in store:
+            raise SchemaError(
+                f"{path} holds no {place}; it holds {', '.join(inside) or 'nothing'}. Name another layer, "
+                "or write the file with a current anndata."
+            )
+
+
+def _frame(read_elem: Any, node: Any) -> pd.DataFrame:
+    refuse_strangers(node)
+    frame = read_elem(node)
+    if not isinstance(frame, pd.DataFrame):
+        raise ValueError(f"{node.name} is no table")
+    return frame
+
+
+def keys(node: Any) -> list[str]:
+    """Return the names in a group; none in an array."""
+    return list(node) if hasattr(node, "keys") else []
+
+
+def _matrix(path: Path, store: Any, key: str, named: tuple[int, int], *, backed: bool) -> Values:
+    node = store[key]
+    for part in [node[name] for name in ("data", "indices", "indptr")] if "indptr" in keys(node) else [node]:
+        refuse_strangers(part)
+    if "indptr" not in keys(node):
+        disk = DiskRows(path, key, (int(node.shape[0]), int(node.shape[1])), None, int(node.shape[1]))
+        # A few bytes can declare a matrix of any size: what its names do not fit is told, and never loaded.
+        return disk if backed or disk.shape != named else disk.rows(0, disk.shape[0])
+    n, f = (int(size) for size in node.attrs.get("shape", node.attrs.get("h5sparse_shape")))
+    kind = str(node.attrs.get("encoding-type", node.attrs.get("h5sparse_format", "csr_matrix")))
+    if not kind.startswith("csc"):
+        disk = csr_on_disk(path, node, key, (n, f))
+        return disk if backed else disk.rows(0, n)
+    if backed:
+        raise SchemaError(
+            f"{path} stores {key} column by column (CSC), so it cannot stay on disk while entities are read block by "
+            "block. Write it once as CSR: adata.X = adata.X.tocsr(); adata.write_h5ad(...)."
+        )
+    return sparse.csr_matrix(csr_on_disk(path, node, key, (f, n)).rows(0, f).T)
+
+
+def csr_on_disk(path: Path, node: Any, key: str, shape: tuple[int, int]) -> DiskRows:
+    """Describe a CSR matrix that is left where it lies."""
+    indptr = np.asarray(node["indptr"][:]).astype(np.int64)
+    if len(indptr) != shape[0] + 1 or indptr[0] != 0 or indptr[-1] != node["indices"].shape[0]:
+        raise ValueError("row pointers do not fit the matrix")
+    return DiskRows(path, key, shape, indptr, shape[1])

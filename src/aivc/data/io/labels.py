@@ -1,0 +1,173 @@
+"""Turns a stranger's labels into perturbations, contexts, donors and batches, and says which it cannot."""
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from aivc.core.errors import PerturbationError, UnknownNameError
+from aivc.core.measurement import CONTROL
+from aivc.core.perturbation import Agent, Perturbation
+from aivc.core.units import is_effect
+from aivc.data.io.schema import Constant, Schema, Source
+
+_SHOWN = 5
+_CONTROL_LIKE = re.compile(
+    r"(?i)nt|ntc|neg\w*|.*(?:non|safe)[-_ ]?target.*|ctrl.*|.*control.*|dmso.*|vehicle|mock|untreated|unstim.*|scr\w*"
+    r"|wt|none|pbs"
+)
+
+
+def some(items: Iterable[Any]) -> str:
+    """Name the first few, and count the rest.
+
+    >>> some(range(7))
+    '0, 1, 2, 3, 4 and 2 more'
+    """
+    texts = list(map(str, items))
+    return ", ".join(texts[:_SHOWN]) + (f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else "")
+
+
+def labels(column: pd.Series) -> np.ndarray:
+    """Return ``(n,)`` texts of a column, stripped; an empty text where it is blank.
+
+    >>> labels(pd.Series([" a", None, 3.0])).tolist()
+    ['a', '', '3']
+    """
+    codes, unique = pd.factorize(column, use_na_sentinel=True)
+    texts = [f"{item:g}" if isinstance(item, float | np.floating) else str(item).strip() for item in unique]
+    return np.array([*texts, ""], dtype=object)[codes]
+
+
+def _column(raw: pd.DataFrame, source: Source) -> np.ndarray | None:
+    if isinstance(source, Constant):
+        return labels(pd.Series([source.value], dtype=object)).repeat(len(raw))
+    return labels(raw[source]) if source is not None and source in raw else None
+
+
+def _numbers(raw: pd.DataFrame, source: Source, field: str) -> tuple[np.ndarray | None, list[str]]:
+    texts = _column(raw, source)
+    if texts is None:
+        return None, []
+    numbers = pd.to_numeric(pd.Series(texts).replace("", np.nan), errors="coerce").to_numpy(dtype=np.float64)
+    wrong = sorted(set(texts[np.isnan(numbers) & (texts != "")]))
+    return numbers, [f"{field} is a number for every entity, got {some(wrong)}. Correct the column."] if wrong else []
+
+
+def translated(
+    raw: pd.DataFrame, names: np.ndarray, schema: Schema, *, controls: bool = True
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Translate the columns that the schema names into ours.
+
+    Args:
+        raw: ``n`` rows in the words of the file.
+        names: ``(n,)`` names of entities, which are the labels where the schema names no other.
+        schema: What the columns mean.
+        controls: Ask for control entities.
+
+    Returns:
+        Our columns, each ``(n,)``, and what keeps them from being used.
+    """
+    columns: dict[str, np.ndarray] = {}
+    problems: list[str] = []
+    for field in ("dose", "hours", "cells"):
+        numbers, wrong = _numbers(raw, getattr(schema, field), field)
+        columns |= {} if numbers is None else {field: numbers}
+        problems += wrong
+    told = names if schema.perturbation is None else _column(raw, schema.perturbation)
+    if told is not None:
+        columns["perturbation"], wrong = _perturbations(raw, told, columns, schema)
+        problems += [*wrong, *(_no_control(told, columns["perturbation"], schema) if controls else [])]
+    for field in ("context", "donor", "batch"):
+        if (texts := _column(raw, getattr(schema, field))) is not None:
+            columns[field] = np.where(texts == "", schema.blank or "", texts)
+            problems += _blank(field, columns[field])
+    return columns, problems
+
+
+def _blank(field: str, texts: np.ndarray) -> list[str]:
+    count = int((texts == "").sum())
+    remedy = "Label them, or drop them." if field == "perturbation" else 'Label them, or name them: blank = "unknown".'
+    if field == "perturbation":
+        remedy = 'Label them, or, if they are unperturbed, add "" to control.'
+    return [f"{count} of {len(texts)} entities have no {field}. {remedy}"] if count else []
+
+
+def _perturbations(
+    raw: pd.DataFrame, told: np.ndarray, columns: dict[str, np.ndarray], schema: Schema
+) -> tuple[np.ndarray, list[str]]:
+    n = len(told)
+    nothing = np.full(n, "", dtype=object)
+    kinds, units = (_column(raw, source) for source in (schema.kind_column, schema.dose_unit))
+    keys = pd.DataFrame(
+        {"label": told, "kind": nothing if kinds is None else kinds, "unit": nothing if units is None else units}
+    )
+    keys["dose"], keys["hours"] = columns.get("dose", np.full(n, np.nan)), columns.get("hours", np.full(n, np.nan))
+    codes = keys.groupby(list(keys), sort=False, dropna=False).ngroup().to_numpy()
+    unique = keys[~pd.Series(codes).duplicated()]
+    texts: list[str] = []
+    problems: dict[str, list[str]] = {}
+    plain: list[str] = []
+    for label, kind, unit, dose, hours in unique.itertuples(index=False):
+        texts.append("")
+        try:
+            texts[-1] = _text(label, kind or schema.kind, unit, dose, hours, schema)
+        except (PerturbationError, UnknownNameError) as error:
+            if not (kind or schema.kind or ":" in label):
+                plain.append(label)
+                continue
+            problems.setdefault(str(error), []).append(label)
+    translated = np.array(texts, dtype=object)[codes]
+    unsaid = (
+        f"Labels name a target, but not what was done to it: {some(plain)}. Say it in the schema, such as "
+        'kind = "ko" (or crispri, crispra, oe, drug, ligand), or write labels as ko:TP53.'
+    )
+    found = [f"Label {name[0]!r}: {text}" for text, name in list(problems.items())[:_SHOWN]]
+    if len(problems) > _SHOWN:
+        found.append(
+            f"{len(problems) - _SHOWN} more labels could not be understood. Check kind and separator in the schema."
+        )
+    return translated, [
+        *([unsaid] if plain else []),
+        *found,
+        *([] if problems or plain else _blank("perturbation", translated)),
+    ]
+
+
+def _text(label: str, kind: str | None, unit: str, dose: float, hours: float, schema: Schema) -> str:
+    if label in schema.controls:
+        return CONTROL
+    if not label:
+        return ""
+    duration = None if np.isnan(hours) else float(hours)
+    if kind is None:
+        parsed = Perturbation.parse(label)
+        # A duration in the label says more than a column does.
+        merged = parsed if parsed.hours is not None or parsed.is_control else Perturbation(parsed.agents, duration)
+        return str(merged)
+    parts = label.split(schema.separator) if schema.separator else [label]
+    targets = [part.strip() for part in parts if part.strip() not in schema.controls]
+    if len(targets) > 1 and not np.isnan(dose):
+        raise PerturbationError(
+            "One dose cannot be shared out over a combination. Write labels as drug:A@1uM + drug:B@2uM, without kind."
+        )
+    amount = (None, None) if np.isnan(dose) else (float(dose), unit or None)
+    agents = tuple(Agent(kind, target, *amount) for target in targets)
+    return str(Perturbation(agents, duration)) if agents else CONTROL
+
+
+def _no_control(told: np.ndarray, translated: np.ndarray, schema: Schema) -> list[str]:
+    # A column may lack a control by mistake; a file said to be all of one perturbation lacks it by declaration.
+    declared = isinstance(schema.perturbation, Constant)
+    if declared or is_effect(schema.units) or (translated == CONTROL).any():
+        return []
+    known = sorted(set(told) - {""})
+    likely = [label for label in known if _CONTROL_LIKE.fullmatch(label)]
+    near = [m for label in schema.controls for m in difflib.get_close_matches(label, known, n=2, cutoff=0.6)]
+    guesses = list(dict.fromkeys([*near, *likely]))[:_SHOWN]
+    hint = f"Did you mean {' or '.join(map(repr, guesses))}?" if guesses else f"Labels are: {some(known)}."
+    wanted = " or ".join(map(repr, schema.controls)) or "'control'"
+    return [f"No entity is a control: none is labeled {wanted}. {hint} Correct control in the schema."]

@@ -1,0 +1,222 @@
+"""The data door: a stranger's file and its schema go in, a Measurement comes out, or every reason why not."""
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from aivc.core.errors import (
+    DataError,
+    IntegrityError,
+    SchemaError,
+    UnavailableError,
+)
+from aivc.core.measurement import Measurement, Rows, Values
+from aivc.core.scale import Scale
+from aivc.data.io.formats import Raw, anndata_file, intact, suffix
+from aivc.data.io.labels import some, translated
+from aivc.data.io.schema import Schema
+from aivc.data.io.tables import TABLES, join_metadata, table
+from aivc.data.io.ten_x import ten_x_folder, ten_x_h5
+
+BACKED = (".h5ad", ".zarr", ".h5")
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """A file translated as far as it can be, with everything that keeps it from being a Measurement.
+
+    Attributes:
+        values: ``(n, f)`` dense, CSR, or on disk.
+        features: ``(f,)`` names, perhaps not unique.
+        entities: ``n`` rows, in our columns where the file has them.
+        units: Canonical units.
+        modality: As declared.
+        species: As declared.
+        observed: ``(n, f)`` True where measured, or None.
+        coordinates: ``(n, 2)`` or ``(n, 3)``, or None.
+        problems: What keeps it from being used.
+        notes: What was left aside.
+    """
+
+    values: Values
+    features: np.ndarray
+    entities: pd.DataFrame
+    units: str
+    modality: str
+    species: str
+    observed: np.ndarray | None
+    coordinates: np.ndarray | None
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def block(self, start: int, stop: int) -> sparse.csr_matrix | np.ndarray:
+        """Values of rows ``start`` to ``stop``, wherever they lie."""
+        if isinstance(self.values, Rows):
+            return self.values.rows(start, stop)
+        return self.values[start:stop]
+
+
+def read(path: Path | str, schema: Schema, *, backed: bool = False, controls: bool = True) -> Measurement:
+    """Read a file as its schema says.
+
+    Supported are h5ad, anndata zarr, 10x h5 and 10x folders, and csv, tsv or parquet tables, wide or long. Counts stay
+    sparse. Names, labels and controls are checked here; numbers by `aivc.data.io.check.check`.
+
+    Args:
+        path: File or folder.
+        schema: What its columns mean.
+        backed: Leave the values on disk and read them block by block (h5ad, zarr and 10x h5).
+        controls: Refuse a file without control cells; predictions need none.
+
+    Raises:
+        DataError: Every problem with names, labels and controls.
+        IntegrityError: The file is damaged, hostile, or of an unknown kind.
+        SchemaError: The schema names a place that is not in the file.
+        UnavailableError: There is no such file.
+    """
+    drafted = draft(Path(path), schema, backed=backed, controls=controls)
+    if drafted.problems:
+        raise DataError(drafted.problems)
+    return Measurement(
+        drafted.values,
+        drafted.features,
+        drafted.entities,
+        units=drafted.units,
+        modality=drafted.modality,
+        scale=Scale.CELLULAR,
+        observed=drafted.observed,
+        coordinates=drafted.coordinates,
+        provenance={"file": Path(path).name, "schema": schema.to_json(), "notes": list(drafted.notes)},
+    )
+
+
+def open_raw(path: Path, schema: Schema, *, backed: bool = False) -> Raw:
+    """Open a file without translating it.
+
+    Raises:
+        IntegrityError: The file is damaged, hostile, or of an unknown kind.
+        SchemaError: The schema names a place that is not in the file, or asks for what this format cannot do.
+        UnavailableError: There is no such file.
+    """
+    if not path.exists():
+        raise UnavailableError(f"There is no file {path}. Check the path.")
+    end = suffix(path)
+    if end not in (*BACKED, *TABLES) and not path.is_dir():
+        raise IntegrityError(
+            f"{path} ends in {end!r}; supported are .h5ad, .zarr, .h5 (10x), a 10x folder with matrix.mtx, "
+            f"{', '.join(TABLES)}. Export it as one of these."
+        )
+    if backed and end not in BACKED:
+        raise SchemaError(
+            f"{path} cannot stay on disk while it is read; only {', '.join(BACKED)} can. Convert it first."
+        )
+    with intact(path):
+        if end == ".h5":
+            raw = ten_x_h5(path, schema, backed=backed)
+        elif end in BACKED:
+            raw = anndata_file(path, schema, backed=backed)
+        else:
+            raw = table(path, schema) if end in TABLES else ten_x_folder(path, schema)
+    if schema.metadata is None:
+        return raw
+    return join_metadata(raw, (path if path.is_dir() and end != ".zarr" else path.parent) / schema.metadata, schema)
+
+
+def draft(path: Path, schema: Schema, *, backed: bool = False, controls: bool = True) -> Draft:
+    """Translate a file and gather every structural problem, without stopping at the first.
+
+    Raises:
+        IntegrityError: The file cannot be opened.
+        SchemaError: The schema names a place that is not in the file.
+        UnavailableError: There is no such file.
+    """
+    raw = open_raw(path, schema, backed=backed)
+    problems = [*raw.problems, *_absent_columns(raw, schema)]
+    features = _names(raw.features, schema.features)
+    names = _names(raw.entities, schema.entity if schema.entity in raw.entities else None)
+    columns, found = translated(raw.entities, names, schema, controls=controls)
+    entities = _kept(raw.entities, columns).set_index(pd.Index(names, dtype=object))
+    coordinates, wrong = _coordinates(raw, schema)
+    problems += [*found, *wrong, *_shapes(raw), *_twice("Features", features), *_twice("Entities", names)]
+    return Draft(
+        raw.values, features, entities, schema.units, schema.modality, schema.species, raw.observed, coordinates,
+        tuple(problems), raw.notes,
+    )  # fmt: skip
+
+
+def _absent_columns(raw: Raw, schema: Schema) -> list[str]:
+    wanted = dict(schema.columns)
+    if schema.entity is not None and raw.entities.index.name != schema.entity:
+        wanted["entity"] = schema.entity
+    problems = [_absent(f, name, raw.entities) for f, name in wanted.items() if name not in raw.entities]
+    if schema.features is not None and schema.features not in raw.features:
+        problems.append(_absent("features", schema.features, raw.features))
+    return problems
+
+
+def _absent(field: str, name: str, frame: pd.DataFrame) -> str:
+    columns = [str(column) for column in frame]
+    near = difflib.get_close_matches(name, columns, n=2, cutoff=0.5)
+    hint = (
+        f"Did you mean {' or '.join(map(repr, near))}?"
+        if near
+        else f"The file has: {', '.join(columns[:12]) or 'none'}."
+    )
+    constant = (
+        ""
+        if field == "features" or field.startswith("coord")
+        else f' For one value, write {field} = {{ value = "..." }}.'
+    )
+    return f"There is no column {name!r} for {field}. {hint}{constant}"
+
+
+def _names(frame: pd.DataFrame, column: str | None) -> np.ndarray:
+    named = frame[column] if column is not None and column in frame else frame.index
+    return np.array([str(name) for name in named], dtype=object)
+
+
+def _shapes(raw: Raw) -> list[str]:
+    n, f = len(raw.entities), len(raw.features)
+    if raw.values.shape == (n, f) and n and f:
+        return []
+    return [
+        f"Values have shape {raw.values.shape}, with {n} entities and {f} features. Export the file again, aligned."
+    ]
+
+
+def _twice(what: str, names: np.ndarray) -> list[str]:
+    index = pd.Index(names)
+    twice = index[index.duplicated()].unique()
+    if twice.empty:
+        return []
+    remedy = (
+        'Name another column (features = "id" in 10x files), or sum them' if what == "Features" else "Make them unique"
+    )
+    return [f"{what} stand twice: {some(twice)}. {remedy}."]
+
+
+def _kept(raw: pd.DataFrame, columns: dict[str, np.ndarray]) -> pd.DataFrame:
+    # A column of theirs that bears one of our names but another meaning stays, under a name that says so.
+    renamed = {name: f"original:{name}" for name in columns if name in raw}
+    return pd.concat([pd.DataFrame(columns, index=raw.index), raw.rename(columns=renamed)], axis=1)
+
+
+def _coordinates(raw: Raw, schema: Schema) -> tuple[np.ndarray | None, list[str]]:
+    if isinstance(schema.coordinates, str):
+        beside = (
+            [] if raw.coordinates is not None or raw.problems else ["Only h5ad and zarr have obsm: name two columns."]
+        )
+        return raw.coordinates, beside
+    if schema.coordinates is None or not all(name in raw.entities for name in schema.coordinates):
+        return None, []
+    numbers = raw.entities[list(schema.coordinates)].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
+    blank = (
+        [] if np.isfinite(numbers).all() else ["Coordinates are numbers for every entity; some are not. Correct them."]
+    )
+    return numbers, blank

@@ -1,0 +1,198 @@
+"""Reads tables: wide (a row is an entity) or long (a row is a value), of states or of effects."""
+
+import csv
+import gzip
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from aivc.core.errors import SchemaError
+from aivc.core.units import is_effect
+from aivc.data.io.formats import Raw, intact, suffix
+from aivc.data.io.schema import Schema
+
+TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
+# Not "None" and "null": laboratories call controls so.
+_MISSING = ["", "NA", "NaN", "nan", "N/A"]
+_KEYS = ("perturbation", "kind_column", "context", "donor", "batch", "dose", "dose_unit", "hours")
+
+
+def table(path: Path, schema: Schema) -> Raw:
+    """Open a table of states or effects."""
+    frame, problems = read_table(path, tuple(_labels(schema)))
+    return _long(frame, schema, problems) if schema.format == "long" else _wide(frame, schema, problems)
+
+
+def _labels(schema: Schema) -> list[str]:
+    numeric = ("dose", "hours", "cells", "coordinates 0", "coordinates 1", "coordinates 2")
+    names = [name for field, name in schema.columns.items() if field not in numeric]
+    return [*names, *filter(None, (schema.entity, schema.feature))]
+
+
+def read_table(path: Path, labels: tuple[str, ...] = ()) -> tuple[pd.DataFrame, list[str]]:
+    """Read a csv, tsv or parquet file.
+
+    Args:
+        path: The file.
+        labels: Columns read as text, so that ``007`` stays ``007``.
+
+    Returns:
+        The table, indexed by an unnamed first column where there is one, and what is wrong with its header.
+    """
+    end = suffix(path)
+    if end not in TABLES:
+        raise SchemaError(f"{path} is no table; tables end in {', '.join(TABLES)}. Export it as one of these.")
+    if end == ".parquet":
+        return _parquet(path)
+    separator = "\t" if ".tsv" in end else ","
+    header = _header(path, separator)
+    problems = [
+        f"Column {name!r} stands {count} times. Rename all but one."
+        for name, count in Counter(header).items()
+        if count > 1
+    ]
+    frame = pd.read_csv(
+        path,
+        sep=separator,
+        dtype=dict.fromkeys(set(labels) & set(header), str),
+        keep_default_na=False,
+        na_values=_MISSING,
+        low_memory=False,
+        index_col=0 if header[:1] == [""] else None,
+    )
+    return frame, problems
+
+
+def _header(path: Path, separator: str) -> list[str]:
+    with (
+        gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig")
+    ) as file:
+        return next(csv.reader(file, delimiter=separator), [])
+
+
+def _parquet(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    import pyarrow.parquet as pq
+
+    read = pq.ParquetFile(path).read()
+    twice = [name for name, count in Counter(read.column_names).items() if count > 1]
+    if twice:
+        raise ValueError(f"columns stand twice: {', '.join(twice)}")
+    return read.to_pandas(), []
+
+
+def _named(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+    if schema.entity in frame:
+        return frame.set_index(pd.Index(frame[schema.entity].astype(str).to_numpy(dtype=object)))
+    plain = isinstance(frame.index, pd.RangeIndex)
+    return frame.set_index(pd.Index([f"row-{i}" if plain else str(i) for i in frame.index], dtype=object))
+
+
+def _wide(frame: pd.DataFrame, schema: Schema, problems: list[str]) -> Raw:
+    frame = _named(frame, schema)
+    described = {*schema.columns.values(), *schema.describe, schema.entity}
+    rest = [name for name in frame if name not in described]
+    numeric = [n for n in rest if pd.api.types.is_numeric_dtype(frame[n]) and not pd.api.types.is_bool_dtype(frame[n])]
+    problems += [text for name in rest if name not in set(numeric) if (text := _almost_numeric(frame[name]))]
+    values = frame[numeric].to_numpy(dtype=np.float64, na_value=np.nan)
+    entities = frame.drop(columns=numeric)
+    features = pd.DataFrame(index=pd.Index([str(name) for name in numeric], dtype=object))
+    observed = np.isfinite(values) if is_effect(schema.units) and not np.isfinite(values).all() else None
+    if observed is not None:
+        # Only what was left empty is unmeasured; an infinite score stays, for the check to find.
+        observed = ~np.isnan(values)
+        values = np.where(observed, values, 0.0)
+    return Raw(values, features, entities, None, observed, tuple(problems))
+
+
+def _almost_numeric(column: pd.Series) -> str:
+    told = column.dropna()
+    if not len(told) or pd.api.types.is_bool_dtype(told) or isinstance(told.dtype, pd.CategoricalDtype):
+        return ""
+    strays = told[pd.to_numeric(told, errors="coerce").isna()]
+    if len(strays) * 2 >= len(told):
+        return ""
+    stray = repr(str(strays.iloc[0])) if len(strays) else "numbers written as text"
+    return f"Column {column.name!r} is numeric but for {stray}. Correct the file, or name the column in describe."
+
+
+def _long(frame: pd.DataFrame, schema: Schema, problems: list[str]) -> Raw:
+    assert schema.feature is not None
+    assert schema.value is not None
+    keys = [schema.columns[field] for field in _KEYS if field in schema.columns]
+    keys += [schema.entity] if schema.entity else []
+    absent = [name for name in (*keys, schema.feature, schema.value) if name not in frame]
+    if absent:
+        raise SchemaError(
+            f"The table has no column {', '.join(absent)}; it has {', '.join(map(str, frame))}. Correct the schema."
+        )
+    groups = frame.groupby(keys, sort=False, dropna=False, observed=True)
+    rows, features = groups.ngroup().to_numpy(), frame[schema.feature].astype(str)
+    columns, names = pd.factorize(features.to_numpy(dtype=object))
+    entities = frame.loc[~pd.Series(rows, index=frame.index).duplicated(), list(dict.fromkeys(keys))]
+    shown = entities[[schema.entity] if schema.entity else keys].astype(str)
+    entities = entities.set_index(pd.Index(shown.agg("|".join, axis=1).to_numpy(dtype=object)))
+    if (twice := pd.Series(rows * np.int64(len(names)) + columns).duplicated()).any():
+        row, name = rows[twice][0], features[twice.to_numpy()].iloc[0]
+        problems.append(
+            f"{twice.sum()} values stand twice, first feature {name!r} of {entities.index[row]}. Average them, or name "
+            "the column that tells them apart (batch, donor, entity) in the schema."
+        )
+    scores = pd.to_numeric(frame[schema.value], errors="raise").to_numpy(dtype=np.float64, na_value=np.nan)
+    values, observed = np.zeros((len(entities), len(names))), np.zeros((len(entities), len(names)), dtype=bool)
+    values[rows, columns], observed[rows, columns] = (
+        np.nan_to_num(scores, nan=0.0, posinf=np.inf, neginf=-np.inf),
+        ~np.isnan(scores),
+    )
+    left = [str(name) for name in frame if name not in {*keys, schema.feature, schema.value}]
+    notes = (f"Columns left aside, since each row is one value: {', '.join(left)}.",) if left else ()
+    index = pd.DataFrame(index=pd.Index(names, dtype=object))
+    return Raw(values, index, entities, None, None if observed.all() else observed, tuple(problems), notes)
+
+
+def join_metadata(raw: Raw, path: Path, schema: Schema) -> Raw:
+    """Add the columns of a table beside the file, row by name.
+
+    Raises:
+        IntegrityError: The table is damaged.
+        SchemaError: There is no such table.
+    """
+    if not path.is_file():
+        raise SchemaError(
+            f"There is no table {path}, which metadata names. It lies beside the file, or in the folder of a 10x "
+            "matrix. Correct metadata in the schema."
+        )
+    with intact(path):
+        frame, problems = read_table(path, tuple(_labels(schema)))
+    if schema.entity in frame:
+        frame = frame.set_index(schema.entity)
+    elif isinstance(frame.index, pd.RangeIndex):
+        frame = frame.set_index(frame.columns[0])
+    frame.index = pd.Index([str(name) for name in frame.index], dtype=object)
+    both = [str(name) for name in frame if name in raw.entities]
+    if both:
+        problems.append(
+            f"Columns {', '.join(both)} stand in the file and in {path.name}. Rename them in one of the two."
+        )
+    if not frame.index.is_unique:
+        problems.append(f"{path.name} describes {frame.index[frame.index.duplicated()][0]!r} twice. Keep one row each.")
+        frame = frame[~frame.index.duplicated()]
+    absent = ~raw.entities.index.isin(frame.index)
+    if absent.any():
+        first = raw.entities.index[absent][0]
+        problems.append(
+            f"{path.name} does not describe {absent.sum()} of {len(absent)} entities, first {first!r}. Add them."
+        )
+    more = len(frame.index.difference(raw.entities.index))
+    notes = (f"{path.name} describes {more} entities that are not in the file.",) if more else ()
+    joined = raw.entities.join(frame.drop(columns=both), how="left")
+    return Raw(
+        raw.values,
+        raw.features,
+        joined,
+        raw.coordinates,
+        raw.observed,
+        raw.problems + tuple(problems),
+        raw.notes + notes,
+    )

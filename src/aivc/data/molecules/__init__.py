@@ -1,0 +1,1 @@
+"""Molecules by name, with their sequences and what was measured of them."""

@@ -1,0 +1,1 @@
+"""What genes and compounds are called, in one species and between species."""

@@ -1,0 +1,1 @@
+"""What is known of genes and drugs before a screen: annotations, gene sets and tables."""

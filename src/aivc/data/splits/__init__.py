@@ -1,0 +1,1 @@
+"""Who may see what: folds, roles and fingerprints of rows."""

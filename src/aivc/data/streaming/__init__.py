@@ -1,0 +1,1 @@
+"""Many cells, little memory: blocks, shards and normalization."""

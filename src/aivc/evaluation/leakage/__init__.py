@@ -1,0 +1,1 @@
+"""Whether a split, or a fitted part, gives away what is tested."""

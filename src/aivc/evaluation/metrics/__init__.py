@@ -1,0 +1,1 @@
+"""Every score, as data: formula, direction, bounds and source."""

@@ -1,0 +1,1 @@
+"""How methods are evaluated: questions, predictions, panels and output."""

@@ -1,0 +1,268 @@
+"""Score any set of methods on a split, beside the baselines and the replicate, with intervals over perturbations."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from aivc.core.errors import AIVCError, ScoreError, UnknownNameError
+from aivc.core.measurement import Measurement
+from aivc.core.perturbation import Perturbation
+from aivc.core.registry import MANIPULATORS, METRICS
+from aivc.core.units import COUNTS
+from aivc.core.ur import UR
+from aivc.data.splits.split import CONTROL_TRAIN, Split
+from aivc.data.streaming.normalize import normalize, totals
+from aivc.evaluation.metrics.metric import Metric
+from aivc.evaluation.metrics.profiles import profile as metric_profile
+from aivc.evaluation.protocol.panels import LEVELS, Answer, asked_of, panel_of, replicates
+from aivc.evaluation.protocol.predictions import take_all
+from aivc.evaluation.protocol.questions import Cells, Exam, Question
+from aivc.evaluation.scores.adversaries import adversary_panels, judge
+from aivc.evaluation.scores.comparison import INPUTS
+from aivc.evaluation.scores.table import Evaluation
+from aivc.experiments.fitting.fit import assemble
+from aivc.experiments.fitting.shared_fit import STATES, Groundwork, Recipe, groundwork
+from aivc.experiments.fitting.summary import Progress, Summary
+from aivc.experiments.predict import Foretold, foretell
+
+BASELINES = ("no-change", "mean-effect")
+
+Sink: TypeAlias = Callable[[str, Question, Measurement], None]
+
+
+def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
+    measurement: Measurement,
+    split: Split,
+    methods: Sequence[str],
+    *,
+    predictions: Mapping[str, Measurement] | None = None,
+    parts: UR | None = None,
+    recipe: Recipe | None = None,
+    cells: int = 200,
+    name: str = "",
+    keep_going: bool = False,
+    adversaries: bool = False,
+    profile: Sequence[str] | None = None,
+    usage: Sequence[str] = (),
+    sink: Sink | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Fit every method in every fold, ask what the fold keeps from it, and score the answers.
+
+    Args:
+        measurement: Cells with their controls, in memory or on disk; or an effect-level table.
+        split: What is kept from training.
+        methods: Registered manipulators; ``NAME:shuffled`` fits NAME on permuted perturbation labels, the negative
+            control, and ``NAME:shuffled-priors`` and ``NAME:shuffled-context`` on other priors and contexts than its
+            own. ``no-change`` and ``mean-effect`` are always added.
+        predictions: What models of other environments predicted, by the name of their row: cells as
+            `aivc.evaluation.protocol.prediction_file.read_predictions` reads them. They must answer every question.
+        parts: Molecular UR of possible targets, for methods that use it.
+        recipe: Encoder, decoder and their sizes, shared by all methods.
+        cells: Cells per predicted population.
+        name: Of the data, for the report.
+        keep_going: Show a method that fails instead of stopping.
+        adversaries: Also score answers without merit, made from the others, and say which metrics they fool.
+        profile: Names of metric profiles (`aivc.evaluation.metrics.profiles`); None takes every registered metric.
+        usage: Inputs to take from every method by shuffling (``perturbation``, ``priors``, ``context``): what it then
+            loses is how much it used them.
+        sink: Given each population that a registered method predicts, in the units the decoder writes.
+        progress: Told what is being done.
+
+    Raises:
+        UnknownNameError: A method, a metric profile or an input to shuffle is not known.
+        SplitError: The split does not fit the data.
+        DataError: Predictions leave a question open, lack a feature, or hold NaN.
+        UnitsError: Predictions are in other units.
+        ScoreError: A method failed or answered with NaN, unless ``keep_going``.
+    """
+    recipe = replace(recipe or Recipe(), unseen=_unseen(split))
+    methods = with_usage([*BASELINES, *methods], usage, priors=parts is not None)
+    _load(methods)
+    chosen = metrics_of(profile)
+    exam = Exam.prepare(measurement, split, cells=cells, seed=recipe.seed, progress=progress)
+    given = take_all(predictions or {}, exam, methods)
+    answers: dict[str, list[Answer]] = {method: [] for method in (*methods, *given)}
+    failures: dict[str, str] = {}
+    means: list[np.ndarray] = []
+    for fold in range(len(split.folds)):
+        training, questions = exam.training(fold), list(exam.questions(fold))
+        ground = groundwork(training, recipe)
+        starts = [_start(ground, training, each) for each in questions]
+        mean_of = exam.mean_effects(fold, sorted({each.context for each in questions}))
+        means += [each.given.profile + mean_of[each.context] for each in questions]
+        for i, method in enumerate(methods):
+            if progress is not None:
+                progress(method, fold * len(methods) + i, len(split.folds) * len(methods))
+            if method in failures:
+                continue
+            try:
+                answers[method] += _ask(ground, method, questions, starts, parts, cells, sink)
+            except (AIVCError, ArithmeticError, ValueError, TypeError, LookupError, RuntimeError) as error:
+                if not keep_going or method in BASELINES:
+                    error.add_note(f"This happened while scoring {method!r} in fold {fold}.")
+                    raise
+                failures[method] = f"{type(error).__name__}: {error}"
+        for name_given, told in given.items():
+            answers[name_given] += told.answers(questions, cells, seed=recipe.seed)
+    asked = [answer.question for answer in answers[BASELINES[0]]]
+    shared = asked_of(asked, np.array(means), exam)
+    panels, applicability = {}, {}
+    for method in (*methods, *given):
+        if method not in failures:
+            panels[method] = panel_of(answers[method], shared)
+            applicability[method] = [answer.applicability for answer in answers[method]]
+        # Answers of one method are put together before those of the next, and then let go.
+        del answers[method]
+    added, made_from = adversary_panels(panels, seed=recipe.seed) if adversaries else ({}, {})
+    panels |= added
+    found = Evaluation.of(
+        panels,
+        replicates(panels[BASELINES[0]], asked, exam),
+        chosen,
+        applicability=applicability,
+        failures=failures,
+        about={
+            "data": _about(measurement, name),
+            "split": {"kind": split.kind, "digest": split.digest, "folds": len(split.folds)},
+            "profile_units": exam.summary.units,
+            "seed": recipe.seed,
+            "recipe": vars(recipe),
+        },
+    )
+    found = _marked(found, {each: dict(told.about) for each, told in given.items()})
+    return judge(found, chosen, made_from) if adversaries else found
+
+
+def _load(methods: Sequence[str]) -> None:
+    """Find out before any work whether every method can be had."""
+    require_methods(methods)
+    for method in methods:
+        MANIPULATORS.load(method.split(":")[0])
+
+
+def _marked(found: Evaluation, given: Mapping[str, Mapping[str, Any]]) -> Evaluation:
+    """Say which rows were given by file, and by which; an evaluation without any stays as it is."""
+    if not given:
+        return found
+    stamp = {
+        **found.body["stamp"],
+        "predictions": {name: f"{about['sha256']} {about['units']}" for name, about in given.items()},
+    }
+    return Evaluation(found.table, {**found.body, "predictions": given, "stamp": stamp})
+
+
+def _unseen(split: Split) -> str:
+    """What is new in a question, so that calibration holds out the same: perturbations, contexts, or pairs of them."""
+    held = {column for fold in split.folds for column in fold.held}
+    return next((name for name in ("perturbation", "context", "pair") if name in held), "perturbation")
+
+
+def _about(measurement: Measurement, name: str) -> dict[str, Any]:
+    perturbations = set(map(str, measurement.perturbations)) - {"control"}
+    named = name or str(measurement.provenance.get("dataset", "data"))
+    shape = {"cells": len(measurement), "features": len(measurement.features), "perturbations": len(perturbations)}
+    return {"name": named, **shape, "contexts": len(set(map(str, measurement.contexts))), "units": measurement.units}
+
+
+def _ask(
+    ground: Groundwork,
+    method: str,
+    questions: list[Question],
+    starts: list[UR],
+    parts: UR | None,
+    cells: int,
+    sink: Sink | None,
+) -> Iterator[Answer]:
+    name, _, shuffled = method.partition(":")
+    cell = assemble(ground, name, parts=parts, shuffled=INPUTS[shuffled] if shuffled else None)
+    for question, begin in zip(questions, starts, strict=True):
+        said = foretell(cell, begin, Perturbation.parse(question.perturbation), cells=cells)
+        population = said.population(cells, seed=ground.recipe.seed)
+        if sink is not None:
+            sink(method, question, population)
+        seen = None if population.units != COUNTS and question.cells is None else population
+        yield Answer(
+            question,
+            question.given.profile + said.effect,
+            _bounds(said, question),
+            None if seen is None else _cells(seen, ground.profiles.units),
+            str(said.prediction.applicability),
+            None if said.prediction.retrieval is None else question.given.profile + said.retrieval_effect,
+        )
+
+
+def _cells(population: Measurement, units: str) -> Cells:
+    depth = totals(population) if population.units == COUNTS else None
+    return Cells(normalize(population, units).block(0, len(population)), depth)
+
+
+def _start(ground: Groundwork, training: Summary, question: Question) -> UR:
+    if not question.site:
+        return ground.start(question.context)
+    sample = training.sample
+    rows = (sample.entities["part"].to_numpy() == CONTROL_TRAIN) & (sample.contexts.astype(str) == question.context)
+    rows &= sample.entities[question.site_column].astype(str).to_numpy() == question.site
+    if not rows.any():
+        raise ScoreError(f"{question.site!r} has no controls in {question.context!r}. Leave it out.")
+    own = ground.encoder.encode(sample.take(rows))
+    return own.sample(min(len(own), STATES), seed=ground.recipe.seed)
+
+
+def _bounds(said: Foretold, question: Question) -> tuple[np.ndarray, ...] | None:
+    if said.prediction.calibration is None:
+        return None
+    # Of the profile: it is foretold from the given controls, and scored as it is, against no others.
+    moved = question.given.profile - said.base
+    return tuple(moved + np.array(said.prediction.interval(each, cells=question.truth.cells)) for each in LEVELS)
+
+
+def metrics_of(profiles: Sequence[str] | None) -> list[Metric]:
+    """Metrics of the named profiles, each once; without names, every registered metric.
+
+    Raises:
+        UnknownNameError: No such profile.
+    """
+    if profiles is None:
+        return [METRICS.load(metric) for metric in METRICS.names()]
+    found = {each.name: each for name in profiles for each in metric_profile(name)}
+    return list(found.values())
+
+
+def with_usage(methods: Sequence[str], usage: Sequence[str], *, priors: bool) -> list[str]:
+    """Add to the methods what they are without some input; the floors, which use none, stay as they are.
+
+    Args:
+        methods: As asked for.
+        usage: Inputs to shuffle.
+        priors: Whether there are any priors to shuffle.
+
+    Raises:
+        UnknownNameError: No such input.
+
+    >>> with_usage(["mean-effect", "nearest"], ["perturbation"], priors=True)
+    ['mean-effect', 'nearest', 'nearest:shuffled']
+    """
+    suffix = {name: text for text, name in INPUTS.items()}
+    if strange := [name for name in usage if name not in suffix]:
+        raise UnknownNameError("input to shuffle", strange[0], list(suffix))
+    wanted = [suffix[name] for name in usage if priors or name != "priors"]
+    bare = [method for method in methods if ":" not in method and method not in BASELINES]
+    return list(dict.fromkeys([*methods, *(f"{method}:{text}" for method in bare for text in wanted)]))
+
+
+def require_methods(methods: Sequence[str]) -> None:
+    """Refuse unknown methods before any work.
+
+    Raises:
+        UnknownNameError: A method is not registered.
+    """
+    for method in methods:
+        name, _, shuffled = method.partition(":")
+        if name not in MANIPULATORS.names():
+            raise UnknownNameError("method", name, MANIPULATORS.names())
+        if shuffled and shuffled not in INPUTS:
+            remedy = "Write NAME:shuffled, NAME:shuffled-priors or NAME:shuffled-context."
+            raise UnknownNameError("way to shuffle", shuffled, list(INPUTS), remedy)

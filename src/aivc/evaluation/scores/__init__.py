@@ -1,0 +1,1 @@
+"""Tables of scores: means, intervals, gains over baselines, and challenges."""

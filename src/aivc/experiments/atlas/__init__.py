@@ -1,0 +1,1 @@
+"""Where cells lie, and which known cells they are like."""

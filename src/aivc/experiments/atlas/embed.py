@@ -1,0 +1,341 @@
+"""Where do these cells lie, how surely, and how far from what the encoder learned from? Answers for AnnData."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import anndata
+import h5py
+import numpy as np
+import pandas as pd
+
+from aivc.core.contracts import Encoder
+from aivc.core.errors import DataError, IntegrityError, SchemaError, UnknownNameError
+from aivc.core.measurement import Measurement
+from aivc.core.registry import ENCODERS
+from aivc.core.ur import UR
+from aivc.core.virtual_cell import VirtualCell
+from aivc.data.io.formats import intact, suffix
+from aivc.data.io.read import read
+from aivc.data.io.schema import Schema
+from aivc.data.names.orthologs import to_species
+from aivc.data.streaming.normalize import normalize, profile_units
+from aivc.data.streaming.stream import CHUNK, Progress, chunks
+from aivc.experiments.atlas.neighbors import Neighbors
+
+AXES = "X_aivc"
+UNCERTAINTY, COVERAGE, NOVELTY = "aivc_uncertainty", "aivc_coverage", "aivc_novelty"
+ABOUT = "aivc"
+# What an encoder is fitted on where none is given: more would take minutes and change little.
+_CELLS, _FEATURES, _NEAREST = 10_000, 2000, 15
+
+
+class Embedding(NamedTuple):
+    """States of entities, and how far each can be trusted.
+
+    Attributes:
+        values: ``(n, d)`` states.
+        uncertainty: ``(n,)`` mean posterior standard deviation over the axes; NaN where the encoder states none.
+        coverage: ``(n,)`` share of the encoder's features that were measured; NaN where it names none.
+        novelty: ``(n,)`` mean distance to the nearest training states, where 1 is the median of training states among
+            themselves; NaN where no training states are known.
+        about: JSON-ready: encoder, space, units and what it was fitted on.
+    """
+
+    values: np.ndarray
+    uncertainty: np.ndarray
+    coverage: np.ndarray
+    novelty: np.ndarray
+    about: Mapping[str, Any]
+
+
+def embed(
+    cells: anndata.AnnData | Measurement,
+    encoder: str | Path | Encoder | VirtualCell = "factor-analysis",
+    *,
+    schema: Schema | None = None,
+    dim: int = 32,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> anndata.AnnData:
+    """Represent cells and write the result where scanpy looks for it.
+
+    Args:
+        cells: An AnnData in memory, which is written into, or a Measurement.
+        encoder: Registered name, to fit one on these cells; the folder of a virtual cell; or a fitted one.
+        schema: Says what the values of an AnnData are: its ``units``, ``layer``, ``features`` and ``modality`` are
+            used. Needed for an AnnData, refused for a Measurement, which knows.
+        dim: Axes, where an encoder is fitted.
+        seed: Likewise; draws the cells that it learns from where there are more than 10,000.
+        progress: Told what is being done, how many entities are done, of how many.
+
+    Returns:
+        An AnnData with ``obsm["X_aivc"]``, the columns ``aivc_uncertainty``, ``aivc_coverage`` and ``aivc_novelty`` of
+        ``obs`` (see `Embedding`), and ``uns["aivc"]``.
+
+    Raises:
+        IntegrityError: The AnnData was embedded already.
+        SchemaError: An AnnData without a schema, or a Measurement with one.
+        UnitsError: The values cannot be brought to the units of the encoder.
+        UnknownNameError: No such encoder, or none of its features were measured.
+
+    >>> from aivc.testing import sample_measurement
+    >>> embed(sample_measurement(), dim=4).obsm["X_aivc"].shape
+    (184, 4)
+    """
+    if isinstance(cells, Measurement) == (schema is not None):
+        raise SchemaError(
+            "An AnnData needs a schema that says what its values are, and a Measurement knows that itself. Give "
+            'schema=Schema(units="counts", perturbation=Constant("control")) with an AnnData, and none otherwise.'
+        )
+    if isinstance(cells, anndata.AnnData):
+        assert schema is not None
+        _require_fresh(AXES in cells.obsm or NOVELTY in cells.obs, "The AnnData")
+        measurement, made = _measured(cells, schema), cells
+    else:
+        measurement, made = cells, _as_anndata(cells)
+    told = embedding(measurement, encoder, dim=dim, seed=seed, progress=progress)
+    made.obsm[AXES] = told.values
+    for name, column in _columns(told).items():
+        made.obs[name] = column
+    made.uns[ABOUT] = dict(told.about)
+    return made
+
+
+def embed_file(  # noqa: PLR0913 - each one is a question a user may ask
+    path: Path,
+    out: Path,
+    encoder: str | Path | Encoder | VirtualCell = "factor-analysis",
+    *,
+    schema: Schema,
+    on_disk: bool = False,
+    dim: int = 32,
+    seed: int = 0,
+    species: str | None = None,
+    progress: Progress | None = None,
+) -> Embedding:
+    """Represent the cells of a file; what an h5ad holds besides is copied as it is, and never loaded.
+
+    Args:
+        path: File or folder.
+        out: The h5ad to write.
+        encoder: As for `embed`.
+        schema: What the columns mean; controls are not needed.
+        on_disk: Leave the values on disk and read them block by block.
+        dim: As for `embed`.
+        seed: As for `embed`.
+        species: Name the genes as this species does first, by their orthologs; see
+        `aivc.data.names.orthologs.to_species`.
+        progress: As for `embed`.
+
+    Raises:
+        DataError: No gene has an ortholog, or values of genes that share one cannot be summed.
+        IntegrityError: ``out`` exists, or ``path`` was embedded already.
+        UnknownNameError: No such pair of species.
+    """
+    require_free(out)
+    cells = read(path, schema, backed=on_disk, controls=False)
+    about: dict[str, str] = {}
+    if species is not None:
+        cells, carried = to_species(cells, schema.species, species)
+        about = {"species": f"{schema.species} to {species}", "orthologs": str(carried)}
+    told = embedding(cells, encoder, dim=dim, seed=seed, progress=progress)
+    told = told._replace(about={**told.about, **about})
+    partial = out.with_name(f"{out.name}.partial")
+    if suffix(path) == ".h5ad":
+        shutil.copyfile(path, partial)
+    else:
+        made = _as_anndata(cells)
+        made.obsm[AXES], made.uns[ABOUT] = told.values, dict(told.about)
+        made.obs = made.obs.assign(**_columns(told))
+        made.write_h5ad(partial)
+    try:
+        if suffix(path) == ".h5ad":
+            _write_into(partial, told, str(path))
+        partial.replace(out)
+    finally:
+        partial.unlink(missing_ok=True)
+    return told
+
+
+def require_free(out: Path) -> None:
+    """Refuse to write over a file.
+
+    Raises:
+        IntegrityError: It exists.
+    """
+    if out.exists():
+        raise IntegrityError(f"{out} exists. Choose another name, or move it away.")
+
+
+def embedding(
+    cells: Measurement,
+    encoder: str | Path | Encoder | VirtualCell = "factor-analysis",
+    *,
+    dim: int = 32,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Embedding:
+    """Represent entities block by block; see `embed`."""
+    made, reference, known = _encoder(cells, encoder, dim, seed)
+    n, tell = len(cells), progress or _silent
+    z_nd, spread_n, novelty_n = np.empty((n, made.dim), np.float32), np.full(n, np.nan), np.full(n, np.nan)
+    near = _Near(reference) if reference is not None and len(reference) > 1 else None
+    for start in range(0, n, CHUNK):
+        tell("encoding", start, n)
+        rows = np.arange(start, min(start + CHUNK, n))
+        ur = made.encode(cells.take(rows))
+        z_nd[rows] = ur.values
+        if ur.variance is not None:
+            spread_n[rows] = np.sqrt(ur.variance).mean(axis=1)
+        if near is not None:
+            novelty_n[rows] = near.novelty(ur.values, known[rows] if known is not None else None)
+    about = {
+        "encoder": made.name,
+        "space": json.dumps(made.writes.to_json()),
+        "units": cells.units,
+        "fitted_on": "a sample of these cells" if known is not None else "other cells",
+        "training_states": 0 if reference is None else len(reference),
+    }
+    return Embedding(z_nd, spread_n, coverage(made, cells), novelty_n, about)
+
+
+def coverage(encoder: Encoder, cells: Measurement) -> np.ndarray:
+    """``(n,)`` share of the features an encoder was fitted on that were measured; NaN where it names none."""
+    packed = encoder.state().settings.get("features", {})
+    if packed.get("is") != "strings":
+        return np.full(len(cells), np.nan)
+    own = pd.Index(packed["value"])
+    where = pd.Index(cells.features.astype(str)).get_indexer(own)
+    here = where[where >= 0]
+    if cells.observed is None:
+        return np.full(len(cells), len(here) / len(own))
+    share = cells.observed[..., here].sum(axis=-1) / len(own)
+    return np.asarray(np.broadcast_to(share, len(cells)), dtype=np.float64).copy()
+
+
+class _Near:
+    """Distances to training states, in units of their own."""
+
+    def __init__(self, reference: UR) -> None:
+        self._found = Neighbors.of(reference.values)
+        self._k = min(_NEAREST, len(reference) - 1)
+        everyone = np.arange(len(reference))
+        self._typical = max(float(np.median(self._distance(reference.values, everyone))), 1e-12)
+
+    def novelty(self, values: np.ndarray, own: np.ndarray | None) -> np.ndarray:
+        """``(n,)``; ``own`` says which training state an entity is itself, -1 for none."""
+        return self._distance(values, np.full(len(values), -1) if own is None else own) / self._typical
+
+    def _distance(self, values: np.ndarray, own: np.ndarray) -> np.ndarray:
+        rows, far = self._found.find(values, self._k + 1)
+        self_nk = rows == own[:, None]
+        # An entity is no neighbour of itself; for a stranger the last one is one too many.
+        self_nk[~self_nk.any(axis=1), -1] = True
+        return np.asarray(np.where(self_nk, 0.0, far).sum(axis=1) / self._k)
+
+
+def _encoder(
+    cells: Measurement, asked: str | Path | Encoder | VirtualCell, dim: int, seed: int
+) -> tuple[Encoder, UR | None, np.ndarray | None]:
+    """A fitted encoder, training states, and which of them each entity is: None where it was fitted elsewhere."""
+    if isinstance(asked, Encoder):
+        return asked, None, None
+    if isinstance(asked, str) and (asked in ENCODERS.names() or not Path(asked).is_dir()):
+        return _fitted(cells, asked, dim, seed)
+    cell = asked if isinstance(asked, VirtualCell) else VirtualCell.load(asked)
+    if cells.scale not in cell.encoders:
+        raise UnknownNameError("encoder for the scale", str(cells.scale), map(str, cell.encoders))
+    made = cell.encoders[cells.scale]
+    starts = [start for start in cell.starts.values() if start.space == made.writes]
+    if not starts:
+        return made, None, None
+    values = np.concatenate([start.values for start in starts])
+    return made, UR(values, made.writes, pd.DataFrame(index=np.arange(len(values)))), None
+
+
+def _fitted(cells: Measurement, name: str, dim: int, seed: int) -> tuple[Encoder, UR, np.ndarray]:
+    part = ENCODERS.load(name)
+    drawn = np.sort(np.random.default_rng(seed).permutation(len(cells))[:_CELLS])
+    sample = cells.take(drawn)
+    if len(sample.features) > _FEATURES:
+        sample = sample.select(sample.features[_varying(sample)])
+    made = part.fit(sample, dim=dim, seed=seed)
+    known = np.full(len(cells), -1)
+    known[drawn] = np.arange(len(drawn))
+    return made, made.encode(sample), known
+
+
+def _varying(sample: Measurement) -> np.ndarray:
+    """The features that vary most, in the order of the file."""
+    total, square = np.zeros(len(sample.features)), np.zeros(len(sample.features))
+    for _, block in chunks(normalize(sample, profile_units(sample)), 2048):
+        x_nf = block if isinstance(block, np.ndarray) else block.toarray()
+        total, square = total + x_nf.sum(axis=0), square + (x_nf**2).sum(axis=0)
+    variance = square / len(sample) - (total / len(sample)) ** 2
+    return np.sort(np.argsort(-variance, kind="stable")[:_FEATURES])
+
+
+def _measured(cells: anndata.AnnData, schema: Schema) -> Measurement:
+    if cells.isbacked:
+        raise SchemaError("An AnnData that lies on disk is embedded from its file: embed_file(path, out, schema=...).")
+    places = {"X": cells.X, **dict(cells.layers), **({} if cells.raw is None else {"raw": cells.raw.X})}
+    if schema.layer not in places:
+        raise SchemaError(f"There is no layer {schema.layer!r}; there are {', '.join(places)}. Name one of them.")
+    table = cells.raw.var if schema.layer == "raw" else cells.var
+    if schema.features is not None and schema.features not in table:
+        raise UnknownNameError("column of features", schema.features, map(str, table))
+    names = table.index if schema.features is None else table[schema.features]
+    values, observed = places[schema.layer], None
+    if isinstance(values, np.ndarray) and not np.isfinite(values).all():
+        observed = np.isfinite(values)
+        values = np.where(observed, values, 0)
+    if not isinstance(values, np.ndarray):
+        values = values.tocsr()
+    features = names.astype(str).to_numpy(dtype=object)
+    return Measurement(values, features, cells.obs, schema.units, modality=schema.modality, observed=observed)
+
+
+def _as_anndata(cells: Measurement) -> anndata.AnnData:
+    if not cells.in_memory:
+        return anndata.AnnData(obs=_texts(cells.entities))
+    values = cells.values
+    if cells.observed is not None:
+        values = np.where(cells.observed, cells.dense(), np.nan)
+    var = pd.DataFrame(index=pd.Index(cells.features.astype(str)))
+    return anndata.AnnData(values, obs=_texts(cells.entities), var=var, uns={"units": cells.units})
+
+
+def _texts(entities: pd.DataFrame) -> pd.DataFrame:
+    return entities.set_axis(entities.index.astype(str), axis=0)
+
+
+def _columns(told: Embedding) -> dict[str, np.ndarray]:
+    return {UNCERTAINTY: told.uncertainty, COVERAGE: told.coverage, NOVELTY: told.novelty}
+
+
+def _require_fresh(embedded: object, what: str) -> None:
+    if embedded:
+        raise IntegrityError(f"{what} holds an embedding already. Remove obsm['{AXES}'] and the columns aivc_* first.")
+
+
+def _write_into(path: Path, told: Embedding, name: str) -> None:
+    from anndata.io import read_elem, write_elem
+
+    with intact(path), h5py.File(path, "r+") as file:
+        obs = read_elem(file["obs"])
+        _require_fresh(NOVELTY in obs or AXES in file.get("obsm", {}), name)
+        if len(obs) != len(told.values):
+            raise DataError([f"{name} has {len(obs)} rows, but {len(told.values)} were read. Export it again."])
+        write_elem(file, "obs", obs.assign(**_columns(told)))
+        for group in ("obsm", "uns"):
+            if group not in file:
+                write_elem(file, group, {})
+        write_elem(file["obsm"], AXES, told.values)
+        write_elem(file["uns"], ABOUT, dict(told.about))
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    pass

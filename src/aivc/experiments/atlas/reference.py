@@ -1,0 +1,244 @@
+"""A reference to ask: which known cells are these most like, what are they called, and are they new?"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, final
+
+import numpy as np
+import pandas as pd
+
+from aivc.core.contracts import Decoder, Encoder
+from aivc.core.errors import DataError, IntegrityError
+from aivc.core.measurement import Measurement
+from aivc.core.registry import DECODERS, ENCODERS
+from aivc.core.state import State, read_json, write_text
+from aivc.core.ur import UR
+from aivc.data.priors.memberships import memberships
+from aivc.data.streaming.stream import CHUNK, Progress
+from aivc.experiments.atlas.embed import coverage
+from aivc.experiments.atlas.neighbors import Neighbors
+
+FORMAT = 1
+CARD = "atlas.json"
+_NEAREST, _SAMPLE, _USUAL = 15, 2000, 0.99
+
+
+class Match(NamedTuple):
+    """What an atlas says of entities.
+
+    Attributes:
+        table: A row per entity: ``novelty`` (mean distance to its nearest states, where 1 is the median among the
+            atlas' own), ``coverage`` (share of the encoder's features measured) and ``new`` (farther away than 99 % of
+            the atlas' own states, or unlike any class). Where the atlas has labels also ``label``, ``best``,
+            ``confidence``, ``set`` and ``rarity``, as `cell-labels` says them.
+        near: A row per entity and neighbour: ``entity``, ``rank`` from 1, ``distance``, ``match`` (name of the state)
+            and the columns that the atlas keeps of it, such as study, tissue and label.
+    """
+
+    table: pd.DataFrame
+    near: pd.DataFrame
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Atlas:
+    """States of many entities, the encoder that made them, and what is known about each.
+
+    Attributes:
+        encoder: Writes the states.
+        states: With the columns that are kept of each entity.
+        search: Among the states.
+        labels: ``cell-labels`` fitted on them; None where there are no labels.
+        card: JSON-ready: entities, column of labels, how it searches, what is usual among its own states.
+    """
+
+    encoder: Encoder
+    states: UR
+    search: Neighbors
+    labels: Decoder | None
+    card: Mapping[str, Any]
+
+    @classmethod
+    def build(
+        cls,
+        cells: Measurement | Sequence[Measurement],
+        encoder: Encoder | str = "factor-analysis",
+        *,
+        label: str = "",
+        parents: Mapping[str, str] | None = None,
+        dim: int = 32,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> "Atlas":
+        """Make an atlas.
+
+        Args:
+            cells: Entities of one study or of several, whose names differ.
+            encoder: A fitted one, or the registered name of one to fit on the first study.
+            label: Column to transfer; empty transfers none.
+            parents: Label → broader label, for answers that back off.
+            dim: Axes, where an encoder is fitted.
+            seed: Of all that draws.
+            progress: Told what is being done, how many entities are done, of how many.
+
+        Raises:
+            DataError: No entities, or names that stand twice.
+            UnknownNameError: No such column or encoder.
+
+        >>> from aivc.testing import sample_measurement
+        >>> atlas = Atlas.build(sample_measurement(), dim=4)
+        >>> atlas.card["search"], len(atlas.ask(sample_measurement()).table)
+        ('exact', 184)
+        """
+        studies = [cells] if isinstance(cells, Measurement) else list(cells)
+        if not studies or not all(map(len, studies)):
+            raise DataError(["An atlas needs entities, and one of its studies has none. Give studies with entities."])
+        made = ENCODERS.load(encoder).fit(studies[0], dim=dim, seed=seed) if isinstance(encoder, str) else encoder
+        return cls.of(made, _joined([_encoded(made, each, progress) for each in studies]), label, parents, seed=seed)
+
+    @classmethod
+    def of(
+        cls, encoder: Encoder, states: UR, label: str = "", parents: Mapping[str, str] | None = None, *, seed: int = 0
+    ) -> "Atlas":
+        """Make an atlas of states that are there already; see `build`.
+
+        Raises:
+            SpaceError: The states were made by another encoder.
+        """
+        encoder.writes.require(states.space, "an atlas with this encoder")
+        search = Neighbors.of(states.values, seed=seed)
+        labels = None
+        if label:
+            known = memberships(states.entities, label, scale=encoder.scale)
+            labels = DECODERS.load("cell-labels").fit(states, known, seed=seed, parents=parents)
+        drawn = np.sort(np.random.default_rng(seed).permutation(len(states))[:_SAMPLE])
+        # Each of these finds itself first.
+        nearest = search.find(states.values[drawn], _NEAREST + 1)[1][:, 1:]
+        own = nearest.mean(axis=1) if nearest.size else np.ones(1)
+        card = {
+            "entities": len(states),
+            "label": label,
+            "search": search.kind,
+            "typical": max(float(np.median(own)), 1e-12),
+            "usual": max(float(np.quantile(own, _USUAL)), 1e-12),
+        }
+        return cls(encoder, states, search, labels, card)
+
+    def ask(self, cells: Measurement | UR, *, k: int = _NEAREST, level: float = 0.9) -> Match:
+        """Find what is nearest to entities, and what that says of them.
+
+        Args:
+            cells: Entities, or their states in this atlas' space.
+            k: How many neighbours are listed.
+            level: How often a set of labels is to hold the right one.
+
+        Raises:
+            SpaceError: The states were made by another encoder.
+            UnitsError: The units cannot be brought to those of the encoder.
+            UnknownNameError: None of the encoder's features were measured.
+            ValueError: ``k`` is below one.
+        """
+        if k < 1:
+            raise ValueError(f"At least one neighbour is wanted, got k={k}. Ask for k=15.")
+        ur = cells if isinstance(cells, UR) else self.encoder.encode(cells)
+        self.encoder.writes.require(ur.space, "this atlas")
+        rows, far = self.search.find(ur.values, max(k, _NEAREST))
+        mean_n = far[:, :_NEAREST].mean(axis=1)
+        share = np.full(len(ur), np.nan) if isinstance(cells, UR) else coverage(self.encoder, cells)
+        columns: dict[str, Any] = {"novelty": mean_n / self.card["typical"], "coverage": share}
+        new = mean_n > self.card["usual"]
+        if self.labels is not None:
+            # The contract of a decoder knows probabilities only; sets and verdicts are this one's own.
+            told = getattr(self.labels, "labels")(ur, level=level)  # noqa: B009
+            new |= (told["label"] == "unknown").to_numpy()
+            told = told.rename(columns={"novelty": "rarity"})
+            columns = {**{str(name): told[name].to_numpy() for name in told}, **columns}
+            columns["label"] = np.where(new, "unknown", columns["label"])
+        table = pd.DataFrame({**columns, "new": new}, index=ur.entities.index)
+        return Match(table, self._near(ur, rows[:, :k], far[:, :k]))
+
+    def _near(self, ur: UR, rows_nk: np.ndarray, far_nk: np.ndarray) -> pd.DataFrame:
+        n, k = rows_nk.shape
+        kept = self.states.entities.iloc[rows_nk.ravel()]
+        told = pd.DataFrame(
+            {
+                "entity": np.repeat(ur.entities.index.to_numpy(dtype=object), k),
+                "rank": np.tile(np.arange(1, k + 1), n),
+                "distance": far_nk.ravel(),
+                "match": kept.index.to_numpy(dtype=object),
+            }
+        )
+        clashing = [name for name in kept if name not in told]
+        return pd.concat([told, kept[clashing].reset_index(drop=True)], axis=1)
+
+    def save(self, folder: Path | str) -> None:
+        """Write the atlas as JSON and safetensors.
+
+        Raises:
+            IntegrityError: The folder holds something.
+        """
+        folder = Path(folder)
+        if folder.exists() and any(folder.iterdir()):
+            raise IntegrityError(f"{folder} is not empty. Choose an empty or a new folder.")
+        body: dict[str, Any] = {"format": FORMAT, "card": dict(self.card), "parts": {}}
+        for key, part in (("encoder", self.encoder), ("labels", self.labels)):
+            if part is not None:
+                part.state().save(folder / key)
+                body["parts"][key] = {"name": part.name, "digest": part.state().digest()}
+        self.states.save(folder / "states")
+        self.search.state().save(folder / "search")
+        write_text(folder / CARD, json.dumps(body, indent=1, sort_keys=True) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path | str) -> "Atlas":
+        """Read what `save` wrote.
+
+        Raises:
+            IntegrityError: A file is missing, altered, or of another format.
+            UnknownNameError: A part's package is not installed.
+        """
+        folder = Path(folder)
+        body = read_json(folder / CARD)
+        if not isinstance(body, dict) or body.get("format") != FORMAT or "encoder" not in body.get("parts", {}):
+            raise IntegrityError(f"{folder / CARD} is not an atlas in format {FORMAT}. Build and save it again.")
+        encoder, labels = _part(folder, body, "encoder"), _part(folder, body, "labels")
+        states = UR.load(folder / "states")
+        encoder.writes.require(states.space, "an atlas with this encoder")
+        search = Neighbors.from_state(State.load(folder / "search"), states.values)
+        return cls(encoder, states, search, labels, body["card"])
+
+
+def _part(folder: Path, body: Mapping[str, Any], key: str) -> Any:
+    entry = body["parts"].get(key)
+    if entry is None:
+        return None
+    state = State.load(folder / key)
+    if state.digest() != entry.get("digest"):
+        raise IntegrityError(f"The {key} in {folder} is not the one its atlas was saved with. Fetch the atlas again.")
+    return (ENCODERS if key == "encoder" else DECODERS).load(str(entry.get("name"))).from_state(state)
+
+
+def _encoded(encoder: Encoder, cells: Measurement, progress: Progress | None) -> UR:
+    found = []
+    for start in range(0, len(cells), CHUNK):
+        if progress is not None:
+            progress("encoding", start, len(cells))
+        found.append(encoder.encode(cells.take(np.arange(start, min(start + CHUNK, len(cells))))))
+    return _joined(found)
+
+
+def _joined(parts: list[UR]) -> UR:
+    entities = pd.concat([each.entities for each in parts])
+    if not entities.index.is_unique:
+        twice = entities.index[entities.index.duplicated()].unique()[:3]
+        raise DataError([f"Entities stand twice: {', '.join(map(str, twice))}. Put the study before each name."])
+    variances = [each.variance for each in parts if each.variance is not None]
+    return UR(
+        np.concatenate([each.values for each in parts]),
+        parts[0].space,
+        entities,
+        np.concatenate(variances) if len(variances) == len(parts) else None,
+        np.concatenate([each.mass for each in parts]),
+    )

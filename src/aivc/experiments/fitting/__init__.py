@@ -1,0 +1,1 @@
+"""From a screen to a virtual cell that can be asked, saved and shared."""

@@ -1,0 +1,288 @@
+"""From a screen to a virtual cell that can be asked, saved and shared."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from aivc.core.contracts import Decoder, Manipulator
+from aivc.core.measurement import CONTROL, Measurement
+from aivc.core.perturbation import Perturbation
+from aivc.core.prediction import HeldOut
+from aivc.core.provenance import Provenance
+from aivc.core.registry import MANIPULATORS, WRAPPERS
+from aivc.core.ur import UR
+from aivc.core.virtual_cell import VirtualCell
+from aivc.data.splits.split import CONTROL_TRAIN, TRAIN, Split
+from aivc.data.streaming.stream import Progress
+from aivc.experiments.fitting import negative_transfer as harm
+from aivc.experiments.fitting.control_noise import following, with_other_controls
+from aivc.experiments.fitting.few_shot import practised
+from aivc.experiments.fitting.lineage import notes_of, origins
+from aivc.experiments.fitting.shared_fit import Groundwork, Recipe, groundwork
+from aivc.experiments.fitting.summary import summarize
+
+# The profile of a linear decoder does not depend on how many states it reads; calibration needs no more than these.
+_STATES_TO_CALIBRATE = 16
+# More held-out perturbations than these do not move a quantile.
+_CALIBRATED = 200
+
+
+def fit(  # noqa: PLR0913 - each one is a question a user may ask
+    measurement: Measurement,
+    manipulator: str = "effect.v2",
+    *,
+    parts: UR | None = None,
+    recipe: Recipe | None = None,
+    settings: Mapping[str, Any] | None = None,
+    split: Split | None = None,
+    fold: int = 0,
+    made_from: Provenance | None = None,
+    abstain: bool = False,
+    progress: Progress | None = None,
+) -> VirtualCell:
+    """Fit a virtual cell on a screen. It carries what each of its parts was fitted on.
+
+    Args:
+        measurement: Cells with their controls, in memory or on disk; or an effect-level table.
+        manipulator: Registered name.
+        parts: Molecular UR of possible targets, such as `aivc.data.priors.gene_priors.gene_priors`.
+        recipe: Encoder, decoder, and their sizes.
+        settings: Further arguments of the manipulator's ``fit``.
+        split: Fit for one fold of it: on what it trains on and the controls it gives to methods, and nothing else.
+        fold: Which fold.
+        made_from: What ``parts`` were made from, where they are not the catalog's.
+        abstain: Answer with the mean effect wherever perturbations left out did not gain
+        (`aivc.experiments.fitting.negative_transfer`).
+        progress: Told what is being done.
+
+    Raises:
+        ControlError: No controls, or none in some context.
+        SplitError: The split does not fit the data.
+        UnknownNameError: A part is not registered.
+
+    >>> from aivc.data.synthetic import synthetic_screen
+    >>> cells, truth = synthetic_screen(perturbations=6, features=40, cells=20, controls=40, seed=0)
+    >>> cell = fit(cells, "mean-effect", recipe=Recipe(dim=4, members=2, inner_folds=0))
+    >>> sorted(cell.instruments)
+    ['linear-expression', 'mean-effect']
+    """
+    recipe = recipe or Recipe()
+    asked: dict[str, Any] = {}
+    if split is not None:
+        measurement = measurement.take(np.isin(split.roles(measurement, fold).astype(str), (TRAIN, CONTROL_TRAIN)))
+        asked = {"split": split.digest, "fold": fold}
+    ground = groundwork(summarize(measurement, seed=recipe.seed, progress=progress), recipe)
+    cell = assemble(ground, manipulator, parts=parts, settings=settings, abstain=abstain)
+    told = origins(cell, ground, measurement, parts=parts, made_from=made_from, **asked, progress=progress)
+    card = {**cell.card, "cells": int(measurement.mass.sum()), "data": notes_of(measurement), **asked}
+    if (ten := practised(cell)) is not None:
+        card["worth"] = ten._asdict()
+    return VirtualCell(cell.encoders, cell.instruments, card, cell.starts, told)
+
+
+def assemble(
+    ground: Groundwork,
+    manipulator: str,
+    *,
+    parts: UR | None = None,
+    settings: Mapping[str, Any] | None = None,
+    shuffled: str | None = None,
+    abstain: bool = False,
+) -> VirtualCell:
+    """Fit one manipulator on the groundwork, with its ensemble and its calibration.
+
+    Args:
+        ground: What was fitted already.
+        manipulator: Registered name.
+        parts: Molecular UR of possible targets, for manipulators that use it.
+        settings: Further arguments of its ``fit``.
+        shuffled: Permute first which ``perturbation`` did what, whose ``priors`` are whose, or in which ``context`` an
+            effect was seen: the negative control, which must lose what that input tells.
+        abstain: Answer with the mean effect wherever perturbations left out did not gain.
+
+    Raises:
+        UnknownNameError: No such manipulator.
+        DataError: It learns from single cells, and the training set is a table of effects; or it is to abstain, and too
+            few perturbations were left out to learn where.
+    """
+    if abstain:
+        harm.require_enough(sum(len(keys) for _, keys in ground.inner))
+    fitted = _fit(ground, manipulator, parts, settings or {}, shuffled)
+    decoder = ground.decoder
+    quick = {**(settings or {}), **fitted.refits}
+    held_out = left_out(ground, manipulator, parts=parts, settings=quick, shuffled=shuffled)
+    card: dict[str, Any] = {}
+    if len(held_out) > 1:
+        chosen = harm.rule(held_out) if abstain else None
+        card = {"left_out": harm.standing(held_out, ground.recipe.seed)}
+        if chosen is not None:
+            floor, held_out = _floor(ground), harm.abstain(held_out, chosen)
+            fitted = fitted.abstaining(ground.states, floor, *chosen)
+            card |= {"abstains": chosen._asdict(), "left_out_abstaining": harm.standing(held_out, ground.recipe.seed)}
+        decoder = calibrated(ground, held_out)
+    recipe = ground.recipe
+    seen = sorted(set(map(str, ground.profiles.perturbations)) - {CONTROL})
+    there = sorted(set(map(str, ground.profiles.contexts[ground.profiles.perturbations != CONTROL])))
+    made = {"manipulator": manipulator, "recipe": vars(recipe), "units": ground.profiles.units}
+    made |= {"perturbations": seen, "contexts": there}
+    instruments: dict[str, Manipulator | Decoder] = {manipulator: fitted, recipe.decoder: decoder}
+    return VirtualCell({ground.encoder.scale: ground.encoder}, instruments, {**made, **card}, ground.controls)
+
+
+def left_out(
+    ground: Groundwork,
+    manipulator: str,
+    *,
+    parts: UR | None = None,
+    settings: Mapping[str, Any] | None = None,
+    shuffled: str | None = None,
+) -> list[HeldOut]:
+    """Fit one manipulator on each inner groundwork, and foretell what that has not seen; arguments as in `assemble`."""
+    quick = {**(settings or {}), **MANIPULATORS.load(manipulator).for_means}
+    found, follows = [], 1.0
+    for number, (inner, keys) in enumerate(ground.inner):
+        refit = _fit(inner, manipulator, parts, quick, shuffled)
+        if number == 0 and not MANIPULATORS.load(manipulator).needs_cells:
+            moved, noise = with_other_controls(inner)
+            again = _fit(moved, manipulator, parts, quick, shuffled) if noise else refit
+            follows = following(inner, keys, noise, refit, again)
+            del again
+        found += [each._replace(follows=follows) for each in _foretell(inner, refit, ground, keys)]
+        # What a fit keeps is several times as large as its rows: one at a time.
+        del refit
+    return found
+
+
+def calibrated(ground: Groundwork, held_out: Sequence[HeldOut]) -> Decoder:
+    """The decoder of the groundwork, with intervals as wide as held-out perturbations need.
+
+    Raises:
+        DataError: Fewer than two were held out.
+    """
+    # Where whole contexts were left out, the promise is for contexts never seen perturbed.
+    contexts = {context for _, keys in ground.inner for context, _ in keys}
+    anywhere = ground.recipe.unseen == "context" and len(contexts) > 1
+    decoder = WRAPPERS.load("conformal").fit(
+        ground.states,
+        ground.profiles,
+        decoder=ground.decoder,
+        held_out=held_out,
+        variance=ground.variance,
+        contexts=() if anywhere else None,
+    )
+    assert isinstance(decoder, Decoder)
+    return decoder
+
+
+def _fit(
+    ground: Groundwork,
+    name: str,
+    parts: UR | None,
+    settings: Mapping[str, Any],
+    shuffled: str | None,
+) -> Any:
+    recipe = ground.recipe
+    states = ground.states
+    cells = ground.population if MANIPULATORS.load(name).needs_cells else None
+    if shuffled in _SHUFFLES:
+        shuffle = _SHUFFLES[shuffled](states, recipe.seed)
+        states, cells = shuffle(states), None if cells is None else shuffle(cells)
+    if shuffled == "priors" and parts is not None:
+        # Every target keeps some target's knowledge, so that it is no less known, only wrongly.
+        order = np.random.default_rng(recipe.seed).permutation(len(parts))
+        parts = UR(parts.values[order], parts.space, parts.entities, parts.variance, parts.mass)
+    ensemble = WRAPPERS.load("ensemble")
+    if cells is not None:
+        settings = {**settings, "cells": cells}
+    return ensemble.fit(
+        states, parts=parts, seed=recipe.seed, manipulator=name, members=recipe.members, settings=settings
+    )
+
+
+def _floor(ground: Groundwork) -> Manipulator:
+    """The mean effect, which every other method has to beat."""
+    floor = MANIPULATORS.load("mean-effect").fit(ground.states)
+    assert isinstance(floor, Manipulator)
+    return floor
+
+
+def _shuffle_perturbations(states: UR, seed: int) -> Callable[[UR], UR]:
+    """Permute which perturbation did what, keeping each one's batches and cells together."""
+    texts = np.unique(states.perturbations.astype(str))
+    texts = texts[texts != CONTROL]
+    other = dict(zip(texts, np.random.default_rng(seed).permutation(texts), strict=True))
+
+    def shuffle(ur: UR) -> UR:
+        swapped = [str(other.get(str(text), CONTROL)) for text in ur.perturbations]
+        return dataclasses.replace(ur, entities=ur.entities.assign(perturbation=swapped))
+
+    return shuffle
+
+
+def _shuffle_contexts(states: UR, seed: int) -> Callable[[UR], UR]:
+    """Permute in which context each effect was seen: states move with their effect to the other context's control."""
+    contexts, texts = states.contexts.astype(str), states.perturbations.astype(str)
+    names, rng = np.unique(contexts), np.random.default_rng(seed)
+    control = {
+        name: np.average(states.values[rows], axis=0, weights=states.mass[rows])
+        for name in names
+        if (rows := (contexts == name) & (texts == CONTROL)).any()
+    }
+    targets: dict[tuple[str, str], str] = {}
+    for text in sorted(set(texts) - {CONTROL}):
+        here = sorted(set(contexts[texts == text]) & set(control))
+        swapped = zip(here, rng.permutation(here), strict=True)
+        targets.update({(text, one): str(other) for one, other in swapped if one != other})
+
+    def shuffle(ur: UR) -> UR:
+        values, moved = np.array(ur.values, dtype=float), ur.contexts.astype(object)
+        pairs = zip(ur.perturbations.astype(str), ur.contexts.astype(str), strict=True)
+        for row, (text, context) in enumerate(pairs):
+            if target := targets.get((text, context)):
+                values[row] += control[target] - control[context]
+                moved[row] = target
+        return dataclasses.replace(ur, values=values, entities=ur.entities.assign(context=moved))
+
+    return shuffle
+
+
+_SHUFFLES = {"perturbation": _shuffle_perturbations, "context": _shuffle_contexts}
+
+
+def _foretell(
+    inner: Groundwork, manipulator: Manipulator, ground: Groundwork, left_out: Sequence[tuple[str, str]]
+) -> list[HeldOut]:
+    """Predict what the inner groundwork has not seen, and set it beside what was measured."""
+    profiles, decoder, seed = ground.profiles, inner.decoder, inner.recipe.seed
+    keys = pd.DataFrame({"context": profiles.contexts.astype(str), "text": profiles.perturbations.astype(str)})
+    rows = keys.groupby(["context", "text"]).indices
+    asked = [key for key in left_out if key[0] in inner.controls]
+    columns = pd.Index(profiles.features.astype(str))
+    chosen = np.random.default_rng(seed).permutation(len(asked))[: _CALIBRATED // len(ground.inner)]
+    found, floor = [], _floor(inner)
+    for context, text in (asked[i] for i in sorted(chosen)):
+        start = inner.start(context).sample(_STATES_TO_CALIBRATE, seed=seed)
+        answer = manipulator.manipulate(start, Perturbation.parse(text))
+        draws = answer.draws
+        said_kf = np.array([decoder.profile(draw) for draw in draws])
+        spread = said_kf.std(axis=0, ddof=1 if len(draws) > 1 else 0)
+        measured, cells = _measured(profiles.take(rows[context, text]))
+        # What is done to the target itself is no response, and no method is asked for it.
+        measured[columns.isin(Perturbation.parse(text).genes)] = np.nan
+        control, controls = _measured(profiles.take(rows[context, CONTROL]))
+        # A feature that no control was measured on has no error either, only an effect that is foretold.
+        control = np.where(np.isfinite(control), control, decoder.profile(start))
+        instead, base = floor.manipulate(start, Perturbation.parse(text)), control - decoder.profile(start)
+        departure = float(np.mean((answer.mean - instead.mean) ** 2))
+        about = (control, base + decoder.profile(instead.draws[0]), answer.applicability, context, departure, text)
+        found.append(HeldOut(base + said_kf.mean(axis=0), spread, measured, cells, *about, shared=1 / controls))
+    return found
+
+
+def _measured(profiles: Measurement) -> tuple[np.ndarray, float]:
+    seen = profiles.observed
+    values = profiles.dense() if seen is None else np.where(seen, profiles.dense(), np.nan)
+    return np.average(values, axis=0, weights=profiles.mass), float(profiles.mass.sum())

@@ -1,0 +1,1 @@
+"""Simple methods that every model has to beat."""

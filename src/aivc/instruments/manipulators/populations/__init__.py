@@ -1,0 +1,1 @@
+"""Methods that move whole populations of cells."""

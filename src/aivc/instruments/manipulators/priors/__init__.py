@@ -1,0 +1,1 @@
+"""Simple methods that read what is known of molecules."""

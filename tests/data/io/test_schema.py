@@ -1,0 +1,85 @@
+"""The schema: declared, round-tripped, and refused when it contradicts itself."""
+
+import pytest
+
+from aivc.core.errors import IntegrityError, SchemaError, UnitsError, UnknownNameError
+from aivc.data.io.schema import Constant, Schema
+
+
+def screen(**changes):
+    return Schema(**{"units": "counts", "perturbation": "target", "control": "NT", "kind": "ko", **changes})
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        screen(),
+        screen(control=("NT", 'safe "harbour"'), context=Constant("K562"), batch="rep", coordinates=("x", "y")),
+        screen(kind="drug", dose="dose", dose_unit=Constant("uM"), hours=Constant(24), separator="+", blank="unknown"),
+        Schema(
+            units="log2fc", format="long", perturbation="drug", kind="drug", feature="gene", value="lfc", species="none"
+        ),
+        Schema(units="normal_score"),
+        Schema(units="counts", perturbation=Constant("control"), coordinates="spatial", describe=("n_counts",)),
+    ],
+)
+def test_toml_round_trip(tmp_path, schema):
+    path = tmp_path / "s.toml"
+    schema.to_toml(path)
+    assert Schema.from_toml(path) == schema
+
+
+def test_units_are_made_canonical():
+    assert screen(units="log1p_cp10000").units == "log1p_cp10k"
+
+
+@pytest.mark.parametrize(
+    ("changes", "remedy"),
+    [
+        ({"perturbation": None}, 'perturbation = "target"'),
+        ({"control": ()}, 'control = "non-targeting"'),
+        ({"species": "rat"}, "human, mouse"),
+        ({"format": "tall"}, "wide, long"),
+        ({"format": "long"}, 'feature = "gene"'),
+        ({"dose": "dose"}, 'dose_unit = { value = "uM" }'),
+        ({"kind": None, "separator": "+"}, "plain labels"),
+        ({"separator": ""}, "leave it out"),
+        ({"coordinates": ("x",)}, "two or three"),
+    ],
+)
+def test_contradictions_are_refused_with_their_remedy(changes, remedy):
+    with pytest.raises(SchemaError, match=remedy):
+        screen(**changes)
+
+
+def test_all_contradictions_are_told_at_once():
+    with pytest.raises(SchemaError, match=r"(?s)species is.*format is"):
+        screen(species="rat", format="tall")
+
+
+def test_unknown_units_and_kinds_are_refused():
+    with pytest.raises(UnitsError, match="Declare what the values are"):
+        screen(units="tpm-ish")
+    with pytest.raises(UnknownNameError, match="Did you mean 'crispri'"):
+        screen(kind="crispr")
+
+
+def test_toml_refusals(tmp_path):
+    path = tmp_path / "s.toml"
+    path.write_text('units = "counts"\npertubation = "target"\n')
+    with pytest.raises(UnknownNameError, match="Did you mean 'perturbation'"):
+        Schema.from_toml(path)
+    path.write_text('perturbation = "target"\n')
+    with pytest.raises(SchemaError, match='units = "counts"'):
+        Schema.from_toml(path)
+    path.write_text('units = "counts"\nperturbation = 7\n')
+    with pytest.raises(SchemaError, match="the name of a column"):
+        Schema.from_toml(path)
+    path.write_text('units = "counts"\nperturbation = { column = "x" }\n')
+    with pytest.raises(SchemaError, match="the name of a column"):
+        Schema.from_toml(path)
+    path.write_text("units = counts")
+    with pytest.raises(IntegrityError, match="Correct it or the path"):
+        Schema.from_toml(path)
+    with pytest.raises(IntegrityError, match="Correct it or the path"):
+        Schema.from_toml(tmp_path / "absent.toml")

@@ -1,0 +1,123 @@
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from aivc.core.errors import IntegrityError, SchemaError, UnknownNameError
+from aivc.core.registry import ENCODERS
+from aivc.data.io.schema import Constant, Schema
+from aivc.experiments.atlas.embed import coverage, embed, embed_file, embedding
+from aivc.experiments.fitting.fit import fit
+from aivc.testing import sample_measurement
+
+SCHEMA = Schema(units="counts", perturbation=Constant("control"), species="none")
+
+
+def made(measurement=None):
+    cells = sample_measurement() if measurement is None else measurement
+    return anndata.AnnData(cells.values.copy(), obs=cells.entities.copy(), var=pd.DataFrame(index=list(cells.features)))
+
+
+def test_writes_what_scanpy_reads_and_nothing_else():
+    adata = made()
+    before = adata.X.copy()
+    assert embed(adata, schema=SCHEMA, dim=4) is adata
+    assert adata.obsm["X_aivc"].shape == (184, 4)
+    assert adata.uns["aivc"]["encoder"] == "factor-analysis"
+    assert (adata.obs["aivc_coverage"] == 1).all()
+    assert 0.8 < adata.obs["aivc_novelty"].median() < 1.2
+    assert (before != adata.X).nnz == 0
+    same = embed(sample_measurement(), dim=4)
+    np.testing.assert_array_equal(same.obsm["X_aivc"], adata.obsm["X_aivc"])
+
+
+def test_fewer_features_mean_less_coverage_and_more_doubt():
+    cells = sample_measurement()
+    encoder = ENCODERS.load("ppca").fit(cells, dim=4)
+    whole, part = embedding(cells, encoder), embedding(cells.select(cells.features[:6]), encoder)
+    np.testing.assert_allclose(part.coverage, 0.2)
+    assert (part.uncertainty > whole.uncertainty).all()
+    assert np.isnan(part.novelty).all()
+    mask = np.ones((len(cells), 30), dtype=bool)
+    mask[:50, :15] = False
+    assert coverage(encoder, cells.replace(observed=mask))[[0, 60]].tolist() == [0.5, 1.0]
+
+
+def test_an_encoder_without_posterior_states_no_uncertainty():
+    assert np.isnan(embed(sample_measurement(), "count-pca", dim=4).obs["aivc_uncertainty"]).all()
+
+
+def test_cells_of_another_kind_are_novel_to_a_virtual_cell(tmp_path):
+    cells = sample_measurement()
+    fit(cells, "mean-effect").save(tmp_path / "cell")
+    rng = np.random.default_rng(0)
+    strange = cells.replace(
+        values=sparse.csr_matrix(rng.poisson(rng.gamma(0.3, 20.0, 30), (184, 30)).astype(np.float32))
+    )
+    known, new = (embed(each, tmp_path / "cell").obs["aivc_novelty"].median() for each in (cells, strange))
+    assert known < 1.2
+    assert new > 1.4
+
+
+def test_layers_missing_values_and_feature_columns_are_understood():
+    adata = made()
+    adata.layers["counts"] = adata.X.toarray().astype(float)
+    adata.layers["counts"][:20, :10] = np.nan
+    adata.X = adata.X * 0
+    adata.var["symbol"] = [f"S{i}" for i in range(30)]
+    schema = Schema(units="counts", perturbation=Constant("control"), layer="counts", features="symbol", species="none")
+    embed(adata, schema=schema, dim=3)
+    assert adata.obs["aivc_coverage"].iloc[[0, 40]].round(6).tolist() == [round(20 / 30, 6), 1.0]
+    with pytest.raises(UnknownNameError, match="column of features"):
+        embed(made(), schema=schema.__class__(units="counts", perturbation=Constant("control"), features="symbl"))
+    with pytest.raises(SchemaError, match="Name one of them"):
+        embed(made(), schema=schema)
+
+
+def test_large_data_are_fitted_on_a_sample_of_cells_and_features(monkeypatch):
+    monkeypatch.setattr("aivc.experiments.atlas.embed._CELLS", 100)
+    monkeypatch.setattr("aivc.experiments.atlas.embed._FEATURES", 12)
+    monkeypatch.setattr("aivc.experiments.atlas.embed.CHUNK", 50)
+    told = embedding(sample_measurement(), dim=4)
+    assert told.about["training_states"] == 100
+    assert told.values.shape == (184, 4)
+    assert np.isfinite(told.novelty).all()
+
+
+def test_nothing_is_written_over(tmp_path):
+    adata = embed(made(), schema=SCHEMA, dim=3)
+    with pytest.raises(IntegrityError, match="Remove obsm"):
+        embed(adata, schema=SCHEMA)
+    with pytest.raises(SchemaError, match="schema"):
+        embed(made())
+    adata.write_h5ad(tmp_path / "done.h5ad")
+    with pytest.raises(IntegrityError, match="Choose another name"):
+        embed_file(tmp_path / "done.h5ad", tmp_path / "done.h5ad", schema=SCHEMA)
+    with pytest.raises(IntegrityError, match="Remove obsm"):
+        embed_file(tmp_path / "done.h5ad", tmp_path / "again.h5ad", schema=SCHEMA, dim=3)
+    assert [path.name for path in tmp_path.iterdir()] == ["done.h5ad"]
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_a_file_keeps_all_it_holds(tmp_path, on_disk):
+    adata = made()
+    adata.obsm["X_umap"] = np.ones((184, 2))
+    adata.layers["spliced"] = adata.X.copy()
+    adata.write_h5ad(tmp_path / "in.h5ad")
+    told = embed_file(tmp_path / "in.h5ad", tmp_path / "out.h5ad", schema=SCHEMA, on_disk=on_disk, dim=3)
+    after = anndata.read_h5ad(tmp_path / "out.h5ad")
+    np.testing.assert_array_equal(after.obsm["X_aivc"], told.values)
+    assert set(after.obsm) == {"X_umap", "X_aivc"}
+    assert list(after.layers) == ["spliced"]
+    assert list(after.obs)[-3:] == ["aivc_uncertainty", "aivc_coverage", "aivc_novelty"]
+    assert after.obs["perturbation"].astype(str).tolist() == adata.obs["perturbation"].tolist()
+
+
+def test_a_table_becomes_an_h5ad(tmp_path):
+    cells = sample_measurement()
+    pd.DataFrame(cells.dense(), index=cells.entities.index, columns=list(cells.features)).to_csv(tmp_path / "in.csv")
+    embed_file(tmp_path / "in.csv", tmp_path / "out.h5ad", schema=SCHEMA, dim=3)
+    after = anndata.read_h5ad(tmp_path / "out.h5ad")
+    assert after.shape == (184, 30)
+    assert after.obsm["X_aivc"].shape == (184, 3)

@@ -1,0 +1,144 @@
+from dataclasses import dataclass, replace
+from inspect import isfunction
+
+import numpy as np
+import pytest
+
+from aivc.core.errors import DataError, ScoreError, SpaceError
+from aivc.core.measurement import CONTROL
+from aivc.core.perturbation import Perturbation
+from aivc.core.virtual_cell import VirtualCell
+from aivc.data.synthetic import synthetic_screen
+from aivc.experiments.batch import teller
+from aivc.experiments.fitting.fit import fit
+from aivc.experiments.fitting.shared_fit import Recipe
+from aivc.experiments.predict import foretell
+from aivc.uncertainty.ensemble import Ensemble
+from tiny_parts import TinyDecoder, TinyEncoder, TinyManipulator, TinyRecognizer
+
+ASKED = Perturbation.parse("ko:G0002")
+
+
+@pytest.fixture(scope="module")
+def screen():
+    return synthetic_screen(perturbations=6, features=30, cells=20, controls=80)[0]
+
+
+@pytest.fixture(scope="module")
+def cell(screen):
+    return fit(screen, "transfer", recipe=Recipe(dim=4, members=4, inner_folds=2))
+
+
+def test_control_has_no_effect(cell):
+    said = foretell(cell, cell.start(), Perturbation.control())
+    np.testing.assert_allclose(said.effect, 0, atol=1e-9)
+
+
+def test_the_profile_is_that_of_all_states_however_many_are_read(cell):
+    few, many = (foretell(cell, cell.start(), ASKED, cells=cells) for cells in (8, 80))
+    np.testing.assert_allclose(few.effect, many.effect, atol=1e-9)
+    np.testing.assert_allclose(many.prediction.mean, cell.predict("line1", ASKED).mean, atol=1e-9)
+
+
+def test_all_draws_together_are_one_population(cell):
+    said = foretell(cell, cell.start(), ASKED, cells=40).prediction
+    assert [len(draw) for draw in said.draws] == [10] * 4
+    names = [name.rsplit("-", 2)[0] for draw in said.draws for name in draw.entities.index]
+    assert len(set(names)) == 40
+
+
+def test_intervals_lie_around_the_effect(cell):
+    said = foretell(cell, cell.start(), ASKED)
+    low, high = said.interval(0.9, cells=50.0)
+    np.testing.assert_allclose((low + high) / 2, said.effect, atol=1e-9)
+
+
+def test_a_population_is_drawn_evenly_from_all_draws(cell):
+    said = foretell(cell, cell.start(), ASKED, cells=40)
+    drawn = said.population(20)
+    assert [int(name.split("-")[0]) for name in drawn.entities.index] == [i for i in range(4) for _ in range(5)]
+    assert set(drawn.perturbations) == {"ko:G0002"}
+    np.testing.assert_array_equal(drawn.dense(), said.population(20).dense())
+    assert len(said.population(1000)) == 40
+
+
+def test_virtual_cells_without_counts_are_not_captured(cell):
+    said = foretell(cell, cell.start(), ASKED, cells=40)
+    first, *others = said.prediction.draws
+    values = first.dense()
+    values[:4] = 0
+    broken = said.prediction.replace(draws=(first.replace(values=values), *others))
+    drawn = replace(said, prediction=broken).population(40)
+    assert len(drawn) == 36
+    assert drawn.dense().sum(axis=1).min() > 0
+
+
+def test_states_of_another_space_are_refused(cell, cells):
+    ur = TinyEncoder.fit(cells, dim=4, seed=0).encode(cells)
+    with pytest.raises(SpaceError, match="refit the instrument"):
+        foretell(cell, ur, ASKED)
+
+
+class Silent(TinyDecoder):
+    def decode(self, ur):
+        said = super().decode(ur)
+        return replace(said, profiles=said.profiles * np.nan)
+
+
+def test_answers_that_are_not_numbers_are_refused(cells):
+    encoder = TinyEncoder.fit(cells, dim=4, seed=0)
+    ur = encoder.encode(cells)
+    silent = VirtualCell(
+        {encoder.scale: encoder}, {"do": TinyManipulator.fit(ur), "read": Silent.fit(ur, cells)}, {}, {}
+    )
+    start = ur.take(ur.perturbations == CONTROL)
+    with pytest.raises(ScoreError, match="mend the method, or leave it out"):
+        foretell(silent, start, Perturbation.parse("ko:G00"))
+
+
+def recognizing(cell, screen):
+    """The cell with a manipulator that states a retrieval profile, and without calibration."""
+    (encoder,) = cell.encoders.values()
+    part = TinyRecognizer.fit(encoder.encode(screen))
+    whole = Ensemble(part.reads, part, (part, part), 1.0)
+    return VirtualCell(cell.encoders, {"do": whole, "read": cell.instruments["linear-expression"]}, {}, cell.starts)
+
+
+def test_the_retrieval_profile_reaches_the_features(cell, screen):
+    ours = recognizing(cell, screen)
+    said = foretell(ours, cell.start(), ASKED)
+    predicted = ours.predict("line1", ASKED)
+    # A profile never leads below nothing counted.
+    inside = predicted.retrieval_mean > 0
+    np.testing.assert_allclose(said.retrieval_effect[inside], 3 * said.effect[inside], atol=1e-9)
+    assert inside.mean() > 0.9
+    np.testing.assert_allclose(predicted.retrieval_mean, predicted.base + said.retrieval_effect, atol=1e-9)
+
+
+def test_without_a_retrieval_profile_the_prediction_serves(cell):
+    said = foretell(cell, cell.start(), ASKED)
+    assert said.prediction.retrieval is None
+    np.testing.assert_array_equal(said.retrieval_effect, said.effect)
+
+
+def test_the_fast_way_tells_the_same_retrieval_profile(cell, screen):
+    ours = recognizing(cell, screen)
+    tell = teller(ours, cell.start(), [ASKED, Perturbation.parse("ko:G0003")])
+    assert not isfunction(tell)
+    np.testing.assert_allclose(
+        tell(ASKED).retrieval_effect, foretell(ours, cell.start(), ASKED).retrieval_effect, atol=1e-9
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Lost(TinyRecognizer):
+    def manipulate(self, ur, perturbation):
+        return super().manipulate(ur, perturbation).replace(retrieval=ur.mean * np.nan)
+
+
+def test_retrieval_profiles_that_are_not_numbers_are_refused(cell, screen):
+    ours = recognizing(cell, screen)
+    lost = Lost.fit(next(iter(cell.encoders.values())).encode(screen))
+    broken = VirtualCell(cell.encoders, {**ours.instruments, "do": lost}, {}, cell.starts)
+    with pytest.raises(DataError, match="finite numbers only"):
+        foretell(broken, cell.start(), ASKED)
