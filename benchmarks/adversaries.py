@@ -22,7 +22,7 @@ METHODS = ["nearest", "ridge-on-priors"]
 PROFILES = ["default", "perturbench", "weighted", "distribution", "calibration", "vcc2025", "vcc2026"]
 
 
-def told(outcome: Any, seconds: float) -> dict[str, Any]:
+def answer(outcome: Any, seconds: float) -> dict[str, Any]:
     """Keep the verdicts and the mean scores; single questions are in the results of the other benchmarks."""
     values = {m: {name: each["value"] for name, each in row.items()} for m, row in outcome.scores.items()}
     keep = {key: outcome.body[key] for key in ("data", "split", "profile_units", "seed")}
@@ -57,8 +57,8 @@ def main() -> None:
         "cpus": os.cpu_count(),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in ("aivc", "numpy", "scipy", "pandas")},
-        "synthetic": told(synthetic, between - began),
-        "papalexi2021": told(papalexi, time.perf_counter() - between),
+        "synthetic": answer(synthetic, between - began),
+        "papalexi2021": answer(papalexi, time.perf_counter() - between),
     }
     RESULT.write_text(json.dumps(found, indent=1) + "\n")
     for outcome in (synthetic, papalexi):

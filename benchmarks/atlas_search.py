@@ -16,15 +16,15 @@ RESULT = Path(__file__).parent / "results" / "atlas_search.json"
 
 
 def main() -> None:
-    rng, told = np.random.default_rng(0), {}
+    rng, answer = np.random.default_rng(0), {}
     for kind in ("one Gaussian cloud", "500 clusters"):
         states = rng.normal(size=(STATES, AXES)).astype(np.float32)
         if kind != "one Gaussian cloud":
             states += (rng.normal(size=(KINDS, AXES)) * 2)[rng.integers(0, KINDS, STATES)].astype(np.float32)
-        told[kind] = measured(states, (states[:ASKED] + rng.normal(size=(ASKED, AXES)) * 0.3).astype(np.float32))
-    body = {"command": "python benchmarks/atlas_search.py", "states": STATES, "axes": AXES, "results": told}
+        answer[kind] = measured(states, (states[:ASKED] + rng.normal(size=(ASKED, AXES)) * 0.3).astype(np.float32))
+    body = {"command": "python benchmarks/atlas_search.py", "states": STATES, "axes": AXES, "results": answer}
     RESULT.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(told, indent=1))
+    print(json.dumps(answer, indent=1))
 
 
 def measured(states: np.ndarray, asked: np.ndarray) -> dict[str, float]:

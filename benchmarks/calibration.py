@@ -31,11 +31,11 @@ from aivc.data.splits.folds import unseen_perturbation
 from aivc.data.synthetic import synthetic_screen
 from aivc.evaluation.benchmarks.benchmark import benchmark
 from aivc.evaluation.metrics.uncertainty import interval_score
-from aivc.evaluation.protocol.questions import Exam, targets
+from aivc.evaluation.protocol.questions import EvaluationSet, targets
 from aivc.experiments.fitting import negative_transfer as harm
 from aivc.experiments.fitting.fit import assemble, calibrated, left_out
-from aivc.experiments.fitting.shared_fit import Recipe, groundwork
-from aivc.experiments.predict import foretell
+from aivc.experiments.fitting.shared_fit import Recipe, shared_fit
+from aivc.experiments.predict import predict
 
 RESULT = Path(__file__).parent / "results" / "calibration.json"
 METHOD = "effect.v2"
@@ -54,14 +54,14 @@ ASKED = {
 
 
 def screens(name: str) -> Iterator[tuple[Any, ...]]:
-    """Exam, number of its fold, priors and recipe, fold by fold."""
+    """EvaluationSet, number of its fold, priors and recipe, fold by fold."""
     most, inner = ASKED[name]
     if name == "synthetic":
         for seed in range(most // 2):
             cells, truth = synthetic_screen(perturbations=40, features=100, cells=40, controls=200, seed=seed)
             split = unseen_perturbation(cells, folds=2, seed=seed)
-            exam = Exam.prepare(cells, split, cells=2, seed=seed)
-            yield from ((exam, fold, truth.priors, Recipe(dim=12, members=3, seed=seed)) for fold in range(2))
+            evaluation = EvaluationSet.prepare(cells, split, cells=2, seed=seed)
+            yield from ((evaluation, fold, truth.priors, Recipe(dim=12, members=3, seed=seed)) for fold in range(2))
         return
     chosen = benchmark(name)
     data = chosen.load_data()
@@ -69,8 +69,8 @@ def screens(name: str) -> Iterator[tuple[Any, ...]]:
     held = {column for fold in split.folds for column in fold.held}
     unseen = next((column for column in ("perturbation", "context", "pair") if column in held), "perturbation")
     recipe = dataclasses.replace(recipe, unseen=unseen, inner_folds=inner or recipe.inner_folds)
-    exam, parts = Exam.prepare(data, split, cells=2, seed=recipe.seed), priors_for(data)
-    yield from ((exam, fold, parts, recipe) for fold in range(min(most, len(split.folds))))
+    evaluation, parts = EvaluationSet.prepare(data, split, cells=2, seed=recipe.seed), priors_for(data)
+    yield from ((evaluation, fold, parts, recipe) for fold in range(min(most, len(split.folds))))
 
 
 def strength(effect_f: np.ndarray, noise_f: np.ndarray) -> float:
@@ -79,7 +79,7 @@ def strength(effect_f: np.ndarray, noise_f: np.ndarray) -> float:
     return float(np.sqrt(max(np.mean(effect_f[known] ** 2 - noise_f[known]), 1e-3 * np.mean(effect_f[known] ** 2))))
 
 
-def told(each: HeldOut, variance_f: np.ndarray) -> HeldOut:
+def answer(each: HeldOut, variance_f: np.ndarray) -> HeldOut:
     """The same held-out perturbation, with an effect that says its true strength and nothing else."""
     return each._replace(
         control=each.predicted - strength(each.measured - each.control, variance_f / each.cells),
@@ -87,26 +87,26 @@ def told(each: HeldOut, variance_f: np.ndarray) -> HeldOut:
     )
 
 
-def ask(exam: Exam, fold: int, parts: Any, recipe: Recipe) -> Iterator[dict[str, Any]]:
+def ask(evaluation: EvaluationSet, fold: int, parts: Any, recipe: Recipe) -> Iterator[dict[str, Any]]:
     """One row for each question of a fold."""
     began = time.perf_counter()
-    ground, questions = groundwork(exam.training(fold), recipe), list(exam.questions(fold))
+    ground, questions = shared_fit(evaluation.training(fold), recipe), list(evaluation.questions(fold))
     cell = assemble(dataclasses.replace(ground, inner=()), METHOD, parts=parts)
     held = left_out(ground, METHOD, parts=parts, settings=cell.instruments[METHOD].refits)
     seconds = time.perf_counter() - began
     plain = calibrated(ground, [each._replace(control=None) for each in held]).calibration
     grown = calibrated(ground, held).calibration
-    oracle = calibrated(ground, [told(each, ground.variance) for each in held]).calibration
+    oracle = calibrated(ground, [answer(each, ground.variance) for each in held]).calibration
     rule, floor = harm.rule(held), MANIPULATORS.load("mean-effect").fit(ground.states)
     silent = (
         cell.instruments[METHOD] if rule is None else cell.instruments[METHOD].abstaining(ground.states, floor, *rule)
     )
     abstaining = VirtualCell(cell.encoders, {**cell.instruments, METHOD: silent}, cell.card, cell.starts)
     by_mean = VirtualCell(cell.encoders, {**cell.instruments, METHOD: floor}, cell.card, cell.starts)
-    own = targets(questions, exam.summary.profiles.features)
+    own = targets(questions, evaluation.summary.profiles.features)
     for question, target_f in zip(questions, own, strict=True):
         start, asked = ground.start(question.context), Perturbation.parse(question.perturbation)
-        said = foretell(cell, start, asked, cells=2)
+        said = predict(cell, start, asked, cells=2)
         use = ~target_f & np.isfinite(question.truth.profile)
         truth_f = question.truth.profile - question.given.profile
         measured_f = (question.truth.profile - question.control.profile)[use]
@@ -141,8 +141,8 @@ def ask(exam: Exam, fold: int, parts: Any, recipe: Recipe) -> Iterator[dict[str,
         )
         effect_f = measured_f + said.base[use]
         row["fresh"] = {"covered": float(((effect_f >= low) & (effect_f <= high)).mean())}
-        answers = {"method": said, "abstaining": foretell(abstaining, start, asked, cells=2)}
-        answers["floor"] = foretell(by_mean, start, asked, cells=2)
+        answers = {"method": said, "abstaining": predict(abstaining, start, asked, cells=2)}
+        answers["floor"] = predict(by_mean, start, asked, cells=2)
         row["squared"] = {name: float(np.mean((each.effect - truth_f)[use] ** 2)) for name, each in answers.items()}
         row["abstained"] = answers["abstaining"].prediction.abstained
         yield row
@@ -201,7 +201,7 @@ def summarized(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def main(names: list[str]) -> None:
     for name in names or ASKED:
         rows = [row for screen in screens(name) for row in ask(*screen)]
-        told_of = {
+        answer_of = {
             "command": f"python benchmarks/calibration.py {name}",
             "method": METHOD,
             "folds": ASKED[name][0],
@@ -210,7 +210,7 @@ def main(names: list[str]) -> None:
             "seconds_to_fit_and_hold_out_per_fold": round(float(np.mean([row["seconds"] for row in rows])), 1),
         }
         body = json.loads(RESULT.read_text()) if RESULT.is_file() else {}
-        body[name] = {**told_of, **summarized(rows)}
+        body[name] = {**answer_of, **summarized(rows)}
         RESULT.write_text(json.dumps({key: body[key] for key in ASKED if key in body}, indent=1) + "\n")
         print(name, json.dumps(body[name]), flush=True)
 

@@ -134,7 +134,7 @@ def scored(truth_nf: np.ndarray, guess_nf: np.ndarray, low_nf: np.ndarray, high_
 
 
 def kernel_ridge(ur, measurement, asked):
-    return KernelReadout.cross_fit(ur, measurement, kernels=("gaussian",), landmarks=300).decoder.foretell(asked)[0]
+    return KernelReadout.cross_fit(ur, measurement, kernels=("gaussian",), landmarks=300).decoder.predict(asked)[0]
 
 
 def nearest(z_nd, y_nf, asked_nd):

@@ -52,13 +52,13 @@ def timed(do: Callable[[], object]) -> tuple[object, float]:
     return do(), time.process_time() - started
 
 
-def told(rate: float, seconds: float, *, extrapolated: bool) -> dict:
+def answer(rate: float, seconds: float, *, extrapolated: bool) -> dict:
     return {"train_cells_per_second": rate, "seconds": seconds, "extrapolated": extrapolated, "train_mb": peak_mb()}
 
 
 def ppca(cells: Measurement) -> dict:
     encoder, seconds = timed(lambda: PPCA.fit(cells, dim=DIM))
-    found = told(len(cells) / seconds, seconds, extrapolated=False)
+    found = answer(len(cells) / seconds, seconds, extrapolated=False)
     found["note"] = "closed form: seconds are those of the whole fit, which has no epochs"
     return found | embedded(encoder, cells)
 
@@ -71,10 +71,10 @@ def count_vae(cells: Measurement) -> dict:
 
     started = time.monotonic()
     encoder, seconds = fit(1)
-    found = told(len(cells) / seconds, seconds * EPOCHS, extrapolated=True)
+    found = answer(len(cells) / seconds, seconds * EPOCHS, extrapolated=True)
     if (time.monotonic() - started) * EPOCHS < MOST_SECONDS:
         encoder, seconds = fit(EPOCHS)
-        found = told(EPOCHS * len(cells) / seconds, seconds, extrapolated=False)
+        found = answer(EPOCHS * len(cells) / seconds, seconds, extrapolated=False)
     return found | {"batch": 128} | embedded(encoder, cells)
 
 
@@ -84,7 +84,7 @@ def programme_tokens(cells: Measurement, steps: int = 100) -> dict:
     seconds = by_step(lambda tell: train(network, programme_training.objective, views, Recipe(steps), progress=tell))
     encoder = dataclasses.replace(stem, weights=arrays_of(network), verdict={"kept": True})
     rate = views.batch / seconds
-    found = told(rate, stem_seconds + EPOCHS * len(cells) / rate, extrapolated=True)
+    found = answer(rate, stem_seconds + EPOCHS * len(cells) / rate, extrapolated=True)
     found |= {"batch": views.batch, "steps": steps, "stem_seconds": stem_seconds}
     found["note"] = "seconds hold the closed-form stem; the default recipe stops after 1,500 steps"
     found["seconds_default_recipe"] = stem_seconds + 1500 * seconds
@@ -130,7 +130,7 @@ def gene_tokens(cells: Measurement, steps: int = 25, batch: int = 64) -> dict:
         optimizer.step()
         at.append(time.process_time())
     rate = batch * (steps - 5) / (at[-1] - at[4])
-    found = told(rate, EPOCHS * len(cells) / rate, extrapolated=True) | {"batch": batch, "steps": steps}
+    found = answer(rate, EPOCHS * len(cells) / rate, extrapolated=True) | {"batch": batch, "steps": steps}
     asked, started = 2048, time.process_time()
     with torch.no_grad():
         for start in range(0, asked, 256):

@@ -44,7 +44,7 @@ DROPPED, UNSEEN = (0.0, 0.2, 0.5, 0.8), (0.5, 0.8, 0.95)
 
 def main() -> None:
     started = time.perf_counter()
-    human, mouse, embryo, carried = species()
+    human, mouse, embryo, transferred = species()
     names = sorted(set(human.features) | set(mouse.features) | set(embryo.features))
     parts = molecular_ur(genes([name for name in names if ":" not in name]), [Processes.build(), Interactions.build()])
     pairs = {
@@ -61,7 +61,7 @@ def main() -> None:
             "target cells; mean and standard deviation over seeds",
             "command": "AIVC_DATA=… python benchmarks/cross_species.py",
             "settings": {"seeds": SEEDS, "axes": DIM, "genes": GENES, "preset": "cpu-s", "parts": "go + ppi, human"},
-            "carried": carried,
+            "carried": transferred,
             "results": results,
             "seconds": round(time.perf_counter() - started, 1),
             "python": platform.python_version(),
@@ -85,17 +85,17 @@ def species() -> tuple[Measurement, Measurement, Measurement, dict[str, str]]:
     wanted = {"Alpha": "alpha", "Beta": "beta", "Delta": "delta"}
     embryo = embryo.take(embryo.entities["label"].isin(list(wanted)).to_numpy())
     embryo = embryo.replace(entities=embryo.entities.assign(label=embryo.entities["label"].map(wanted)))
-    mouse, told = to_species(mouse, "mouse", "human")
+    mouse, answer = to_species(mouse, "mouse", "human")
     embryo, also = to_species(embryo, "mouse", "human")
-    return human, mouse, embryo, {"Baron 2016": str(told), "Bastidas-Ponce 2019": str(also)}
+    return human, mouse, embryo, {"Baron 2016": str(answer), "Bastidas-Ponce 2019": str(also)}
 
 
 def read(file: str, label: str, unit: str | None) -> Measurement:
     table = anndata.read_h5ad(Path(os.environ["AIVC_DATA"]) / file)
     entities = pd.DataFrame({"label": table.obs[label].astype(str)}, dtype=object)
     # Without donors, five lots of cells.
-    lots = [f"lot {i % 5}" for i in np.random.default_rng(0).permutation(len(table))]
-    entities["unit"] = lots if unit is None else table.obs[unit].astype(str)
+    random_ranks = [f"lot {i % 5}" for i in np.random.default_rng(0).permutation(len(table))]
+    entities["unit"] = random_ranks if unit is None else table.obs[unit].astype(str)
     entities.index = [str(name) for name in table.obs_names]
     values = table.X.astype(np.float32)
     return Measurement(values.tocsr(), np.array(list(map(str, table.var_names)), dtype=object), entities, "counts")

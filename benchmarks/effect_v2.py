@@ -67,16 +67,16 @@ def gains() -> Iterator[dict[str, Any]]:
             yield {"name": f"{name}: {metric}", "value": None, "bar": wanted, "better": "higher", "met": False}
             continue
         body = json.loads(path.read_text())
-        told = body["scores"][OURS][metric]
-        against = told.get("against_best") or {}
+        answer = body["scores"][OURS][metric]
+        against = answer.get("against_best") or {}
         over = baseline or against.get("baseline") or best(body, metric)
         base = body["scores"][over][metric]["value"]
         down = body["metrics"][metric]["direction"] == "down"
-        gain = 1 - told["value"] / base if down else told["value"] - base
+        gain = 1 - answer["value"] / base if down else answer["value"] - base
         found = bar(f"{name}: {metric} over {over}", gain, wanted)
         if over == against.get("baseline") and against.get("low") is not None and not down:
             found["interval"] = [round(against["low"], 4), round(against["high"], 4)]
-        yield {**found, "score": round(told["value"], 4), "baseline": round(base, 4)}
+        yield {**found, "score": round(answer["value"], 4), "baseline": round(base, 4)}
 
 
 def best(body: dict[str, Any], metric: str) -> str:
@@ -90,10 +90,10 @@ def retrieval() -> Iterator[dict[str, Any]]:
     """PDS of the answer that says which perturbation it is, less that of the best simple baseline."""
     for path in sorted(BOARD.glob("*.json")):
         body = json.loads(path.read_text())
-        told = body["scores"].get(OURS, {}).get("pds-retrieval", {})
-        if told.get("value") is not None:
+        answer = body["scores"].get(OURS, {}).get("pds-retrieval", {})
+        if answer.get("value") is not None:
             over = best(body, "pds-retrieval")
-            value = told["value"] - body["scores"][over]["pds-retrieval"]["value"]
+            value = answer["value"] - body["scores"][over]["pds-retrieval"]["value"]
             yield bar(f"{path.stem}: pds-retrieval over {over}", value, 0.0)
 
 
@@ -101,10 +101,10 @@ def dead_screen(seed: int = 0) -> dict[str, Any]:
     """Squared error of the answers on Papalexi with permuted labels, over that of no change."""
     from aivc import Perturbation, gene_priors, load
     from aivc.data.splits.folds import unseen_perturbation
-    from aivc.evaluation.protocol.questions import Exam
+    from aivc.evaluation.protocol.questions import EvaluationSet
     from aivc.experiments.fitting.fit import assemble
-    from aivc.experiments.fitting.shared_fit import Recipe, groundwork
-    from aivc.experiments.predict import foretell
+    from aivc.experiments.fitting.shared_fit import Recipe, shared_fit
+    from aivc.experiments.predict import predict
 
     cells, rng, priors = load("papalexi2021"), np.random.default_rng(seed), gene_priors()
     texts = cells.perturbations.astype(str)
@@ -113,13 +113,13 @@ def dead_screen(seed: int = 0) -> dict[str, Any]:
         texts[rows] = rng.permutation(texts[rows])
     dead = cells.replace(entities=cells.entities.assign(perturbation=texts.astype(object)))
     split = unseen_perturbation(dead, folds=5)
-    exam, ours, nothing = Exam.prepare(dead, split, cells=20), 0.0, 0.0
+    evaluation, ours, nothing = EvaluationSet.prepare(dead, split, cells=20), 0.0, 0.0
     for fold in range(len(split.folds)):
-        ground = groundwork(exam.training(fold), Recipe(inner_folds=0, members=0))
+        ground = shared_fit(evaluation.training(fold), Recipe(inner_folds=0, members=0))
         cell = assemble(ground, OURS, parts=priors)
-        for asked in exam.questions(fold):
+        for asked in evaluation.questions(fold):
             effect = asked.truth.profile - asked.control.profile
-            said = foretell(cell, ground.start(asked.context), Perturbation.parse(asked.perturbation), cells=16)
+            said = predict(cell, ground.start(asked.context), Perturbation.parse(asked.perturbation), cells=16)
             ours += float(((said.effect - effect) ** 2).sum())
             nothing += float((effect**2).sum())
     return bar("dead screen (Papalexi, labels permuted): squared error over no change", ours / nothing, 1.02, "lower")
@@ -148,12 +148,12 @@ def cost(name: str) -> dict[str, float]:
 
 def costs() -> Iterator[dict[str, Any]]:
     for name, seconds, memory in (("tahoe100m", 60, 2.0), ("op3", None, 1.0), ("gdsc", 120, None)):
-        told = cost(name)
-        print(name, told, flush=True)
+        answer = cost(name)
+        print(name, answer, flush=True)
         if seconds:
-            yield bar(f"{name}: default fit, processor seconds", told["cpu_s"], seconds, "lower")
+            yield bar(f"{name}: default fit, processor seconds", answer["cpu_s"], seconds, "lower")
         if memory:
-            yield bar(f"{name}: default fit, peak GB", told["peak_gb"], memory, "lower")
+            yield bar(f"{name}: default fit, peak GB", answer["peak_gb"], memory, "lower")
 
 
 def main() -> None:

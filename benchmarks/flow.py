@@ -26,11 +26,11 @@ from aivc.data.synthetic import synthetic_screen
 from aivc.evaluation.benchmarks.benchmark import benchmark
 from aivc.evaluation.metrics.metric import dense, energy
 from aivc.evaluation.protocol.cost import measured
-from aivc.evaluation.protocol.questions import Exam
+from aivc.evaluation.protocol.questions import EvaluationSet
 from aivc.experiments.fitting.fit import assemble
-from aivc.experiments.fitting.shared_fit import groundwork
+from aivc.experiments.fitting.shared_fit import shared_fit
 from aivc.experiments.fitting.summary import summarize
-from aivc.experiments.predict import foretell
+from aivc.experiments.predict import predict
 
 RESULT = Path(__file__).parent / "results" / "flow.json"
 BENCHMARK = benchmark("papalexi-unseen-target")
@@ -91,19 +91,19 @@ def gains(by_text: pd.Series) -> dict:
 
 def shapes(cells: Measurement, split: Split, fold: int, parts: UR) -> dict:
     """Of one fold without calibration: what the fit says of itself, its time, and populations with and without it."""
-    exam = Exam.prepare(cells, split, cells=200, seed=0)
-    ground = groundwork(exam.training(fold), Recipe(inner_folds=0))
+    evaluation = EvaluationSet.prepare(cells, split, cells=200, seed=0)
+    ground = shared_fit(evaluation.training(fold), Recipe(inner_folds=0))
     began, worked = time.perf_counter(), time.process_time()
     flow = assemble(ground, "flow.v1", parts=parts)
     spent = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - worked}
     shift = assemble(ground, "flow.v1", parts=parts, settings={"steps": 0})
     distance = {}
-    for question in exam.questions(fold):
+    for question in evaluation.questions(fold):
         asked, features = Perturbation.parse(question.perturbation), ground.profiles.features.astype(str)
         use = ~np.isin(features, asked.genes) & np.isfinite(question.truth.profile)
         seen_nf = dense(question.cells.values)[:, use]
         said = (
-            foretell(cell, ground.start(question.context), asked, cells=200).population(200) for cell in (shift, flow)
+            predict(cell, ground.start(question.context), asked, cells=200).population(200) for cell in (shift, flow)
         )
         units = ground.profiles.units
         distance[question.perturbation] = [energy(normalize(each, units).dense()[:, use], seen_nf) for each in said]
@@ -119,7 +119,7 @@ def half_responders(seed: int) -> dict:
     """Knockouts to which half of the cells respond, left out: distance to their cells, and the share found."""
     cells, truth = synthetic_screen(perturbations=24, features=120, cells=200, controls=600, responders=0.5, seed=seed)
     held = np.isin(cells.perturbations.astype(str), HELD)
-    ground = groundwork(summarize(cells.take(~held)), replace(Recipe(), dim=16, inner_folds=0))
+    ground = shared_fit(summarize(cells.take(~held)), replace(Recipe(), dim=16, inner_folds=0))
     start, encoded = ground.start(next(iter(ground.controls))), ground.encoder.encode(cells)
     begun, part = time.process_time(), MANIPULATORS.load("flow.v1")
     flow = part.fit(ground.states, parts=truth.priors, cells=ground.population)

@@ -127,7 +127,7 @@ def states(method, name, cells, folder):
 def batches(cells, given):
     fitted = fits(lambda some: FactorAnalysisBatches.fit(some, dim=DIM), cells, given["fold"])
     parts = {"factor-analysis": lambda encoder: encoder.base, "factor-analysis-batches": lambda encoder: encoder}
-    found = {method: told(cells, fitted, part) for method, part in parts.items()}
+    found = {method: answer(cells, fitted, part) for method, part in parts.items()}
     whole = fitted["all"]
     found["factor-analysis-batches"]["axes"] = whole.axes.shape[1]
     found["factor-analysis-batches"]["clusters"] = len(whole.local)
@@ -140,12 +140,12 @@ def fits(fit, cells, fold_n):
     return found | {f"fold {fold}": fit(cells.take(fold_n != fold)) for fold in range(FOLDS)}
 
 
-def told(cells, fitted, part):
+def answer(cells, fitted, part):
     return {key: each if key == "seconds" else part(each).encode(cells).values for key, each in fitted.items()}
 
 
 def every(fit, cells, fold_n):
-    return told(cells, fits(fit, cells, fold_n), lambda encoder: encoder)
+    return answer(cells, fits(fit, cells, fold_n), lambda encoder: encoder)
 
 
 def pca(cells):

@@ -63,17 +63,17 @@ def folds(cells):
 
 
 def transferred(cells):
-    fold_n, told = folds(cells), {}
+    fold_n, answer = folds(cells), {}
     own = cells.entities["label"].to_numpy(dtype=object)
     for fold in range(FOLDS):
         train, test = cells.take(fold_n != fold), cells.take(fold_n == fold)
         for method, (p_nc, inside_nc, classes) in said(train, test).items():
-            found = told.setdefault(method, {"best": np.full(len(cells), "", dtype=object), "in": [], "size": []})
+            found = answer.setdefault(method, {"best": np.full(len(cells), "", dtype=object), "in": [], "size": []})
             found["best"][fold_n == fold] = classes[p_nc.argmax(axis=1)]
             truth_nc = own[fold_n == fold][:, None] == classes[None]
             found["in"].append(np.where(truth_nc.any(axis=1), (truth_nc & inside_nc).any(axis=1), np.nan))
             found["size"].append(inside_nc.sum(axis=1))
-    return {method: scored(found, own, fold_n) for method, found in told.items()}
+    return {method: scored(found, own, fold_n) for method, found in answer.items()}
 
 
 def scored(found, own, fold_n):
@@ -131,7 +131,7 @@ def novel(cells):
     train, test = cells.take(fold_n != 0), cells.take(fold_n == 0)
     size = test.entities["label"].value_counts()
     names = list(size.index[size >= FEWEST])
-    told = {}
+    answer = {}
     for name in names[:: max(len(names) // TYPES, 1)][:TYPES]:
         kept = train.take((own[fold_n != 0]) != name)
         encoder = ENCODERS.load("factor-analysis").fit(kept, dim=DIM)
@@ -140,7 +140,7 @@ def novel(cells):
         near = Neighbors.of(ur.values).find(asked.values, NEAREST)[1].mean(axis=1)
         new = own[fold_n == 0] == name
         table = labels.labels(asked)
-        told[name] = {
+        answer[name] = {
             "cell-labels novelty": auroc(-table["novelty"].to_numpy(), new),
             "knn distance": auroc(near, new),
             "pca-probe doubt": auroc(-table["confidence"].to_numpy(), new),
@@ -153,7 +153,7 @@ def novel(cells):
             ),
             "at level 0.99": doubted(labels.labels(asked, level=0.99)["label"].to_numpy(), own[fold_n == 0], new),
         }
-    return told
+    return answer
 
 
 def doubted(label, own, new):

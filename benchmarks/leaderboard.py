@@ -105,9 +105,9 @@ def number(value: float | None) -> str:
     )
 
 
-def interval(told: Mapping[str, Any]) -> str:
+def interval(answer: Mapping[str, Any]) -> str:
     """From a mean over one perturbation nothing follows for others."""
-    return "" if told["low"] == told["high"] else f" [{number(told['low'])}, {number(told['high'])}]"
+    return "" if answer["low"] == answer["high"] else f" [{number(answer['low'])}, {number(answer['high'])}]"
 
 
 def cell(score: Mapping[str, Any]) -> str:
@@ -152,8 +152,8 @@ def beyond(body: Mapping[str, Any], key: str, *, worse: bool = False) -> dict[st
     found: dict[str, list[str]] = {}
     for method in methods(body):
         for metric in shown(body):
-            told = body["scores"][method][metric].get(key)
-            if told and told["low"] is not None and (told["high"] < 0 if worse else told["low"] > 0):
+            answer = body["scores"][method][metric].get(key)
+            if answer and answer["low"] is not None and (answer["high"] < 0 if worse else answer["low"] > 0):
                 found.setdefault(method, []).append(body["metrics"][metric]["label"])
     return found
 

@@ -49,8 +49,8 @@ def priors(names: list[str], rng: np.random.Generator) -> UR:
 
 def responses(parts: UR, rng: np.random.Generator) -> np.ndarray:
     """``(p, 20)`` what each perturbation does, half of it foretold by its priors."""
-    told = parts.values @ rng.standard_normal((AXES, 20)) / np.sqrt(3)
-    return told + rng.standard_normal(told.shape)
+    answer = parts.values @ rng.standard_normal((AXES, 20)) / np.sqrt(3)
+    return answer + rng.standard_normal(answer.shape)
 
 
 def timed(name: str, report: dict, make):
@@ -116,7 +116,7 @@ def fitting(rng: np.random.Generator) -> dict:
     return report
 
 
-def foretelling(rng: np.random.Generator) -> dict:
+def predicting(rng: np.random.Generator) -> dict:
     names = [f"G{i:05}" for i in range(LIBRARY)]
     parts = priors(names, rng)
     own_pd = responses(parts, rng) @ rng.standard_normal((20, DIM))
@@ -154,7 +154,7 @@ def foretelling(rng: np.random.Generator) -> dict:
 def main() -> None:
     report = {
         "command": "python benchmarks/library.py",
-        "library": foretelling(np.random.default_rng(0)),
+        "library": predicting(np.random.default_rng(0)),
         "fit": fitting(np.random.default_rng(0)),
         "threads": 1,
         "cpus": os.cpu_count(),

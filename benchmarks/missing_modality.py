@@ -120,7 +120,7 @@ def ridge(x_nf: np.ndarray, y_np: np.ndarray, test_nf: np.ndarray) -> np.ndarray
     return level + (test_nf - mean) @ vt.T @ ((s / (s**2 + alpha))[:, None] * target)
 
 
-def foretold(
+def predicted(
     train: dict[str, Measurement], test: dict[str, Measurement], more: Measurement | None
 ) -> dict[str, object]:
     """Proteins of new cells from their RNA, by four methods; everything fitted on the training cells."""
@@ -206,14 +206,14 @@ def main() -> None:
             "paired donor": states(join(paired["rna"], paired["protein"]), paired, test),
             "with unpaired donors": states(everything, paired, test),
             "one modality": own_probes(paired, test),
-            "rna to protein": foretold(paired, test, everything),
+            "rna to protein": predicted(paired, test, everything),
         }
     halves = []
     cells = eccite()
     for seed in range(5):
         order = np.random.default_rng(seed).permutation(500)
         train, test = ({k: v.take(np.sort(rows)) for k, v in cells.items()} for rows in (order[:250], order[250:]))
-        halves.append(foretold(train, test, None))
+        halves.append(predicted(train, test, None))
     report = {
         "command": "AIVC_DATA=FOLDER python benchmarks/missing_modality.py",
         "dim": DIM,

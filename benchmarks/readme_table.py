@@ -95,13 +95,13 @@ def questions() -> str:
         if OURS not in body["scores"]:
             continue
         own, floor = (body["scores"][method][metric] for method in (OURS, "mean-effect"))
-        told = own.get("against_best") or {}
-        best = told.get("baseline") or max(
+        answer = own.get("against_best") or {}
+        best = answer.get("baseline") or max(
             (each for each in body["scores"] if ":" not in each and each not in (OURS, "replicate")),
             key=lambda each: body["scores"][each][metric]["value"] or 0.0,
         )
         base = body["scores"][best][metric]["value"]
-        span = "" if told.get("low") is None else f" [{told['low']:+.3f}, {told['high']:+.3f}]"
+        span = "" if answer.get("low") is None else f" [{answer['low']:+.3f}, {answer['high']:+.3f}]"
         gain = f"{own['value'] - base:+.3f}{span}"
         lines.append(
             f"| {words} | **{three(own['value'])}** | {three(base)} (`{best}`) | {three(floor['value'])} | {gain} |"

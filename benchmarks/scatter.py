@@ -13,7 +13,7 @@ from scipy.spatial.distance import cdist
 from aivc.core.measurement import CONTROL
 from aivc.data.catalog import load
 from aivc.data.streaming.normalize import normalize
-from aivc.experiments.fitting.shared_fit import Recipe, groundwork
+from aivc.experiments.fitting.shared_fit import Recipe, shared_fit
 from aivc.experiments.fitting.summary import summarize
 
 SETS = (("papalexi2021", ""), ("kang2018-labelled", "CD14+ Monocytes"))
@@ -38,7 +38,7 @@ def measure(name: str, context: str) -> dict[str, float]:
     truth_nf = normalize(cells.take(kept), summary.units).dense()
     found = {"cells": len(kept), "measured": energy(normalize(cells.take(given), summary.units).dense(), truth_nf)}
     for encoder in ("count-pca", "full-space"):
-        ground = groundwork(summary, Recipe(encoder=encoder, inner_folds=0))
+        ground = shared_fit(summary, Recipe(encoder=encoder, inner_folds=0))
         states = ground.encoder.encode(cells.take(given))
         read = ground.decoder.decode(states).draws[0]
         found |= {f"{encoder} axes": states.space.dim}
@@ -50,8 +50,8 @@ def measure(name: str, context: str) -> dict[str, float]:
 
 if __name__ == "__main__":
     results = {name: measure(name, context) for name, context in SETS}
-    for name, told in results.items():
-        print(name, {key: round(value, 4) for key, value in told.items()})
+    for name, answer in results.items():
+        print(name, {key: round(value, 4) for key, value in answer.items()})
     body = {"command": "python benchmarks/scatter.py", "results": results}
     path = Path(__file__).parent / "results" / "scatter.json"
     path.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")

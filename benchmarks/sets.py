@@ -24,8 +24,8 @@ from aivc.data.priors.for_screen import priors_for
 from aivc.data.splits.split import Split
 from aivc.data.synthetic import synthetic_screen
 from aivc.evaluation.benchmarks.benchmark import benchmark, measured
-from aivc.evaluation.protocol.questions import Exam
-from aivc.experiments.fitting.shared_fit import Groundwork, groundwork
+from aivc.evaluation.protocol.questions import EvaluationSet
+from aivc.experiments.fitting.shared_fit import SharedFit, shared_fit
 from aivc.experiments.fitting.summary import summarize
 
 RESULT = Path(__file__).parent / "results" / "sets.json"
@@ -85,16 +85,18 @@ def difference(by_text: pd.Series) -> dict:
 
 def verdict(cells: Measurement, split: Split, fold: int, parts: UR, steps: int | None = None) -> dict:
     """What the fit of one fold says of itself, and its time."""
-    return told(groundwork(Exam.prepare(cells, split, cells=200, seed=0).training(fold), RECIPE), parts, steps)
+    return answer(
+        shared_fit(EvaluationSet.prepare(cells, split, cells=200, seed=0).training(fold), RECIPE), parts, steps
+    )
 
 
 def half_responders(seed: int) -> dict:
     """What a fit says of knockouts to which half of the cells respond."""
     cells, truth = synthetic_screen(perturbations=24, features=120, cells=200, controls=600, responders=0.5, seed=seed)
-    return told(groundwork(summarize(cells), replace(RECIPE, dim=16)), truth.priors)
+    return answer(shared_fit(summarize(cells), replace(RECIPE, dim=16)), truth.priors)
 
 
-def told(ground: Groundwork, parts: UR, steps: int | None = None) -> dict:
+def answer(ground: SharedFit, parts: UR, steps: int | None = None) -> dict:
     """The verdict of a fit, and its time."""
     population = ground.population
     began, worked = time.perf_counter(), time.process_time()

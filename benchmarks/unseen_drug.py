@@ -33,9 +33,9 @@ from aivc.data.molecules.blocks import molecular_ur
 from aivc.data.priors.for_screen import drug_molecules, drugs_of
 from aivc.evaluation.benchmarks.benchmark import benchmark
 from aivc.evaluation.metrics.metric import pearson
-from aivc.evaluation.protocol.questions import Exam
+from aivc.evaluation.protocol.questions import EvaluationSet
 from aivc.experiments.fitting.fit import assemble
-from aivc.experiments.fitting.shared_fit import Groundwork, Recipe, groundwork
+from aivc.experiments.fitting.shared_fit import Recipe, SharedFit, shared_fit
 from aivc.representations.molecular.compounds import Descriptors, KnownTargets, Morgan, SmilesWords
 from aivc.representations.molecular.drug_effects import DrugEffects
 from aivc.representations.molecular.target_knowledge import TargetKnowledge
@@ -86,20 +86,22 @@ def ask(name: str, numbers: Path | None) -> Iterator[dict]:
     began = time.perf_counter()
     chosen = benchmark(name) if name in _registered() else _packaged(name)
     cells = chosen.load_data()
-    exam = Exam.prepare(cells, chosen.make_split(cells), cells=2)
+    evaluation = EvaluationSet.prepare(cells, chosen.make_split(cells), cells=2)
     drugs = drugs_of(Perturbation.parse(text) for text in set(map(str, cells.perturbations)))
     molecules = drug_molecules(drugs)
     given = {
         source: molecular_ur(molecules, providers, names=drugs, under_test=cells)
         for source, providers in sources(chosen.dataset, numbers).items()
     }
-    grounds = [groundwork(exam.training(fold), Recipe(**chosen.recipe)) for fold in range(len(exam.split.folds))]
-    asked = [questions(cells, exam, fold) for fold in range(len(grounds))]
+    grounds = [
+        shared_fit(evaluation.training(fold), Recipe(**chosen.recipe)) for fold in range(len(evaluation.split.folds))
+    ]
+    asked = [questions(cells, evaluation, fold) for fold in range(len(grounds))]
     # Every method is set beside the mean effect in the axes that all of them share.
-    mean = foretold(grounds, "mean-effect", None, None)
+    mean = predicted(grounds, "mean-effect", None, None)
     means = [{q.context: mean(fold, q) for q in own} for fold, own in enumerate(asked)]
     floor = table(asked, means, mean)
-    lines = [{line: exam.mean_effect(fold, line) for line in known} for fold, known in enumerate(means)]
+    lines = [{line: evaluation.mean_effect(fold, line) for line in known} for fold, known in enumerate(means)]
     genes = table(asked, means, lambda fold, question: lines[fold][question.context])
     report: dict = {
         "benchmark": chosen.reference,
@@ -116,7 +118,7 @@ def ask(name: str, numbers: Path | None) -> Iterator[dict]:
         rows: dict = {"known drugs": len(known), "methods": {}}
         for method in METHODS:
             for shuffled in (None, "priors"):
-                said = table(asked, means, foretold(grounds, method, parts, shuffled))
+                said = table(asked, means, predicted(grounds, method, parts, shuffled))
                 rows["methods"][method + (":shuffled-priors" if shuffled else "")] = judged(said, floor, known)
                 print(name, source, method, shuffled, said["pearson"].mean(), flush=True)
         report["sources"][source] = rows
@@ -133,11 +135,11 @@ class Asked(NamedTuple):
     seen: np.ndarray
 
 
-def questions(cells: Measurement, exam: Exam, fold: int) -> list[Asked]:
+def questions(cells: Measurement, evaluation: EvaluationSet, fold: int) -> list[Asked]:
     """What a fold asks, in at most `LINES` contexts; all of them are trained on."""
     contexts = sorted(set(map(str, cells.contexts)))
     chosen = contexts[:: max(1, -(-len(contexts) // LINES))]
-    rows = np.flatnonzero(exam.split.folds[fold].tested(cells) & np.isin(cells.contexts.astype(str), chosen))
+    rows = np.flatnonzero(evaluation.split.folds[fold].tested(cells) & np.isin(cells.contexts.astype(str), chosen))
     taken = cells.take(rows)
     seen_nf = np.ones(taken.values.shape, dtype=bool) if taken.observed is None else taken.observed
     labels = zip(taken.contexts, taken.perturbations, taken.dense(), seen_nf, strict=True)
@@ -148,7 +150,7 @@ def columns(parts: UR) -> list[str]:
     return [str(column) for column in parts.entities if str(column).startswith("covered_")]
 
 
-def foretold(grounds: list[Groundwork], method: str, parts: UR | None, shuffled: str | None):
+def predicted(grounds: list[SharedFit], method: str, parts: UR | None, shuffled: str | None):
     """Say the effect that a method expects; what it says of a context and a drug does not depend on the cells."""
     cells = [assemble(ground, method, parts=parts, shuffled=shuffled) for ground in grounds]
 

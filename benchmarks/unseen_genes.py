@@ -32,7 +32,7 @@ from aivc.data.splits.split import CONTROL_TRAIN, SCORE, TRAIN
 from aivc.evaluation.benchmarks.benchmark import benchmark
 from aivc.evaluation.metrics.metric import pearson
 from aivc.experiments.fitting.fit import assemble
-from aivc.experiments.fitting.shared_fit import groundwork
+from aivc.experiments.fitting.shared_fit import shared_fit
 from aivc.experiments.fitting.summary import summarize
 from aivc.representations.molecular.coexpression import Coexpression
 from aivc.representations.molecular.gene_table import genes
@@ -86,8 +86,8 @@ def papalexi() -> dict[str, object]:
     split = benchmark("papalexi-unseen-target").make_split(cells)
     controls = np.logical_and.reduce([split.roles(cells, fold) == CONTROL_TRAIN for fold in range(len(split.folds))])
     screens = ("replogle2022", "crispr-screens")
-    elsewhere = [ScreenEffects.fit(load(screen), title=f"effects-{screen}") for screen in screens]
-    providers = [*sources(cells), Coexpression.fit(cells.take(controls)), *elsewhere]
+    other_contexts = [ScreenEffects.fit(load(screen), title=f"effects-{screen}") for screen in screens]
+    providers = [*sources(cells), Coexpression.fit(cells.take(controls)), *other_contexts]
     report = compare(cells, split, providers)
     parts = molecular_ur(genes(targets(cells)), providers, under_test=cells)
     calibrated = evaluate(cells, split, [OURS], parts=parts, recipe=Recipe())
@@ -172,7 +172,7 @@ def answers(measurement: Measurement, split: Split, methods: Sequence[str], part
     if len(GROUNDS) == 0:
         for fold in range(len(split.folds)):
             training = measurement.take(split.roles(measurement, fold) == TRAIN)
-            GROUNDS.append((training, groundwork(summarize(training, seed=0), PLAIN)))
+            GROUNDS.append((training, shared_fit(summarize(training, seed=0), PLAIN)))
     rows = []
     column = {str(name): i for i, name in enumerate(measurement.features)}
     for fold, (training, ground) in enumerate(GROUNDS):
@@ -229,8 +229,8 @@ def paired(ours: pd.DataFrame, method: str, theirs: pd.DataFrame, other: str, me
     draws = np.random.default_rng(0).integers(0, len(by_target), (2000, len(by_target)))
     drawn = by_target[draws].sum(axis=1)
     low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
-    told = {"value": difference.mean(), "low": low, "high": high, "wins": (difference > 0).mean()}
-    return {key: round(float(value), 4) for key, value in told.items()} | {"n": len(difference)}
+    answer = {"value": difference.mean(), "low": low, "high": high, "wins": (difference > 0).mean()}
+    return {key: round(float(value), 4) for key, value in answer.items()} | {"n": len(difference)}
 
 
 def embedding() -> dict[str, object]:

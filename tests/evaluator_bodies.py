@@ -54,8 +54,8 @@ def full_body():
     body["resplits"] = 5
     for method in ("no-change", "ridge", "ridge:shuffled"):
         gains = {"ridge": (0.3, 0.2, 0.4, 0.75, 0.25)}.get(method, (-0.2, -0.3, -0.1, 0.1, 0.9))
-        told = dict(zip(("gain", "low", "high", "wins", "harms"), gains, strict=True))
-        body["scores"][method]["pearson"]["against_best"] = {"baseline": "mean-effect", **told, "n": 9}
+        answer = dict(zip(("gain", "low", "high", "wins", "harms"), gains, strict=True))
+        body["scores"][method]["pearson"]["against_best"] = {"baseline": "mean-effect", **answer, "n": 9}
     nothing = {"value": None, "low": None, "high": None, "n": 0, "usable": True, "reason": None}
     body["dynamic_range"] = {
         "pearson": {**nothing, "value": 0.7, "low": 0.5, "high": 0.8, "n": 9},

@@ -45,10 +45,10 @@ def test_import_is_quick_and_light():
     for _ in range(2):
         done = fresh("-c", IMPORT)
         assert done.returncode == 0, done.stderr
-        told = json.loads(done.stdout)
-    heavy = {"torch", "matplotlib", "anndata", "rdata", "rich"} & set(told["modules"])
+        answer = json.loads(done.stdout)
+    heavy = {"torch", "matplotlib", "anndata", "rdata", "rich"} & set(answer["modules"])
     assert not heavy, f"import aivc loads {heavy}"
-    assert told["seconds"] < 2, f"import aivc took {told['seconds']:.2f} s"
+    assert answer["seconds"] < 2, f"import aivc took {answer['seconds']:.2f} s"
 
 
 @pytest.mark.parametrize(("path", "tree"), MODULES, ids=[path for path, _ in MODULES])

@@ -59,7 +59,7 @@ def installed(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def told(installed):
+def answer(installed):
     path = os.pathsep.join(filter(None, [str(installed), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", USE],
@@ -76,24 +76,24 @@ def test_distribution_holds_one_module(installed):
     assert {path.name for path in installed.iterdir() if path.suffix == ".py"} == {"aivc_example_plugin.py"}
 
 
-def test_parts_are_listed_without_being_imported(told):
-    manipulators, kinds = told["listed"]
+def test_parts_are_listed_without_being_imported(answer):
+    manipulators, kinds = answer["listed"]
     assert "half-effect" in manipulators
     assert kinds == ["nanobody"]
-    assert not told["imported_by_listing"]
-    assert told["origin"] == told["saved_from"] == "aivc-example-plugin 0.1.0"
+    assert not answer["imported_by_listing"]
+    assert answer["origin"] == answer["saved_from"] == "aivc-example-plugin 0.1.0"
 
 
-def test_saved_cell_answers_the_same_to_the_last_bit(told):
-    assert told["equal"]
+def test_saved_cell_answers_the_same_to_the_last_bit(answer):
+    assert answer["equal"]
 
 
-def test_half_of_the_mean_effect_is_found(told):
-    assert told["half"]
+def test_half_of_the_mean_effect_is_found(answer):
+    assert answer["half"]
 
 
-def test_new_kind_is_understood(told):
-    assert told["asked"] == told["draw"] == "nanobody:ALFA@5nM for 24h"
+def test_new_kind_is_understood(answer):
+    assert answer["asked"] == answer["draw"] == "nanobody:ALFA@5nM for 24h"
 
 
 def test_plugin_is_not_here_without_being_installed():

@@ -27,13 +27,13 @@ def states(shifts, *, contexts=(), controls=None, variance=None):
     keys = [(context, CONTROL) for context in where] + list(shifts)
     values = np.array([base[c] if t == CONTROL else base[c] + shifts[c, t] for c, t in keys])
     table = pd.DataFrame({"context": [c for c, _ in keys], "perturbation": [t for _, t in keys]}, dtype=object)
-    told = None
+    answer = None
     if variance is not None:
-        told = np.array([np.full(dim, variance[1] if text == CONTROL else variance[0]) for _, text in keys])
+        answer = np.array([np.full(dim, variance[1] if text == CONTROL else variance[0]) for _, text in keys])
     if np.isnan(values).any():
-        told = np.where(np.isnan(values), np.inf, 0.0 if told is None else told)
+        answer = np.where(np.isnan(values), np.inf, 0.0 if answer is None else answer)
     space = Space("test", Scale.CELLULAR, dim, "0123456789abcdef")
-    return UR(np.nan_to_num(values), space, table.set_axis([str(i) for i in range(len(table))], axis=0), told)
+    return UR(np.nan_to_num(values), space, table.set_axis([str(i) for i in range(len(table))], axis=0), answer)
 
 
 def split(shifts, asked):

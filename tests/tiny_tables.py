@@ -30,7 +30,7 @@ def table(effects, *, controls=None, cells=None):
     return UR(np.where(known, values, 0.0), Space("table", Scale.CELLULAR, dim, ""), entities, variance, mass)
 
 
-def foretold(part, ur, text, context, control=None):
+def predicted(part, ur, text, context, control=None):
     """The shift that a manipulator foretells, and its verdict."""
     rows = (ur.perturbations == CONTROL) & (ur.contexts == context)
     start = ur.take(rows) if rows.any() else ur.take(ur.perturbations == CONTROL).take(np.array([0]))

@@ -25,12 +25,12 @@ def main(folder, out, rounds=2500, lr=1e-3):
     book = exchange.Book("cellflow", out, ["cellflow-tools", "jax"], budget=f"{rounds} rounds of {BATCH} cells")
     for fold, given in exchange.handouts(folder):
         began = time.process_time()
-        flow, axes, told = trained(given, rounds, lr)
+        flow, axes, answer = trained(given, rounds, lr)
         fitted = time.process_time()
         for question in exchange.questions(given):
             book.add(fold, question, predicted(flow, axes, given, question))
         seconds = {"train_cpu_s": round(fitted - began, 1), "predict_cpu_s": round(time.process_time() - fitted, 1)}
-        book.fold(fold, **seconds, lr=lr, **told)
+        book.fold(fold, **seconds, lr=lr, **answer)
     book.write(given.features, given.total)
 
 

@@ -23,26 +23,26 @@ COST = ("command", "wall_s", "cpu_s", "peak_mb", "threads", "budget", "versions"
 def main(scores: Path, costs: Path, name: str) -> None:
     body = json.loads(scores.read_text())
     whole = {ALL: body["scores"], **body["strata"]}
-    told = {"benchmark": body["stamp"]["benchmark"], "stamp": body["stamp"], "questions": len(body["halves"])}
-    told |= {"strata_rule": body["strata_rule"], "environment": body["environment"]}
-    told["metrics"] = {each: body["metrics"][each]["label"] for each in METRICS}
-    told["scores"] = {
+    answer = {"benchmark": body["stamp"]["benchmark"], "stamp": body["stamp"], "questions": len(body["halves"])}
+    answer |= {"strata_rule": body["strata_rule"], "environment": body["environment"]}
+    answer["metrics"] = {each: body["metrics"][each]["label"] for each in METRICS}
+    answer["scores"] = {
         stratum: {method: {each: short(row[each]) for each in METRICS} for method, row in whole[stratum].items()}
         for stratum in STRATA
         if stratum in whole
     }
-    told["against"] = {"method": OURS, **differences(body["rows"])}
-    told["scored_with"] = f"aivc benchmark run {name} --methods … --predictions …; see README.md beside compare.py"
-    told["cost"] = {}
+    answer["against"] = {"method": OURS, **differences(body["rows"])}
+    answer["scored_with"] = f"aivc benchmark run {name} --methods … --predictions …; see README.md beside compare.py"
+    answer["cost"] = {}
     for file in sorted(costs.glob("*.cost.json")):
         cost = json.loads(file.read_text())
-        told["cost"][cost["method"]] = {key: cost[key] for key in COST if key in cost}
+        answer["cost"][cost["method"]] = {key: cost[key] for key in COST if key in cost}
     result = json.loads(RESULT.read_text()) if RESULT.exists() else {}
     known = result.get(name, {})
     by_hand = {key: known[key] for key in ("commands", "failed", "notes", "first_runs") if key in known}
-    result[name] = {**by_hand, **told}
+    result[name] = {**by_hand, **answer}
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
-    print("\n".join(tables(told)))
+    print("\n".join(tables(answer)))
 
 
 def short(score: dict[str, Any]) -> dict[str, Any]:
@@ -71,11 +71,11 @@ def differences(rows: list[dict[str, Any]], draws: int = 2000) -> dict[str, Any]
     return found
 
 
-def tables(told: dict[str, Any]) -> list[str]:
+def tables(answer: dict[str, Any]) -> list[str]:
     """Markdown: a table of scores per stratum, then differences to effect.v2, then costs."""
     lines: list[str] = []
-    labels = [told["metrics"][each] for each in METRICS]
-    shown = {**told["scores"], f"minus {OURS}": {k: v for k, v in told["against"].items() if k != "method"}}
+    labels = [answer["metrics"][each] for each in METRICS]
+    shown = {**answer["scores"], f"minus {OURS}": {k: v for k, v in answer["against"].items() if k != "method"}}
     for stratum, methods in shown.items():
         lines += ["", f"**{stratum}**", "", "| method | " + " | ".join(labels) + " |", "|---" * 6 + "|"]
         lines += [
@@ -83,7 +83,7 @@ def tables(told: dict[str, Any]) -> list[str]:
             for name, row in methods.items()
         ]
     lines += ["", "| method | CPU s | peak MB |", "|---|---|---|"]
-    return lines + [f"| {name} | {cost['cpu_s']} | {cost['peak_mb']} |" for name, cost in told["cost"].items()]
+    return lines + [f"| {name} | {cost['cpu_s']} | {cost['peak_mb']} |" for name, cost in answer["cost"].items()]
 
 
 def cell(score: dict[str, Any] | None, metric: str) -> str:

@@ -27,7 +27,7 @@ def main(folder, out, epochs=70, scale=""):
     delta = exchange.Book("cpa-delta", out, packages, budget=f"{epochs} epochs of batches of {BATCH}")
     for fold, given in exchange.handouts(folder):
         began = time.process_time()
-        model, told = trained(given, epochs, scale == "scaled")
+        model, answer = trained(given, epochs, scale == "scaled")
         fitted = time.process_time()
         for question in exchange.questions(given):
             rows = exchange.starts(given, question)
@@ -38,7 +38,7 @@ def main(folder, out, epochs=70, scale=""):
             delta.add(fold, question, exchange.moved(given.x[rows], effect_f))
         seconds = {"train_cpu_s": round(fitted - began, 1), "predict_cpu_s": round(time.process_time() - fitted, 1)}
         for each in (book, delta):
-            each.fold(fold, **seconds, **told)
+            each.fold(fold, **seconds, **answer)
     for each in (book, delta):
         each.write(given.features, given.total)
 

@@ -32,10 +32,10 @@ def single_thread():
 def handouts(folder):
     """Each fold: its number and what it gives."""
     for path in sorted(Path(folder).glob("fold-*")):
-        yield int(path.name.removeprefix("fold-")), handout(path / "handout.npz")
+        yield int(path.name.removeprefix("fold-")), export(path / "handout.npz")
 
 
-def handout(path):
+def export(path):
     """Cells, labels, questions and knowledge of one fold.
 
     `counts` and `x` are (cells, genes), x being log1p(count * total / the cell's count), total that of the units of
@@ -127,10 +127,10 @@ class Book:
         self.values.append(x_nf.astype(np.float32))
         self.rows += [{"fold": fold, **question}] * len(x_nf)
 
-    def fold(self, number, **told):
+    def fold(self, number, **answer):
         """Note what a fold took."""
-        self.cost["folds"].append({"fold": number, **told})
-        print(f"{self.name} fold {number}: {told}", flush=True)
+        self.cost["folds"].append({"fold": number, **answer})
+        print(f"{self.name} fold {number}: {answer}", flush=True)
 
     def write(self, features, total):
         """Write the predictions, and the cost, which counts from the start of the process, imports included."""

@@ -28,7 +28,7 @@ def main(folder, out, epochs=10, most=150):
     for fold, given in exchange.handouts(folder):
         began = time.process_time()
         with tempfile.TemporaryDirectory() as scratch:
-            model, told = trained(given, Path(scratch), epochs, most)
+            model, answer = trained(given, Path(scratch), epochs, most)
         fitted = time.process_time()
         for question in exchange.questions(given):
             rows = exchange.starts(given, question)
@@ -39,7 +39,7 @@ def main(folder, out, epochs=10, most=150):
             delta.add(fold, question, exchange.moved(given.x[rows], (with_nf - without_nf).mean(axis=0)))
         seconds = {"train_cpu_s": round(fitted - began, 1), "predict_cpu_s": round(time.process_time() - fitted, 1)}
         for each in (book, delta):
-            each.fold(fold, **seconds, **told)
+            each.fold(fold, **seconds, **answer)
     for each in (book, delta):
         each.write(given.features, given.total)
 

@@ -79,7 +79,7 @@ def scib(given):
     far, rows = NearestNeighbors(n_neighbors=90, algorithm="brute").fit(x_nd).kneighbors(x_nd)
     near = NeighborsResults(indices=rows, distances=far)
     agreement = sm.nmi_ari_cluster_labels_kmeans(x_nd, label)
-    told = {
+    answer = {
         "isolated labels": sm.isolated_labels(x_nd, label, batch),
         "k-means NMI": agreement["nmi"],
         "k-means ARI": agreement["ari"],
@@ -91,8 +91,8 @@ def scib(given):
         "graph connectivity": sm.graph_connectivity(near.subset_neighbors(n=15), label),
         "PCR comparison": sm.pcr_comparison(given["before"], x_nd, batch, categorical=True),
     }
-    print(json.dumps({name: float(score) for name, score in told.items()}), flush=True)
-    return {name: float(score) for name, score in told.items()} | {"seconds": time.perf_counter() - started}
+    print(json.dumps({name: float(score) for name, score in answer.items()}), flush=True)
+    return {name: float(score) for name, score in answer.items()} | {"seconds": time.perf_counter() - started}
 
 
 if __name__ == "__main__":

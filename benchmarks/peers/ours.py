@@ -21,7 +21,7 @@ from aivc.core.ur import UR  # noqa: E402
 from aivc.data.io.read import read  # noqa: E402
 from aivc.data.io.schema import Schema  # noqa: E402
 from aivc.data.priors.for_screen import priors_for  # noqa: E402
-from aivc.experiments.predict import foretell  # noqa: E402
+from aivc.experiments.predict import predict  # noqa: E402
 
 
 def main(method: str, folder: Path, out: Path) -> None:
@@ -43,7 +43,7 @@ def main(method: str, folder: Path, out: Path) -> None:
         cell = fit(cells, method, parts=knowledge(cells), recipe=recipe)
         fitted = time.process_time()
         for text, context in zip(asked["perturbation"], asked["context"], strict=True):
-            said = foretell(cell, cell.starts[context], Perturbation.parse(text), cells=200)
+            said = predict(cell, cell.starts[context], Perturbation.parse(text), cells=200)
             said.population(200, seed=0)
         seconds = {"train_cpu_s": round(fitted - began, 2), "predict_cpu_s": round(time.process_time() - fitted, 2)}
         book.fold(int(fold.name.removeprefix("fold-")), **seconds)

@@ -49,13 +49,13 @@ def main(file: str, epochs: int, most: float) -> None:
     whole = (time.monotonic() - started) * epochs < most
     rounds = epochs if whole else 3
     model, seconds = trained(rounds)
-    told = {"train_cells_per_second": rounds * len(table) / seconds}
-    told |= {"seconds": seconds * epochs / rounds, "extrapolated": not whole, "batch": 128}
+    answer = {"train_cells_per_second": rounds * len(table) / seconds}
+    answer |= {"seconds": seconds * epochs / rounds, "extrapolated": not whole, "batch": 128}
     trained_mb, started = peak_mb(), time.process_time()
     model.get_latent_representation(table, batch_size=2048)
-    told["embed_cells_per_second"] = len(table) / (time.process_time() - started)
-    told |= {"loaded_mb": loaded, "train_mb": trained_mb, "peak_mb": peak_mb(), "version": scvi.__version__}
-    print(json.dumps(told))
+    answer["embed_cells_per_second"] = len(table) / (time.process_time() - started)
+    answer |= {"loaded_mb": loaded, "train_mb": trained_mb, "peak_mb": peak_mb(), "version": scvi.__version__}
+    print(json.dumps(answer))
 
 
 if __name__ == "__main__":

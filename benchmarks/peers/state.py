@@ -28,7 +28,7 @@ def main(folder, out, steps=300, lr=1e-3):
     for fold, given in exchange.handouts(folder):
         began = time.process_time()
         book.cost["conditioning"] = delta.cost["conditioning"] = conditioning(given)[1]
-        model, told = trained(given, steps, lr)
+        model, answer = trained(given, steps, lr)
         fitted = time.process_time()
         for question in exchange.questions(given):
             rows = exchange.starts(given, question)
@@ -38,7 +38,7 @@ def main(folder, out, steps=300, lr=1e-3):
             delta.add(fold, question, exchange.moved(given.x[rows], (with_nf - without_nf).mean(axis=0)))
         seconds = {"train_cpu_s": round(fitted - began, 1), "predict_cpu_s": round(time.process_time() - fitted, 1)}
         for each in (book, delta):
-            each.fold(fold, **seconds, lr=lr, **told)
+            each.fold(fold, **seconds, lr=lr, **answer)
     for each in (book, delta):
         each.write(given.features, given.total)
 

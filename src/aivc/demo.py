@@ -25,7 +25,7 @@ from aivc.evaluation.protocol.evaluate import evaluate
 from aivc.evaluation.scores.table import Evaluation
 from aivc.experiments.fitting.fit import fit
 from aivc.experiments.fitting.shared_fit import Recipe
-from aivc.experiments.predict import foretell
+from aivc.experiments.predict import predict
 from aivc.experiments.propose import Plan, propose
 from aivc.experiments.screen import Response, Screen, screen
 from aivc.report import Section, Table, evaluation_sections, figures, write_report
@@ -75,7 +75,7 @@ def run(
     job = _Job(measurement, name, priors, Recipe(seed=seed), out, tell)
     evaluation = _evaluate(job)
     target = _clearest(evaluation)
-    hidden = _foretell(job, target)
+    hidden = _predict(job, target)
     tell("fit", 0, 1)
     cell = fit(measurement, METHOD, parts=priors, recipe=job.recipe)
     cell.save(out / "cell")
@@ -137,14 +137,14 @@ def _clearest(evaluation: Evaluation) -> str:
     return str(max(halves, key=lambda each: each["pearson"])["perturbation"])
 
 
-def _foretell(job: _Job, text: str) -> pd.DataFrame:
+def _predict(job: _Job, text: str) -> pd.DataFrame:
     """Hide a perturbation, fit, foretell it, and set what was measured beside it."""
     job.tell(f"foretell {text}", 0, 1)
     measurement = job.measurement
     tested = measurement.perturbations.astype(str) == text
     cell = fit(measurement.take(~tested), METHOD, parts=job.priors, recipe=job.recipe)
     context = str(measurement.contexts[tested][0])
-    said = foretell(cell, cell.start(context), Perturbation.parse(text))
+    said = predict(cell, cell.start(context), Perturbation.parse(text))
     low, high = said.interval(_LEVEL, cells=float(tested.sum()))
     both = measurement.take(tested | (measurement.perturbations == CONTROL))
     means = pseudobulk(both, ["perturbation"], units=said.prediction.profile_units)

@@ -23,14 +23,14 @@ def only(register):
     return lambda *points: register(*installed, *points)
 
 
-def told(capsys, *words):
+def answer(capsys, *words):
     code = main([*map(str, words), "--json"])
     return code, json.loads(capsys.readouterr().out)
 
 
 def test_list(only, no_catalog, capsys):
     only(tiny_benchmarks.TINY, tiny_benchmarks.ABSENT)
-    code, body = told(capsys, "benchmark", "list")
+    code, body = answer(capsys, "benchmark", "list")
     assert code == 0
     assert {each["name"]: each["data"] for each in body["benchmarks"]} == {"absent": "not here", "tiny": "here"}
     assert body["benchmarks"][1]["digest"] == tiny_benchmarks.tiny().digest
@@ -40,13 +40,13 @@ def test_list(only, no_catalog, capsys):
 
 def test_show(only, capsys):
     only(tiny_benchmarks.TINY)
-    code, body = told(capsys, "benchmark", "show", "tiny")
+    code, body = answer(capsys, "benchmark", "show", "tiny")
     assert (code, body["digest"]) == (0, tiny_benchmarks.tiny().digest)
     assert body["split"]["recipe"]["kind"] == "unseen-perturbation"
     assert main(["benchmark", "show", "tiny"]) == 0
     shown = capsys.readouterr().out
     assert "known: Everything is made up." in shown
-    assert told(capsys, "benchmark", "show", "moon")[0] == 1
+    assert answer(capsys, "benchmark", "show", "moon")[0] == 1
 
 
 def test_what_was_superseded_is_listed_and_shown_and_not_run_with_all(only, tmp_path, monkeypatch, capsys):
@@ -56,24 +56,24 @@ def test_what_was_superseded_is_listed_and_shown_and_not_run_with_all(only, tmp_
     first.save(tmp_path / "superseded" / f"{first.reference}.json")
     monkeypatch.setattr(tiny_benchmarks, "AS_PATH", tmp_path / "tiny.json", raising=False)
     only(EntryPoint("tiny", "tiny_benchmarks:AS_PATH", "aivc.benchmarks"))
-    body = told(capsys, "benchmark", "list")[1]
+    body = answer(capsys, "benchmark", "list")[1]
     assert [each["digest"] for each in body["benchmarks"]] == [second.digest]
     (old,) = body["superseded"]
     assert (old["reference"], old["superseded_by"]) == (first.reference, second.reference)
-    assert told(capsys, "benchmark", "show", first.reference)[1]["superseded_by"] == second.reference
-    shown = told(capsys, "benchmark", "show", "tiny")[1]
+    assert answer(capsys, "benchmark", "show", first.reference)[1]["superseded_by"] == second.reference
+    shown = answer(capsys, "benchmark", "show", "tiny")[1]
     assert shown["supersedes"] == first.reference
     assert "superseded_by" not in shown
     assert main(["benchmark", "list"]) == 0
     assert first.reference in capsys.readouterr().out
-    assert first.reference not in told(capsys, "benchmark", "run", "all", "--out", tmp_path / "out")[1]["failures"]
+    assert first.reference not in answer(capsys, "benchmark", "run", "all", "--out", tmp_path / "out")[1]["failures"]
     assert not (tmp_path / "out" / first.reference).exists()
 
 
 def test_run_all_goes_on_and_tells_what_failed(only, tmp_path, capsys):
     only(tiny_benchmarks.TINY, tiny_benchmarks.BROKEN)
     run = ("benchmark", "run", "all", "--out", tmp_path / "out")
-    code, body = told(capsys, *run)
+    code, body = answer(capsys, *run)
     assert code == 1
     assert list(body["failures"]) == ["broken"]
     assert "came out" in body["failures"]["broken"]
@@ -85,20 +85,20 @@ def test_run_all_goes_on_and_tells_what_failed(only, tmp_path, capsys):
     assert tiny_benchmarks.tiny().reference in page
 
     only(tiny_benchmarks.TINY)
-    code, body = told(capsys, *run)
+    code, body = answer(capsys, *run)
     assert code == 1
     assert "--resume" in body["failures"]["tiny"] or "overwrit" in body["failures"]["tiny"]
-    code, body = told(capsys, *run, "--resume")
+    code, body = answer(capsys, *run, "--resume")
     assert (code, body["benchmarks"]["tiny"]["kept"]) == (0, True)
-    code, body = told(capsys, *run, "--resume", "--methods", "additive")
+    code, body = answer(capsys, *run, "--resume", "--methods", "additive")
     assert (code, body["benchmarks"]["tiny"]["kept"]) == (0, False)
     assert "additive" in body["benchmarks"]["tiny"]["scores"]
 
 
-def controls_again(handout, path, *, shift=0.0):
+def controls_again(export, path, *, shift=0.0):
     """Answer every question with the mean of the controls handed out, and a little more."""
     rows, obs = [], []
-    for questions in sorted(handout.glob("fold-*/questions.csv")):
+    for questions in sorted(export.glob("fold-*/questions.csv")):
         train = anndata.read_h5ad(questions.parent / "train.h5ad")
         x_nf = train.X.toarray()[(train.obs["perturbation"] == "control").to_numpy()]
         depth = float(train.uns["profile_units"].removeprefix("log1p_cp"))
@@ -113,37 +113,37 @@ def controls_again(handout, path, *, shift=0.0):
 
 def test_a_model_of_another_environment_is_scored_by_files(only, tmp_path, capsys):
     only(tiny_benchmarks.TINY)
-    handout, elsewhere = tmp_path / "handout", tmp_path / "elsewhere.h5ad"
-    code, body = told(capsys, "benchmark", "export", "tiny", "--out", handout)
+    export, other_contexts = tmp_path / "handout", tmp_path / "elsewhere.h5ad"
+    code, body = answer(capsys, "benchmark", "export", "tiny", "--out", export)
     assert code == 0
     assert len(body["files"]) == 6
-    code, body = told(capsys, "benchmark", "export", "tiny", "--out", handout, "--fold", "1")
+    code, body = answer(capsys, "benchmark", "export", "tiny", "--out", export, "--fold", "1")
     assert (code, "--overwrite" in body["error"]["message"]) == (1, True)
 
-    controls_again(handout, elsewhere)
+    controls_again(export, other_contexts)
     run = ("benchmark", "run", "tiny", "--methods", "mean-effect", "--out", tmp_path / "out", "--resume")
-    run = (*run, "--predictions", f"gears={elsewhere}")
-    code, body = told(capsys, *run)
+    run = (*run, "--predictions", f"gears={other_contexts}")
+    code, body = answer(capsys, *run)
     assert code == 0
     assert set(body["benchmarks"]["tiny"]["scores"]) == {"no-change", "mean-effect", "gears", "replicate"}
     scores = json.loads((tmp_path / "out" / "tiny" / "scores.json").read_text())
-    sha256 = hashlib.sha256(elsewhere.read_bytes()).hexdigest()
+    sha256 = hashlib.sha256(other_contexts.read_bytes()).hexdigest()
     assert scores["stamp"]["predictions"] == {"gears": f"{sha256} log1p_cp159"}
     ours, theirs = (scores["scores"][name]["pearson-systema"]["value"] for name in ("no-change", "gears"))
     assert theirs == pytest.approx(ours, rel=1e-4)
     page = (tmp_path / "out" / "tiny" / "report.html").read_text()
     assert f"given as elsewhere.h5ad (sha256 {sha256[:12]})" in page
 
-    assert told(capsys, *run)[1]["benchmarks"]["tiny"]["kept"] is True
-    controls_again(handout, elsewhere, shift=0.01)
-    code, body = told(capsys, *run)
+    assert answer(capsys, *run)[1]["benchmarks"]["tiny"]["kept"] is True
+    controls_again(export, other_contexts, shift=0.01)
+    code, body = answer(capsys, *run)
     assert (code, body["benchmarks"]["tiny"]["kept"]) == (0, False)
 
     # A file that cannot be scored costs nothing that is there.
-    controls_again(handout, elsewhere, shift=np.nan)
-    code, body = told(capsys, *run)
+    controls_again(export, other_contexts, shift=np.nan)
+    code, body = answer(capsys, *run)
     assert (code, "NaN" in body["error"]["message"]) == (1, True)
-    assert told(capsys, *run[:-2])[1]["benchmarks"]["tiny"]["kept"] is True
+    assert answer(capsys, *run[:-2])[1]["benchmarks"]["tiny"]["kept"] is True
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_model_of_another_environment_is_scored_by_files(only, tmp_path, capsy
 )
 def test_predictions_that_cannot_be_meant_are_refused(only, tmp_path, capsys, words, remedy):
     only(tiny_benchmarks.TINY)
-    code, body = told(capsys, "benchmark", "run", *words, "--out", tmp_path / "out")
+    code, body = answer(capsys, "benchmark", "run", *words, "--out", tmp_path / "out")
     assert code == 1
     assert remedy in body["error"]["message"]
     assert not (tmp_path / "out").exists()
@@ -166,7 +166,7 @@ def test_predictions_that_cannot_be_meant_are_refused(only, tmp_path, capsys, wo
 
 def test_one_that_fails_is_refused(only, tmp_path, capsys):
     only(tiny_benchmarks.BROKEN)
-    code, body = told(capsys, "benchmark", "run", "broken", "--out", tmp_path)
+    code, body = answer(capsys, "benchmark", "run", "broken", "--out", tmp_path)
     assert code == 1
     assert "the data it was frozen on" in body["error"]["message"]
 

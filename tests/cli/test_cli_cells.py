@@ -75,18 +75,18 @@ def test_a_manipulator_that_needs_knowledge_never_goes_without_quietly(small_scr
     # The default can do without, and says that it does.
     words += ["--members", "2", "--dim", "3"]
     assert main(list(map(str, words))) == 0
-    told = capsys.readouterr()
-    assert "without knowledge of genes" in told.err
-    assert "aivc predict" in told.out
+    answer = capsys.readouterr()
+    assert "without knowledge of genes" in answer.err
+    assert "aivc predict" in answer.out
 
 
 def test_a_prediction_names_its_largest_effects_and_writes_cells(cell, tmp_path, capsys):
     out = tmp_path / "new" / "predicted.h5ad"
     code, said = asked(capsys, "predict", cell, "ko:G0002", "--top", 5, "--cells", 12, "--out", out)
     assert code == 0
-    told = [said[name] for name in ("perturbation", "applicability", "intervals", "coverage", "abstained")]
+    answer = [said[name] for name in ("perturbation", "applicability", "intervals", "coverage", "abstained")]
     # It was measured, and what was held out was not: intervals are those of perturbations unlike it.
-    assert told == ["ko:G0002", "in", "not for such a perturbation", "not guaranteed", False]
+    assert answer == ["ko:G0002", "in", "not for such a perturbation", "not guaranteed", False]
     sizes = [abs(row["effect"]) for row in said["effects"]]
     assert sizes == sorted(sizes, reverse=True)
     assert all(row["low"] <= row["effect"] <= row["high"] for row in said["effects"])
@@ -235,9 +235,9 @@ def test_a_line_never_measured_is_asked_by_name_and_told_apart_from_a_slip(effec
     code, known = asked(capsys, "predict", effects_cell, "ko:G03", "--context", "line A")
     assert (known["new_context"], known["effects"] == said["effects"]) == (False, False)
     assert main(["predict", str(effects_cell), "ko:G03", "--context", "T98G"]) == 0
-    told = " ".join(capsys.readouterr().out.split())
-    assert "Nothing was measured in T98G: the answer stands on the 4 contexts in which something was." in told
-    assert "10 perturbations measured there would" in told
+    answer = " ".join(capsys.readouterr().out.split())
+    assert "Nothing was measured in T98G: the answer stands on the 4 contexts in which something was." in answer
+    assert "10 perturbations measured there would" in answer
     assert (said["worth"]["few"], said["worth"]["contexts"], "worth" in known) == (10, 4, False)
 
 

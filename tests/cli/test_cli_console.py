@@ -18,8 +18,8 @@ COMMANDS = ["demo", "parts", "fit", "predict", "screen", "search", "propose", "e
 
 def run(action, capsys: pytest.CaptureFixture[str], *, json_wanted: bool = True) -> tuple[int, str, str]:
     code = perform(action, argparse.Namespace(json=json_wanted))
-    told = capsys.readouterr()
-    return code, told.out, told.err
+    answer = capsys.readouterr()
+    return code, answer.out, answer.err
 
 
 def test_the_installed_command_answers():
@@ -37,9 +37,9 @@ def test_help_is_there_for_every_command(words, capsys):
 @pytest.mark.parametrize("words", [[], ["fly"], ["predict"], ["evaluate", "x", "--method", "a"], ["parts", "--jso"]])
 def test_wrong_usage_is_told_apart(words, capsys):
     assert main(words) == 2
-    told = capsys.readouterr()
-    assert not told.out
-    assert "--help" in told.err
+    answer = capsys.readouterr()
+    assert not answer.out
+    assert "--help" in answer.err
     assert main([*words, "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["error"]["type"] == "UsageError"
 

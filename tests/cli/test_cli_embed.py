@@ -81,20 +81,20 @@ def test_cells_of_a_mouse_are_read_by_an_encoder_of_human_cells(tmp_path, capsys
     words = [*cells_of(tmp_path, "mouse"), "--cell", str(tmp_path / "cell"), "--json"]
     assert run([*words, "--out", str(tmp_path / "lost.h5ad")]) == 1
     assert "There is no feature named" in json.loads(capsys.readouterr().out)["error"]["message"]
-    carried = {}
+    transferred = {}
     for disk in ("", "--on-disk"):
         out = tmp_path / f"mouse{disk}-out.h5ad"
         assert run([*words, "--to-species", "human", "--out", str(out), *filter(None, [disk])]) == 0
         body = json.loads(capsys.readouterr().out)
-        carried[disk] = anndata.read_h5ad(out)
+        transferred[disk] = anndata.read_h5ad(out)
         assert body["quantiles"]["aivc_coverage"] == pytest.approx([5 / 6] * 3)
         assert "2 summed into 1; 1 without an ortholog, kept as mouse:Gm99999" in body["orthologs"]
-        assert carried[disk].uns["aivc"]["species"] == "mouse to human"
-        assert carried[disk].var_names.tolist() == list(GENES)
-    np.testing.assert_allclose(carried[""].obsm["X_aivc"], carried["--on-disk"].obsm["X_aivc"], atol=1e-6)
+        assert transferred[disk].uns["aivc"]["species"] == "mouse to human"
+        assert transferred[disk].var_names.tolist() == list(GENES)
+    np.testing.assert_allclose(transferred[""].obsm["X_aivc"], transferred["--on-disk"].obsm["X_aivc"], atol=1e-6)
     known = own.select([name for name in own.features if name != "other"])
     expected = cell.encoders[own.scale].encode(known).values
-    np.testing.assert_allclose(carried[""].obsm["X_aivc"], expected, atol=1e-5)
+    np.testing.assert_allclose(transferred[""].obsm["X_aivc"], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("target", ["human", "mouse"])

@@ -22,14 +22,14 @@ def asked(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, dict
 
 @pytest.fixture(scope="module")
 def evaluated(small_screen: Path, tmp_path_factory) -> tuple[Path, dict, str]:
-    out, said, told = tmp_path_factory.mktemp("evaluated") / "scores", io.StringIO(), io.StringIO()
+    out, said, answer = tmp_path_factory.mktemp("evaluated") / "scores", io.StringIO(), io.StringIO()
     words = ["evaluate", small_screen / "screen.h5ad", "--schema", small_screen / "schema.toml", "--out", out, *QUICK]
     words += ["--methods", "nearest,nearest:shuffled", "--split", "unseen-perturbation:2", "--cells", 10]
     words += ["--priors", small_screen / "priors", "--json"]
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(told):
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(answer):
         code = main(list(map(str, words)))
-    assert code == 0, told.getvalue()
-    return out, json.loads(said.getvalue()), told.getvalue()
+    assert code == 0, answer.getvalue()
+    return out, json.loads(said.getvalue()), answer.getvalue()
 
 
 def test_it_writes_scores_a_report_the_split_and_every_prediction(evaluated):

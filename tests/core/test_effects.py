@@ -141,11 +141,11 @@ def test_noise_is_that_of_repeated_draws():
         effects(UR(rng.normal(size=(8, 1)) * np.sqrt(variance)[:, None], made.space, made.entities, mass=mass))
         for _ in range(4000)
     ]
-    told = effects(made)
+    answer = effects(made)
     np.testing.assert_allclose(
-        np.var([each.shifts[:, 0] for each in drawn], axis=0), (told.noise + told.shared)[:, 0], rtol=0.1
+        np.var([each.shifts[:, 0] for each in drawn], axis=0), (answer.noise + answer.shared)[:, 0], rtol=0.1
     )
-    pooled = told.by_perturbation()
+    pooled = answer.by_perturbation()
     np.testing.assert_allclose(
         np.var([each.by_perturbation().shifts[:, 0] for each in drawn], axis=0),
         (pooled.noise + pooled.shared)[:, 0],

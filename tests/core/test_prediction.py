@@ -116,8 +116,10 @@ def test_a_retrieval_profile_of_other_axes_is_refused():
 
 
 def test_then_is_as_sure_as_its_least_sure_step():
-    told = make(draws=2).replace(applicability=Applicability.IN)
-    assert told.then(lambda ur: reading(ur).replace(applicability=Applicability.OUT)).applicability is Applicability.OUT
+    stated = make(draws=2).replace(applicability=Applicability.IN)
+    assert (
+        stated.then(lambda ur: reading(ur).replace(applicability=Applicability.OUT)).applicability is Applicability.OUT
+    )
 
 
 def test_predictions_that_contradict_themselves_are_refused():

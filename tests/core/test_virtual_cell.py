@@ -49,12 +49,12 @@ def test_what_the_parts_were_made_from_is_saved_once_and_comes_back(tiny_cell, t
     seen = Provenance(
         "a screen", 3, np.array([7, 5, 2**63], np.uint64), pairs=(("A", "ko:G00"),), donors=("d1",), fold=0
     )
-    told = {"encoder-cellular": seen, "move": Provenance.from_state(seen.state()), "read": Provenance()}
-    cell = VirtualCell(tiny_cell.encoders, tiny_cell.instruments, tiny_cell.card, provenance=told)
+    stated = {"encoder-cellular": seen, "move": Provenance.from_state(seen.state()), "read": Provenance()}
+    cell = VirtualCell(tiny_cell.encoders, tiny_cell.instruments, tiny_cell.card, provenance=stated)
     cell.save(tmp_path)
     assert sorted(path.name for path in (tmp_path / "provenance").iterdir()) == ["0", "1"]
     back = VirtualCell.load(tmp_path).provenance
-    assert {name: each.digest for name, each in back.items()} == {name: each.digest for name, each in told.items()}
+    assert {name: each.digest for name, each in back.items()} == {name: each.digest for name, each in stated.items()}
     assert back["move"].perturbations == ("ko:G00",)
     np.testing.assert_array_equal(back["move"].marks, np.array([5, 7, 2**63], np.uint64))
 
@@ -134,9 +134,9 @@ def test_paths_outside_the_folder_are_never_read(saved, name):
         (lambda body: body["parts"]["move"].update(group="decoders", name="tiny-decoder"), "is made of"),
     ],
 )
-def test_altered_cell_is_refused(saved, change, told):
+def test_altered_cell_is_refused(saved, change, stated):
     rewrite(saved, change)
-    with pytest.raises(IntegrityError, match=told):
+    with pytest.raises(IntegrityError, match=stated):
         VirtualCell.load(saved)
 
 

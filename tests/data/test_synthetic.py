@@ -31,17 +31,17 @@ def test_measured_effects_recover_the_truth():
     assert abs(correlation(nothing, truth.effects)) < 0.1
 
 
-def test_priors_foretell_effects_of_targets_left_out():
+def test_priors_predict_effects_of_targets_left_out():
     _, truth = synthetic_screen(perturbations=24)
     prior_pq, skill, floor = truth.priors.values[:24], [], []
     for left_out in range(24):
-        rest, elsewhere = np.arange(24) != left_out, np.arange(200) != left_out
+        rest, other_contexts = np.arange(24) != left_out, np.arange(200) != left_out
         mean_f = truth.effects[rest].mean(axis=0)
         x = prior_pq[rest]
         weights = np.linalg.solve(x.T @ x + 0.3 * np.eye(x.shape[1]), x.T @ (truth.effects[rest] - mean_f))
         fitted = mean_f + prior_pq[left_out] @ weights
-        skill.append(correlation(fitted[elsewhere], truth.effects[left_out, elsewhere]))
-        floor.append(correlation(mean_f[elsewhere], truth.effects[left_out, elsewhere]))
+        skill.append(correlation(fitted[other_contexts], truth.effects[left_out, other_contexts]))
+        floor.append(correlation(mean_f[other_contexts], truth.effects[left_out, other_contexts]))
     assert np.mean(skill) > np.mean(floor) + 0.25
     assert truth.priors.space.scale is Scale.MOLECULAR
     assert [Perturbation.parse(p).targets[0] for p in truth.perturbations] == list(truth.priors.entities.index[:24])
@@ -111,9 +111,9 @@ def test_impossible_screens_are_refused(settings, words):
 
 
 def test_a_large_file_is_written_in_blocks_and_opens_on_disk(tmp_path):
-    path, told = tmp_path / "big.h5ad", []
+    path, answer = tmp_path / "big.h5ad", []
     truth = write_synthetic_h5ad(
-        path, cells=5000, perturbations=10, features=80, block=700, progress=lambda *done: told.append(done)
+        path, cells=5000, perturbations=10, features=80, block=700, progress=lambda *done: answer.append(done)
     )
     backed = anndata.read_h5ad(path, backed="r")
     assert backed.shape == (5000, 80)
@@ -123,5 +123,5 @@ def test_a_large_file_is_written_in_blocks_and_opens_on_disk(tmp_path):
     whole = anndata.read_h5ad(path)
     np.testing.assert_array_equal(backed.X[1400:2200].toarray(), whole.X[1400:2200].toarray())
     assert whole.X.has_sorted_indices
-    assert told == [("cells", min(700 * i, 5000), 5000) for i in range(1, 9)]
+    assert answer == [("cells", min(700 * i, 5000), 5000) for i in range(1, 9)]
     backed.file.close()

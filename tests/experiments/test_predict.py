@@ -9,10 +9,10 @@ from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.synthetic import synthetic_screen
-from aivc.experiments.batch import teller
+from aivc.experiments.batch import predictor
 from aivc.experiments.fitting.fit import fit
 from aivc.experiments.fitting.shared_fit import Recipe
-from aivc.experiments.predict import foretell
+from aivc.experiments.predict import predict
 from aivc.uncertainty.ensemble import Ensemble
 from tiny_parts import TinyDecoder, TinyEncoder, TinyManipulator, TinyRecognizer
 
@@ -30,31 +30,31 @@ def cell(screen):
 
 
 def test_control_has_no_effect(cell):
-    said = foretell(cell, cell.start(), Perturbation.control())
+    said = predict(cell, cell.start(), Perturbation.control())
     np.testing.assert_allclose(said.effect, 0, atol=1e-9)
 
 
 def test_the_profile_is_that_of_all_states_however_many_are_read(cell):
-    few, many = (foretell(cell, cell.start(), ASKED, cells=cells) for cells in (8, 80))
+    few, many = (predict(cell, cell.start(), ASKED, cells=cells) for cells in (8, 80))
     np.testing.assert_allclose(few.effect, many.effect, atol=1e-9)
     np.testing.assert_allclose(many.prediction.mean, cell.predict("line1", ASKED).mean, atol=1e-9)
 
 
 def test_all_draws_together_are_one_population(cell):
-    said = foretell(cell, cell.start(), ASKED, cells=40).prediction
+    said = predict(cell, cell.start(), ASKED, cells=40).prediction
     assert [len(draw) for draw in said.draws] == [10] * 4
     names = [name.rsplit("-", 2)[0] for draw in said.draws for name in draw.entities.index]
     assert len(set(names)) == 40
 
 
 def test_intervals_lie_around_the_effect(cell):
-    said = foretell(cell, cell.start(), ASKED)
+    said = predict(cell, cell.start(), ASKED)
     low, high = said.interval(0.9, cells=50.0)
     np.testing.assert_allclose((low + high) / 2, said.effect, atol=1e-9)
 
 
 def test_a_population_is_drawn_evenly_from_all_draws(cell):
-    said = foretell(cell, cell.start(), ASKED, cells=40)
+    said = predict(cell, cell.start(), ASKED, cells=40)
     drawn = said.population(20)
     assert [int(name.split("-")[0]) for name in drawn.entities.index] == [i for i in range(4) for _ in range(5)]
     assert set(drawn.perturbations) == {"ko:G0002"}
@@ -63,7 +63,7 @@ def test_a_population_is_drawn_evenly_from_all_draws(cell):
 
 
 def test_virtual_cells_without_counts_are_not_captured(cell):
-    said = foretell(cell, cell.start(), ASKED, cells=40)
+    said = predict(cell, cell.start(), ASKED, cells=40)
     first, *others = said.prediction.draws
     values = first.dense()
     values[:4] = 0
@@ -76,7 +76,7 @@ def test_virtual_cells_without_counts_are_not_captured(cell):
 def test_states_of_another_space_are_refused(cell, cells):
     ur = TinyEncoder.fit(cells, dim=4, seed=0).encode(cells)
     with pytest.raises(SpaceError, match="refit the instrument"):
-        foretell(cell, ur, ASKED)
+        predict(cell, ur, ASKED)
 
 
 class Silent(TinyDecoder):
@@ -93,7 +93,7 @@ def test_answers_that_are_not_numbers_are_refused(cells):
     )
     start = ur.take(ur.perturbations == CONTROL)
     with pytest.raises(ScoreError, match="mend the method, or leave it out"):
-        foretell(silent, start, Perturbation.parse("ko:G00"))
+        predict(silent, start, Perturbation.parse("ko:G00"))
 
 
 def recognizing(cell, screen):
@@ -106,7 +106,7 @@ def recognizing(cell, screen):
 
 def test_the_retrieval_profile_reaches_the_features(cell, screen):
     ours = recognizing(cell, screen)
-    said = foretell(ours, cell.start(), ASKED)
+    said = predict(ours, cell.start(), ASKED)
     predicted = ours.predict("line1", ASKED)
     # A profile never leads below nothing counted.
     inside = predicted.retrieval_mean > 0
@@ -116,17 +116,17 @@ def test_the_retrieval_profile_reaches_the_features(cell, screen):
 
 
 def test_without_a_retrieval_profile_the_prediction_serves(cell):
-    said = foretell(cell, cell.start(), ASKED)
+    said = predict(cell, cell.start(), ASKED)
     assert said.prediction.retrieval is None
     np.testing.assert_array_equal(said.retrieval_effect, said.effect)
 
 
 def test_the_fast_way_tells_the_same_retrieval_profile(cell, screen):
     ours = recognizing(cell, screen)
-    tell = teller(ours, cell.start(), [ASKED, Perturbation.parse("ko:G0003")])
+    tell = predictor(ours, cell.start(), [ASKED, Perturbation.parse("ko:G0003")])
     assert not isfunction(tell)
     np.testing.assert_allclose(
-        tell(ASKED).retrieval_effect, foretell(ours, cell.start(), ASKED).retrieval_effect, atol=1e-9
+        tell(ASKED).retrieval_effect, predict(ours, cell.start(), ASKED).retrieval_effect, atol=1e-9
     )
 
 
@@ -141,4 +141,4 @@ def test_retrieval_profiles_that_are_not_numbers_are_refused(cell, screen):
     lost = Lost.fit(next(iter(cell.encoders.values())).encode(screen))
     broken = VirtualCell(cell.encoders, {**ours.instruments, "do": lost}, {}, cell.starts)
     with pytest.raises(DataError, match="finite numbers only"):
-        foretell(broken, cell.start(), ASKED)
+        predict(broken, cell.start(), ASKED)

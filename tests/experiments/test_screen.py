@@ -8,9 +8,9 @@ from aivc.core.errors import DataError, IntegrityError, UnknownNameError
 from aivc.data.synthetic import synthetic_screen
 from aivc.experiments import batch as asking
 from aivc.experiments.fitting.fit import assemble, fit
-from aivc.experiments.fitting.shared_fit import Recipe, groundwork
+from aivc.experiments.fitting.shared_fit import Recipe, shared_fit
 from aivc.experiments.fitting.summary import summarize
-from aivc.experiments.predict import foretell
+from aivc.experiments.predict import predict
 from aivc.experiments.response import Response
 from aivc.experiments.screen import Screen, screen
 
@@ -66,9 +66,9 @@ def test_a_screen_says_where_coverage_is_promised_and_keeps_it_in_its_file(tmp_p
     cells, truth = synthetic_screen(perturbations=14, features=40, cells=15, controls=60)
     cell = fit(cells, "ridge-on-priors", parts=truth.priors, recipe=Recipe(dim=5, members=2, inner_folds=3))
     found = screen(cell, ["ko:G0001", "ko:G0030", "ko:NOBODY"], "G0035")
-    told = found.table.set_index("perturbation")["coverage"].to_dict()
+    answer = found.table.set_index("perturbation")["coverage"].to_dict()
     # Held out were perturbations that knowledge relates to others: not what was measured, nor what nothing is known of.
-    assert {text: "not" in said for text, said in told.items()} == {
+    assert {text: "not" in said for text, said in answer.items()} == {
         "ko:G0001": True,
         "ko:G0030": False,
         "ko:NOBODY": True,
@@ -82,14 +82,14 @@ def test_a_screen_says_where_coverage_is_promised_and_keeps_it_in_its_file(tmp_p
 
 def test_a_screen_says_of_each_row_whether_the_method_abstained():
     cells, truth = synthetic_screen(perturbations=24, features=40, cells=15, controls=60, seed=1)
-    ground = groundwork(summarize(cells), Recipe(dim=6, members=2, inner_folds=3))
+    ground = shared_fit(summarize(cells), Recipe(dim=6, members=2, inner_folds=3))
     cell = assemble(ground, "nearest", parts=truth.priors, shuffled="priors", abstain=True)
     asked = [*map(str, truth.perturbations[:3]), *(f"ko:G{i:04d}" for i in range(26, 36))]
     wanted = {text: cell.predict("line1", text).abstained for text in asked}
     assert set(wanted.values()) == {True, False}
     for order in (asked, asked[::-1]):
-        told = screen(cell, order, "G0036").table.set_index("perturbation")["abstained"]
-        assert told.to_dict() == wanted
+        answer = screen(cell, order, "G0036").table.set_index("perturbation")["abstained"]
+        assert answer.to_dict() == wanted
 
 
 def test_own_target_is_not_credited(world):
@@ -113,7 +113,7 @@ def test_interval_of_a_response_adds_up_half_widths(world):
     cell, _ = world
     asked = "ko:G0004"
     row = screen(cell, [asked], "G0060, -3*G0061", level=0.8).table.iloc[0]
-    low, high = foretell(cell, cell.start(), asking.distinct([asked])[0]).interval(0.8)
+    low, high = predict(cell, cell.start(), asking.distinct([asked])[0]).interval(0.8)
     half_f = (high - low) / 2
     assert (row["high"] - row["low"]) / 2 == pytest.approx(0.25 * half_f[59] + 0.75 * half_f[60])
 
@@ -151,9 +151,9 @@ def test_a_screen_cut_off_goes_on_to_the_same_table(world, tmp_path, monkeypatch
         screen(cell, asked, "G0060", checkpoint=path, progress=stop)
     with path.open("a") as file:
         file.write('{"perturbation": "ko:G0')
-    told = []
-    again = screen(cell, asked, "G0060", checkpoint=path, progress=lambda *each: told.append(each))
-    assert told == [("asking", 10, 12), ("asking", 12, 12)]
+    answer = []
+    again = screen(cell, asked, "G0060", checkpoint=path, progress=lambda *each: answer.append(each))
+    assert answer == [("asking", 10, 12), ("asking", 12, 12)]
     assert again.table.equals(whole.table)
     assert screen(cell, asked, "G0060", checkpoint=path).table.equals(whole.table)
 

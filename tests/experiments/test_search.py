@@ -57,13 +57,13 @@ def test_finds_a_pair_planted_in_the_screen(world):
     # What is done to the targets themselves is no response, and no answer holds it.
     goal = goal.select(goal.features[~np.isin(goal.features, Perturbation.parse(pair).genes)])
     alone = search(cell, goal, singles(truth))
-    told = []
-    found = search(cell, goal, singles(truth), pairs=True, beam=10, progress=lambda *each: told.append(each))
+    answer = []
+    found = search(cell, goal, singles(truth), pairs=True, beam=10, progress=lambda *each: answer.append(each))
     assert found.table.iloc[0]["perturbation"] == pair
     assert found.table.iloc[0]["closes"] > alone.table.iloc[0]["closes"]
     assert bool(found.table.iloc[0]["seen"])
     assert len(found) == 10 + 45
-    assert told[-1] == ("asking", 45, 45)
+    assert answer[-1] == ("asking", 45, 45)
 
 
 def test_only_pairs_that_can_be_given_together(world):

@@ -73,9 +73,9 @@ def test_transfer_averages_the_contexts_that_measured(ur):
     part = MANIPULATORS.load("transfer").fit(ur)
     np.testing.assert_allclose(said(part, ur, "ko:X", "A")[0], [3.0, 6.0, 1.0])
     np.testing.assert_allclose(said(part, ur, "ko:Y", "B")[0], [6.0, 8.0, 3.0])
-    shift_d, told = said(part, ur, "ko:Z", "A")
+    shift_d, stated = said(part, ur, "ko:Z", "A")
     np.testing.assert_allclose(shift_d, [4.0, 6.0, 2.0])
-    assert told is Applicability.IN
+    assert stated is Applicability.IN
 
 
 def test_neighbors_that_were_not_measured_say_nothing(ur):
@@ -124,9 +124,9 @@ def test_additive_recovers_contexts_and_agents_where_part_is_missing():
     ur = table([row for row in rows if row[:2] not in hidden])
     part = Additive.fit(ur, ridge=1e-6)
     for context, text in hidden:
-        shift_d, told = said(part, ur, text, context)
+        shift_d, stated = said(part, ur, text, context)
         np.testing.assert_allclose(shift_d, truth[context, text], atol=1e-3)
-        assert told is Applicability.IN
+        assert stated is Applicability.IN
 
 
 def test_additive_is_the_masked_least_squares_solution():
@@ -202,8 +202,8 @@ def test_ridge_across_contexts_learns_one_map_for_all_with_few_axes_or_many(dim,
     # Few axes: the map itself, and an intercept. Many: one row for each effect it was learned from.
     assert part.weights.shape == ((dim + 1, dim) if dim < 2 * (drugs - 4) else (2 * (drugs - 4), dim))
     for _, text, effect in there[:4]:
-        shift_d, told = said(part, ur, text, "B")
-        assert told is Applicability.IN
+        shift_d, stated = said(part, ur, text, "B")
+        assert stated is Applicability.IN
         assert np.abs(shift_d - effect).mean() < 0.8 * np.abs(part.means[1] - effect).mean()
 
 
@@ -229,6 +229,6 @@ def test_what_was_measured_nowhere_else_gets_the_mean_effect(ur):
     part = RidgeAcrossContexts.fit(ur)
     mean = MANIPULATORS.load("mean-effect").fit(ur)
     for context in "AB":
-        shift_d, told = said(part, ur, "ko:NEVER", context)
-        assert told is Applicability.OUT
+        shift_d, stated = said(part, ur, "ko:NEVER", context)
+        assert stated is Applicability.OUT
         np.testing.assert_allclose(shift_d, said(mean, ur, "ko:NEVER", context)[0])

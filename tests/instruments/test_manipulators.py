@@ -28,7 +28,7 @@ def shift(ur, text, context="line1"):
     return perturbed.mean(axis=0) - control.mean(axis=0)
 
 
-def foretold(part, ur, text, context="line1"):
+def predicted(part, ur, text, context="line1"):
     start = ur.take((ur.perturbations == CONTROL) & (ur.contexts == context))
     answer = part.manipulate(start, Perturbation.parse(text))
     return answer.mean - start.mean, answer.applicability
@@ -38,7 +38,7 @@ def scores(names, ur, train, asked, priors):
     """Mean correlation of foretold and measured shifts, by method."""
     parts = {name: MANIPULATORS.load(name).fit(ur.take(train), parts=priors) for name in names}
     return {
-        name: np.mean([np.corrcoef(foretold(part, ur, *key)[0], shift(ur, *key))[0, 1] for key in asked])
+        name: np.mean([np.corrcoef(predicted(part, ur, *key)[0], shift(ur, *key))[0, 1] for key in asked])
         for name, part in parts.items()
     }
 
@@ -85,10 +85,10 @@ def test_additive_tells_agents_apart_that_were_only_given_together(small):
     ur, truth = small
     pair = next(text for text in truth.perturbations if "+" in text)
     known = MANIPULATORS.load("additive").fit(ur)
-    assert foretold(known, ur, pair)[1] is Applicability.IN
+    assert predicted(known, ur, pair)[1] is Applicability.IN
     half = f"{pair.split(' + ')[0]} + ko:G0100"
-    assert foretold(known, ur, half)[1] is Applicability.EDGE
-    assert foretold(known, ur, "ko:G0100")[1] is Applicability.OUT
+    assert predicted(known, ur, half)[1] is Applicability.EDGE
+    assert predicted(known, ur, "ko:G0100")[1] is Applicability.OUT
 
 
 @pytest.mark.parametrize("name", ["transfer", "nearest", "ridge-on-priors"])
@@ -97,8 +97,8 @@ def test_what_was_measured_is_looked_up_and_not_regressed(small, name):
     one = ur.take(ur.contexts == "line1")
     part = MANIPULATORS.load(name).fit(one, parts=truth.priors)
     text = truth.perturbations[0]
-    shift_d, told = foretold(part, one, text)
-    assert told is Applicability.IN
+    shift_d, stated = predicted(part, one, text)
+    assert stated is Applicability.IN
     assert np.corrcoef(shift_d, shift(one, text))[0, 1] > 0.98
 
 
@@ -107,9 +107,9 @@ def test_what_nothing_is_known_of_lies_outside_and_gets_the_mean_effect_of_the_c
     ur, truth = small
     part, mean = (MANIPULATORS.load(each).fit(ur, parts=truth.priors) for each in (name, "mean-effect"))
     for context in ("line1", "line2"):
-        shift_d, told = foretold(part, ur, "ko:NOBODY", context)
-        assert told is Applicability.OUT
-        np.testing.assert_allclose(shift_d, foretold(mean, ur, "ko:NOBODY", context)[0], atol=1e-9)
+        shift_d, stated = predicted(part, ur, "ko:NOBODY", context)
+        assert stated is Applicability.OUT
+        np.testing.assert_allclose(shift_d, predicted(mean, ur, "ko:NOBODY", context)[0], atol=1e-9)
     assert np.abs(part.means[0] - part.means[1]).max() > 0.01
 
 
@@ -117,8 +117,8 @@ def test_an_agent_never_seen_does_what_an_average_agent_does_there(small):
     ur, _ = small
     part = MANIPULATORS.load("additive").fit(ur)
     for context, offset in zip(part.contexts, part.offsets, strict=True):
-        shift_d, told = foretold(part, ur, "ko:NOBODY", context)
-        assert told is Applicability.OUT
+        shift_d, stated = predicted(part, ur, "ko:NOBODY", context)
+        assert stated is Applicability.OUT
         np.testing.assert_allclose(shift_d, offset, atol=1e-9)
 
 
@@ -126,16 +126,16 @@ def test_relatives_lie_at_the_edge(small):
     ur, truth = small
     hidden = truth.perturbations[0]
     part = MANIPULATORS.load("nearest").fit(ur.take(ur.perturbations != hidden), parts=truth.priors)
-    assert foretold(part, ur, hidden)[1] is Applicability.EDGE
+    assert predicted(part, ur, hidden)[1] is Applicability.EDGE
 
 
 def test_mean_effect_is_that_of_the_context(small):
     ur, _ = small
     part = MANIPULATORS.load("mean-effect").fit(ur)
-    assert not np.allclose(foretold(part, ur, "ko:G0001", "line1")[0], foretold(part, ur, "ko:G0001", "line2")[0])
+    assert not np.allclose(predicted(part, ur, "ko:G0001", "line1")[0], predicted(part, ur, "ko:G0001", "line2")[0])
     start = ur.take(ur.perturbations == CONTROL)
-    elsewhere = UR(start.values, start.space, start.entities.assign(context="line9"))
-    moved = part.manipulate(elsewhere, Perturbation.parse("ko:G0001"))
+    other_contexts = UR(start.values, start.space, start.entities.assign(context="line9"))
+    moved = part.manipulate(other_contexts, Perturbation.parse("ko:G0001"))
     np.testing.assert_allclose(moved.mean - start.mean, part.default, atol=1e-9)
 
 

@@ -6,7 +6,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.data.synthetic import synthetic_screen
 from aivc.experiments.fitting.fit import fit
 from aivc.experiments.fitting.shared_fit import Recipe
-from aivc.experiments.predict import foretell
+from aivc.experiments.predict import predict
 from aivc.interpretation.explain import explain
 
 SOURCES = {"measured", "elsewhere", "part", "relative", "relative elsewhere"}
@@ -44,7 +44,7 @@ def test_pieces_add_up_to_the_prediction(screen, cell, context):
         said = explain(cell, text, context)
         assert said.pieces["share"].sum() == pytest.approx(1.0)
         assert said.sources["share"].sum() == pytest.approx(1.0)
-        whole = foretell(cell, cell.start(context), Perturbation.parse(text))
+        whole = predict(cell, cell.start(context), Perturbation.parse(text))
         order = np.argsort(-np.abs(whole.effect), kind="stable")[: len(said.genes)]
         np.testing.assert_allclose(said.genes["effect"], whole.effect[order])
 
@@ -87,7 +87,7 @@ def test_genes_come_with_intervals_and_what_carried_them(screen, cell, context):
 
 def test_pathways_of_what_rises_and_falls(screen, cell, context):
     text = asks(screen, cell, context)["measured"]
-    whole = foretell(cell, cell.start(context), Perturbation.parse(text))
+    whole = predict(cell, cell.start(context), Perturbation.parse(text))
     features = whole.prediction.draws[0].features.astype(str)
     risen = features[np.argsort(-whole.effect)[:6]]
     sets = {"mine": frozenset(risen), "other": frozenset(features[:10])}

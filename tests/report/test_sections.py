@@ -51,10 +51,10 @@ def test_a_score_that_cannot_tell_is_marked_explained_and_concludes_nothing(part
     assert part.tables[0].faint_columns == ("⊘ Squared error",)
     assert "Gray and marked ⊘" in part.tables[0].caption
     assert ">⊘ Squared error<" in part.figures[0].svg
-    told = part.tables[1]
-    assert not told.folded
-    assert cells(told, "can tell methods apart") == ["yes", "no", "not asked"]
-    assert cells(told, "why")[1] == "no span here"
+    answer = part.tables[1]
+    assert not answer.folded
+    assert cells(answer, "can tell methods apart") == ["yes", "no", "not asked"]
+    assert cells(answer, "why")[1] == "no span here"
     assert '<th scope="col" class="num off">' in part.tables[0].to_html()
 
 
@@ -79,9 +79,9 @@ def test_findings_name_the_best_simple_baseline_with_wins_and_harms(parts):
 
 
 def test_a_simple_baseline_that_leads_is_called_one(scores):
-    told = scores["scores"]["no-change"]["pearson"]
-    del told["against_best"]
-    told.update(value=0.7, low=0.6, high=0.8, anchored=0.8, undefined=None)
+    answer = scores["scores"]["no-change"]["pearson"]
+    del answer["against_best"]
+    answer.update(value=0.7, low=0.6, high=0.8, anchored=0.8, undefined=None)
     for method in ("ridge", "ridge:shuffled"):
         scores["scores"][method]["pearson"]["against_best"].update(baseline="no-change", gain=-0.1, low=-0.2, high=0.1)
     text = section(scores, "What was found").text
@@ -199,8 +199,8 @@ def test_thousands_of_questions_stay_below_a_page_that_opens(tmp_path, scores):
 
 
 def test_challenge_scores_are_shown_and_a_missing_scale_is_told(scores):
-    told = {"vcc2026": {"ours": {"vcc26-pds": 0.25, "mean": 0.5}}, "vcc2025": {"reason": "There is no scale."}}
-    shown = next(s for s in evaluation_sections({**scores, "challenges": told}) if s.title == "Challenge scores")
+    answer = {"vcc2026": {"ours": {"vcc26-pds": 0.25, "mean": 0.5}}, "vcc2025": {"reason": "There is no scale."}}
+    shown = next(s for s in evaluation_sections({**scores, "challenges": answer}) if s.title == "Challenge scores")
     assert shown.tables[0].rows == (("ours", 0.25, 0.5),)
     assert "There is no scale." in shown.text
     assert not [s for s in evaluation_sections(scores) if s.title == "Challenge scores"]

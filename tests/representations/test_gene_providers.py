@@ -94,11 +94,11 @@ def test_compartments_have_an_axis_each(sources):
 
 
 def test_provenance_names_sources_licence_and_nothing_seen(sources):
-    told = Compartments.build().provenance
-    assert set(told["sources"]) == {"compartments", "uniprot-human"}
-    assert "UniProt" in told["licence"]
-    assert told["saw"] == []
-    assert len(told["digest"]) == 64
+    answer = Compartments.build().provenance
+    assert set(answer["sources"]) == {"compartments", "uniprot-human"}
+    assert "UniProt" in answer["licence"]
+    assert answer["saw"] == []
+    assert len(answer["digest"]) == 64
 
 
 def test_what_is_missing_is_said_with_its_remedy(monkeypatch):

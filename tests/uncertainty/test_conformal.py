@@ -10,10 +10,10 @@ from aivc.core.prediction import GUARANTEED, NOT_GUARANTEED, Applicability, Cali
 from aivc.data.splits.folds import unseen_perturbation
 from aivc.data.synthetic import synthetic_screen
 from aivc.evaluation.protocol.evaluate import evaluate
-from aivc.evaluation.protocol.questions import Exam
+from aivc.evaluation.protocol.questions import EvaluationSet
 from aivc.experiments.fitting.fit import assemble
-from aivc.experiments.fitting.shared_fit import Recipe, groundwork
-from aivc.experiments.predict import foretell
+from aivc.experiments.fitting.shared_fit import Recipe, shared_fit
+from aivc.experiments.predict import predict
 from aivc.instruments.decoders.linear_expression import LinearExpression
 from aivc.representations.cellular.count_pca import CountPCA
 from aivc.uncertainty import conformal
@@ -47,9 +47,9 @@ def test_90_percent_intervals_hold_90_percent_of_unseen_perturbations():
         result = evaluate(screen, split, ["ridge-on-priors"], parts=truth.priors, recipe=recipe, cells=20)
         for method, values in covered.items():
             values.append(result.value(method, "coverage90"))
-            told = result.body["calibration"][method]
-            assert told["covered"] == sorted(told["covered"])
-            assert told["width"] == sorted(told["width"])
+            answer = result.body["calibration"][method]
+            assert answer["covered"] == sorted(answer["covered"])
+            assert answer["width"] == sorted(answer["width"])
     for values in covered.values():
         assert 0.85 <= np.mean(values) <= 0.95
 
@@ -59,13 +59,13 @@ def test_90_percent_intervals_hold_90_percent_of_effects_measured_against_fresh_
     fresh, same = [], []
     for seed in range(4):
         screen, truth = synthetic_screen(perturbations=40, features=60, cells=40, controls=few, seed=seed)
-        exam = Exam.prepare(screen, unseen_perturbation(screen, folds=2, seed=seed), cells=2, seed=seed)
+        evaluation = EvaluationSet.prepare(screen, unseen_perturbation(screen, folds=2, seed=seed), cells=2, seed=seed)
         for fold in range(2):
-            ground = groundwork(exam.training(fold), Recipe(dim=12, members=2, inner_folds=4, seed=seed))
+            ground = shared_fit(evaluation.training(fold), Recipe(dim=12, members=2, inner_folds=4, seed=seed))
             cell = assemble(ground, method, parts=truth.priors)
-            for each in exam.questions(fold):
+            for each in evaluation.questions(fold):
                 asked = Perturbation.parse(each.perturbation)
-                said, other = foretell(cell, ground.start(each.context), asked), ~np.isin(screen.features, asked.genes)
+                said, other = predict(cell, ground.start(each.context), asked), ~np.isin(screen.features, asked.genes)
                 effect = each.truth.profile - each.control.profile
                 low, high = said.interval(0.9, cells=each.truth.cells, controls=each.control.cells)
                 fresh.append(((effect >= low) & (effect <= high))[other].mean())
@@ -119,7 +119,7 @@ def test_fewer_cells_make_wider_intervals(decoder):
     np.testing.assert_allclose(said.interval(0.9), said.interval(0.9, cells=50.0))
 
 
-def test_genes_that_are_foretold_badly_get_wider_intervals(decoder):
+def test_genes_that_are_predicted_badly_get_wider_intervals(decoder):
     loud = [each._replace(measured=each.measured * np.where(np.arange(30) < 5, 4, 1)) for each in held_out(30)]
     low, high = calibrated(decoder, loud).decode(decoder[1]).interval(0.9)
     assert (high - low)[:5].min() > 2 * (high - low)[5:].max()
@@ -170,7 +170,7 @@ def test_a_level_beyond_the_weight_at_hand_is_infinite():
     assert part.quantile(0.7) == float("inf")
 
 
-def told(count, f=30, *, kinds=(Applicability.EDGE,), wide=None, seed=0):
+def answer(count, f=30, *, kinds=(Applicability.EDGE,), wide=None, seed=0):
     """Held-out perturbations whose predicted effects differ in size, and whose errors are ``wide`` by kind and size."""
     rng, found = np.random.default_rng(seed), []
     for i in range(count):
@@ -193,13 +193,13 @@ def width(said):
 
 
 def test_strong_effects_get_wider_intervals_where_errors_grow_with_them(decoder):
-    part = calibrated(decoder, told(60, wide=lambda _, size: size))
+    part = calibrated(decoder, answer(60, wide=lambda _, size: size))
     for size in (1.0, 2.0, 3.0):
         assert width(asked(part, decoder[1], size)) == pytest.approx(2 * 1.645 * size, rel=0.15)
 
 
 def test_every_third_by_predicted_strength_is_covered(decoder):
-    part = calibrated(decoder, told(90, wide=lambda _, size: size**1.5))
+    part = calibrated(decoder, answer(90, wide=lambda _, size: size**1.5))
     rng = np.random.default_rng(5)
     for size in (1.0, 2.0, 3.0):
         low, high = asked(part, decoder[1], size).interval(0.9)
@@ -209,24 +209,24 @@ def test_every_third_by_predicted_strength_is_covered(decoder):
 
 def test_answers_from_poor_evidence_get_intervals_of_their_own(decoder):
     kinds = (Applicability.IN, Applicability.OUT)
-    part = calibrated(decoder, told(200, kinds=kinds, wide=lambda kind, _: 1.0 if kind == "in" else 4.0))
+    part = calibrated(decoder, answer(200, kinds=kinds, wide=lambda kind, _: 1.0 if kind == "in" else 4.0))
     sure, unsure = (width(asked(part, decoder[1], 2.0, kind)) for kind in kinds)
     assert unsure > 2.5 * sure
-    few = calibrated(decoder, told(8, kinds=kinds, wide=lambda kind, _: 1.0 if kind == "in" else 4.0))
+    few = calibrated(decoder, answer(8, kinds=kinds, wide=lambda kind, _: 1.0 if kind == "in" else 4.0))
     sure, unsure = (width(asked(few, decoder[1], 2.0, kind)) for kind in kinds)
     assert unsure < 2 * sure, "a few held-out perturbations are drawn toward all of them"
 
 
 def test_errors_of_one_kind_of_evidence_may_grow_while_those_of_another_do_not(decoder):
     kinds = (Applicability.IN, Applicability.OUT)
-    part = calibrated(decoder, told(300, kinds=kinds, wide=lambda kind, size: 1.5 if kind == "in" else size**1.5))
+    part = calibrated(decoder, answer(300, kinds=kinds, wide=lambda kind, size: 1.5 if kind == "in" else size**1.5))
     flat, grown = ([width(asked(part, decoder[1], size, kind)) for size in (1.0, 3.0)] for kind in kinds)
     assert flat[1] / flat[0] == pytest.approx(1, abs=0.25)
     assert grown[1] / grown[0] == pytest.approx(3**1.5, rel=0.25)
 
 
 def test_each_perturbation_counts_once_whatever_is_asked(decoder):
-    part = calibrated(decoder, told(40, kinds=tuple(Applicability)))
+    part = calibrated(decoder, answer(40, kinds=tuple(Applicability)))
     calibration = part.calibration
     for kind in Applicability:
         for size in (1.0, 2.0, 3.0):
@@ -235,21 +235,21 @@ def test_each_perturbation_counts_once_whatever_is_asked(decoder):
 
 
 def test_coverage_is_promised_for_questions_like_those_held_out_and_for_no_others(decoder):
-    part = calibrated(decoder, told(12))
+    part = calibrated(decoder, answer(12))
     ur = decoder[1]
     assert asked(part, ur, 2.0).coverage == GUARANTEED
     assert asked(part, ur, 2.0, Applicability.OUT).coverage == NOT_GUARANTEED
     assert asked(part, ur, 9.0).coverage == NOT_GUARANTEED
     assert asked(part, ur, 2.0).replace(base=None).coverage == NOT_GUARANTEED
     assert asked(part, ur, 2.0).replace(calibration=None).coverage == NOT_GUARANTEED
-    elsewhere = dataclasses.replace(ur, entities=ur.entities.assign(context="line9"))
-    assert asked(part, elsewhere, 2.0).coverage == NOT_GUARANTEED
-    assert asked(calibrated(decoder, told(12), contexts=()), elsewhere, 2.0).coverage == GUARANTEED
+    other_contexts = dataclasses.replace(ur, entities=ur.entities.assign(context="line9"))
+    assert asked(part, other_contexts, 2.0).coverage == NOT_GUARANTEED
+    assert asked(calibrated(decoder, answer(12), contexts=()), other_contexts, 2.0).coverage == GUARANTEED
     assert asked(calibrated(decoder, held_out(12)), ur, 2.0).coverage == NOT_GUARANTEED
 
 
 def test_what_it_learned_is_saved(decoder):
-    part = calibrated(decoder, told(30, kinds=tuple(Applicability)))
+    part = calibrated(decoder, answer(30, kinds=tuple(Applicability)))
     again = Conformal.from_state(part.state())
     for kind in Applicability:
         one, other = (asked(each, decoder[1], 2.5, kind) for each in (part, again))

@@ -76,7 +76,7 @@ def test_a_large_family_weighs_no_more_than_a_small_one():
     errors, family = [1.0] * 30 + [9.0] * 3, ["large"] * 30 + ["a", "b", "c"]
     alone = ConformalRows.fit(ur, read, held_out=held(errors))
     together = ConformalRows.fit(ur, read, held_out=held(errors), groups=family)
-    _, spread = alone.foretell(ur)
+    _, spread = alone.predict(ur)
     for fitted, wanted in ((alone, 1.0), (together, 9.0)):
         said = fitted.intervals(ur, 0.5)
         np.testing.assert_allclose((said.high - said.low) / 2 / spread, wanted)
@@ -92,7 +92,7 @@ def test_too_few_held_out_means_no_finite_interval():
 def test_it_keeps_what_the_decoder_says(calibrated):
     ur, _ = molecules(5, 3)
     np.testing.assert_array_equal(calibrated.profile(ur), calibrated.decoder.profile(ur))
-    np.testing.assert_array_equal(calibrated.intervals(ur).mean, calibrated.decoder.foretell(ur)[0])
+    np.testing.assert_array_equal(calibrated.intervals(ur).mean, calibrated.decoder.predict(ur)[0])
     assert calibrated.decode(ur).made_by == ("kernel-readout", "conformal-rows")
 
 

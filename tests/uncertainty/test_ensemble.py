@@ -9,7 +9,7 @@ from aivc.data.streaming.normalize import normalize
 from aivc.data.synthetic import synthetic_screen
 from aivc.experiments.fitting.fit import fit
 from aivc.experiments.fitting.shared_fit import Recipe
-from aivc.experiments.predict import foretell
+from aivc.experiments.predict import predict
 from aivc.instruments.manipulators.baselines.mean_effect import MeanEffect
 from aivc.representations.cellular.count_pca import CountPCA
 from aivc.uncertainty.ensemble import Ensemble
@@ -108,7 +108,7 @@ def test_an_ensemble_alone_is_overconfident():
             for text in (CONTROL, *hidden)
         }
         for text in hidden:
-            low, high = foretell(cell, cell.start("line1"), Perturbation.parse(text)).interval(0.9)
+            low, high = predict(cell, cell.start("line1"), Perturbation.parse(text)).interval(0.9)
             effect = profile[text] - profile[CONTROL]
             covered.append(((effect >= low) & (effect <= high)).mean())
     assert np.mean(covered) < 0.8

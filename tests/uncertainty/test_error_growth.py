@@ -29,12 +29,12 @@ def test_the_variance_of_errors_is_recovered(grows, own):
     assert grown.growth.table[1, 4] == pytest.approx(0, abs=0.1)
 
 
-def test_errors_that_rise_with_the_spread_are_foretold():
+def test_errors_that_rise_with_the_spread_are_predicted():
     rng = np.random.default_rng(0)
     spread_p = np.exp(rng.normal(0, 0.7, 200))
     error_pf = rng.standard_normal((200, 50)) * spread_p[:, None]
-    told = [np.full((200, 50), 1e-4), rng.standard_normal((200, 50)), np.repeat(spread_p[:, None], 50, axis=1)]
-    grown = fit_growth(error_pf, *told, FLOOR)
+    answer = [np.full((200, 50), 1e-4), rng.standard_normal((200, 50)), np.repeat(spread_p[:, None], 50, axis=1)]
+    grown = fit_growth(error_pf, *answer, FLOOR)
     narrow, wide = (grown.growth.factor(np.ones(50), np.full(50, size)) for size in (0.5, 2.0))
     assert wide / narrow == pytest.approx(16, rel=0.35)
 
@@ -49,25 +49,25 @@ def test_few_perturbations_teach_no_slope():
 
 def test_no_perturbation_is_judged_by_its_own_error():
     error_pf, noise_pf, effect_pf, _ = screen(p=8)
-    told = (noise_pf, effect_pf, np.ones_like(error_pf), FLOOR)
-    before = fit_growth(error_pf, *told).others
+    answer = (noise_pf, effect_pf, np.ones_like(error_pf), FLOOR)
+    before = fit_growth(error_pf, *answer).others
     error_pf[3] *= 100
-    after = fit_growth(error_pf, *told).others
+    after = fit_growth(error_pf, *answer).others
     np.testing.assert_allclose(after[3], before[3])
     assert (after[0] > before[0]).all()
 
 
 def test_what_was_not_measured_says_nothing():
     error_pf, noise_pf, effect_pf, _ = screen(p=60)
-    told = (noise_pf, effect_pf, np.ones_like(error_pf), FLOOR)
-    whole = fit_growth(error_pf, *told).model
+    answer = (noise_pf, effect_pf, np.ones_like(error_pf), FLOOR)
+    whole = fit_growth(error_pf, *answer).model
     error_pf[::2, :5] = np.nan
-    part = fit_growth(error_pf, *told).model
+    part = fit_growth(error_pf, *answer).model
     assert np.isfinite(part).all()
     np.testing.assert_allclose(part[5:], whole[5:], rtol=0.1)
 
 
-def test_nothing_is_foretold_beyond_the_range_seen():
+def test_nothing_is_predicted_beyond_the_range_seen():
     growth = Growth(np.array([[0.0, 1.0, -1.0, 1.0, 0.5], [0.0, 1.0, -1.0, 1.0, 0.0]]), 0.0, 1e-9)
     size = [np.full(4, np.exp(each / 2)) for each in (1.0, 9.0, -9.0)]
     factors = [growth.factor(effect, np.ones(4)) for effect in size]

@@ -125,7 +125,7 @@ def _show(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     facts["data"] = each.files
     if by := _successor(each):
         facts["superseded_by"] = by
-    lines = [f"{key}: {_told(value)}" for key, value in facts.items() if key not in ("name", "leaks")]
+    lines = [f"{key}: {_answer(value)}" for key, value in facts.items() if key not in ("name", "leaks")]
     lines += [f"known: {leak}" for leak in each.leaks]
     return Outcome(facts, [each.name, "\n".join(lines)])
 
@@ -136,9 +136,9 @@ def _successor(each: Benchmark) -> str:
     return next((new.reference for new in versions if new.supersedes == each.reference), "")
 
 
-def _told(value: object) -> str:
+def _answer(value: object) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_told(item)}" for key, item in value.items())
+        return ", ".join(f"{key} {_answer(item)}" for key, item in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
@@ -202,8 +202,8 @@ def _one(
     folder.scores(found)
     _report(folder, each, found)
     values = {method: {name: by[name]["value"] for name in by} for method, by in found.scores.items()}
-    told = {"kept": False, "digest": each.digest, "files": files, "cost": found.body["cost"], "scores": values}
-    return told | ({"predictions": found.body["predictions"]} if predictions else {})
+    answer = {"kept": False, "digest": each.digest, "files": files, "cost": found.body["cost"], "scores": values}
+    return answer | ({"predictions": found.body["predictions"]} if predictions else {})
 
 
 def _report(folder: Folder, each: Benchmark, found: Evaluation) -> None:
@@ -223,12 +223,16 @@ def _given(name: str, about: dict[str, Any]) -> str:
 
 def _outcome(done: dict[str, dict[str, Any]], failed: dict[str, str], reporter: Reporter) -> Outcome:
     rows: list[Sequence[object]] = [
-        [name, "kept" if told["kept"] else "done", *(told.get("cost", {}).get(key) for key in ("seconds", "peak_mb"))]
-        for name, told in done.items()
+        [
+            name,
+            "kept" if answer["kept"] else "done",
+            *(answer.get("cost", {}).get(key) for key in ("seconds", "peak_mb")),
+        ]
+        for name, answer in done.items()
     ]
     shown: list[RenderableType] = [table(["benchmark", "", "seconds", "peak MB"], rows)] if rows else []
-    shown += [f"Report: {told['files']['report']}" for told in done.values()]
-    shown += [_given(name, about) for told in done.values() for name, about in told.get("predictions", {}).items()]
+    shown += [f"Report: {answer['files']['report']}" for answer in done.values()]
+    shown += [_given(name, about) for answer in done.values() for name, about in answer.get("predictions", {}).items()]
     shown += [f"failed: {name}: {error}" for name, error in failed.items()]
     body = {"benchmarks": done, "failures": failed, "seconds": reporter.seconds}
     return Outcome(body, shown, REFUSED if failed else DONE)

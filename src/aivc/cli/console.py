@@ -50,7 +50,7 @@ class Reporter:
     console: Console = field(default_factory=lambda: Console(stderr=True))
     started: float = field(default_factory=time.monotonic)
     _bar: Progress | None = None
-    _told: float = 0.0
+    _answer: float = 0.0
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Say what is being done, how far, of how much; 0 of 0 where that is unknown."""
@@ -58,8 +58,8 @@ class Reporter:
             self._bar.update(self._bar.task_ids[0], description=what, completed=done, total=total or None)
             return
         now = time.monotonic()
-        if not self.console.is_terminal and now - self.started > _QUIET_S and now - self._told > _EVERY_S:
-            self._told = now
+        if not self.console.is_terminal and now - self.started > _QUIET_S and now - self._answer > _EVERY_S:
+            self._answer = now
             self.note(f"{what}: {done} of {total}" if total else f"{what} …")
 
     def note(self, text: str) -> None:

@@ -67,7 +67,7 @@ def _embed(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         )
     reporter(f"checking {args.data.name}", 0, 0)
     check(args.data, schema, controls=False).raise_if_any()
-    told = embed_file(
+    answer = embed_file(
         args.data,
         args.out,
         (args.encoder or _ENCODER) if args.cell is None else args.cell,
@@ -78,18 +78,20 @@ def _embed(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         species=args.to_species,
         progress=reporter,
     )
-    columns = {UNCERTAINTY: told.uncertainty, COVERAGE: told.coverage, NOVELTY: told.novelty}
+    columns = {UNCERTAINTY: answer.uncertainty, COVERAGE: answer.coverage, NOVELTY: answer.novelty}
     spread = {name: np.quantile(column, [0.05, 0.5, 0.95]).tolist() for name, column in columns.items()}
     body = {
         "data": args.data.name,
-        "cells": len(told.values),
-        "axes": told.values.shape[1],
-        **told.about,
+        "cells": len(answer.values),
+        "axes": answer.values.shape[1],
+        **answer.about,
         "quantiles": spread,
         "files": {"embedded": args.out},
         "seconds": reporter.seconds,
     }
-    said = f"{len(told.values):,} cells on {told.values.shape[1]} axes of {told.about['encoder']} lie in {args.out}."
+    said = (
+        f"{len(answer.values):,} cells on {answer.values.shape[1]} axes of {answer.about['encoder']} lie in {args.out}."
+    )
     rows = [[name, *values] for name, values in spread.items()]
-    lines = [said, *filter(None, [told.about.get("orthologs")])]
+    lines = [said, *filter(None, [answer.about.get("orthologs")])]
     return Outcome(body, [*lines, table(["obs", "5 %", "median", "95 %"], rows), f"scanpy: use_rep='{AXES}'"])

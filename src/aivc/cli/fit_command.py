@@ -26,7 +26,7 @@ from aivc.core.worth import Worth
 from aivc.evaluation.protocol.output import write_population
 from aivc.experiments.batch import was_seen
 from aivc.experiments.fitting.fit import fit
-from aivc.experiments.predict import Foretold, foretell
+from aivc.experiments.predict import PredictedEffect, predict
 
 # Names without a kind, such as a person writes who has only knocked genes out so far.
 _NAMES = re.compile(r"\s*[\w.-]+(\s*\+\s*[\w.-]+)*\s*")
@@ -161,7 +161,7 @@ def _predict(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     asked = _asked(args.perturbation, cell)
     start = _start(cell, args, reporter)
     reporter(f"asking about {asked}", 0, 0)
-    said = foretell(cell, start, asked, cells=args.cells)
+    said = predict(cell, start, asked, cells=args.cells)
     written = {}
     if args.out is not None:
         cells = said.population(args.cells, seed=args.seed)
@@ -213,7 +213,7 @@ def _start(cell: VirtualCell, args: argparse.Namespace, reporter: Reporter) -> U
     return cell.encode(measurement.take(keep))
 
 
-def _effects(said: Foretold, top: int) -> list[dict[str, Any]]:
+def _effects(said: PredictedEffect, top: int) -> list[dict[str, Any]]:
     effect, (low, high) = said.effect, said.interval(0.9)
     features = said.prediction.draws[0].features
     order = np.argsort(-np.abs(effect), kind="stable")[:top]
@@ -229,7 +229,7 @@ def _effects(said: Foretold, top: int) -> list[dict[str, Any]]:
     ]
 
 
-def _about(said: Foretold, asked: Perturbation, context: str) -> dict[str, Any]:
+def _about(said: PredictedEffect, asked: Perturbation, context: str) -> dict[str, Any]:
     return {
         "perturbation": str(asked),
         "context": context,
@@ -243,7 +243,7 @@ def _about(said: Foretold, asked: Perturbation, context: str) -> dict[str, Any]:
     }
 
 
-def _basis(said: Foretold) -> str:
+def _basis(said: PredictedEffect) -> str:
     """What the intervals stand on: calibration speaks for perturbations like those it was made on, and no others."""
     if said.prediction.calibration is None:
         return "spread of the ensemble"

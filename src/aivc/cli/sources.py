@@ -89,8 +89,8 @@ def measured(data: str, schema: str, *, on_disk: bool, reporter: Reporter) -> tu
 
 def made_from(folder: str) -> Provenance | None:
     """Read what a saved UR was made from, where that lies beside it in a folder named ``provenance``."""
-    told = Path(folder) / FOLDER
-    return Provenance.load(told) if folder and told.is_dir() else None
+    answer = Path(folder) / FOLDER
+    return Provenance.load(answer) if folder and answer.is_dir() else None
 
 
 def priors(measurement: Measurement, methods: Sequence[str], folder: str, reporter: Reporter) -> UR | None:

@@ -198,12 +198,12 @@ class VirtualCell:
         for i, start in enumerate(self.starts.values()):
             start.save(folder / "starts" / str(i))
         # Parts that were fitted on the same entities share what says so.
-        told = {each.digest: each for each in self.provenance.values()}
-        for i, each in enumerate(told.values()):
+        answer = {each.digest: each for each in self.provenance.values()}
+        for i, each in enumerate(answer.values()):
             each.save(folder / FOLDER / str(i))
         body = {"format": FORMAT, "parts": parts, "card": dict(self.card), "starts": list(self.starts)}
-        if told:
-            places = {digest: {"at": i, "digest": digest} for i, digest in enumerate(told)}
+        if answer:
+            places = {digest: {"at": i, "digest": digest} for i, digest in enumerate(answer)}
             body["provenance"] = {name: places[each.digest] for name, each in self.provenance.items()}
         write_text(folder / "cell.json", json.dumps(body, indent=1, sort_keys=True) + "\n")
 
@@ -248,11 +248,11 @@ def _load_provenance(folder: Path, body: Mapping[str, Any]) -> dict[str, Provena
         raise IntegrityError(
             f"{folder / 'cell.json'} lists no provenance ({error!r}). Fetch the cell again."
         ) from error
-    told = {at: Provenance.load(folder / FOLDER / str(at)) for at in sorted({at for at, _ in places.values()})}
+    answer = {at: Provenance.load(folder / FOLDER / str(at)) for at in sorted({at for at, _ in places.values()})}
     for name, (at, digest) in places.items():
-        if told[at].digest != digest:
+        if answer[at].digest != digest:
             raise IntegrityError(f"What {name!r} was made from was altered after it was saved. Fetch the cell again.")
-    return {name: told[at] for name, (at, _) in places.items()}
+    return {name: answer[at] for name, (at, _) in places.items()}
 
 
 def _load_part(folder: Path, key: str, entry: Any) -> Any:

@@ -112,34 +112,34 @@ def integration(
 def _reasons(
     scores: dict[str, float | None], labels: np.ndarray, batches: np.ndarray, before: np.ndarray | None
 ) -> dict[str, str]:
-    told = {}
+    answer = {}
     for name in (name for name, score in scores.items() if score is None):
         if name in BIO:
-            told[name] = f"Every cell has the label {labels[0]!r}: it takes two to tell apart."
+            answer[name] = f"Every cell has the label {labels[0]!r}: it takes two to tell apart."
         elif len(np.unique(batches)) == 1:
-            told[name] = f"Every cell is of the batch {batches[0]!r}: it takes two to mix."
+            answer[name] = f"Every cell is of the batch {batches[0]!r}: it takes two to mix."
         elif name == "PCR comparison" and before is None:
-            told[name] = "Values before integration were not given: pass before=."
+            answer[name] = "Values before integration were not given: pass before=."
         elif name == "PCR comparison":
-            told[name] = "Batches explained nothing before integration, so there was nothing to remove."
+            answer[name] = "Batches explained nothing before integration, so there was nothing to remove."
         else:
-            told[name] = "No label has enough cells in more than one batch."
-    return told
+            answer[name] = "No label has enough cells in more than one batch."
+    return answer
 
 
 def _problems(embedding: np.ndarray, labels: np.ndarray, batches: np.ndarray, before: np.ndarray | None) -> list[str]:
-    n, told = len(embedding), []
+    n, answer = len(embedding), []
     if embedding.ndim != 2:
         return [f"An embedding has one row per cell and one column per axis; this has shape {embedding.shape}."]
     if n < _FEWEST:
-        told.append(f"Neighbourhoods need at least {_FEWEST} cells; there are {n}. Score more cells at once.")
+        answer.append(f"Neighbourhoods need at least {_FEWEST} cells; there are {n}. Score more cells at once.")
     for name, values in (("labels", labels), ("batches", batches), ("values before", before)):
         if values is not None and len(values) != n:
-            told.append(f"There are {n} cells, but {len(values)} {name}. Align them.")
+            answer.append(f"There are {n} cells, but {len(values)} {name}. Align them.")
     for name, values in (("labels", labels), ("batches", batches)):
         if pd.isna(values).any():
-            told.append(f"{int(pd.isna(values).sum())} of the {name} are missing. Leave those cells out.")
+            answer.append(f"{int(pd.isna(values).sum())} of the {name} are missing. Leave those cells out.")
     for name, values in (("embedding", embedding), ("values before", before)):
         if values is not None and not np.isfinite(values).all():
-            told.append(f"The {name} hold NaN or infinity. Leave those cells out, or embed them again.")
-    return told
+            answer.append(f"The {name} hold NaN or infinity. Leave those cells out, or embed them again.")
+    return answer

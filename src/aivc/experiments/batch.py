@@ -16,9 +16,9 @@ from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.streaming.stream import Progress
 from aivc.experiments.journal import Journal
-from aivc.experiments.predict import Foretold, foretell
+from aivc.experiments.predict import PredictedEffect, predict
 
-Teller: TypeAlias = Callable[[Perturbation], Foretold]
+Predictor: TypeAlias = Callable[[Perturbation], PredictedEffect]
 
 _KEPT_AT_ONCE = 50
 # On how many of the perturbations it is tried whether the fast way gives the same answers.
@@ -66,9 +66,9 @@ def was_seen(cell: VirtualCell, perturbation: Perturbation, applicability: Appli
 
 
 def ask(
-    tell: Teller,
+    tell: Predictor,
     perturbations: Sequence[Perturbation],
-    row: Callable[[Perturbation, Foretold], dict[str, Any]],
+    row: Callable[[Perturbation, PredictedEffect], dict[str, Any]],
     *,
     journal: Journal | None = None,
     progress: Progress | None = None,
@@ -94,7 +94,7 @@ def ask(
     return [done[str(each)] for each in perturbations]
 
 
-def teller(cell: VirtualCell, start: UR, perturbations: Sequence[Perturbation]) -> Teller:
+def predictor(cell: VirtualCell, start: UR, perturbations: Sequence[Perturbation]) -> Predictor:
     """What answers: fast where the answers are the same, otherwise by reading whole populations out.
 
     The fast way perturbs one state, the mean of all, and has the decoder state its profile without drawing cells
@@ -107,8 +107,8 @@ def teller(cell: VirtualCell, start: UR, perturbations: Sequence[Perturbation]) 
         perturbations: What will be asked.
     """
 
-    def whole(perturbation: Perturbation) -> Foretold:
-        return foretell(cell, start, perturbation)
+    def whole(perturbation: Perturbation) -> PredictedEffect:
+        return predict(cell, start, perturbation)
 
     decoder = next(part for part in cell.instruments.values() if isinstance(part, Decoder))
     tried = np.unique(np.linspace(0, len(perturbations) - 1, _TRIED).round().astype(int))
@@ -128,7 +128,7 @@ class _Fast:
     example: Prediction[Measurement]
     read_by: tuple[str, ...]
 
-    def __call__(self, perturbation: Perturbation) -> Foretold:
+    def __call__(self, perturbation: Perturbation) -> PredictedEffect:
         moved = self.cell.manipulate(self.start, perturbation)
         profiles = np.array([self.profile(draw) for draw in moved.draws])
         retrieval = None if moved.retrieval is None else self._recognized(moved.retrieval, str(perturbation))
@@ -155,18 +155,18 @@ class _Fast:
             retrieval,
             self.example.least,
         )
-        return Foretold(said, base)
+        return PredictedEffect(said, base)
 
     def _recognized(self, retrieval: np.ndarray, text: str) -> np.ndarray:
         said = self.profile(self.start.moved(retrieval - self.start.mean, text))
         return said if self.example.least is None else np.maximum(said, self.example.least)
 
 
-def _same(whole: Foretold, fast: Foretold) -> bool:
+def _same(whole: PredictedEffect, fast: PredictedEffect) -> bool:
     allowed = 1e-9 + 1e-6 * np.abs(whole.effect).max()
     pairs = [(whole.effect, fast.effect), (whole.retrieval_effect, fast.retrieval_effect)]
     pairs += list(zip(whole.interval(), fast.interval(), strict=True))
-    told = whole.prediction.applicability == fast.prediction.applicability
-    told &= whole.prediction.coverage == fast.prediction.coverage
-    told &= whole.prediction.made_by == fast.prediction.made_by
-    return told and all(np.allclose(one, other, rtol=0, atol=allowed) for one, other in pairs)
+    stated = whole.prediction.applicability == fast.prediction.applicability
+    stated &= whole.prediction.coverage == fast.prediction.coverage
+    stated &= whole.prediction.made_by == fast.prediction.made_by
+    return stated and all(np.allclose(one, other, rtol=0, atol=allowed) for one, other in pairs)

@@ -18,7 +18,7 @@ from aivc.core.virtual_cell import VirtualCell
 
 @final
 @dataclass(frozen=True, eq=False)
-class Foretold:
+class PredictedEffect:
     """A predicted effect.
 
     The decoder also reads the unperturbed start, and the difference of the two readings is the effect: so what the
@@ -78,7 +78,7 @@ class Foretold:
         return picked[0].replace(values=stacked[kept], entities=entities.iloc[kept], observed=None)
 
 
-def foretell(cell: VirtualCell, start: UR, perturbation: Perturbation, *, cells: int = 200) -> Foretold:
+def predict(cell: VirtualCell, start: UR, perturbation: Perturbation, *, cells: int = 200) -> PredictedEffect:
     """Perturb control states and read them out.
 
     Each draw reads out its own share of the states, shifted to the mean of all of them: so the draws together are one
@@ -105,7 +105,7 @@ def foretell(cell: VirtualCell, start: UR, perturbation: Perturbation, *, cells:
             f"{' + '.join(prediction.made_by)} answered {perturbation} with NaN or infinity. "
             "A prediction must be finite everywhere: mend the method, or leave it out."
         )
-    return Foretold(prediction.replace(base=base), base)
+    return PredictedEffect(prediction.replace(base=base), base)
 
 
 def _share(states: UR, number: int, each: int) -> UR:

@@ -14,9 +14,9 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.streaming.stream import Progress
-from aivc.experiments.batch import ask, beginning, distinct, teller, was_seen, where
+from aivc.experiments.batch import ask, beginning, distinct, predictor, was_seen, where
 from aivc.experiments.journal import Journal, question
-from aivc.experiments.predict import Foretold
+from aivc.experiments.predict import PredictedEffect
 from aivc.experiments.response import Response
 
 __all__ = ["Response", "Screen", "screen"]
@@ -145,13 +145,13 @@ def screen(  # noqa: PLR0913 - one keyword for each thing a screen may be asked
     if direction not in ("lower", "raise"):
         raise ValueError(f"A screen looks for what lowers or what raises the response, got {direction!r}.")
 
-    def row(perturbation: Perturbation, said: Foretold) -> dict[str, Any]:
+    def row(perturbation: Perturbation, said: PredictedEffect) -> dict[str, Any]:
         return _row(cell, response, level, perturbation, said)
 
     journal = None
     if checkpoint is not None:
         journal = Journal(Path(checkpoint), question(cell, begin, str(response), context, level))
-    table = pd.DataFrame(ask(teller(cell, begin, asked), asked, row, journal=journal, progress=progress))
+    table = pd.DataFrame(ask(predictor(cell, begin, asked), asked, row, journal=journal, progress=progress))
     better = table["score"] if direction == "lower" else -table["score"]
     order = pd.DataFrame({"trivial": table["scored_on"] == 0, "score": better, "text": table["perturbation"]})
     ranked = table.loc[order.sort_values(["trivial", "score", "text"]).index].reset_index(drop=True)
@@ -159,7 +159,7 @@ def screen(  # noqa: PLR0913 - one keyword for each thing a screen may be asked
 
 
 def _row(
-    cell: VirtualCell, response: Response, level: float, perturbation: Perturbation, said: Foretold
+    cell: VirtualCell, response: Response, level: float, perturbation: Perturbation, said: PredictedEffect
 ) -> dict[str, Any]:
     own = {*perturbation.targets, *perturbation.genes} & set(response.weights)
     features = said.prediction.draws[0].features

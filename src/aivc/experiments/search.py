@@ -16,8 +16,8 @@ from aivc.core.prediction import Prediction
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.streaming.stream import Progress, pseudobulk
-from aivc.experiments.batch import ask, beginning, distinct, teller, was_seen, where
-from aivc.experiments.predict import Foretold
+from aivc.experiments.batch import ask, beginning, distinct, predictor, was_seen, where
+from aivc.experiments.predict import PredictedEffect
 from aivc.experiments.screen import read_table, rows_to_json, write_table
 
 
@@ -80,7 +80,7 @@ class _Goal:
     wanted: np.ndarray  # (g,) change from control
     places: np.ndarray  # (g,) columns of the cell's profile
 
-    def row(self, cell: VirtualCell, level: float, perturbation: Perturbation, said: Foretold) -> dict[str, Any]:
+    def row(self, cell: VirtualCell, level: float, perturbation: Perturbation, said: PredictedEffect) -> dict[str, Any]:
         effect_g = said.effect[self.places]
         low_g, high_g = (end[self.places] for end in said.interval(level))
         length = float(np.linalg.norm(effect_g) * np.linalg.norm(self.wanted))
@@ -149,10 +149,10 @@ def search(  # noqa: PLR0913 - one keyword for each thing a search may be asked
     context = where(context, begin)
     aim = _goal(goal, cell.decode(begin))
 
-    def row(perturbation: Perturbation, said: Foretold) -> dict[str, Any]:
+    def row(perturbation: Perturbation, said: PredictedEffect) -> dict[str, Any]:
         return aim.row(cell, level, perturbation, said)
 
-    tell = teller(cell, begin, asked)
+    tell = predictor(cell, begin, asked)
     table = _ranked(ask(tell, asked, row, progress=progress))
     if pairs and (both := _pairs(table["perturbation"], beam)):
         known = set(table["perturbation"])

@@ -13,7 +13,7 @@ from aivc.core.errors import DataError
 from aivc.core.perturbation import Perturbation
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
-from aivc.experiments.predict import foretell
+from aivc.experiments.predict import predict
 from aivc.interpretation.enrichment import enrichment
 
 # Pieces read out one by one; those beyond are summed, each kind of evidence apart.
@@ -81,7 +81,7 @@ def explain(
     where = str(start.contexts[0])
     manipulator, decoder = _only(cell, Manipulator), _only(cell, Decoder)
     pieces, count = _gathered(_attributable(manipulator).attribute(asked, where))
-    said = foretell(cell, start, asked)
+    said = predict(cell, start, asked)
     read = said.prediction.draws[0]
     # Read out in one go: a piece is the difference that it makes to the readout of the control state.
     effects = np.array([_readout(decoder, start, piece.shift) for piece in pieces])
@@ -93,14 +93,14 @@ def explain(
     table, sources = _pieces(pieces, count, effects, whole)
     low, high = said.interval(level)
     order = np.argsort(-np.abs(said.effect), kind="stable")
-    carried = [_carrier(pieces, effects[:, i], float(said.effect[i])) for i in order[:top]]
+    transferred = [_carrier(pieces, effects[:, i], float(said.effect[i])) for i in order[:top]]
     genes = pd.DataFrame(
         {
             "feature": read.features[order[:top]].astype(str),
             "effect": said.effect[order[:top]],
             "low": low[order[:top]],
             "high": high[order[:top]],
-            "carried_by": carried,
+            "carried_by": transferred,
         }
     )
     pathways = None if sets is None else _pathways(said.effect, read.features, sets, top)

@@ -15,9 +15,9 @@ from aivc.testing.promises import (
     Refusal,
     close,
     digest_of,
-    elsewhere,
     expect,
     fit_twice,
+    other_contexts,
     profiles_fit,
     round_trip,
     same_answer,
@@ -57,7 +57,7 @@ def check_decoder(
     kept = same_answer(round_trip(decoder).decode(ur), case.answer)
     expect(cls.name, "after save and load it gives the same answer to the last bit", kept)
     with Refusal(cls.name, SpaceError, "a UR of another space: call self.reads.require(ur.space, self.name)"):
-        decoder.decode(elsewhere(ur))
+        decoder.decode(other_contexts(ur))
     kept = (digest_of(ur), digest_of(measurement)) == before
     expect(cls.name, "fit and decode leave their input as it was; copy before writing", kept)
 

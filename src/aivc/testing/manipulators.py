@@ -16,10 +16,10 @@ from aivc.testing.promises import (
     Refusal,
     close,
     digest_of,
-    elsewhere,
     expect,
     fit_twice,
     or_refusal,
+    other_contexts,
     profiles_fit,
     round_trip,
     same_answer,
@@ -60,7 +60,7 @@ def check_manipulator(
     again = round_trip(manipulator).manipulate(case.control, case.seen)
     expect(cls.name, "after save and load it gives the same answer to the last bit", same_answer(again, case.answer))
     with Refusal(cls.name, SpaceError, "a UR of another space: call self.reads.require(ur.space, self.name)"):
-        manipulator.manipulate(elsewhere(case.control), case.seen)
+        manipulator.manipulate(other_contexts(case.control), case.seen)
     kept = (digest_of(ur), digest_of(parts)) == before
     expect(cls.name, "fit and manipulate leave their input as it was; copy before writing", kept)
 

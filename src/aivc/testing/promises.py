@@ -141,7 +141,7 @@ def values_of(item: UR | Measurement) -> np.ndarray:
     return item.values if isinstance(item, UR) else item.dense()
 
 
-def elsewhere(ur: UR) -> UR:
+def other_contexts(ur: UR) -> UR:
     """Return the same states in another space."""
     return dataclasses.replace(ur, space=dataclasses.replace(ur.space, fingerprint="another fit"))
 

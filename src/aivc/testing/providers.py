@@ -28,8 +28,8 @@ def check_provider(provider: Provider, molecules: Sequence[Molecule]) -> None:
     expect(name, "dim is the number of axes", whole.values.shape[1], wanted=provider.dim)
     expect(name, "it knows one of the molecules given", bool(whole.known.any()), wanted=True)
     expect(name, "zeros where nothing is known", bool((whole.values[~whole.known] == 0).all()), wanted=True)
-    told = [key for key in _SAID if not provider.provenance.get(key)]
-    expect(name, f"provenance says {', '.join(_SAID)}", told, wanted=[])
+    answer = [key for key in _SAID if not provider.provenance.get(key)]
+    expect(name, f"provenance says {', '.join(_SAID)}", answer, wanted=[])
     _same(name, "the same question has the same answer", provider.embed(listed), whole)
     turned = provider.embed(listed[::-1])
     _same(name, "order changes nothing", _rows(turned, slice(None, None, -1)), whole)

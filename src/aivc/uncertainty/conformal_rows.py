@@ -16,10 +16,10 @@ from aivc.core.ur import UR
 
 
 @runtime_checkable
-class Foretells(Protocol):
+class PredictsRows(Protocol):
     """A decoder that says of each row what to expect, and how large the error may be."""
 
-    def foretell(self, ur: UR) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, ur: UR) -> tuple[np.ndarray, np.ndarray]:
         """Return ``(n, f)`` expected readouts and ``(n, f)`` expected sizes of their errors, in any unit."""
         ...
 
@@ -44,7 +44,7 @@ class CrossFitted(Protocol):
 
     @property
     def decoder(self) -> Decoder:
-        """Fitted on all rows; it can `foretell`."""
+        """Fitted on all rows; it can `predict`."""
         ...
 
     @property
@@ -114,7 +114,7 @@ class ConformalRows(Decoder):
         Raises:
             DataError: Nothing held out, a decoder that cannot foretell, or fewer than two groups held out.
         """
-        if held_out is None or not isinstance(held_out.decoder, Foretells):
+        if held_out is None or not isinstance(held_out.decoder, PredictsRows):
             raise DataError(
                 [
                     "Calibration needs what a decoder said of rows it had not seen. Give held_out, as the cross_fit of "
@@ -136,13 +136,13 @@ class ConformalRows(Decoder):
         which is too wide where they cancel. Ask `intervals` for the rows.
         """
         said = self.decoder.decode(ur)
-        spread_f = self._foretold(ur)[1].mean(axis=0)
+        spread_f = self._predicted(ur)[1].mean(axis=0)
         calibration = Calibration(np.zeros(self.features), spread_f**2, self.scores, self.weights, 1.0)
         return replace(said, made_by=(*said.made_by, self.name), calibration=calibration)
 
-    def foretell(self, ur: UR) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, ur: UR) -> tuple[np.ndarray, np.ndarray]:
         """What the decoder foretells."""
-        return self._foretold(ur)
+        return self._predicted(ur)
 
     def intervals(self, ur: UR, level: float = 0.9) -> Intervals:
         """Say what is expected of each row, and between which values it lies with probability ``level``.
@@ -153,14 +153,14 @@ class ConformalRows(Decoder):
         """
         if not 0 < level < 1:
             raise ValueError(f"A level lies between 0 and 1, got {level}. Ask for intervals(ur, 0.9).")
-        mean_nf, spread_nf = self._foretold(ur)
+        mean_nf, spread_nf = self._predicted(ur)
         none = np.zeros(0)
         half_nf = Calibration(none, none, self.scores, self.weights, 1.0).quantile(level) * spread_nf
         return Intervals(mean_nf, mean_nf - half_nf, mean_nf + half_nf)
 
-    def _foretold(self, ur: UR) -> tuple[np.ndarray, np.ndarray]:
-        assert isinstance(self.decoder, Foretells)
-        return self.decoder.foretell(ur)
+    def _predicted(self, ur: UR) -> tuple[np.ndarray, np.ndarray]:
+        assert isinstance(self.decoder, PredictsRows)
+        return self.decoder.predict(ur)
 
 
 def _pooled(scaled_nf: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

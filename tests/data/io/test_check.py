@@ -53,9 +53,9 @@ def test_every_fault_of_the_numbers_is_told_with_its_place(kind):
     report = check(measured(values, values=kind(values)))
     with pytest.raises(DataError) as caught:
         report.raise_if_any()
-    told = "\n".join(caught.value.problems)
+    answer = "\n".join(caught.value.problems)
     for part in ("first -2 in a", "first 0.5 in b", "first nan in c", "1 entities are zero everywhere: d"):
-        assert part in told
+        assert part in answer
     assert len(report.problems) == 4
 
 
@@ -106,7 +106,7 @@ def test_a_file_tells_structure_and_numbers_together(tmp_path):
     values = sparse.csr_matrix(np.array(SOUND, dtype=np.float32) - 0.25)
     data = anndata.AnnData(values, obs, pd.DataFrame(index=["TP53", "JAK2", "TP53"]))
     data.write_h5ad(tmp_path / "x.h5ad")
-    told = "\n".join(check(tmp_path / "x.h5ad", SCREEN).problems)
+    answer = "\n".join(check(tmp_path / "x.h5ad", SCREEN).problems)
     for part in (
         "Did you mean 'ctrl'?",
         "entities have no perturbation",
@@ -114,7 +114,7 @@ def test_a_file_tells_structure_and_numbers_together(tmp_path):
         "negative",
         "fractional",
     ):
-        assert part in told
+        assert part in answer
 
 
 def test_a_file_that_cannot_be_opened_is_a_problem_and_not_a_crash(tmp_path):

@@ -129,7 +129,7 @@ def test_every_structural_problem_is_told_at_once(tmp_path):
     )
     with pytest.raises(DataError) as caught:
         read(written(tmp_path, data), schema)
-    told = "\n".join(caught.value.problems)
+    answer = "\n".join(caught.value.problems)
     for part in (
         "Did you mean 'rep'?",
         "Did you mean 'NT'?",
@@ -137,7 +137,7 @@ def test_every_structural_problem_is_told_at_once(tmp_path):
         "G1",
         'blank = "unknown"',
     ):
-        assert part in told
+        assert part in answer
     assert len(caught.value.problems) == 4
 
 
@@ -253,9 +253,9 @@ def test_columns_that_pandas_would_mend_in_silence_are_told(tmp_path):
     path.write_text("target,G1,G1,G3\nNT,1,2,3\nTP53,1,2,low\nTP53,1,2,3\n")
     with pytest.raises(DataError) as caught:
         read(path, Schema(units="counts", perturbation="target", control="NT", kind="ko"))
-    told = "\n".join(caught.value.problems)
-    assert "Column 'G1' stands 2 times" in told
-    assert "numeric but for 'low'" in told
+    answer = "\n".join(caught.value.problems)
+    assert "Column 'G1' stands 2 times" in answer
+    assert "numeric but for 'low'" in answer
 
 
 class Bomb:

@@ -37,17 +37,17 @@ def mouse(units="counts", values=None, observed=None, names=NAMES):
 
 
 def test_orthologs_are_renamed_shared_ones_summed_and_the_others_kept_under_a_name_of_their_own():
-    cells, carried = to_species(mouse(), "mouse", "human", pairs=PAIRS)
+    cells, transferred = to_species(mouse(), "mouse", "human", pairs=PAIRS)
     assert cells.features.tolist() == ["mouse:Gm1", "INS", "ACTB", "GCG"]
     assert sparse.issparse(cells.values)
     np.testing.assert_array_equal(cells.dense(), [[0, 4, 2, 4], [5, 14, 7, 9], [10, 24, 12, 14]])
-    assert carried.renamed == {"Actb": "ACTB", "Gcg": "GCG"}
-    assert carried.summed == {"INS": ("Ins2", "Ins1")}
-    assert carried.kept == ("Gm1",)
-    assert carried.known == pytest.approx(0.8)
-    assert "2 summed into 1; 1 without an ortholog, kept as mouse:Gm1" in str(carried)
-    assert carried.to_json()["summed"] == {"INS": ["Ins2", "Ins1"]}
-    assert cells.provenance["species"] == {"from": "mouse", "to": "human", "known": carried.known}
+    assert transferred.renamed == {"Actb": "ACTB", "Gcg": "GCG"}
+    assert transferred.summed == {"INS": ("Ins2", "Ins1")}
+    assert transferred.kept == ("Gm1",)
+    assert transferred.known == pytest.approx(0.8)
+    assert "2 summed into 1; 1 without an ortholog, kept as mouse:Gm1" in str(transferred)
+    assert transferred.to_json()["summed"] == {"INS": ["Ins2", "Ins1"]}
+    assert cells.provenance["species"] == {"from": "mouse", "to": "human", "known": transferred.known}
 
 
 def test_values_on_disk_stay_there_and_read_the_same():
@@ -73,9 +73,9 @@ def test_values_that_cannot_be_summed_are_refused_only_where_there_is_something_
     with pytest.raises(DataError, match=r"first INS, and values in log1p_cp10k cannot be summed\. Start from counts"):
         to_species(mouse("log1p_cp10k", values), "mouse", "human", pairs=PAIRS)
     one = {"Actb": "ACTB", "Ins2": "INS"}
-    cells, carried = to_species(mouse("log1p_cp10k", values), "mouse", "human", pairs=one)
+    cells, transferred = to_species(mouse("log1p_cp10k", values), "mouse", "human", pairs=one)
     assert cells.features.tolist() == ["mouse:Gm1", "INS", "ACTB", "mouse:Ins1", "mouse:Gcg"]
-    assert not carried.summed
+    assert not transferred.summed
     np.testing.assert_array_equal(cells.dense(), values)
 
 
@@ -88,9 +88,9 @@ def test_cells_that_are_none_of_the_species_are_refused():
 
 @needs_data
 def test_the_catalog_knows_both_ways_and_identifiers_too():
-    cells, carried = to_species(mouse(), "mouse", "human")
+    cells, transferred = to_species(mouse(), "mouse", "human")
     assert cells.features.tolist() == ["mouse:Gm1", "INS", "ACTB", "GCG"]
-    assert carried.ambiguous == ()
+    assert transferred.ambiguous == ()
     ids = ["ENSMUSG00000029580", "Trp53", "Ccl27a", "xyz", "ENSMUSG00000035202.1"]
     named, _ = to_species(mouse(names=ids), "mouse", "human")
     assert named.features[[0, 1, 3]].tolist() == ["ACTB", "TP53", "mouse:xyz"]

@@ -18,7 +18,7 @@ from aivc.data.priors.gene_priors import block_slices
 from aivc.experiments.fitting.fit import fit
 from aivc.experiments.fitting.lineage import of_priors
 from aivc.experiments.fitting.shared_fit import Recipe
-from aivc.experiments.predict import foretell
+from aivc.experiments.predict import predict
 
 ETHERS = {f"ethoxide {i}": "CCO" * i + "C" for i in range(2, 9)}
 AMIDES = {f"amidine {i}": "NC(=O)" * i + "c1ccccc1" for i in range(2, 9)}
@@ -120,9 +120,9 @@ def test_structures_of_one_family_lie_together(sources):
 def test_a_screen_of_drugs_also_knows_compounds_it_does_not_hold(sources):
     ur = priors_for(screen(["drug:ethoxide 3@1uM", "drug:amidine 4@1uM", "control"]))
     assert {"ethoxide 3", "amidine 4", "nameless", "amidine 2"} <= set(ur.entities.index)
-    told = of_priors(ur)
-    assert told.expression is False
-    assert {"lincs-compounds", "jump-target", "smiles-words"} <= set(told.tables)
+    answer = of_priors(ur)
+    assert answer.expression is False
+    assert {"lincs-compounds", "jump-target", "smiles-words"} <= set(answer.tables)
 
 
 def test_without_a_table_of_targets_structures_still_serve(sources):
@@ -148,7 +148,7 @@ def test_refusals(sources, ask, error, words):
         ask()
 
 
-def test_what_a_drug_does_is_foretold_from_its_structure(sources):
+def test_what_a_drug_does_is_predicted_from_its_structure(sources):
     """Ethers do one thing, amides another: a drug left out does what its family does, not the mean of both."""
     names, left = [*ETHERS, *AMIDES], [3, 10]
     truth = np.repeat(np.eye(2, 12) * 3, 7, axis=0)
@@ -158,5 +158,5 @@ def test_what_a_drug_does_is_foretold_from_its_structure(sources):
     plain = Recipe(encoder="ppca", dim=3, members=0, inner_folds=0)
     cell = fit(seen, "effect.v2", parts=drug_priors(names, blocks=["smiles-words"]), recipe=plain)
     for i in left:
-        said = foretell(cell, cell.starts["A549"], Perturbation.parse(f"drug:{names[i]}"), cells=2).effect
+        said = predict(cell, cell.starts["A549"], Perturbation.parse(f"drug:{names[i]}"), cells=2).effect
         assert np.square(said - truth[i]).sum() < 0.25 * np.square(truth.mean(axis=0) - truth[i]).sum()

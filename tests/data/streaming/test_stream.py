@@ -7,7 +7,7 @@ from aivc.core.errors import DataError, UnitsError, UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.data.streaming import stream
 from aivc.data.streaming.normalize import normalize
-from aivc.data.streaming.stream import chunks, groups, lots, pseudobulk, pseudobulk_moments, reservoir
+from aivc.data.streaming.stream import chunks, groups, pseudobulk, pseudobulk_moments, random_ranks, reservoir
 
 
 class Disk:
@@ -66,11 +66,11 @@ def test_few_and_many_groups_give_the_same_sums(groups_wanted):
 
 
 def test_disk_is_read_in_blocks_and_progress_told():
-    disk, told = Disk(sparse.csr_matrix(screen(np.asarray).values)), []
-    pseudobulk(screen(lambda _: disk), progress=lambda *each: told.append(each))
+    disk, answer = Disk(sparse.csr_matrix(screen(np.asarray).values)), []
+    pseudobulk(screen(lambda _: disk), progress=lambda *each: answer.append(each))
     assert disk.largest == 64
-    assert told[-1] == ("profiles", 500, 500)
-    assert len(told) == 8
+    assert answer[-1] == ("profiles", 500, 500)
+    assert len(answer) == 8
 
 
 def test_chunks_cover_all_rows_once():
@@ -150,6 +150,6 @@ def test_reservoir_is_fair_and_blind_to_order():
 
 
 def test_lots_are_uniform():
-    drawn = lots([f"c{i}" for i in range(4000)], seed=0) / 2.0**64
+    drawn = random_ranks([f"c{i}" for i in range(4000)], seed=0) / 2.0**64
     assert abs(drawn.mean() - 0.5) < 0.02
     assert abs(np.corrcoef(drawn[1:], drawn[:-1])[0, 1]) < 0.05

@@ -300,18 +300,18 @@ class TestRun:
 
 
 def test_memory_is_that_of_what_runs_inside():
-    with measured() as told:
+    with measured() as answer:
         assert len(bytearray(64 << 20)) > 0
-    assert told["peak_mb"] <= peak_mb() + 1
-    assert {"seconds", "cpu_seconds", "peak_mb", "cpus"} <= set(told)
+    assert answer["peak_mb"] <= peak_mb() + 1
+    assert {"seconds", "cpu_seconds", "peak_mb", "cpus"} <= set(answer)
 
 
 def test_the_leaderboard_shows_the_committed_results():
     if not (ROOT / "benchmarks" / "leaderboard.py").is_file():
         pytest.skip("the benchmarks are not part of an installed package")
     command = [sys.executable, str(ROOT / "benchmarks" / "leaderboard.py"), "--check"]
-    told = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert told.returncode == 0, told.stderr
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -15,11 +15,11 @@ from aivc.data.splits.folds import unseen_donor, unseen_pair
 from aivc.data.splits.split import CONTROL_TRAIN, TRAIN
 from aivc.data.synthetic import synthetic_screen
 from aivc.evaluation.benchmarks.export import export_benchmark, hand_out
-from aivc.evaluation.protocol.questions import Exam
+from aivc.evaluation.protocol.questions import EvaluationSet
 
 
 @pytest.fixture(scope="module")
-def handout(tmp_path_factory):
+def export(tmp_path_factory):
     path = tmp_path_factory.mktemp("handout")
     return path, export_benchmark(tiny_benchmarks.tiny(), path)
 
@@ -29,8 +29,8 @@ def contents(path):
     return train.X.toarray(), train.obs.astype(str), list(train.var_names), dict(train.uns)
 
 
-def test_every_fold_has_its_training_cells_and_its_questions(handout):
-    path, files = handout
+def test_every_fold_has_its_training_cells_and_its_questions(export):
+    path, files = export
     names = [f"fold-{fold}/{name}" for fold in (0, 1) for name in ("train.h5ad", "questions.csv")]
     assert [str(file.relative_to(path)) for file in files] == [*names, "benchmark.json", "README.txt"]
     cells, split = tiny_benchmarks.cells(), tiny_benchmarks.tiny().make_split(tiny_benchmarks.cells())
@@ -49,12 +49,12 @@ def test_every_fold_has_its_training_cells_and_its_questions(handout):
         assert CONTROL in set(train.obs["perturbation"])
 
 
-def test_nothing_of_the_tested_cells_is_handed_out(handout, tmp_path):
+def test_nothing_of_the_tested_cells_is_handed_out(export, tmp_path):
     tiny, cells = tiny_benchmarks.tiny(), tiny_benchmarks.cells()
     split = tiny.make_split(cells)
     # Folds are made from effect sizes; here they are frozen, so that only values change.
     tiny = dataclasses.replace(tiny, split=split.to_json())
-    path, _ = handout
+    path, _ = export
     for fold in (0, 1):
         given = np.isin(split.roles(cells, fold), (TRAIN, CONTROL_TRAIN))
         # Whatever else was measured in the cells kept from a fold, its files come out the same.
@@ -72,15 +72,15 @@ def test_nothing_of_the_tested_cells_is_handed_out(handout, tmp_path):
         assert not (tmp_path / str(fold) / f"fold-{1 - fold}").exists()
 
 
-def test_the_facts_say_in_what_to_answer(handout):
-    path, _ = handout
+def test_the_facts_say_in_what_to_answer(export):
+    path, _ = export
     facts = json.loads((path / "benchmark.json").read_text())
     cells, split = tiny_benchmarks.cells(), tiny_benchmarks.tiny().make_split(tiny_benchmarks.cells())
-    assert facts["profile_units"] == Exam.prepare(cells, split).summary.units
+    assert facts["profile_units"] == EvaluationSet.prepare(cells, split).summary.units
     assert facts["columns"] == ["fold", "context", "perturbation"]
-    told = (path / "README.txt").read_text()
-    assert facts["profile_units"] in told
-    assert "aivc benchmark run tiny --predictions" in told
+    answer = (path / "README.txt").read_text()
+    assert facts["profile_units"] in answer
+    assert "aivc benchmark run tiny --predictions" in answer
 
 
 def test_donors_that_are_asked_by_are_named_in_the_questions(tmp_path):
@@ -114,7 +114,7 @@ def test_effects_that_were_not_measured_are_blank(tmp_path):
     assert "no controls" in (tmp_path / "README.txt").read_text()
 
 
-def test_what_lies_in_the_folder_is_not_written_over_unasked(handout, tmp_path):
+def test_what_lies_in_the_folder_is_not_written_over_unasked(export, tmp_path):
     tiny = tiny_benchmarks.tiny()
     export_benchmark(tiny, tmp_path, fold=0)
     export_benchmark(tiny, tmp_path, fold=1)
@@ -124,6 +124,6 @@ def test_what_lies_in_the_folder_is_not_written_over_unasked(handout, tmp_path):
     with pytest.raises(IntegrityError, match="something else"):
         hand_out(tiny_benchmarks.cells(), tiny.make_split(tiny_benchmarks.cells()), tmp_path, overwrite=True)
     with pytest.raises(IntegrityError, match="Choose another place"):
-        export_benchmark(tiny, handout[0] / "README.txt")
+        export_benchmark(tiny, export[0] / "README.txt")
     with pytest.raises(SplitError, match="folds 0 to 1"):
         export_benchmark(tiny, tmp_path / "new", fold=2)

@@ -20,7 +20,7 @@ from aivc.data.synthetic import synthetic_screen
 from aivc.evaluation.leakage.leaks import check_split
 from aivc.experiments.fitting.fit import fit
 from aivc.experiments.fitting.shared_fit import Recipe
-from aivc.experiments.predict import foretell
+from aivc.experiments.predict import predict
 
 QUICK = Recipe(dim=4, members=0, inner_folds=0)
 TESTED = ("ko:G0001", "ko:G0002")
@@ -49,7 +49,7 @@ def kinds(report, severity: str = "leak") -> set[str]:
     return {found.kind for found in report.findings if found.severity == severity}
 
 
-def told(report, severity: str = "leak") -> str:
+def answer(report, severity: str = "leak") -> str:
     return "\n".join(found.sentence for found in report.findings if found.severity == severity)
 
 
@@ -60,8 +60,8 @@ def test_leak_1_a_few_shot_list_with_every_tested_perturbation_in_training(scree
     cell = taught(screen, with_roles(screen, split, TRAIN, CONTROL_TRAIN, REPLICATE))
     report = check_split(question, split, cells={"few-shot": cell})
     assert kinds(report) == {"part"}
-    assert "ko:G0001, ko:G0002 are tested, and few-shot" in told(report)
-    assert "tested entities" not in told(report)
+    assert "ko:G0001, ko:G0002 are tested, and few-shot" in answer(report)
+    assert "tested entities" not in answer(report)
 
 
 def test_leak_2_zero_shot_with_controls_of_the_held_out_line_on_every_side(screen):
@@ -73,10 +73,10 @@ def test_leak_2_zero_shot_with_controls_of_the_held_out_line_on_every_side(scree
     only = Split(split.kind, split.seed, split.folds[:1])
     report = check_split(screen, only, cells={"zero-shot": taught(screen, rows)})
     assert kinds(report) >= {"part"}
-    assert "controls that are kept for scoring" in told(report)
-    assert "perturbed entities of tested context" not in told(report)
+    assert "controls that are kept for scoring" in answer(report)
+    assert "perturbed entities of tested context" not in answer(report)
     cells = taught(screen, rows | with_roles(screen, split, SCORE))
-    assert f"perturbed entities of tested context {line}" in told(check_split(screen, only, cells={"cells": cells}))
+    assert f"perturbed entities of tested context {line}" in answer(check_split(screen, only, cells={"cells": cells}))
 
 
 def test_leak_3_a_prediction_that_is_the_reconstruction_of_the_tested_cells(screen, split):
@@ -92,7 +92,7 @@ def test_leak_3_a_prediction_that_is_the_reconstruction_of_the_tested_cells(scre
     # And a population that was predicted so holds copies.
     copied = tested.replace(entities=tested.entities.set_axis([f"drawn{i}" for i in range(len(tested))], axis=0))
     assert kinds(check_split(screen, split, others={"predicted": copied})) == {"duplicate-cells"}
-    said = foretell(honest, honest.start("line1"), Perturbation.parse(TESTED[0]), cells=8)
+    said = predict(honest, honest.start("line1"), Perturbation.parse(TESTED[0]), cells=8)
     assert check_split(screen, split, others={"predicted": said.population(8, seed=0)}).leaks == ()
 
 
@@ -102,7 +102,7 @@ def test_leak_4_variable_genes_chosen_before_the_split(screen, split):
     early, late = (keep_features(screen, names, on=on) for on in (screen, screen.take(train)))
     report = check_split(screen, split, cells={"few genes": fit(early, "mean-effect", recipe=QUICK, split=split)})
     assert {found.sentence.split(" was")[0] for found in report.leaks} == {"few genes (features)"}
-    assert "all of these data" in told(report)
+    assert "all of these data" in answer(report)
     cell = fit(late, "mean-effect", recipe=QUICK, split=split)
     assert check_split(screen, split, cells={"few genes": cell}).leaks == ()
     assert "features_chosen_on" not in cell.card["data"]
@@ -113,7 +113,7 @@ def test_leak_5_controls_shared_by_training_and_scoring(screen, split):
     cell = taught(screen, with_roles(screen, split, TRAIN) | control)
     report = check_split(screen, split, cells={"shared": cell})
     assert kinds(report) == {"part", "shared-controls"}
-    assert "36 controls that are kept for scoring" in told(report)
+    assert "36 controls that are kept for scoring" in answer(report)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_cells_fitted_for_a_fold_pass_in_it_and_there_only(screen, make, tmp_pat
     cells = {str(fold): VirtualCell.load(tmp_path / str(fold)) for fold in range(2)}
     report = check_split(screen, split, cells=cells)
     assert report.leaks == ()
-    assert "fitted for fold 1 of this split and is checked there only" in told(report, "note")
+    assert "fitted for fold 1 of this split and is checked there only" in answer(report, "note")
     # The same cell under a manifest that it was not fitted for has to pass everywhere.
     again = Split(split.kind, split.seed, split.folds, notes={"copied": True}, data_digest=split.data_digest)
     assert check_split(screen, again, cells=cells).leaks
@@ -144,19 +144,19 @@ def test_other_units_leave_the_labels(screen, split):
     train = with_roles(screen, split, TRAIN, CONTROL_TRAIN)
     passed = check_split(screen, split, cells={"logged": provenance_of(logged, train)})
     assert passed.leaks == ()
-    assert "only labels were compared" in told(passed, "note")
+    assert "only labels were compared" in answer(passed, "note")
     leaky = provenance_of(logged, train | with_roles(screen, split, SCORE))
-    assert "ko:G0001, ko:G0002 are tested" in told(check_split(screen, split, cells={"logged": leaky}))
+    assert "ko:G0001, ko:G0002 are tested" in answer(check_split(screen, split, cells={"logged": leaky}))
     whole = check_split(screen, split, cells={"logged": provenance_of(logged)})
-    assert "all of these data" in told(whole)
+    assert "all of these data" in answer(whole)
 
 
 def test_fewer_features_than_these_data_are_compared_over_those(screen, split):
     few = screen.select(screen.features[5:55])
     leaky = provenance_of(few, with_roles(screen, split, TRAIN, SCORE))
     scored = with_roles(screen, split, SCORE).sum()
-    assert f"made from {scored} tested entities" in told(check_split(screen, split, cells={"few": leaky}))
-    assert "only labels were compared" in told(check_split(few, split, cells={"wide": provenance_of(screen)}), "note")
+    assert f"made from {scored} tested entities" in answer(check_split(screen, split, cells={"few": leaky}))
+    assert "only labels were compared" in answer(check_split(few, split, cells={"wide": provenance_of(screen)}), "note")
 
 
 def test_a_relative_of_what_is_tested_is_the_same_question(screen, split):
@@ -167,9 +167,9 @@ def test_a_relative_of_what_is_tested_is_the_same_question(screen, split):
         report = check_split(screen, split, cells={"model": saw(("Line-1", text))})
         assert kinds(report) == {"part"}, text
     assert check_split(screen, split, cells={"model": saw(("line1", "ko:OTHER"))}).leaks == ()
-    elsewhere = check_split(screen, split, cells={"model": saw(("k562", "ko:G0001"))})
-    assert elsewhere.leaks == ()
-    assert "in other contexts of other data" in told(elsewhere, "note")
+    other_contexts = check_split(screen, split, cells={"model": saw(("k562", "ko:G0001"))})
+    assert other_contexts.leaks == ()
+    assert "in other contexts of other data" in answer(other_contexts, "note")
 
 
 def test_donors_of_the_same_name_in_another_dataset_are_a_note(screen):
@@ -180,9 +180,9 @@ def test_donors_of_the_same_name_in_another_dataset_are_a_note(screen):
         check_split(named, split, cells={"m": Provenance(source, donors=(donor,), expression=True)})
         for source in ("kang2018", "papalexi2021")
     )
-    assert f"perturbed entities of tested donor {donor}" in told(same)
+    assert f"perturbed entities of tested donor {donor}" in answer(same)
     assert other.leaks == ()
-    assert f"donor {donor} of papalexi2021: the same name" in told(other, "note")
+    assert f"donor {donor} of papalexi2021: the same name" in answer(other, "note")
 
 
 def test_priors_say_what_they_are_made_of(screen, split):
@@ -192,14 +192,14 @@ def test_priors_say_what_they_are_made_of(screen, split):
     plain = UR(np.eye(2), space, screen.entities.iloc[:2][[]].set_axis(names, axis=0))
     silent = check_split(screen, split, cells={"cell": taught(screen, train, parts=plain)})
     assert silent.leaks == ()
-    assert "Unknown provenance: cell (priors)" in told(silent, "note")
+    assert "Unknown provenance: cell (priors)" in answer(silent, "note")
     entities = plain.entities.assign(perturbation=["ko:G0001", "ko:G0003"], context="line1")
     states = UR(np.eye(2), space, entities)
-    assert "cell (priors)" in told(check_split(screen, split, cells={"cell": taught(screen, train, parts=states)}))
+    assert "cell (priors)" in answer(check_split(screen, split, cells={"cell": taught(screen, train, parts=states)}))
     known = taught(screen, train, parts=plain, made_from=provenance_of(screen.take(train)))
     report = check_split(screen, split, cells={"cell": known})
     assert report.leaks == ()
-    assert "Unknown" not in told(report, "note")
+    assert "Unknown" not in answer(report, "note")
 
 
 def test_cells_of_earlier_versions_are_unknown_but_not_trusted(screen, split):
@@ -207,10 +207,10 @@ def test_cells_of_earlier_versions_are_unknown_but_not_trusted(screen, split):
     old = VirtualCell(cell.encoders, cell.instruments, cell.card, cell.starts)
     report = check_split(screen, split, cells={"old": old})
     assert report.leaks == ()
-    assert "Unknown provenance: encoder-cellular, linear-expression, mean-effect of old" in told(report, "note")
+    assert "Unknown provenance: encoder-cellular, linear-expression, mean-effect of old" in answer(report, "note")
     card = {**cell.card, "perturbations": [*cell.card["perturbations"], "ko:G0001"]}
     older = VirtualCell(cell.encoders, cell.instruments, card, cell.starts)
-    assert "ko:G0001 is tested" in told(check_split(screen, split, cells={"old": older}))
+    assert "ko:G0001 is tested" in answer(check_split(screen, split, cells={"old": older}))
 
 
 def test_higher_doses_and_pairs_are_asked_about_as_they_stand():

@@ -15,11 +15,11 @@ def score(metric, *given, **changes):
 
 def test_every_metric_says_what_it_is():
     for name in METRICS.names():
-        told = METRICS.load(name).to_json()
-        assert told["name"] == name
-        assert told["direction"] in ("up", "down", "none")
-        assert all(told[key] for key in ("label", "formula", "source", "undefined"))
-        assert "compute" not in told
+        answer = METRICS.load(name).to_json()
+        assert answer["name"] == name
+        assert answer["direction"] in ("up", "down", "none")
+        assert all(answer[key] for key in ("label", "formula", "source", "undefined"))
+        assert "compute" not in answer
 
 
 def test_correlation_of_effects_by_hand():

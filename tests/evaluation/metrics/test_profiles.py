@@ -12,9 +12,9 @@ def test_every_metric_of_a_profile_says_what_it_is(name):
     found = profile(name)
     assert tuple(each.name for each in found) == PROFILES[name]
     for each in found:
-        told = each.to_json()
-        assert told["direction"] in ("up", "down", "none")
-        assert all(told[key] for key in ("label", "formula", "source", "undefined"))
+        answer = each.to_json()
+        assert answer["direction"] in ("up", "down", "none")
+        assert all(answer[key] for key in ("label", "formula", "source", "undefined"))
 
 
 def test_the_default_is_what_every_evaluation_reports():

@@ -7,8 +7,8 @@ import pytest
 from scipy import sparse
 
 from aivc.core.errors import ScoreError
-from aivc.evaluation.metrics.differential import Control
 from aivc.evaluation.metrics import vcc2026 as metrics_vcc2026
+from aivc.evaluation.metrics.differential import Control
 from aivc.evaluation.metrics.profiles import metric, profile
 from aivc.evaluation.metrics.raw_cells import raw_counts
 from aivc.evaluation.metrics.vcc2026 import SIX, add_up, challenge_scores

@@ -99,8 +99,8 @@ def test_nothing_beats_the_replicate(result):
 
 def test_bootstrap_intervals_hold_the_mean(result):
     for scores in result.scores.values():
-        for told in scores.values():
-            assert told["value"] is None or told["low"] <= told["value"] <= told["high"]
+        for answer in scores.values():
+            assert answer["value"] is None or answer["low"] <= answer["value"] <= answer["high"]
 
 
 def test_populations_are_cells_of_the_right_kind(result, populations):

@@ -10,7 +10,7 @@ from aivc.data.splits.folds import unseen_donor, unseen_perturbation
 from aivc.data.splits.split import Fold, Split
 from aivc.data.synthetic import synthetic_screen
 from aivc.evaluation.protocol.output import Folder, file_name, require_free, short_names
-from aivc.evaluation.protocol.questions import Exam
+from aivc.evaluation.protocol.questions import EvaluationSet
 
 
 def labeled(texts: list[str], contexts: list[str]) -> Measurement:
@@ -54,7 +54,7 @@ def test_batches_that_are_asked_by_become_folders_as_donors_do(tmp_path):
     screen, _ = synthetic_screen(perturbations=2, features=20, cells=24, controls=48, batches=3)
     split = unseen_donor(screen, column="batch")
     folder = Folder.claim(tmp_path, screen, split)
-    asked = set(Exam.prepare(screen, split).asked)
+    asked = set(EvaluationSet.prepare(screen, split).asked)
     assert set(folder.places) == asked
     assert folder.places[0, "line1", "ko:G0001", "batch1"] == "batch1/G0001"
 

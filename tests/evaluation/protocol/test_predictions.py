@@ -16,7 +16,7 @@ from aivc.evaluation.protocol import evaluate as evaluator
 from aivc.evaluation.protocol.evaluate import evaluate
 from aivc.evaluation.protocol.prediction_file import read_predictions
 from aivc.evaluation.protocol.predictions import Predictions, require_free_names, take_all
-from aivc.evaluation.protocol.questions import Exam
+from aivc.evaluation.protocol.questions import EvaluationSet
 from aivc.experiments.fitting.shared_fit import Recipe
 
 QUICK = Recipe(dim=6, members=0, inner_folds=0)
@@ -35,8 +35,8 @@ def split(screen):
 
 
 @pytest.fixture(scope="module")
-def exam(screen, split):
-    return Exam.prepare(screen[0], split, cells=30)
+def evaluation(screen, split):
+    return EvaluationSet.prepare(screen[0], split, cells=30)
 
 
 def labeled(values, keys, features, units, **columns):
@@ -100,16 +100,16 @@ def said(screen, split):
 
 
 @pytest.fixture(scope="module")
-def result(screen, split, exam, said, tmp_path_factory):
+def result(screen, split, evaluation, said, tmp_path_factory):
     folder = tmp_path_factory.mktemp("elsewhere")
     hand_out(screen[0], split, folder)
     mean_effect_of(folder, 2).write_h5ad(folder / "mean.h5ad")
     answers = said[0]["nearest"]
-    again = [exam.given(a.question.context, "") + a.predicted - a.question.given.profile for a in answers]
+    again = [evaluation.given(a.question.context, "") + a.predicted - a.question.given.profile for a in answers]
     keys = [tuple(a.question.key[name] for name in ("fold", "context", "perturbation")) for a in answers]
     predictions = {
         "mean": read_predictions(folder / "mean.h5ad"),
-        "repeated": labeled(np.array(again), keys, screen[0].features, exam.summary.units),
+        "repeated": labeled(np.array(again), keys, screen[0].features, evaluation.summary.units),
         "oracle": oracle(screen[0], split),
         "oracle-batches": oracle(screen[0], split, batch="batch"),
     }
@@ -139,32 +139,32 @@ def test_the_truth_reaches_the_replicate(result, name):
         assert result.value(name, metric) <= result.value("replicate", metric)
 
 
-def test_controls_follow_the_batches_that_the_cells_name(screen, split, exam):
-    question = next(exam.questions(0))
-    plain = Predictions.take(oracle(screen[0], split), exam, "a")
-    matched = Predictions.take(oracle(screen[0], split, batch="batch"), exam, "b")
+def test_controls_follow_the_batches_that_the_cells_name(screen, split, evaluation):
+    question = next(evaluation.questions(0))
+    plain = Predictions.take(oracle(screen[0], split), evaluation, "a")
+    matched = Predictions.take(oracle(screen[0], split, batch="batch"), evaluation, "b")
     (one,), (two,) = (list(each.answers([question], 30)) for each in (plain, matched))
     # The very cells of the question, against the controls of their own batches: the truth itself.
     np.testing.assert_allclose(two.predicted, question.truth.profile, rtol=1e-5)
     moved = one.predicted - two.predicted
-    np.testing.assert_allclose(moved, question.given.profile - exam.given(question.context, ""), atol=1e-6)
+    np.testing.assert_allclose(moved, question.given.profile - evaluation.given(question.context, ""), atol=1e-6)
     assert np.abs(moved).max() > 1e-4
 
 
-def test_start_is_the_mean_of_the_controls_given_and_of_no_others(screen, split, exam):
+def test_start_is_the_mean_of_the_controls_given_and_of_no_others(screen, split, evaluation):
     roles = split.roles(screen[0], 0)
-    context = next(exam.questions(0)).context
+    context = next(evaluation.questions(0)).context
     given = screen[0].take((roles == CONTROL_TRAIN) & (screen[0].contexts == context))
-    x_nf = normalize(given, exam.summary.units).dense()
-    np.testing.assert_allclose(exam.given(context, ""), x_nf.mean(axis=0), rtol=1e-5)
+    x_nf = normalize(given, evaluation.summary.units).dense()
+    np.testing.assert_allclose(evaluation.given(context, ""), x_nf.mean(axis=0), rtol=1e-5)
 
 
 def test_rows_are_marked_as_given_by_file(result):
-    told = result.body["predictions"]
-    assert list(told) == ["mean", "repeated", "oracle", "oracle-batches"]
-    assert told["mean"]["file"] == "mean.h5ad"
-    assert told["repeated"]["file"] is None
-    held = {name: f"{each['sha256']} {each['units']}" for name, each in told.items()}
+    stated = result.body["predictions"]
+    assert list(stated) == ["mean", "repeated", "oracle", "oracle-batches"]
+    assert stated["mean"]["file"] == "mean.h5ad"
+    assert stated["repeated"]["file"] is None
+    held = {name: f"{each['sha256']} {each['units']}" for name, each in stated.items()}
     assert result.body["stamp"]["predictions"] == held
     assert len(set(result.body["stamp"]["predictions"].values())) == 4
     assert set(result.table.query("method == 'mean'")["applicability"]) == {"unknown"}
@@ -184,9 +184,9 @@ def test_without_predictions_nothing_is_said_of_them(said):
     assert "predictions" not in said[1].body["stamp"]
 
 
-def test_populations_are_drawn_by_lot_to_the_size_of_the_others(screen, split, exam):
-    question = next(exam.questions(0))
-    given = Predictions.take(oracle(screen[0], split), exam, "a")
+def test_populations_are_drawn_by_lot_to_the_size_of_the_others(screen, split, evaluation):
+    question = next(evaluation.questions(0))
+    given = Predictions.take(oracle(screen[0], split), evaluation, "a")
     small, again, other = (next(given.answers([question], 10, seed=seed)).population for seed in (0, 0, 1))
     assert small.values.shape == (10, 40)
     np.testing.assert_array_equal(small.values.toarray(), again.values.toarray())
@@ -194,7 +194,7 @@ def test_populations_are_drawn_by_lot_to_the_size_of_the_others(screen, split, e
     np.testing.assert_array_equal(small.depth.shape, (10,))
 
 
-def test_what_answers_no_question_is_left_aside_and_counted(screen, split, exam):
+def test_what_answers_no_question_is_left_aside_and_counted(screen, split, evaluation):
     truth = oracle(screen[0], split)
     values = np.column_stack([truth.dense(), np.full(len(truth), 1e6)])
     more = truth.entities.iloc[:3].assign(perturbation=CONTROL).set_axis(list("abc"), axis=0)
@@ -204,20 +204,20 @@ def test_what_answers_no_question_is_left_aside_and_counted(screen, split, exam)
         pd.concat([truth.entities, more]),
         "counts",
     )
-    taken = Predictions.take(wider, exam, "a")
+    taken = Predictions.take(wider, evaluation, "a")
     assert (taken.about["ignored_rows"], taken.about["ignored_features"]) == (3, 1)
-    question = next(exam.questions(0))
+    question = next(evaluation.questions(0))
     # Depth, too, is that of the features of the data.
-    plain = Predictions.take(truth, exam, "b")
+    plain = Predictions.take(truth, evaluation, "b")
     one, two = (next(each.answers([question], 10)).predicted for each in (taken, plain))
     np.testing.assert_allclose(one, two, rtol=1e-6)
 
 
-def test_cells_without_counts_are_left_out_as_an_experiment_does(screen, split, exam):
+def test_cells_without_counts_are_left_out_as_an_experiment_does(screen, split, evaluation):
     truth = oracle(screen[0], split)
     values = truth.dense()
     values[0] = 0
-    assert Predictions.take(truth.replace(values=values), exam, "a").about["empty_cells"] == 1
+    assert Predictions.take(truth.replace(values=values), evaluation, "a").about["empty_cells"] == 1
 
 
 def relabeled(**columns):
@@ -252,26 +252,26 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_cannot_be_scored_is_refused_with_the_name_of_the_model(what, screen, split, exam):
+def test_what_cannot_be_scored_is_refused_with_the_name_of_the_model(what, screen, split, evaluation):
     change, words = REFUSED[what]
     with pytest.raises(DataError, match=words) as caught:
-        take_all({"gears": change(oracle(screen[0], split))}, exam, [])
+        take_all({"gears": change(oracle(screen[0], split))}, evaluation, [])
     assert "gears" in caught.value.__notes__[0]
 
 
-def test_other_units_are_refused(screen, split, exam):
+def test_other_units_are_refused(screen, split, evaluation):
     truth = oracle(screen[0], split)
-    with pytest.raises(UnitsError, match=f"counts, or {exam.summary.units}"):
-        Predictions.take(normalize(truth, "log1p_cp10k"), exam, "gears")
+    with pytest.raises(UnitsError, match=f"counts, or {evaluation.summary.units}"):
+        Predictions.take(normalize(truth, "log1p_cp10k"), evaluation, "gears")
     # Values of another scale under a false name sum to counts that the named units cannot hold.
-    right = normalize(truth, exam.summary.units)
+    right = normalize(truth, evaluation.summary.units)
     for false in (
         normalize(truth, "log1p_cp10k").values,
         right.dense() / np.log(2),
         right.dense() - right.dense().mean(),
     ):
         with pytest.raises(UnitsError, match="natural log1p"):
-            Predictions.take(right.replace(values=false), exam, "gears")
+            Predictions.take(right.replace(values=false), evaluation, "gears")
 
 
 def test_predictions_are_refused_before_any_method_is_fitted(screen, split, monkeypatch):
@@ -316,7 +316,9 @@ def test_donors_are_part_of_the_question():
     scored = evaluate(cells, split, [], predictions={"oracle": truth}, recipe=QUICK, cells=20, profile=["systema"])
     assert scored.value("oracle", "pearson-systema") > scored.value("replicate", "pearson-systema")
     with pytest.raises(DataError, match="no column 'donor'"):
-        Predictions.take(truth.replace(entities=entities.drop(columns="donor")), Exam.prepare(cells, split), "a")
+        Predictions.take(
+            truth.replace(entities=entities.drop(columns="donor")), EvaluationSet.prepare(cells, split), "a"
+        )
 
 
 def test_tables_of_effects_take_effects():
@@ -334,4 +336,4 @@ def test_tables_of_effects_take_effects():
     assert found.value("oracle", "mse-unbiased") == pytest.approx(0.0)
     assert found.scores["oracle"]["energy-distance"]["value"] is None
     with pytest.raises(UnitsError, match="Give normal_score"):
-        Predictions.take(truth.replace(units="zscore"), Exam.prepare(table, split), "a")
+        Predictions.take(truth.replace(units="zscore"), EvaluationSet.prepare(table, split), "a")

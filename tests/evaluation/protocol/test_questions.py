@@ -11,7 +11,7 @@ from aivc.data.splits.folds import unseen_context, unseen_perturbation
 from aivc.data.splits.split import CONTROL_SCORE, CONTROL_TRAIN, REPLICATE, SCORE, TRAIN, Fold
 from aivc.data.streaming.normalize import normalize
 from aivc.data.synthetic import synthetic_screen
-from aivc.evaluation.protocol.questions import Exam, targets
+from aivc.evaluation.protocol.questions import EvaluationSet, targets
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +25,8 @@ def split(screen):
 
 
 @pytest.fixture(scope="module")
-def exam(screen, split):
-    return Exam.prepare(screen, split, cells=10)
+def evaluation(screen, split):
+    return EvaluationSet.prepare(screen, split, cells=10)
 
 
 def cells_of(screen, split, fold, *roles):
@@ -36,18 +36,18 @@ def cells_of(screen, split, fold, *roles):
 @pytest.mark.parametrize("make", [unseen_perturbation, unseen_context])
 def test_no_scoring_cell_is_ever_trained_on(screen, make):
     split = make(screen, folds=2)
-    exam = Exam.prepare(screen, split)
+    evaluation = EvaluationSet.prepare(screen, split)
     for fold in range(2):
-        given = exam.training(fold).sample.entities.index
+        given = evaluation.training(fold).sample.entities.index
         assert not given.isin(cells_of(screen, split, fold, SCORE, REPLICATE, CONTROL_SCORE)).any()
         assert given.isin(cells_of(screen, split, fold, TRAIN, CONTROL_TRAIN)).all()
 
 
-def test_profiles_given_are_means_of_cells_that_may_be_seen(screen, split, exam):
-    given = exam.training(0).profiles
+def test_profiles_given_are_means_of_cells_that_may_be_seen(screen, split, evaluation):
+    given = evaluation.training(0).profiles
     rows = (given.perturbations == CONTROL) & (given.contexts == "line1")
     pool = screen.take(screen.entities.index.isin(cells_of(screen, split, 0, CONTROL_TRAIN)))
-    pool = normalize(pool.take(pool.contexts == "line1"), exam.summary.units)
+    pool = normalize(pool.take(pool.contexts == "line1"), evaluation.summary.units)
     mean = np.average(given.values[rows], axis=0, weights=given.mass[rows])
     np.testing.assert_allclose(mean, pool.dense().mean(axis=0), rtol=1e-5)
     assert given.mass[rows].sum() == len(pool)
@@ -70,15 +70,15 @@ def test_moving_scoring_controls_into_training_changes_the_digest(screen, split)
         replace(split, controls={"train": (*names["train"], names["score"][0]), "score": names["score"]})
 
 
-def test_questions_hold_the_truth_of_one_half_and_the_other_as_replicate(screen, split, exam):
-    questions = list(exam.questions(0))
+def test_questions_hold_the_truth_of_one_half_and_the_other_as_replicate(screen, split, evaluation):
+    questions = list(evaluation.questions(0))
     tested = split.folds[0].test["perturbation"]
     assert [(q.context, q.perturbation) for q in questions] == [(c, p) for c in ("line1", "line2") for p in tested]
     one = questions[0]
     for role, mean in ((SCORE, one.truth), (REPLICATE, one.replicate)):
         cells = screen.take(screen.entities.index.isin(cells_of(screen, split, 0, role)))
         cells = cells.take((cells.perturbations == one.perturbation) & (cells.contexts == one.context))
-        x_nf = normalize(cells, exam.summary.units).dense()
+        x_nf = normalize(cells, evaluation.summary.units).dense()
         np.testing.assert_allclose(mean.profile, x_nf.mean(axis=0), rtol=1e-4)
         assert mean.cells == len(cells) == 12
         # Within batches, so a little below the variance over all.
@@ -93,17 +93,17 @@ def test_controls_are_matched_to_the_batches_of_the_question():
     # One perturbation was measured in a single batch.
     one = screen.perturbations == "ko:G0001"
     screen = screen.take(~one | (screen.entities["batch"].to_numpy() == "batch1"))
-    exam = Exam.prepare(screen, unseen_perturbation(screen, folds=2))
-    question = next(q for fold in range(2) for q in exam.questions(fold) if q.perturbation == "ko:G0001")
-    profiles = exam.summary.profiles
+    evaluation = EvaluationSet.prepare(screen, unseen_perturbation(screen, folds=2))
+    question = next(q for fold in range(2) for q in evaluation.questions(fold) if q.perturbation == "ko:G0001")
+    profiles = evaluation.summary.profiles
     for part, mean in ((CONTROL_TRAIN, question.given), (CONTROL_SCORE, question.control)):
         own = (profiles.perturbations == CONTROL) & (profiles.entities["part"] == part).to_numpy()
         own &= profiles.entities["batch"].to_numpy() == "batch1"
         np.testing.assert_allclose(mean.profile, profiles.values[own][0])
 
 
-def test_the_mean_effect_of_training_holds_none_that_is_asked(split, exam):
-    training = exam.training(0).profiles
+def test_the_mean_effect_of_training_holds_none_that_is_asked(split, evaluation):
+    training = evaluation.training(0).profiles
     assert not set(split.folds[0].test["perturbation"]) & set(training.perturbations)
     here = training.contexts == "line1"
     found = []
@@ -117,18 +117,18 @@ def test_the_mean_effect_of_training_holds_none_that_is_asked(split, exam):
                 shifts.append(profile[0] - profile[1])
                 cells.append(training.mass[mine].sum())
         found.append(np.average(shifts, axis=0, weights=cells))
-    np.testing.assert_allclose(exam.mean_effect(0, "line1"), np.mean(found, axis=0), atol=1e-9)
+    np.testing.assert_allclose(evaluation.mean_effect(0, "line1"), np.mean(found, axis=0), atol=1e-9)
 
 
 def test_a_context_never_trained_in_takes_effects_and_not_profiles_of_the_others(screen):
-    exam = Exam.prepare(screen, unseen_context(screen, folds=2))
-    held = next(exam.questions(0)).context
+    evaluation = EvaluationSet.prepare(screen, unseen_context(screen, folds=2))
+    held = next(evaluation.questions(0)).context
     other = next(c for c in ("line1", "line2") if c != held)
-    np.testing.assert_allclose(exam.mean_effect(0, held), exam.mean_effect(0, other))
+    np.testing.assert_allclose(evaluation.mean_effect(0, held), evaluation.mean_effect(0, other))
 
 
 def test_scored_cells_are_drawn_by_lot_and_not_by_name(screen):
-    few = Exam.prepare(screen, unseen_perturbation(screen, folds=2), cells=5)
+    few = EvaluationSet.prepare(screen, unseen_perturbation(screen, folds=2), cells=5)
     rows = few._where(few.summary.sample, "line1", "ko:G0001", "", "score")
     first = normalize(few.summary.sample.take(rows[:5]), few.summary.units).dense()
     drawn = few._cells(few._sampled("line1", "ko:G0001", "", "score")).values
@@ -136,8 +136,8 @@ def test_scored_cells_are_drawn_by_lot_and_not_by_name(screen):
     assert not np.allclose(np.asarray(drawn if isinstance(drawn, np.ndarray) else drawn.toarray()), first)
 
 
-def test_targets_are_the_genes_of_the_question(screen, exam):
-    questions = list(exam.questions(0))
+def test_targets_are_the_genes_of_the_question(screen, evaluation):
+    questions = list(evaluation.questions(0))
     own = targets(questions, screen.features)
     for question, row in zip(questions, own, strict=True):
         assert [f"ko:{name}" for name in screen.features[row]] == [question.perturbation]
@@ -148,4 +148,4 @@ def test_cells_that_change_sides_between_folds_are_refused():
     asked = ({"perturbation": ("ko:G0001",)}, {"donor": ("donor2",)})
     split = replace(unseen_perturbation(screen, folds=2), folds=tuple(Fold(test, test) for test in asked))
     with pytest.raises(SplitError, match="different halves in different folds"):
-        Exam.prepare(screen, split)
+        EvaluationSet.prepare(screen, split)

@@ -8,7 +8,7 @@ import pytest
 from aivc.data.splits.folds import unseen_donor, unseen_perturbation
 from aivc.data.splits.split import REPLICATE, SCORE
 from aivc.data.synthetic import synthetic_screen
-from aivc.evaluation.protocol.questions import Exam
+from aivc.evaluation.protocol.questions import EvaluationSet
 from aivc.evaluation.protocol.resplit import RESPLITS, merge, pieces
 from aivc.experiments.fitting.summary import summarize
 
@@ -19,8 +19,8 @@ def screen():
 
 
 @pytest.fixture(scope="module")
-def exam(screen):
-    return Exam.prepare(screen, unseen_perturbation(screen, folds=2), cells=100)
+def evaluation(screen):
+    return EvaluationSet.prepare(screen, unseen_perturbation(screen, folds=2), cells=100)
 
 
 def test_no_two_ways_are_alike_or_turned_round():
@@ -54,26 +54,26 @@ def test_pieces_put_together_are_what_was_never_cut(screen):
     assert again.sample.entities.index.tolist() == whole.sample.entities.index.tolist()
 
 
-def test_every_way_uses_each_cell_once(exam):
-    question = next(exam.questions(0))
+def test_every_way_uses_each_cell_once(evaluation):
+    question = next(evaluation.questions(0))
     count = question.truth.cells + question.replicate.cells
     whole = question.truth.profile * question.truth.cells + question.replicate.profile * question.replicate.cells
     profiles = []
-    for number in range(exam.resplits):
-        halved = exam.resplit(question, number)
+    for number in range(evaluation.resplits):
+        halved = evaluation.resplit(question, number)
         assert halved.truth.cells + halved.replicate.cells == count
         both = halved.truth.profile * halved.truth.cells + halved.replicate.profile * halved.replicate.cells
         np.testing.assert_allclose(both, whole, rtol=1e-6)
         assert halved.cells.values.shape[0] == halved.truth.cells
         assert halved.control is question.control
         profiles.append(halved.truth.profile)
-    assert exam.resplits == 5
+    assert evaluation.resplits == 5
     assert len(np.unique(np.round(profiles, 9), axis=0)) == 5
 
 
-def test_depth_gives_the_counts_back(exam, screen):
-    question = next(exam.questions(0))
-    target = float(exam.summary.units.removeprefix("log1p_cp"))
+def test_depth_gives_the_counts_back(evaluation, screen):
+    question = next(evaluation.questions(0))
+    target = float(evaluation.summary.units.removeprefix("log1p_cp"))
     block = question.cells.values
     counts = np.expm1(np.asarray(block if isinstance(block, np.ndarray) else block.toarray(), dtype=float))
     counts *= question.cells.depth[:, None] / target
@@ -81,15 +81,15 @@ def test_depth_gives_the_counts_back(exam, screen):
     np.testing.assert_allclose(counts.sum(axis=1), question.cells.depth, rtol=1e-5)
 
 
-def test_questions_share_their_controls(exam):
-    first, second, *_ = (q for q in exam.questions(0) if q.context == "line1")
+def test_questions_share_their_controls(evaluation):
+    first, second, *_ = (q for q in evaluation.questions(0) if q.context == "line1")
     assert first.controls is second.controls
     assert first.controls.values.shape[0] > 10
 
 
 def test_donors_are_halved_each_by_itself():
     cells = synthetic_screen(perturbations=4, features=30, cells=90, controls=90, donors=3)[0]
-    exam = Exam.prepare(cells, unseen_donor(cells), cells=100)
-    question = next(exam.questions(0))
-    halved = exam.resplit(question, 3)
+    evaluation = EvaluationSet.prepare(cells, unseen_donor(cells), cells=100)
+    question = next(evaluation.questions(0))
+    halved = evaluation.resplit(question, 3)
     assert halved.truth.cells + halved.replicate.cells == question.truth.cells + question.replicate.cells

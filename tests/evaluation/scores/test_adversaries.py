@@ -141,9 +141,9 @@ def test_an_adversary_that_wins_is_reported_and_one_that_loses_is_not():
     rows = {"adversary:shuffled": 0.4, "adversary:double-log": 0.8, "adversary:twisted-control": 0.4}
     made_from = dict.fromkeys(rows, "good")
     found = ranking(scored(**given, **rows), [correlation], made_from)
-    told = verdicts(found)["pearson-delta"]
+    answer = verdicts(found)["pearson-delta"]
     # Shuffled is below what it was made from and still above the floor, which it must not be.
-    assert told == {
+    assert answer == {
         "adversary:shuffled": "fooled",
         "adversary:double-log": "fooled",
         "adversary:twisted-control": "holds",
@@ -163,8 +163,8 @@ def test_what_is_equal_is_a_tie_and_what_may_be_chance_is_unclear():
     maybe["pearson-delta"] += noise - noise.mean() + 0.01
     table = pd.concat([table, good.assign(method="adversary:inflated-variance"), maybe], ignore_index=True)
     made_from = dict.fromkeys(("adversary:inflated-variance", "adversary:twisted-control"), "good")
-    told = verdicts(ranking(table, [correlation], made_from))["pearson-delta"]
-    assert told == {"adversary:inflated-variance": "tie", "adversary:twisted-control": "unclear"}
+    answer = verdicts(ranking(table, [correlation], made_from))["pearson-delta"]
+    assert answer == {"adversary:inflated-variance": "tie", "adversary:twisted-control": "unclear"}
 
 
 def test_made_from_the_mean_effect_they_are_held_against_it():
@@ -172,9 +172,9 @@ def test_made_from_the_mean_effect_they_are_held_against_it():
     rows = {"adversary:shuffled": 0.1, "adversary:twisted-control": 0.5}
     table = scored(**{"no-change": 0.2, "mean-effect": 0.0}, **rows)
     found = ranking(table, [correlation], dict.fromkeys(rows, "mean-effect"))
-    told = {each["adversary"]: (each["against"], each["verdict"]) for each in found}
+    answer = {each["adversary"]: (each["against"], each["verdict"]) for each in found}
     # No change is the better floor here, and what knows nothing need not be below the worse one.
-    assert told == {
+    assert answer == {
         "adversary:shuffled": ("no-change", "holds"),
         "adversary:twisted-control": ("mean-effect", "fooled"),
     }
@@ -192,20 +192,20 @@ def examined():
 
 
 def test_no_adversary_wins_on_the_synthetic_screen(examined):
-    told = examined.body["adversaries"]
-    found = {verdict for row in told["verdicts"].values() for verdict in row.values()}
+    answer = examined.body["adversaries"]
+    found = {verdict for row in answer["verdicts"].values() for verdict in row.values()}
     assert found <= {"holds", "tie", "undefined"}
-    assert told["findings"] == []
-    assert told["made_from"][PREFIX + "shuffled"] == "nearest"
+    assert answer["findings"] == []
+    assert answer["made_from"][PREFIX + "shuffled"] == "nearest"
 
 
 def test_only_metrics_of_cells_see_that_the_cells_are_wrong(examined):
-    told = examined.body["adversaries"]["verdicts"]
-    assert set(told["energy-distance"].values()) == {"holds"}
+    answer = examined.body["adversaries"]["verdicts"]
+    assert set(answer["energy-distance"].values()) == {"holds"}
     for metric in ("pearson-delta", "pearson-systema", "pds-cosine", "mse-unbiased"):
-        assert told[metric][PREFIX + "inflated-variance"] == "tie"
-    assert told["pearson-delta"][PREFIX + "tiled-mean"] == "tie"
-    assert "coverage90" not in told
+        assert answer[metric][PREFIX + "inflated-variance"] == "tie"
+    assert answer["pearson-delta"][PREFIX + "tiled-mean"] == "tie"
+    assert "coverage90" not in answer
 
 
 def test_inflated_intervals_cover_all_and_are_not_ranked_by_it(examined):

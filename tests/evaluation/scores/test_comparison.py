@@ -148,9 +148,9 @@ def test_a_value_that_all_questions_share_has_no_interval_and_no_wins():
     assert found["gain"]["value"] == pytest.approx(0.3)
     assert {found["against_best"][key] for key in ("low", "high", "wins", "harms")} == {None}
     assert usage(scores, [pooled], 0) == []
-    told = dynamic_range(scores, [pooled], 0)["pearson-delta"]
-    assert told["usable"]
-    assert told["low"] is None
+    answer = dynamic_range(scores, [pooled], 0)["pearson-delta"]
+    assert answer["usable"]
+    assert answer["low"] is None
 
 
 def test_without_a_replicate_no_metric_is_held_to_be_useless():

@@ -98,9 +98,9 @@ def test_what_is_missing_is_listed(screen, measured):
 
 
 def test_a_prediction_of_something_else_is_refused_even_where_only_shared_ones_count(screen, measured):
-    elsewhere = cells(screen, "predicted", contexts=("B",))
+    other_contexts = cells(screen, "predicted", contexts=("B",))
     with pytest.raises(DataError, match="ko:G000 in A"):
-        score_populations(elsewhere, measured, METRICS, shared_only=True)
+        score_populations(other_contexts, measured, METRICS, shared_only=True)
 
 
 def test_other_genes_are_refused_by_name(screen, measured):

@@ -85,5 +85,5 @@ def test_coverage_by_predicted_strength_goes_by_what_was_predicted():
     own = replace(panel(effect[::-1], effect), stated=Stated((0.9,), covered, covered * 0 + 2, np.ones(6)))
     named = pd.DataFrame({"strength": ["weak"] * 6, "applicability": ["in"] * 6})
     by = calibration(own, named)["by"]["predicted-strength"]
-    told = [by[name]["covered"][0] for name in ("weak", "middle", "strong")]
-    assert told == [0.0, 0.5, 1.0]
+    answer = [by[name]["covered"][0] for name in ("weak", "middle", "strong")]
+    assert answer == [0.0, 0.5, 1.0]

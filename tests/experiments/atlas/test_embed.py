@@ -79,10 +79,10 @@ def test_large_data_are_fitted_on_a_sample_of_cells_and_features(monkeypatch):
     monkeypatch.setattr("aivc.experiments.atlas.embed._CELLS", 100)
     monkeypatch.setattr("aivc.experiments.atlas.embed._FEATURES", 12)
     monkeypatch.setattr("aivc.experiments.atlas.embed.CHUNK", 50)
-    told = embedding(sample_measurement(), dim=4)
-    assert told.about["training_states"] == 100
-    assert told.values.shape == (184, 4)
-    assert np.isfinite(told.novelty).all()
+    answer = embedding(sample_measurement(), dim=4)
+    assert answer.about["training_states"] == 100
+    assert answer.values.shape == (184, 4)
+    assert np.isfinite(answer.novelty).all()
 
 
 def test_nothing_is_written_over(tmp_path):
@@ -105,9 +105,9 @@ def test_a_file_keeps_all_it_holds(tmp_path, on_disk):
     adata.obsm["X_umap"] = np.ones((184, 2))
     adata.layers["spliced"] = adata.X.copy()
     adata.write_h5ad(tmp_path / "in.h5ad")
-    told = embed_file(tmp_path / "in.h5ad", tmp_path / "out.h5ad", schema=SCHEMA, on_disk=on_disk, dim=3)
+    answer = embed_file(tmp_path / "in.h5ad", tmp_path / "out.h5ad", schema=SCHEMA, on_disk=on_disk, dim=3)
     after = anndata.read_h5ad(tmp_path / "out.h5ad")
-    np.testing.assert_array_equal(after.obsm["X_aivc"], told.values)
+    np.testing.assert_array_equal(after.obsm["X_aivc"], answer.values)
     assert set(after.obsm) == {"X_umap", "X_aivc"}
     assert list(after.layers) == ["spliced"]
     assert list(after.obs)[-3:] == ["aivc_uncertainty", "aivc_coverage", "aivc_novelty"]

@@ -6,7 +6,7 @@ from aivc.core.measurement import CONTROL, Measurement
 from aivc.data.synthetic import synthetic_screen
 from aivc.experiments.fitting.control_noise import following, with_other_controls
 from aivc.experiments.fitting.fit import fit
-from aivc.experiments.fitting.shared_fit import Recipe, groundwork
+from aivc.experiments.fitting.shared_fit import Recipe, shared_fit
 from aivc.experiments.fitting.summary import summarize
 
 RECIPE = Recipe(dim=5, members=0, inner_folds=3)
@@ -18,7 +18,7 @@ def screen():
 
 
 def test_only_the_mean_controls_are_moved_by_as_much_as_their_noise(screen):
-    ground = groundwork(summarize(screen), RECIPE)
+    ground = shared_fit(summarize(screen), RECIPE)
     moved, noise = with_other_controls(ground)
     change = moved.states.values - ground.states.values
     control = ground.states.perturbations == CONTROL
@@ -49,7 +49,7 @@ def test_the_zero_control_of_a_table_has_no_noise():
     obs = pd.DataFrame({"perturbation": [f"ko:G{i}" for i in range(12)], "context": "A"}, index=map(str, range(12)))
     features = np.array([f"X{i}" for i in range(5)], dtype=object)
     made = Measurement(rng.normal(size=(12, 5)), features, obs, "normal_score", modality="effect")
-    ground = groundwork(summarize(made), RECIPE)
+    ground = shared_fit(summarize(made), RECIPE)
     assert with_other_controls(ground)[1] == {}
     cell = fit(made, "mean-effect", recipe=RECIPE)
     method, decoder = cell.instruments["mean-effect"], cell.instruments["linear-expression"]

@@ -13,9 +13,9 @@ from aivc.core.registry import MANIPULATORS
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.synthetic import synthetic_screen
 from aivc.experiments.fitting.fit import _SHUFFLES, assemble, fit
-from aivc.experiments.fitting.shared_fit import Recipe, groundwork
+from aivc.experiments.fitting.shared_fit import Recipe, shared_fit
 from aivc.experiments.fitting.summary import summarize
-from aivc.experiments.predict import foretell
+from aivc.experiments.predict import predict
 
 QUICK = Recipe(dim=5, members=3, inner_folds=3)
 
@@ -73,7 +73,7 @@ def test_settings_reach_the_manipulator(screen):
 
 
 def test_answers_are_calibrated_and_lie_inside_their_interval(cell, screen):
-    said = foretell(cell, cell.start("line1"), Perturbation.parse("ko:G0030"))
+    said = predict(cell, cell.start("line1"), Perturbation.parse("ko:G0030"))
     assert said.prediction.calibration is not None
     low, high = said.interval(0.9)
     assert (low < said.effect).all()
@@ -83,7 +83,7 @@ def test_answers_are_calibrated_and_lie_inside_their_interval(cell, screen):
 
 def test_cells_and_their_means_get_the_same_intervals(cell):
     asked = Perturbation.parse("ko:G0030")
-    said, mean = foretell(cell, cell.start("line1"), asked), cell.predict("line1", asked)
+    said, mean = predict(cell, cell.start("line1"), asked), cell.predict("line1", asked)
     np.testing.assert_allclose(mean.interval(0.9), said.prediction.interval(0.9), atol=1e-9)
     assert mean.coverage == said.prediction.coverage
 
@@ -93,8 +93,8 @@ def test_a_context_where_nothing_was_held_out_is_promised_nothing(screen):
     one = cells.take((cells.contexts == "line1") | (cells.perturbations == CONTROL))
     for unseen in ("perturbation", "context"):
         cell = fit(one, parts=truth.priors, recipe=dataclasses.replace(QUICK, unseen=unseen))
-        told = [cell.predict(context, "ko:G0030").coverage for context in ("line1", "line2")]
-        assert told == [GUARANTEED, NOT_GUARANTEED]
+        stated = [cell.predict(context, "ko:G0030").coverage for context in ("line1", "line2")]
+        assert stated == [GUARANTEED, NOT_GUARANTEED]
     cell = fit(cells, parts=truth.priors, recipe=dataclasses.replace(QUICK, unseen="context"))
     assert cell.instruments["linear-expression"].contexts == ()
 
@@ -131,7 +131,7 @@ def test_unknown_parts_are_refused(screen):
 
 def test_labels_are_shuffled_whole_for_the_negative_control(screen):
     cells, truth = screen
-    ground = groundwork(summarize(cells), Recipe(dim=5, members=0, inner_folds=0))
+    ground = shared_fit(summarize(cells), Recipe(dim=5, members=0, inner_folds=0))
     start = ground.start("line1")
     plain, mixed = (
         assemble(ground, "transfer", shuffled=shuffled).manipulate(start, Perturbation.parse("ko:G0001")).mean
@@ -160,14 +160,14 @@ def test_effect_tables_are_fitted_too():
 
 @pytest.mark.parametrize("shuffled", ["perturbation", "context"])
 def test_single_cells_are_shuffled_with_their_means(screen, shuffled):
-    ground = groundwork(summarize(screen[0]), Recipe(dim=4, members=0, inner_folds=0))
+    ground = shared_fit(summarize(screen[0]), Recipe(dim=4, members=0, inner_folds=0))
     shuffle = _SHUFFLES[shuffled](ground.states, 0)
     cells, states = shuffle(ground.population), shuffle(ground.states)
-    measured, told = effects(cells), effects(states)
-    assert (measured.perturbations == told.perturbations).all()
-    assert (measured.contexts == told.contexts).all()
+    measured, stated = effects(cells), effects(states)
+    assert (measured.perturbations == stated.perturbations).all()
+    assert (measured.contexts == stated.contexts).all()
     # Batches weigh a little otherwise among cells, and nothing else differs.
-    np.testing.assert_allclose(measured.shifts, told.shifts, atol=0.05 * np.abs(told.shifts).max())
+    np.testing.assert_allclose(measured.shifts, stated.shifts, atol=0.05 * np.abs(stated.shifts).max())
     changed = cells.entities[shuffled] != ground.population.entities[shuffled]
     assert 0.3 < changed[cells.perturbations != CONTROL].mean() <= 1
     assert not changed[cells.perturbations == CONTROL].any()
@@ -184,7 +184,7 @@ def test_calibration_asks_for_means_and_takes_no_steps(screen, monkeypatch):
 
     monkeypatch.setattr(part, "fit", classmethod(fit_noted))
     cells, truth = screen
-    ground = groundwork(summarize(cells), Recipe(dim=4, members=4, inner_folds=2))
+    ground = shared_fit(summarize(cells), Recipe(dim=4, members=4, inner_folds=2))
     assemble(ground, "flow.v1", parts=truth.priors, settings={"steps": 1})
     assert [steps for steps, _ in asked] == [1, 0, 0]
     assert asked[0][1] == len(cells) > max(count for _, count in asked[1:])

@@ -14,7 +14,7 @@ from aivc.data.priors.gene_priors import gene_priors
 from aivc.data.splits.fingerprints import Fingerprints
 from aivc.data.splits.split import Fold, Split
 from aivc.data.synthetic import synthetic_screen
-from aivc.experiments.fitting import shared_fit as groundwork
+from aivc.experiments.fitting import shared_fit as shared_fit
 from aivc.experiments.fitting.fit import fit
 from aivc.experiments.fitting.lineage import of_priors
 from aivc.experiments.fitting.shared_fit import Recipe
@@ -26,25 +26,25 @@ def screen():
 
 
 def test_each_part_says_which_entities_it_saw(screen, monkeypatch):
-    monkeypatch.setattr(groundwork, "_CELLS", 50)
+    monkeypatch.setattr(shared_fit, "_CELLS", 50)
     sampled = Recipe(encoder="count-pca", dim=3, members=0, inner_folds=0)
-    told = fit(screen, "mean-effect", recipe=sampled).provenance
-    assert {name: each.entities for name, each in told.items()} == {
+    answer = fit(screen, "mean-effect", recipe=sampled).provenance
+    assert {name: each.entities for name, each in answer.items()} == {
         "encoder-cellular": 50,
         "linear-expression": 50,
         "mean-effect": len(screen),
     }
-    whole = told["mean-effect"]
+    whole = answer["mean-effect"]
     assert whole.marks.tolist() == sorted(set(Fingerprints.of(screen).named(screen)))
-    assert set(told["encoder-cellular"].marks) < set(whole.marks)
+    assert set(answer["encoder-cellular"].marks) < set(whole.marks)
     assert whole.perturbations == tuple(sorted(set(screen.perturbations) - {CONTROL}))
     assert (whole.source, whole.donors, whole.units) == ("synthetic", ("donor1", "donor2"), "counts")
     # Calibration shows the decoder every profile.
-    told = fit(screen, "mean-effect", recipe=replace(sampled, inner_folds=2)).provenance
-    assert [told[name].entities for name in ("encoder-cellular", "linear-expression")] == [50, len(screen)]
+    answer = fit(screen, "mean-effect", recipe=replace(sampled, inner_folds=2)).provenance
+    assert [answer[name].entities for name in ("encoder-cellular", "linear-expression")] == [50, len(screen)]
     # Axes of effects hold the mean profiles of all entities, and the decoder takes them.
-    told = fit(screen, "mean-effect", recipe=replace(sampled, encoder="full-space")).provenance
-    assert [told[name].entities for name in ("encoder-cellular", "linear-expression")] == [len(screen)] * 2
+    answer = fit(screen, "mean-effect", recipe=replace(sampled, encoder="full-space")).provenance
+    assert [answer[name].entities for name in ("encoder-cellular", "linear-expression")] == [len(screen)] * 2
 
 
 def test_a_fit_for_a_fold_sees_its_training_entities_only(screen):
@@ -52,9 +52,9 @@ def test_a_fit_for_a_fold_sees_its_training_entities_only(screen):
     split = Split("given", 0, (Fold(held, {"perturbation": held["perturbation"]}),))
     cell = fit(screen, "mean-effect", recipe=Recipe(dim=3, members=0, inner_folds=0), split=split)
     seen = np.isin(split.roles(screen, 0).astype(str), ("train", "control-train"))
-    told = cell.provenance["mean-effect"]
-    assert (told.entities, told.split, told.fold) == (seen.sum(), split.digest, 0)
-    assert "ko:G0001" not in told.perturbations
+    answer = cell.provenance["mean-effect"]
+    assert (answer.entities, answer.split, answer.fold) == (seen.sum(), split.digest, 0)
+    assert "ko:G0001" not in answer.perturbations
     assert (cell.card["split"], cell.card["fold"]) == (split.digest, 0)
 
 
@@ -70,11 +70,11 @@ def test_priors_of_the_catalog_name_their_tables():
     if not os.environ.get("AIVC_DATA"):
         pytest.skip("AIVC_DATA is not set, so there is no knowledge of genes")
     try:
-        told = of_priors(gene_priors(["JAK2"]))
+        answer = of_priors(gene_priors(["JAK2"]))
     except UnavailableError:
         pytest.skip("the sources of the priors are not in the folder that AIVC_DATA names")
-    assert told.expression is False
-    assert set(told.tables) >= {"gene-knowledge", "go-bp", "ppi-intact", "reactome", "string-experimental"}
+    assert answer.expression is False
+    assert set(answer.tables) >= {"gene-knowledge", "go-bp", "ppi-intact", "reactome", "string-experimental"}
 
 
 def test_other_priors_are_unknown_unless_they_are_states_of_cells():

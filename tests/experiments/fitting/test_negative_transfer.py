@@ -7,9 +7,9 @@ from aivc.core.virtual_cell import VirtualCell
 from aivc.data.synthetic import synthetic_screen
 from aivc.experiments.fitting import negative_transfer as harm
 from aivc.experiments.fitting.fit import assemble, fit
-from aivc.experiments.fitting.shared_fit import Recipe, groundwork
+from aivc.experiments.fitting.shared_fit import Recipe, shared_fit
 from aivc.experiments.fitting.summary import summarize
-from aivc.experiments.predict import foretell
+from aivc.experiments.predict import predict
 
 F = 40
 
@@ -27,22 +27,22 @@ def held_out(gains, departures=None, seed=0):
 
 
 def test_harm_and_gain_are_those_of_the_held_out():
-    told = harm.standing(held_out([0.5] * 15 + [-0.5] * 5))
-    assert (told["n"], told["of"], told["harm_rate"]) == (20, {"edge": 20}, 0.25)
-    assert told["gain"] == pytest.approx(0.25, abs=0.1)
-    assert told["gain_low"] < told["gain"] < told["gain_high"]
-    assert harm.standing(held_out([0.5] * 20))["gain_low"] == pytest.approx(0.5)
+    answer = harm.comparison(held_out([0.5] * 15 + [-0.5] * 5))
+    assert (answer["n"], answer["of"], answer["harm_rate"]) == (20, {"edge": 20}, 0.25)
+    assert answer["gain"] == pytest.approx(0.25, abs=0.1)
+    assert answer["gain_low"] < answer["gain"] < answer["gain_high"]
+    assert harm.comparison(held_out([0.5] * 20))["gain_low"] == pytest.approx(0.5)
 
 
 def test_the_mean_effect_harms_nobody_and_gains_nothing():
-    told = harm.standing(held_out([0.0] * 12))
-    assert (told["harm_rate"], told["gain"]) == (0, 0)
+    answer = harm.comparison(held_out([0.0] * 12))
+    assert (answer["harm_rate"], answer["gain"]) == (0, 0)
 
 
 def test_what_was_not_measured_harms_nobody():
     given = held_out([0.5, 0.5, -0.5])
     given[2].measured[:] = np.nan
-    assert harm.standing(given)["harm_rate"] == 0
+    assert harm.comparison(given)["harm_rate"] == 0
 
 
 def test_thirds_that_do_not_gain_are_not_trusted():
@@ -54,7 +54,7 @@ def test_thirds_that_do_not_gain_are_not_trusted():
     answered = harm.abstain(given, chosen)
     np.testing.assert_array_equal(answered[0].predicted, given[0].floor)
     assert answered[20] is given[20]
-    assert harm.standing(answered)["harm_rate"] == 0
+    assert harm.comparison(answered)["harm_rate"] == 0
 
 
 @pytest.mark.parametrize(("count", "groups"), [(9, None), (10, 1), (19, 1), (20, 2), (30, 3), (300, 3)])
@@ -71,7 +71,7 @@ def test_the_mean_effect_itself_is_not_trusted_more_than_itself():
 def test_an_interval_of_the_gain_draws_a_perturbation_with_all_its_contexts():
     alone = held_out([-0.1, 0.4] * 10)
     six = [each._replace(perturbation=f"ko:G{i}") for i, each in enumerate(alone) for _ in range(6)]
-    once, often = harm.standing(alone), harm.standing(six)
+    once, often = harm.comparison(alone), harm.comparison(six)
     assert often["gain_high"] - often["gain_low"] == pytest.approx(once["gain_high"] - once["gain_low"], rel=0.1)
 
 
@@ -88,10 +88,10 @@ def screen():
 def test_the_card_tells_harm_and_gain(screen):
     cells, truth = screen
     cell = fit(cells, parts=truth.priors, recipe=Recipe(dim=6, members=2, inner_folds=3))
-    told = cell.card["left_out"]
-    assert told["n"] == sum(told["of"].values()) == 24
-    assert 0 <= told["harm_rate"] < 0.5
-    assert told["gain_low"] <= told["gain"] <= told["gain_high"]
+    answer = cell.card["left_out"]
+    assert answer["n"] == sum(answer["of"].values()) == 24
+    assert 0 <= answer["harm_rate"] < 0.5
+    assert answer["gain_low"] <= answer["gain"] <= answer["gain_high"]
     assert "abstains" not in cell.card
     floor = fit(cells, "mean-effect", recipe=Recipe(dim=6, members=0, inner_folds=3)).card["left_out"]
     assert (floor["harm_rate"], floor["gain"]) == (0, 0)
@@ -99,10 +99,10 @@ def test_the_card_tells_harm_and_gain(screen):
 
 def test_a_method_without_knowledge_abstains_and_says_so(screen, tmp_path):
     cells, truth = screen
-    ground = groundwork(summarize(cells), Recipe(dim=6, members=2, inner_folds=3))
+    ground = shared_fit(summarize(cells), Recipe(dim=6, members=2, inner_folds=3))
     # With the labels of the knowledge shuffled, nothing gains: the mean effect answers all that was not measured.
-    told = {"parts": truth.priors, "shuffled": "priors"}
-    bold, shy = (assemble(ground, "nearest", **told, abstain=abstain) for abstain in (False, True))
+    answer = {"parts": truth.priors, "shuffled": "priors"}
+    bold, shy = (assemble(ground, "nearest", **answer, abstain=abstain) for abstain in (False, True))
     assert bold.card["left_out"]["gain"] < 0
     assert shy.card["left_out"] == bold.card["left_out"]
     assert shy.card["left_out_abstaining"]["gain"] > bold.card["left_out"]["gain"]
@@ -111,9 +111,9 @@ def test_a_method_without_knowledge_abstains_and_says_so(screen, tmp_path):
     silent = 0
     for text in ("ko:G0030", "ko:G0031", "ko:G0032", truth.perturbations[0]):
         asked, start = Perturbation.parse(text), ground.start("line1")
-        said = foretell(again, start, asked)
+        said = predict(again, start, asked)
         silent += said.prediction.abstained
-        instead = foretell(floor if said.prediction.abstained else bold, start, asked)
+        instead = predict(floor if said.prediction.abstained else bold, start, asked)
         np.testing.assert_allclose(said.effect, instead.effect)
         assert ("mean-effect" in said.prediction.made_by) is said.prediction.abstained
         assert np.isfinite(said.interval()[0]).all()

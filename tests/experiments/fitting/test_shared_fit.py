@@ -16,9 +16,9 @@ from aivc.data.synthetic import synthetic_screen
 from aivc.experiments.fitting import shared_fit as module
 from aivc.experiments.fitting.fit import fit
 from aivc.experiments.fitting.own_target import without_own_target
-from aivc.experiments.fitting.shared_fit import Recipe, groundwork, restrict
+from aivc.experiments.fitting.shared_fit import Recipe, restrict, shared_fit
 from aivc.experiments.fitting.summary import summarize
-from aivc.experiments.predict import foretell
+from aivc.experiments.predict import predict
 
 QUICK = Recipe(dim=4, members=0, inner_folds=3)
 
@@ -30,7 +30,7 @@ def screen():
 
 @pytest.fixture(scope="module")
 def ground(screen):
-    return groundwork(summarize(screen), replace(QUICK, unseen="perturbation"))
+    return shared_fit(summarize(screen), replace(QUICK, unseen="perturbation"))
 
 
 def test_each_perturbation_is_left_out_once_and_nothing_of_it_remains(ground, screen):
@@ -83,26 +83,26 @@ def test_without_other_perturbations_the_control_stands_in():
 
 
 def test_calibration_can_be_left_out(screen):
-    assert groundwork(summarize(screen), Recipe(dim=4, inner_folds=0)).inner == ()
+    assert shared_fit(summarize(screen), Recipe(dim=4, inner_folds=0)).inner == ()
 
 
 def test_controls_alone_teach_nothing(screen):
     summary = summarize(screen)
     only = restrict(summary, summary.profiles.perturbations == CONTROL, summary.sample.perturbations == CONTROL)
     with pytest.raises(ControlError, match="Add perturbed cells"):
-        groundwork(only, QUICK)
+        shared_fit(only, QUICK)
 
 
 def test_doses_of_a_target_are_left_out_together():
     doses = synthetic_screen(perturbations=4, features=30, cells=10, controls=40, doses=(1.0, 10.0))[0]
-    for inner, part in groundwork(summarize(doses), QUICK).inner:
+    for inner, part in shared_fit(summarize(doses), QUICK).inner:
         kept = {Perturbation.parse(str(text)).family for text in inner.profiles.perturbations if text != CONTROL}
         assert not kept & {Perturbation.parse(text).family for _, text in part}
 
 
 @pytest.mark.parametrize("unseen", ["context", "pair"])
 def test_calibration_leaves_out_what_the_questions_will(screen, unseen):
-    ground = groundwork(summarize(screen), replace(QUICK, unseen=unseen))
+    ground = shared_fit(summarize(screen), replace(QUICK, unseen=unseen))
     assert len(ground.inner) == {"context": 2, "pair": 3}[unseen]
     for inner, part in ground.inner:
         kept = set(zip(inner.profiles.contexts, inner.profiles.perturbations, strict=True))
@@ -112,16 +112,16 @@ def test_calibration_leaves_out_what_the_questions_will(screen, unseen):
 
 def test_by_default_half_of_the_perturbations_are_left_out_whole_and_single_pairs_of_the_rest():
     screen = synthetic_screen(perturbations=12, features=30, cells=10, controls=40, contexts=3)[0]
-    ground = groundwork(summarize(screen), replace(QUICK, inner_folds=4))
+    ground = shared_fit(summarize(screen), replace(QUICK, inner_folds=4))
     whole, single = set(), set()
     for inner, part in ground.inner:
         kept = set(zip(inner.profiles.contexts, inner.profiles.perturbations, strict=True))
         assert not kept & set(part)
-        elsewhere = {text for _, text in kept}
-        whole |= {key for key in part if key[1] not in elsewhere}
-        single |= {key for key in part if key[1] in elsewhere}
+        other_contexts = {text for _, text in kept}
+        whole |= {key for key in part if key[1] not in other_contexts}
+        single |= {key for key in part if key[1] in other_contexts}
         # Every fold has some of either kind.
-        assert {text in elsewhere for _, text in part} == {True, False}
+        assert {text in other_contexts for _, text in part} == {True, False}
     assert len(whole | single) == 36
     assert len({text for _, text in whole}) == 6
     assert not {text for _, text in whole} & {text for _, text in single}
@@ -147,7 +147,7 @@ def test_what_was_measured_elsewhere_and_what_never_was_are_both_promised_an_int
 
 def test_in_one_context_perturbations_are_left_out_whatever_is_asked():
     screen = synthetic_screen(perturbations=6, features=30, cells=10, controls=40)[0]
-    laid = [groundwork(summarize(screen), replace(QUICK, unseen=each)) for each in ("any", "perturbation", "context")]
+    laid = [shared_fit(summarize(screen), replace(QUICK, unseen=each)) for each in ("any", "perturbation", "context")]
     parts = [[part for _, part in ground.inner] for ground in laid]
     assert parts[0] == parts[1] == parts[2]
 
@@ -159,23 +159,23 @@ def test_an_unknown_kind_of_question_is_refused():
 
 def test_a_decoder_of_something_else_than_expression_is_refused(screen):
     with pytest.raises(UnitsError, match="Choose a decoder of expression"):
-        groundwork(summarize(screen), replace(QUICK, decoder="cell-labels"))
+        shared_fit(summarize(screen), replace(QUICK, decoder="cell-labels"))
 
 
 def test_wide_data_are_fitted_on_fewer_cells(screen, monkeypatch):
     summary = summarize(screen)
     monkeypatch.setattr(module, "_FEWEST", 50)
     monkeypatch.setattr(module, "_VALUES", 60 * len(screen.features))
-    few = groundwork(summary, replace(QUICK, inner_folds=0)).encoder
+    few = shared_fit(summary, replace(QUICK, inner_folds=0)).encoder
     monkeypatch.setattr(module, "_VALUES", 10**9)
-    every = groundwork(summary, replace(QUICK, inner_folds=0)).encoder
+    every = shared_fit(summary, replace(QUICK, inner_folds=0)).encoder
     # A mean over sixty cells is another than that over all of them.
     assert not np.allclose(few.center, every.center)
     np.testing.assert_allclose(few.center, every.center, atol=0.5)
 
 
 def test_single_cells_have_the_mean_of_all_cells_and_are_not_encoded_before_they_are_asked_for(screen):
-    ground = groundwork(summarize(screen), QUICK)
+    ground = shared_fit(summarize(screen), QUICK)
     assert "population" not in vars(ground)
     cells = ground.population
     assert ground.population is cells
@@ -190,7 +190,7 @@ def test_single_cells_have_the_mean_of_all_cells_and_are_not_encoded_before_they
 
 
 def test_single_cells_lack_the_drop_of_the_target_itself(screen):
-    ground = groundwork(summarize(screen), QUICK)
+    ground = shared_fit(summarize(screen), QUICK)
     row = ground.population.perturbations == "ko:G0003"
     raw = ground.encoder.encode(screen)
     moved = ground.population.take(row).mean - raw.take(raw.perturbations == "ko:G0003").mean
@@ -209,7 +209,7 @@ def test_the_single_cells_of_an_inner_fold_hold_nothing_of_what_it_leaves_out(gr
 def test_a_table_of_effects_has_no_single_cells(screen):
     profiles = summarize(screen).profiles
     table = profiles.replace(values=profiles.dense() - 1.0, units="log2fc")
-    ground = groundwork(summarize(table.take(table.perturbations != CONTROL)), QUICK)
+    ground = shared_fit(summarize(table.take(table.perturbations != CONTROL)), QUICK)
     with pytest.raises(DataError, match=r"effects in log2fc. Choose effect.v2, or another method of mean effects"):
         _ = ground.population
 
@@ -234,7 +234,7 @@ def table(missing=0.3, rows=24, features=12, seed=0):
 def test_a_table_with_gaps_is_laid_in_the_space_of_all_its_features(filler):
     made = table()
     made = made.replace(values=np.where(made.observed, made.values, filler))
-    ground = groundwork(summarize(made), Recipe(members=0, inner_folds=0))
+    ground = shared_fit(summarize(made), Recipe(members=0, inner_folds=0))
     assert ground.encoder.dim == 12
     rows = ground.states.perturbations != CONTROL
     assert (~rows).sum() == 2
@@ -267,28 +267,28 @@ def test_the_own_reading_of_a_target_is_replaced_by_what_was_measured_of_others(
 
 
 def test_mean_states_carry_the_sampling_variance_of_their_cells(screen):
-    ground = groundwork(summarize(screen), Recipe(dim=6, members=0, inner_folds=0))
+    ground = shared_fit(summarize(screen), Recipe(dim=6, members=0, inner_folds=0))
     assert ground.states.variance.shape == ground.states.values.shape
     cells = ground.encoder.encode(screen)
     keys = ["context", "perturbation", "batch"]
     found = cells.entities.assign(row=np.arange(len(cells))).groupby(keys).row.apply(list)
-    told, wanted = [], []
+    answer, wanted = [], []
     for row, key in enumerate(zip(*(ground.states.entities[name] for name in keys), strict=True)):
         rows = found[key]
-        told.append(ground.states.variance[row])
+        answer.append(ground.states.variance[row])
         wanted.append(cells.values[rows].var(axis=0, ddof=1) / len(rows))
     # Readings of one cell go together, which the sum over features leaves out: right by and large, not axis by axis.
-    ratio = np.sum(told, axis=0) / np.sum(wanted, axis=0)
+    ratio = np.sum(answer, axis=0) / np.sum(wanted, axis=0)
     assert np.median(ratio) == pytest.approx(1, abs=0.5)
     noise = effects(ground.states).noise
     assert (noise > 0).all()
 
 
 @pytest.mark.parametrize("method", ["mean-effect", "transfer", "additive", "ridge-across-contexts"])
-def test_a_virtual_cell_of_a_table_with_gaps_foretells_with_intervals(method):
+def test_a_virtual_cell_of_a_table_with_gaps_predicts_with_intervals(method):
     made = table()
     cell = fit(made, method, recipe=Recipe(members=3, inner_folds=3))
-    said = foretell(cell, cell.start("A"), Perturbation.parse("ko:G0003"))
+    said = predict(cell, cell.start("A"), Perturbation.parse("ko:G0003"))
     assert np.isfinite(said.effect).all()
     low, high = said.interval(0.9)
     assert np.isfinite(low).all()
@@ -297,11 +297,11 @@ def test_a_virtual_cell_of_a_table_with_gaps_foretells_with_intervals(method):
 
 def test_a_method_answers_with_all_of_a_measured_effect(screen):
     cell = fit(screen, "transfer", recipe=Recipe(dim=4, members=0, inner_folds=0))
-    ground = groundwork(summarize(screen), Recipe(dim=4, members=0, inner_folds=0))
+    ground = shared_fit(summarize(screen), Recipe(dim=4, members=0, inner_folds=0))
     profiles = without_own_target(ground.profiles)
     space = Space("readings", ground.encoder.scale, len(profiles.features), "")
     wanted = effects(UR(profiles.dense(), space, profiles.entities, None, profiles.mass)).by_perturbation()
     for text, shift in zip(wanted.perturbations[:4], wanted.shifts, strict=False):
-        said = foretell(cell, cell.start("line1"), Perturbation.parse(str(text)))
+        said = predict(cell, cell.start("line1"), Perturbation.parse(str(text)))
         inside = said.prediction.mean > 0
         np.testing.assert_allclose(said.effect[inside], shift[inside], atol=1e-6)

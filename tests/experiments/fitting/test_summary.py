@@ -61,9 +61,9 @@ def test_controls_are_needed_and_so_is_something_else(screen):
 
 
 def test_progress_is_told(screen):
-    told = []
-    summarize(screen, progress=lambda *what: told.append(what))
-    assert told[-1] == ("profiles", len(screen), len(screen))
+    answer = []
+    summarize(screen, progress=lambda *what: answer.append(what))
+    assert answer[-1] == ("profiles", len(screen), len(screen))
 
 
 def test_effects_get_a_control_of_zero(screen):

@@ -33,17 +33,17 @@ def test_it_keeps_the_promises_of_a_decoder():
     check_decoder(BindingAffinity)
 
 
-def test_new_drugs_new_targets_and_both_are_foretold(truth):
+def test_new_drugs_new_targets_and_both_are_predicted(truth):
     drugs, targets, y = truth
     old_d, old_t = np.arange(30), np.arange(22)
     seen_d, seen_t = drugs.take(old_d), targets.take(old_t)
     fitted = BindingAffinity.fit(seen_d, measured(seen_d, seen_t, y[:30, :22]), partners=seen_t)
     spread = y.std()
-    mean, _ = fitted.foretell(drugs.take(np.arange(30, 40)))
+    mean, _ = fitted.predict(drugs.take(np.arange(30, 40)))
     assert np.abs(mean - y[30:, :22]).mean() < 0.15 * spread
     both = fitted.pairs(drugs.take(np.arange(30, 40)), targets.take(np.arange(22, 30)))
     assert np.abs(both - y[30:, 22:]).mean() < 0.25 * spread
-    np.testing.assert_allclose(fitted.pairs(drugs, seen_t), fitted.foretell(drugs)[0], atol=1e-8)
+    np.testing.assert_allclose(fitted.pairs(drugs, seen_t), fitted.predict(drugs)[0], atol=1e-8)
     assert fitted.skill > 0.9
 
 
@@ -68,7 +68,7 @@ def test_missing_pairs_are_filled_with_what_the_fit_says(truth):
     hidden = np.where(observed, y, 99.0)
     said = BindingAffinity.cross_fit(drugs, measured(drugs, targets, hidden, observed), partners=targets)
     assert np.isnan(said.measured[~observed]).all()
-    mean, _ = said.decoder.foretell(drugs)
+    mean, _ = said.decoder.predict(drugs)
     assert np.abs(mean - y)[~observed].mean() < 0.2 * y.std()
 
 
@@ -77,15 +77,15 @@ def test_rows_unlike_those_of_training_are_less_certain(truth):
     near = drugs.take(drugs.values[:, 0] > 0)
     fitted = BindingAffinity.fit(near, measured(near, targets, y[drugs.values[:, 0] > 0]), partners=targets)
     far = UR(-10 * near.values[:5], near.space, near.entities.iloc[:5])
-    assert fitted.foretell(far)[1].mean() > fitted.foretell(near)[1].mean()
+    assert fitted.predict(far)[1].mean() > fitted.predict(near)[1].mean()
 
 
-def test_widths_stay_finite_where_nothing_can_be_foretold(truth):
+def test_widths_stay_finite_where_nothing_can_be_predicted(truth):
     drugs, targets, y = truth
     rng = np.random.default_rng(0)
     noise = measured(drugs, targets, rng.normal(size=y.shape) * np.exp(rng.normal(size=(40, 1)) * 2))
     held_out = BindingAffinity.cross_fit(drugs, noise, partners=targets)
-    spread = np.vstack([held_out.spread, held_out.decoder.foretell(side("drug", 200, 3, 5))[1]])
+    spread = np.vstack([held_out.spread, held_out.decoder.predict(side("drug", 200, 3, 5))[1]])
     typical = np.median(spread, axis=0)
     assert (spread.max(axis=0) / typical).max() < 50
 
@@ -93,7 +93,7 @@ def test_widths_stay_finite_where_nothing_can_be_foretold(truth):
 def test_partners_may_be_strangers_to_each_other(truth):
     drugs, targets, y = truth
     fitted = BindingAffinity.fit(drugs, measured(drugs, targets, y))
-    assert np.abs(fitted.foretell(drugs)[0] - y).mean() < 0.2 * y.std()
+    assert np.abs(fitted.predict(drugs)[0] - y).mean() < 0.2 * y.std()
     with pytest.raises(DataError, match="Fit again with `partners`"):
         fitted.pairs(drugs, targets)
 

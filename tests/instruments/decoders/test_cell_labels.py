@@ -49,9 +49,9 @@ def test_sets_hold_what_they_promise_within_each_class():
 
 def test_probabilities_are_calibrated():
     probe, asked = fitted(cells(3000, 0, donors=40)), cells(4000, 1, donors=40)
-    told = probe.labels(asked)
-    right = (told["best"] == asked.entities["type"]).to_numpy()
-    assert abs(right.mean() - told["confidence"].mean()) < 0.03
+    answer = probe.labels(asked)
+    right = (answer["best"] == asked.entities["type"]).to_numpy()
+    assert abs(right.mean() - answer["confidence"].mean()) < 0.03
 
 
 def test_states_unlike_anything_are_unknown():

@@ -53,7 +53,7 @@ def test_a_line_is_found_and_a_curve_only_where_there_is_one():
     assert (curved.kernel, line.kernel) == ("gaussian", "linear")
     assert curved.skill.mean() > line.skill.mean() + 0.01
     asked, truth = cells(1000, 2, curve=2.0)
-    errors = [np.mean((part.foretell(asked)[0] - truth.values) ** 2) for part in (curved, line)]
+    errors = [np.mean((part.predict(asked)[0] - truth.values) ** 2) for part in (curved, line)]
     assert errors[0] < 0.95 * errors[1]
     check_decoder(
         CellReadout, ur.take(np.arange(300)), measurement=measured.take(np.arange(300)), kernels=("gaussian",)
@@ -108,12 +108,12 @@ def test_a_readout_is_fitted_where_it_was_measured():
     assert readout.units_left_out.tolist() == ["donor", "donor", "donor", "cell", "donor"]
     later = np.arange(300, 600)
     half = CellReadout.fit(ur.take(later), measured.take(later), kernels=("linear",))
-    ours, theirs = (part.foretell(ur)[0][:, 2] for part in (readout, half))
+    ours, theirs = (part.predict(ur)[0][:, 2] for part in (readout, half))
     assert np.corrcoef(ours, theirs)[0, 1] > 0.999
     assert readout.skill.min() > 0.5
 
 
-def test_counts_are_foretold_as_shares_and_yes_or_no_as_a_probability():
+def test_counts_are_predicted_as_shares_and_yes_or_no_as_a_probability():
     ur, measured = cells(900, 0, donors=1)
     rng = np.random.default_rng(1)
     counts = measured.replace(values=rng.poisson(np.exp(measured.values / 3 + 2)) + 1.0, units="counts")
@@ -138,7 +138,7 @@ def test_applicability_and_the_mean_profile():
     assert readout.decode(ur).applicability is Applicability.IN
     assert readout.decode(dataclasses.replace(ur, values=ur.values + 60)).applicability is Applicability.OUT
     heavy = dataclasses.replace(ur, mass=np.where(np.arange(600) < 1, 1e9, 1.0))
-    assert np.allclose(readout.decode(heavy).mean, readout.foretell(ur)[0][0], atol=1e-4)
+    assert np.allclose(readout.decode(heavy).mean, readout.predict(ur)[0][0], atol=1e-4)
 
 
 def test_what_makes_no_sense_is_refused():

@@ -38,7 +38,7 @@ def test_a_straight_line_is_read_with_the_linear_kernel():
     fitted = KernelReadout.fit(ur, read(ur, x @ [1, -2, 0, 1] + np.random.default_rng(1).normal(size=200)))
     assert fitted.kernel == "linear"
     new = sample(seed=2)
-    np.testing.assert_allclose(fitted.foretell(ur_of(new))[0][:, 0], new @ [1, -2, 0, 1], atol=1.0)
+    np.testing.assert_allclose(fitted.predict(ur_of(new))[0][:, 0], new @ [1, -2, 0, 1], atol=1.0)
 
 
 def test_an_interaction_earns_a_richer_kernel():
@@ -56,7 +56,7 @@ def test_without_information_it_says_the_mean():
     y = np.random.default_rng(5).normal(size=200) + 3
     fitted = KernelReadout.fit(ur, read(ur, y))
     assert fitted.skill[0] < 0.05
-    np.testing.assert_allclose(fitted.foretell(ur_of(sample(seed=6)))[0], 3, atol=0.6)
+    np.testing.assert_allclose(fitted.predict(ur_of(sample(seed=6)))[0], 3, atol=0.6)
 
 
 def test_spread_is_large_where_errors_are():
@@ -64,7 +64,7 @@ def test_spread_is_large_where_errors_are():
     noise = np.random.default_rng(1).normal(size=600) * np.exp(x[:, 0])
     ur = ur_of(x)
     fitted = KernelReadout.fit(ur, read(ur, x[:, 1] + noise))
-    low, high = (fitted.foretell(ur_of(np.array([[side, 0, 0, 0]])))[1][0, 0] for side in (-1.0, 1.0))
+    low, high = (fitted.predict(ur_of(np.array([[side, 0, 0, 0]])))[1][0, 0] for side in (-1.0, 1.0))
     assert high > 3 * low
 
 
@@ -80,7 +80,7 @@ def test_a_readout_that_is_missing_in_part_is_fitted_on_the_rest():
     fitted = KernelReadout.fit(alone, read(alone, x[30:, 1]), kernels=("linear",))
     assert np.isnan(said.predicted[:30, 1]).all()
     new = ur_of(sample(seed=9))
-    np.testing.assert_allclose(said.decoder.foretell(new)[0][:, 1], fitted.foretell(new)[0][:, 0], atol=1e-6)
+    np.testing.assert_allclose(said.decoder.predict(new)[0][:, 1], fitted.predict(new)[0][:, 0], atol=1e-6)
 
 
 def test_groups_are_left_out_together():
@@ -95,13 +95,13 @@ def test_groups_are_left_out_together():
     assert together.skill[0] < 0.1
 
 
-def test_what_lies_beyond_is_foretold_without_it():
+def test_what_lies_beyond_is_predicted_without_it():
     x = sample(120)
     ur, beyond = ur_of(x), x[:, 0] > 1
     said = KernelReadout.fit_beyond(ur, read(ur, np.maximum(x[:, 0], 0.0)), beyond)
     assert np.isnan(said.predicted[~beyond]).all()
     near = KernelReadout.fit(ur.take(~beyond), read(ur.take(~beyond), np.maximum(x[~beyond, 0], 0.0)))
-    np.testing.assert_array_equal(said.predicted[beyond], near.foretell(ur.take(beyond))[0])
+    np.testing.assert_array_equal(said.predicted[beyond], near.predict(ur.take(beyond))[0])
     whole = KernelReadout.fit(ur, read(ur, np.maximum(x[:, 0], 0.0)))
     assert said.decoder.state().digest() == whole.state().digest()
 
@@ -112,7 +112,7 @@ def test_order_of_molecules_does_not_matter_to_what_is_read():
     fitted = KernelReadout.fit(ur, read(ur, x[:, 0] ** 2))
     new = ur_of(sample(9, seed=1))
     order = np.random.default_rng(0).permutation(9)
-    np.testing.assert_allclose(fitted.foretell(new.take(order))[0], fitted.foretell(new)[0][order], atol=1e-10)
+    np.testing.assert_allclose(fitted.predict(new.take(order))[0], fitted.predict(new)[0][order], atol=1e-10)
 
 
 def test_a_molecule_of_which_nothing_is_known_makes_the_answer_a_default():
@@ -134,7 +134,7 @@ def test_refusals_say_what_to_do():
     with pytest.raises(UnknownNameError, match="gaussian"):
         KernelMap.fit(ur.values, "gausian")
     with pytest.raises(SpaceError, match="refit"):
-        KernelReadout.fit(ur, read(ur, np.arange(20.0))).foretell(ur_of(sample(2), "others"))
+        KernelReadout.fit(ur, read(ur, np.arange(20.0))).predict(ur_of(sample(2), "others"))
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

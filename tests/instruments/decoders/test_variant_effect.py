@@ -75,7 +75,7 @@ def test_letters_never_measured_at_a_site_are_placed_by_their_likeness():
     ur = features.ur(train)
     fitted = KernelReadout.fit(ur, measured(ur, [hydrophobic[v[5]] for v in train]))
     like_isoleucine, unlike = (WILD[:5] + letter + WILD[6:] for letter in ("V", "P"))
-    said = fitted.foretell(features.ur([like_isoleucine, unlike]))[0][:, 0]
+    said = fitted.predict(features.ur([like_isoleucine, unlike]))[0][:, 0]
     assert said[0] > said[1] + 0.3
 
 
@@ -88,7 +88,7 @@ def test_two_sites_that_need_each_other_are_found():
     assert fitted.kernel != "linear"
     new = [v for v in mutants(400, sites=(2, 7), seed=2) if v not in train]
     truth = [greasy[v[2]] * greasy[v[7]] for v in new]
-    said = fitted.foretell(features.ur(new))[0][:, 0]
+    said = fitted.predict(features.ur(new))[0][:, 0]
     assert np.corrcoef(said, truth)[0, 1] > 0.7
 
 

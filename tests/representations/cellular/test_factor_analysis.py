@@ -93,13 +93,13 @@ def test_cells_sequenced_less_are_less_sure_and_those_less_sure_are_further_off(
     assert table_[1, 2] > 0.2
 
 
-def test_distances_are_those_of_foretold_readings_in_units_of_their_noise():
+def test_distances_are_those_of_predicted_readings_in_units_of_their_noise():
     x_nf = linear(n=200)[0]
     encoder = FactorAnalysis.fit(table(x_nf), dim=3)
     z_nd = encoder.encode(table(x_nf)).values
-    foretold_nf = z_nd @ encoder.loadings.T / np.sqrt(encoder.noise)
+    predicted_nf = z_nd @ encoder.loadings.T / np.sqrt(encoder.noise)
     np.testing.assert_allclose(
-        ((z_nd[:50] - z_nd[50:100]) ** 2).sum(axis=1), ((foretold_nf[:50] - foretold_nf[50:100]) ** 2).sum(axis=1)
+        ((z_nd[:50] - z_nd[50:100]) ** 2).sum(axis=1), ((predicted_nf[:50] - predicted_nf[50:100]) ** 2).sum(axis=1)
     )
     assert (np.diff(encoder.size) <= 0).all()
     np.testing.assert_allclose(z_nd.std(axis=0), encoder.size, rtol=0.2)

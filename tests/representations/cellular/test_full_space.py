@@ -136,8 +136,8 @@ def measured_effects(profiles):
 
 def test_every_combination_of_effects_survives_the_way_there_and_back(profiles, encoder):
     shifts_pf = measured_effects(profiles)
-    told = effects(encoder.encode(profiles)).shifts
-    np.testing.assert_allclose(told @ encoder.loadings.T, shifts_pf, atol=1e-6)
+    answer = effects(encoder.encode(profiles)).shifts
+    np.testing.assert_allclose(answer @ encoder.loadings.T, shifts_pf, atol=1e-6)
     mixed = np.random.default_rng(0).normal(size=(3, len(shifts_pf))) @ shifts_pf
     np.testing.assert_allclose(mixed @ encoder.loadings @ encoder.loadings.T, mixed, atol=1e-6)
 
@@ -164,9 +164,9 @@ def test_a_control_mean_is_read_out_exactly(screen, profiles, encoder):
 def test_a_population_moved_by_an_effect_is_read_out_with_all_of_it(screen, profiles, encoder):
     decoder = LinearExpression.fit(encoder.encode(screen), screen, axes=encoder.projection)
     control = encoder.encode(screen.take((screen.perturbations == CONTROL) & (screen.contexts == "line1")))
-    told, shift_pf = effects(encoder.encode(profiles)), measured_effects(profiles)
-    for row in np.flatnonzero(told.contexts == "line1")[:4]:
-        moved = control.moved(told.shifts[row], str(told.perturbations[row]))
+    answer, shift_pf = effects(encoder.encode(profiles)), measured_effects(profiles)
+    for row in np.flatnonzero(answer.contexts == "line1")[:4]:
+        moved = control.moved(answer.shifts[row], str(answer.perturbations[row]))
         said = decoder.profile(moved) - decoder.profile(control)
         inside = decoder.profile(moved) > 0
         np.testing.assert_allclose(said[inside], shift_pf[row][inside], atol=1e-6)

@@ -125,14 +125,14 @@ def test_no_modality_outweighs_another_by_its_size():
     assert np.allclose(a.values, b.values, atol=1e-6)
 
 
-def test_protein_is_foretold_from_rna():
+def test_protein_is_predicted_from_rna():
     _, rna, protein = linear()
     train, test = np.arange(400), np.arange(400, 600)
     encoder = PPCAExperts.fit(join(one(rna, "rna", "g", train), one(protein, "protein", "p", train)), dim=3)
-    foretold = encoder.expected(encoder.encode(one(rna, "rna", "g", test)), "protein")
-    assert foretold.features.tolist() == [f"p{i}" for i in range(PROTEINS)]
-    assert (foretold.modality, foretold.units) == ("protein", "arbitrary")
-    r = [np.corrcoef(foretold.values[:, i], protein[test, i])[0, 1] for i in range(PROTEINS)]
+    predicted = encoder.expected(encoder.encode(one(rna, "rna", "g", test)), "protein")
+    assert predicted.features.tolist() == [f"p{i}" for i in range(PROTEINS)]
+    assert (predicted.modality, predicted.units) == ("protein", "arbitrary")
+    r = [np.corrcoef(predicted.values[:, i], protein[test, i])[0, 1] for i in range(PROTEINS)]
     assert np.mean(r) > 0.8
 
 

@@ -69,13 +69,13 @@ def test_states_lie_as_far_from_the_truth_as_the_variance_says(share):
     assert ratio == pytest.approx(1.0, rel=0.08)
 
 
-def test_features_never_shown_are_foretold_within_the_stated_variance():
+def test_features_never_shown_are_predicted_within_the_stated_variance():
     x_nf = linear(n=1500)[0]
     encoder = PPCA.fit(table(x_nf[:1000]), dim=3)
     ur = encoder.encode(table(x_nf[1000:], observed=np.arange(40) < 30))
-    foretold_nf = encoder.center + ur.values @ encoder.loadings.T
+    predicted_nf = encoder.center + ur.values @ encoder.loadings.T
     stated_nf = encoder.noise + ur.variance @ (encoder.loadings**2).T
-    ratio = ((x_nf[1000:] - foretold_nf) ** 2 / stated_nf)[:, 30:].mean()
+    ratio = ((x_nf[1000:] - predicted_nf) ** 2 / stated_nf)[:, 30:].mean()
     assert 0.8 < ratio < 1.25
 
 

@@ -103,10 +103,10 @@ def test_what_saw_the_perturbed_cells_under_test_is_refused():
 
 def test_what_it_was_made_from_can_be_told():
     screen = _screen()
-    told = made_from([_table("one", NAMES), _table("two", NAMES, saw=[provenance_of(screen).to_json()])])
-    assert set(told.tables) == {"one", "two"}
-    assert told.expression is True
-    assert told.perturbations == ("ko:G00", "ko:G01")
+    answer = made_from([_table("one", NAMES), _table("two", NAMES, saw=[provenance_of(screen).to_json()])])
+    assert set(answer.tables) == {"one", "two"}
+    assert answer.expression is True
+    assert answer.perturbations == ("ko:G00", "ko:G01")
     assert made_from([_table("one", NAMES)]).expression is False
 
 
@@ -133,6 +133,6 @@ def test_a_block_without_width_is_refused():
 
 def test_what_can_be_used_here_is_listed(monkeypatch):
     monkeypatch.setattr("aivc.representations.molecular.compounds.find_spec", lambda name: None)
-    told = available({"morgan": Morgan, "smiles-words": SmilesWords})
-    assert told["smiles-words"] is None
-    assert "aivc[chem]" in told["morgan"]
+    answer = available({"morgan": Morgan, "smiles-words": SmilesWords})
+    assert answer["smiles-words"] is None
+    assert "aivc[chem]" in answer["morgan"]

@@ -120,20 +120,20 @@ def _report(
     data: Measurement | Draft, species: str, problems: tuple[str, ...], notes: tuple[str, ...], *, controls: bool
 ) -> CheckReport:
     perturbations, contexts = _column(data, "perturbation", CONTROL), _column(data, "context", "all")
-    found, told = [*problems], [*notes]
+    found, answer = [*problems], [*notes]
     try:
         numbers = _scan(data)
         found += _number_problems(numbers, data)
-        told += numbers.notes
+        answer += numbers.notes
     except AIVCError as error:
         found.append(str(error))
     wrong, groups = _groups(data, perturbations, contexts, controls=controls)
-    told += groups
+    answer += groups
     found += [text for text in wrong if text not in found]
     wrong, genes = _genes(data, perturbations, species)
     return CheckReport(
         (*found, *wrong),
-        (*told, *genes),
+        (*answer, *genes),
         cells=len(data.entities),
         features=len(data.features),
         perturbations=len(set(perturbations) - {CONTROL, ""}),

@@ -64,10 +64,10 @@ def intact(path: Path) -> Iterator[None]:
     except AIVCError:
         raise
     except DAMAGE as error:
-        told = " ".join(str(error).split())[:200]
+        answer = " ".join(str(error).split())[:200]
         raise IntegrityError(
             f"{path} should be readable as {suffix(path) or 'a 10x folder'}, but is truncated, altered or another kind "
-            f"({type(error).__name__}: {told}). Fetch or export it again, or rename it to what it is."
+            f"({type(error).__name__}: {answer}). Fetch or export it again, or rename it to what it is."
         ) from error
 
 

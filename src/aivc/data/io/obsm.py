@@ -93,8 +93,8 @@ def _matrix(found: Any, n: int, key: str) -> tuple[np.ndarray, list[str]]:
     """Floats, and what is wrong with them."""
     array = np.asarray(found.toarray() if sparse.issparse(found) else found)
     if array.ndim != 2 or len(array) != n or not array.shape[1]:
-        told = f"obsm[{key!r}] has shape {array.shape}, but an embedding has one row for each of {n} cells and axes."
-        return np.zeros((n, 0)), [f"{told} Write it as a matrix."]
+        answer = f"obsm[{key!r}] has shape {array.shape}, but an embedding has one row for each of {n} cells and axes."
+        return np.zeros((n, 0)), [f"{answer} Write it as a matrix."]
     if array.dtype.kind not in "biuf":
         return np.zeros((n, 0)), [f"obsm[{key!r}] holds {array.dtype}, not numbers. Leave columns of text out."]
     values = array.astype(np.float64)

@@ -107,11 +107,11 @@ def _wide(frame: pd.DataFrame, schema: Schema, problems: list[str]) -> Raw:
 
 
 def _almost_numeric(column: pd.Series) -> str:
-    told = column.dropna()
-    if not len(told) or pd.api.types.is_bool_dtype(told) or isinstance(told.dtype, pd.CategoricalDtype):
+    answer = column.dropna()
+    if not len(answer) or pd.api.types.is_bool_dtype(answer) or isinstance(answer.dtype, pd.CategoricalDtype):
         return ""
-    strays = told[pd.to_numeric(told, errors="coerce").isna()]
-    if len(strays) * 2 >= len(told):
+    strays = answer[pd.to_numeric(answer, errors="coerce").isna()]
+    if len(strays) * 2 >= len(answer):
         return ""
     stray = repr(str(strays.iloc[0])) if len(strays) else "numbers written as text"
     return f"Column {column.name!r} is numeric but for {stray}. Correct the file, or name the column in describe."

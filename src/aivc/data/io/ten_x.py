@@ -97,9 +97,11 @@ def _of_one_type(values: Any, features: pd.DataFrame, entities: pd.DataFrame, sc
         return Raw(values, features, entities)
     keep = np.flatnonzero(features["feature_type"] == wanted)
     left = features["feature_type"].value_counts().drop(wanted, errors="ignore")
-    told = ", ".join(f"{count} of type {name!r}" for name, count in left.items())
-    note = f"For modality {schema.modality!r}, {len(keep)} features of type {wanted!r} are read; left aside: {told}."
-    empty = () if len(keep) else (f"The file holds no features of type {wanted!r}, only {told}. Correct the modality.",)
+    answer = ", ".join(f"{count} of type {name!r}" for name, count in left.items())
+    note = f"For modality {schema.modality!r}, {len(keep)} features of type {wanted!r} are read; left aside: {answer}."
+    empty = (
+        () if len(keep) else (f"The file holds no features of type {wanted!r}, only {answer}. Correct the modality.",)
+    )
     if isinstance(values, DiskRows):
         values = DiskRows(values.path, values.key, (values.shape[0], len(keep)), values.indptr, values.width, keep)
     else:

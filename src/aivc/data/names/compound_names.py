@@ -53,8 +53,8 @@ def aliases(name: str) -> list[str]:
     """
     found = _written(name)
     known = canonical(name)
-    told = {_letters(each) for each in found}
-    return found if known is None or _letters(known) in told else [*found, known]
+    answer = {_letters(each) for each in found}
+    return found if known is None or _letters(known) in answer else [*found, known]
 
 
 def bare(name: str) -> str:

@@ -40,7 +40,7 @@ class SummedRows:
 
 @final
 @dataclass(frozen=True)
-class Carried:
+class Translated:
     """What became of the genes of one species under the names of another.
 
     Attributes:
@@ -65,27 +65,28 @@ class Carried:
     @property
     def total(self) -> int:
         """Genes in all."""
-        return self.carried + len(self.kept)
+        return self.transferred + len(self.kept)
 
     @property
-    def carried(self) -> int:
+    def transferred(self) -> int:
         """Genes that bear names of the target now."""
         return len(self.renamed) + sum(map(len, self.summed.values()))
 
     @property
     def known(self) -> float:
         """Share of genes that bear names of the target now, 0 to 1."""
-        return self.carried / self.total if self.total else 1.0
+        return self.transferred / self.total if self.total else 1.0
 
     def __str__(self) -> str:
-        summed = f", {self.carried - len(self.renamed)} summed into {len(self.summed)}" if self.summed else ""
+        summed = f", {self.transferred - len(self.renamed)} summed into {len(self.summed)}" if self.summed else ""
         kept = ""
         if self.kept:
             several = f" or with several ({len(self.ambiguous)})" if self.ambiguous else ""
             first = _strange(self.source, self.kept[0])
             kept = f"; {len(self.kept)} without an ortholog{several}, kept as {first}"
         share = (
-            f"{self.carried} of {self.total} {self.source} genes bear {self.target} names ({100 * self.known:.0f} %)"
+            f"{self.transferred} of {self.total} {self.source} genes bear {self.target} names "
+            f"({100 * self.known:.0f} %)"
         )
         return f"{share}: {len(self.renamed)} alone{summed}{kept}."
 
@@ -105,7 +106,7 @@ class Carried:
 
 def to_species(
     measurement: Measurement, source: str, target: str, *, pairs: Mapping[str, str] | None = None
-) -> tuple[Measurement, Carried]:
+) -> tuple[Measurement, Translated]:
     """Name the genes of cells as another species does.
 
     A gene with one ortholog takes its name. Counts of several genes with the same ortholog are summed; the sum counts
@@ -139,7 +140,7 @@ def to_species(
         )
     times = Counter(new)
     named = [_strange(source, before) if after is None else after for before, after in zip(old, new, strict=True)]
-    carried = Carried(
+    transferred = Translated(
         source,
         target,
         {before: after for before, after in zip(old, new, strict=True) if after is not None and times[after] == 1},
@@ -148,10 +149,10 @@ def to_species(
         tuple(ambiguous),
     )
     codes, unique = pd.factorize(np.array(named, dtype=object))
-    moved = _summed(measurement, codes, np.asarray(unique, dtype=object)) if carried.summed else None
+    moved = _summed(measurement, codes, np.asarray(unique, dtype=object)) if transferred.summed else None
     moved = moved or measurement.replace(features=np.array(named, dtype=object))
-    notes = {"from": source, "to": target, "known": carried.known}
-    return moved.replace(provenance={**moved.provenance, "species": notes}), carried
+    notes = {"from": source, "to": target, "known": transferred.known}
+    return moved.replace(provenance={**moved.provenance, "species": notes}), transferred
 
 
 def _strange(source: str, name: str) -> str:

@@ -64,8 +64,7 @@ def mechanisms() -> Mapping[str, Mechanism]:
 
 
 def mechanism_of(name: str) -> Mechanism | None:
-    """What a compound does, by any of its names (`aivc.data.names.compound_names.canonical`); None where nothing is
-    known.
+    """What a compound does, by any of its names (`canonical`); None where nothing is known.
 
     A name that states the rotation opposite to the one the table states is another isomer, of which nothing is known:
     (-)-JQ1 binds no bromodomain, though it belongs to the family of JQ1.

@@ -9,7 +9,7 @@ from aivc.core.errors import SplitError
 from aivc.core.measurement import Measurement
 from aivc.data.splits.folding import made, targets_of
 from aivc.data.splits.split import Fold, Split
-from aivc.data.streaming.stream import lots
+from aivc.data.streaming.stream import random_ranks
 
 
 def unseen_combination(measurement: Measurement, *, seen: int, folds: int = 5, seed: int = 0) -> Split:
@@ -36,7 +36,7 @@ def unseen_combination(measurement: Measurement, *, seen: int, folds: int = 5, s
             "folds. Ask for fewer folds, or use unseen_perturbation where there are none."
         )
     holding = _holding(texts)
-    drawn = np.argsort(lots([" + ".join(sorted(targets)) for targets in pairs], seed), kind="stable")
+    drawn = np.argsort(random_ranks([" + ".join(sorted(targets)) for targets in pairs], seed), kind="stable")
     chosen = []
     for i in range(folds):
         mine = [pairs[j] for j in drawn[i::folds]]
@@ -73,7 +73,7 @@ def hidden_combination(
             f"A share of {share:g} of {len(pairs)} pairs of targets hides none, or leaves none. Give a share between 0 "
             "and 1 that hides at least one, or use unseen_perturbation where there are no pairs."
         )
-    drawn = np.argsort(lots([" + ".join(sorted(both)) for both in pairs], seed), kind="stable")
+    drawn = np.argsort(random_ranks([" + ".join(sorted(both)) for both in pairs], seed), kind="stable")
     holding, hidden = _holding(texts), [pairs[j] for j in drawn[:count]]
     held = {text for both in hidden for text in holding[both]}
     known = set().union(*(targets for text, targets in texts.items() if text not in held))

@@ -65,8 +65,8 @@ class Fingerprints:
         silent = np.flatnonzero(~self.telling)
         marks_n = self.marks.copy()
         names, texts = measurement.entities.index[silent], measurement.perturbations[silent]
-        told = zip(names, measurement.contexts[silent], texts, strict=True)
-        marks_n[silent] = _hashes(["\n".join(map(str, each)) for each in told])
+        answer = zip(names, measurement.contexts[silent], texts, strict=True)
+        marks_n[silent] = _hashes(["\n".join(map(str, each)) for each in answer])
         return marks_n
 
 
@@ -169,14 +169,14 @@ def _of_values(value_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Scattered bits of each value, and how many bits it tells."""
     # Most counts are small: what they give is looked up.
     place_m = np.where((value_m >= 0) & (value_m < len(_SMALL)), value_m, 0).astype(np.intp)
-    told_m, bits_m = _SMALL_MARKS[place_m], _SMALL_BITS[place_m]
+    answer_m, bits_m = _SMALL_MARKS[place_m], _SMALL_BITS[place_m]
     if len(other := np.flatnonzero(value_m != _SMALL[place_m])):
         value_o = value_m[other]
-        told_m[other] = _mixed(value_o.view(np.uint32).astype(np.uint64))
+        answer_m[other] = _mixed(value_o.view(np.uint32).astype(np.uint64))
         with np.errstate(invalid="ignore"):
             whole_o = value_o == np.floor(value_o)
             bits_m[other] = np.where(whole_o, np.log2(1 + np.abs(value_o)), _FRACTION_BITS)
-    return told_m, bits_m
+    return answer_m, bits_m
 
 
 def _row_sums(value_m: np.ndarray, pointer: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.units import is_effect
 from aivc.data.names.compound_names import target_keys
 from aivc.data.splits.split import Fold, Names, Split, column, data_digest
-from aivc.data.streaming.stream import lots
+from aivc.data.streaming.stream import random_ranks
 
 
 def targets_of(measurement: Measurement) -> dict[str, frozenset[str]]:
@@ -72,7 +72,7 @@ def value_folds(
         )
     if not is_effect(measurement.units):
         _require_controls(measurement, name, values)
-    order = np.argsort(lots(values, seed), kind="stable") if folds < len(values) else np.arange(len(values))
+    order = np.argsort(random_ranks(values, seed), kind="stable") if folds < len(values) else np.arange(len(values))
     return [tuple(values[j] for j in order[i::folds]) for i in range(folds)]
 
 

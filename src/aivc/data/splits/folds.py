@@ -15,7 +15,7 @@ from aivc.data.splits.combinations import hidden_combination, unseen_combination
 from aivc.data.splits.folding import chained, made, same, targets_of, value_folds, values_of
 from aivc.data.splits.split import Fold, Split, column, pair
 from aivc.data.streaming.normalize import Block, median_total
-from aivc.data.streaming.stream import chunks, lots, pseudobulk_moments
+from aivc.data.streaming.stream import chunks, pseudobulk_moments, random_ranks
 
 __all__ = [
     "effect_strength",
@@ -157,7 +157,9 @@ def _ranked_pairs(measurement: Measurement, seed: int) -> pd.DataFrame:
     families = {text: family_of(Perturbation.parse(text)) for text in keys["perturbation"].unique()}
     keys["pair"] = [pair(*key) for key in keys[["context", "perturbation"]].itertuples(index=False)]
     # Equal lots are those of one family: ranked together, they are given or asked together.
-    lot_n = lots([pair(c, families[p]) for c, p in zip(keys["context"], keys["perturbation"], strict=True)], seed)
+    lot_n = random_ranks(
+        [pair(c, families[p]) for c, p in zip(keys["context"], keys["perturbation"], strict=True)], seed
+    )
     keys["rank"] = pd.Series(lot_n, index=keys.index).groupby(keys["context"]).rank(method="dense")
     return keys
 
@@ -214,16 +216,16 @@ def unseen_pair(measurement: Measurement, *, folds: int = 5, seed: int = 0) -> S
             f"{len(units)} pairs of a context and a perturbation can be completed, too few for {folds} folds. "
             "It takes perturbations measured in several contexts: use unseen_perturbation instead."
         )
-    units = units.assign(lot=lots(units["unit"].to_numpy(), seed)).sort_values(["family", "lot"])
+    units = units.assign(lot=random_ranks(units["unit"].to_numpy(), seed)).sort_values(["family", "lot"])
     # Dealing each family's contexts out in turn leaves it in training in every fold.
     dealt = dict(zip(units["unit"], np.arange(len(units)) % folds, strict=True))
     keys["fold"] = keys["unit"].map(dealt)
     # A salt of its own may still lose all its contexts to one fold; then it is kept out, but not asked for.
-    elsewhere = keys.groupby("perturbation")["fold"].transform(lambda of: of.nunique(dropna=False)) > 1
+    other_contexts = keys.groupby("perturbation")["fold"].transform(lambda of: of.nunique(dropna=False)) > 1
     chosen = []
     for i in range(folds):
         held = keys["fold"] == i
-        asked, kept = (tuple(keys.loc[rows, "pair"]) for rows in (held & elsewhere, held))
+        asked, kept = (tuple(keys.loc[rows, "pair"]) for rows in (held & other_contexts, held))
         chosen.append(Fold({"pair": asked}, {"pair": kept}))
     return made("unseen-pair", measurement, seed, tuple(chosen))
 

@@ -16,7 +16,7 @@ from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.state import read_json, write_text
 from aivc.core.units import is_effect
-from aivc.data.streaming.stream import lots
+from aivc.data.streaming.stream import random_ranks
 
 TRAIN, UNUSED = "train", "unused"
 CONTROL_TRAIN, CONTROL_SCORE = "control-train", "control-score"
@@ -295,7 +295,7 @@ def _alternate(
     """Halve entities within groups, balanced over columns: ``(m,)`` True for the second half."""
     chosen = measurement.entities.index[rows]
     codes = [pd.factorize(column(measurement, name)[rows], sort=True)[0] for name in (*within, *balanced)]
-    order = np.lexsort((lots(chosen, seed), *reversed(codes)))
+    order = np.lexsort((random_ranks(chosen, seed), *reversed(codes)))
     group_m = np.zeros(len(rows), dtype=np.int64)
     for code_m in codes[: len(within)]:
         group_m = group_m * (code_m.max(initial=0) + 1) + code_m

@@ -252,7 +252,7 @@ def _table(
     )
 
 
-def lots(names: Sequence[object] | np.ndarray | pd.Index, seed: int) -> np.ndarray:
+def random_ranks(names: Sequence[object] | np.ndarray | pd.Index, seed: int) -> np.ndarray:
     """Draw a lot for each name: ``(n,)`` uniform 64-bit numbers that depend on the name and the seed alone.
 
     Sorting by lot shuffles entities the same way whatever their order in the file, so a split survives reordering.
@@ -276,7 +276,7 @@ def reservoir(measurement: Measurement, by: Sequence[str], per_group: int, seed:
         DataError: An entity has no label.
     """
     codes_n = groups(measurement, by).codes
-    order = np.lexsort((lots(measurement.entities.index, seed), codes_n))
+    order = np.lexsort((random_ranks(measurement.entities.index, seed), codes_n))
     ordered = codes_n[order]
     rank = np.arange(len(ordered)) - np.searchsorted(ordered, ordered)
     return np.sort(order[rank < per_group])

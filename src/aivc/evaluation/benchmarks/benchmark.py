@@ -186,8 +186,8 @@ class Benchmark:
         now = {file.name: file.sha256 for file in catalog.entry(self.dataset).files}
         if now != dict(self.sha256):
             raise IntegrityError(
-                f"Benchmark {self.name} was frozen on {self.dataset} with {_told(self.sha256)}, and the catalog now "
-                f"has {_told(now)}. Scores on other data are those of another benchmark: freeze a new one."
+                f"Benchmark {self.name} was frozen on {self.dataset} with {_answer(self.sha256)}, and the catalog now "
+                f"has {_answer(now)}. Scores on other data are those of another benchmark: freeze a new one."
             )
 
     def make_split(self, measurement: Measurement) -> Split:
@@ -424,5 +424,5 @@ def finished(
     return same and asked.items() <= given.items() and wanted <= set(body["methods"]) - set(given)
 
 
-def _told(digests: Mapping[str, str]) -> str:
+def _answer(digests: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {digest[:_SHORT]}" for name, digest in digests.items())

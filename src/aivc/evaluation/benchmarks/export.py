@@ -17,7 +17,7 @@ from aivc.core.state import read_json, write_text
 from aivc.core.units import is_effect, log1p_target
 from aivc.data.splits.split import CONTROL_TRAIN, TRAIN, Split
 from aivc.evaluation.benchmarks.benchmark import Benchmark
-from aivc.evaluation.protocol.questions import Exam
+from aivc.evaluation.protocol.questions import EvaluationSet
 
 FORMAT = 1
 TRAINING, QUESTIONS, FACTS, README = "train.h5ad", "questions.csv", "benchmark.json", "README.txt"
@@ -97,15 +97,15 @@ def hand_out(
     wanted = list(range(len(split.folds)) if folds is None else folds)
     if strange := [fold for fold in wanted if not 0 <= fold < len(split.folds)]:
         raise SplitError(f"The split has folds 0 to {len(split.folds) - 1}, but fold {strange[0]} was asked for.")
-    exam = Exam.prepare(measurement, split, cells=cells, seed=seed)
+    evaluation = EvaluationSet.prepare(measurement, split, cells=cells, seed=seed)
     facts = {
         "format": FORMAT,
         **(about or {}),
         "split_digest": split.digest,
         "folds": len(split.folds),
         "units": measurement.units,
-        "profile_units": exam.summary.units,
-        "columns": _columns(exam),
+        "profile_units": evaluation.summary.units,
+        "columns": _columns(evaluation),
         "cells": cells,
     }
     _require_room(path, facts, wanted, overwrite=overwrite)
@@ -115,19 +115,19 @@ def hand_out(
         folder.mkdir(parents=True, exist_ok=True)
         written += [folder / TRAINING, folder / QUESTIONS]
         _write(folder / TRAINING, _training(measurement, split, fold), {**facts, "fold": fold})
-        _questions(exam, fold).to_csv(folder / QUESTIONS, index=False)
+        _questions(evaluation, fold).to_csv(folder / QUESTIONS, index=False)
     write_text(path / FACTS, json.dumps(facts, indent=1) + "\n")
     write_text(path / README, _readme(facts))
     return [*written, path / FACTS, path / README]
 
 
-def _columns(exam: Exam) -> list[str]:
-    return [name for name in ("fold", "context", "perturbation", exam.site_column) if name]
+def _columns(evaluation: EvaluationSet) -> list[str]:
+    return [name for name in ("fold", "context", "perturbation", evaluation.site_column) if name]
 
 
-def _questions(exam: Exam, fold: int) -> pd.DataFrame:
-    columns = _columns(exam)
-    return pd.DataFrame([(fold, *key)[: len(columns)] for key in exam.keys(fold)], columns=columns)
+def _questions(evaluation: EvaluationSet, fold: int) -> pd.DataFrame:
+    columns = _columns(evaluation)
+    return pd.DataFrame([(fold, *key)[: len(columns)] for key in evaluation.keys(fold)], columns=columns)
 
 
 def _require_room(path: Path, facts: Mapping[str, Any], folds: Sequence[int], *, overwrite: bool) -> None:
@@ -164,8 +164,8 @@ def _training(measurement: Measurement, split: Split, fold: int) -> anndata.AnnD
 
 
 def _write(target: Path, made: anndata.AnnData, facts: Mapping[str, Any]) -> None:
-    told = ("benchmark", "digest", "split_digest", "fold", "units", "profile_units")
-    made.uns.update({name: facts[name] for name in told if name in facts})
+    answer = ("benchmark", "digest", "split_digest", "fold", "units", "profile_units")
+    made.uns.update({name: facts[name] for name in answer if name in facts})
     partial = target.with_name(target.name + ".partial")
     made.write_h5ad(partial, compression="gzip", compression_opts=1)
     partial.replace(target)
@@ -173,10 +173,10 @@ def _write(target: Path, made: anndata.AnnData, facts: Mapping[str, Any]) -> Non
 
 def _readme(facts: Mapping[str, Any]) -> str:
     effects, profiles = is_effect(facts["units"]), str(facts["profile_units"])
-    told = {"title": "A split of one dataset", "benchmark": "NAME", **facts}
-    told["question"] = textwrap.fill(str(facts.get("question", "")), 118)
+    answer = {"title": "A split of one dataset", "benchmark": "NAME", **facts}
+    answer["question"] = textwrap.fill(str(facts.get("question", "")), 118)
     return (_HEAD + (_EFFECTS if effects else _CELLS) + _FOOT).format(
-        **told,
+        **answer,
         columns_=", ".join(facts["columns"]),
         ways=profiles if facts["units"] == profiles else f"{facts['units']}, or {profiles}",
         how=_LOGS.format(units=profiles, target=log1p_target(profiles)) if log1p_target(profiles) else "",

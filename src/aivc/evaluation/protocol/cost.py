@@ -13,13 +13,13 @@ from typing import Any
 @contextmanager
 def measured() -> Iterator[dict[str, Any]]:
     """Fill a dictionary with what runs inside takes: seconds on the clock and of processors, and the most memory."""
-    told: dict[str, Any] = {"cpus": os.cpu_count(), "machine": platform.machine()}
+    answer: dict[str, Any] = {"cpus": os.cpu_count(), "machine": platform.machine()}
     _forget_peak()
     began, worked = time.perf_counter(), time.process_time()
-    yield told
-    told["seconds"] = round(time.perf_counter() - began, 1)
-    told["cpu_seconds"] = round(time.process_time() - worked, 1)
-    told["peak_mb"] = peak_mb()
+    yield answer
+    answer["seconds"] = round(time.perf_counter() - began, 1)
+    answer["cpu_seconds"] = round(time.process_time() - worked, 1)
+    answer["peak_mb"] = peak_mb()
 
 
 def _forget_peak() -> None:

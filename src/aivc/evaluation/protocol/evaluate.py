@@ -16,16 +16,16 @@ from aivc.data.splits.split import CONTROL_TRAIN, Split
 from aivc.data.streaming.normalize import normalize, totals
 from aivc.evaluation.metrics.metric import Metric
 from aivc.evaluation.metrics.profiles import profile as metric_profile
-from aivc.evaluation.protocol.panels import LEVELS, Answer, asked_of, panel_of, replicates
+from aivc.evaluation.protocol.panels import LEVELS, Answer, panel_inputs, panel_of, replicates
 from aivc.evaluation.protocol.predictions import take_all
-from aivc.evaluation.protocol.questions import Cells, Exam, Question
+from aivc.evaluation.protocol.questions import Cells, EvaluationSet, Question
 from aivc.evaluation.scores.adversaries import adversary_panels, judge
 from aivc.evaluation.scores.comparison import INPUTS
 from aivc.evaluation.scores.table import Evaluation
 from aivc.experiments.fitting.fit import assemble
-from aivc.experiments.fitting.shared_fit import STATES, Groundwork, Recipe, groundwork
+from aivc.experiments.fitting.shared_fit import STATES, Recipe, SharedFit, shared_fit
 from aivc.experiments.fitting.summary import Progress, Summary
-from aivc.experiments.predict import Foretold, foretell
+from aivc.experiments.predict import PredictedEffect, predict
 
 BASELINES = ("no-change", "mean-effect")
 
@@ -82,16 +82,16 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
     methods = with_usage([*BASELINES, *methods], usage, priors=parts is not None)
     _load(methods)
     chosen = metrics_of(profile)
-    exam = Exam.prepare(measurement, split, cells=cells, seed=recipe.seed, progress=progress)
-    given = take_all(predictions or {}, exam, methods)
+    evaluation = EvaluationSet.prepare(measurement, split, cells=cells, seed=recipe.seed, progress=progress)
+    given = take_all(predictions or {}, evaluation, methods)
     answers: dict[str, list[Answer]] = {method: [] for method in (*methods, *given)}
     failures: dict[str, str] = {}
     means: list[np.ndarray] = []
     for fold in range(len(split.folds)):
-        training, questions = exam.training(fold), list(exam.questions(fold))
-        ground = groundwork(training, recipe)
+        training, questions = evaluation.training(fold), list(evaluation.questions(fold))
+        ground = shared_fit(training, recipe)
         starts = [_start(ground, training, each) for each in questions]
-        mean_of = exam.mean_effects(fold, sorted({each.context for each in questions}))
+        mean_of = evaluation.mean_effects(fold, sorted({each.context for each in questions}))
         means += [each.given.profile + mean_of[each.context] for each in questions]
         for i, method in enumerate(methods):
             if progress is not None:
@@ -105,10 +105,10 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
                     error.add_note(f"This happened while scoring {method!r} in fold {fold}.")
                     raise
                 failures[method] = f"{type(error).__name__}: {error}"
-        for name_given, told in given.items():
-            answers[name_given] += told.answers(questions, cells, seed=recipe.seed)
+        for name_given, stated in given.items():
+            answers[name_given] += stated.answers(questions, cells, seed=recipe.seed)
     asked = [answer.question for answer in answers[BASELINES[0]]]
-    shared = asked_of(asked, np.array(means), exam)
+    shared = panel_inputs(asked, np.array(means), evaluation)
     panels, applicability = {}, {}
     for method in (*methods, *given):
         if method not in failures:
@@ -120,19 +120,19 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
     panels |= added
     found = Evaluation.of(
         panels,
-        replicates(panels[BASELINES[0]], asked, exam),
+        replicates(panels[BASELINES[0]], asked, evaluation),
         chosen,
         applicability=applicability,
         failures=failures,
         about={
             "data": _about(measurement, name),
             "split": {"kind": split.kind, "digest": split.digest, "folds": len(split.folds)},
-            "profile_units": exam.summary.units,
+            "profile_units": evaluation.summary.units,
             "seed": recipe.seed,
             "recipe": vars(recipe),
         },
     )
-    found = _marked(found, {each: dict(told.about) for each, told in given.items()})
+    found = _marked(found, {each: dict(stated.about) for each, stated in given.items()})
     return judge(found, chosen, made_from) if adversaries else found
 
 
@@ -168,7 +168,7 @@ def _about(measurement: Measurement, name: str) -> dict[str, Any]:
 
 
 def _ask(
-    ground: Groundwork,
+    ground: SharedFit,
     method: str,
     questions: list[Question],
     starts: list[UR],
@@ -179,7 +179,7 @@ def _ask(
     name, _, shuffled = method.partition(":")
     cell = assemble(ground, name, parts=parts, shuffled=INPUTS[shuffled] if shuffled else None)
     for question, begin in zip(questions, starts, strict=True):
-        said = foretell(cell, begin, Perturbation.parse(question.perturbation), cells=cells)
+        said = predict(cell, begin, Perturbation.parse(question.perturbation), cells=cells)
         population = said.population(cells, seed=ground.recipe.seed)
         if sink is not None:
             sink(method, question, population)
@@ -199,7 +199,7 @@ def _cells(population: Measurement, units: str) -> Cells:
     return Cells(normalize(population, units).block(0, len(population)), depth)
 
 
-def _start(ground: Groundwork, training: Summary, question: Question) -> UR:
+def _start(ground: SharedFit, training: Summary, question: Question) -> UR:
     if not question.site:
         return ground.start(question.context)
     sample = training.sample
@@ -211,7 +211,7 @@ def _start(ground: Groundwork, training: Summary, question: Question) -> UR:
     return own.sample(min(len(own), STATES), seed=ground.recipe.seed)
 
 
-def _bounds(said: Foretold, question: Question) -> tuple[np.ndarray, ...] | None:
+def _bounds(said: PredictedEffect, question: Question) -> tuple[np.ndarray, ...] | None:
     if said.prediction.calibration is None:
         return None
     # Of the profile: it is foretold from the given controls, and scored as it is, against no others.

@@ -66,13 +66,13 @@ class Folder:
     def prediction(self, method: str, question: Question, population: Measurement) -> None:
         """Write a predicted population; fits the ``sink`` of `aivc.evaluation.protocol.evaluate.evaluate`."""
         place = self.places[question.fold, question.context, question.perturbation, question.site]
-        told = {"method": method, "fold": question.fold, "split_digest": self.split_digest}
+        answer = {"method": method, "fold": question.fold, "split_digest": self.split_digest}
         named = {"perturbation": question.perturbation, "context": question.context}
         if question.site:
             named[question.site_column] = question.site
         entities = population.entities.assign(**named)
         target = self.path / PREDICTIONS / quote(method.replace(":", "~"), safe="~") / f"{place}.h5ad"
-        write_population(target, population.replace(entities=entities), told)
+        write_population(target, population.replace(entities=entities), answer)
 
     def scores(self, evaluation: Evaluation) -> None:
         """Write the scores."""

@@ -10,7 +10,7 @@ import pandas as pd
 from aivc.data.streaming.normalize import Block
 from aivc.evaluation.metrics.panel import Panel, Stated
 from aivc.evaluation.metrics.uncertainty import weighted_interval_score
-from aivc.evaluation.protocol.questions import Cells, Exam, Question, targets
+from aivc.evaluation.protocol.questions import Cells, EvaluationSet, Question, targets
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 
@@ -38,7 +38,7 @@ class Answer:
 
 
 def panel_of(answers: list[Answer], asked: dict[str, Any]) -> Panel:
-    """Put the answers of one method together with what was asked (`asked_of`)."""
+    """Put the answers of one method together with what was asked (`panel_inputs`)."""
     shape, at90 = asked["truth"].shape, LEVELS.index(0.9)
     # Views of one number where a method states nothing: many methods are held at once.
     low, high = np.broadcast_to(np.nan, (2, *shape))
@@ -48,11 +48,11 @@ def panel_of(answers: list[Answer], asked: dict[str, Any]) -> Panel:
         low, high = np.array([bounds[0] for bounds in stated]), np.array([bounds[1] for bounds in stated])
     predicted = np.array([answer.predicted for answer in answers])
     said = any(answer.retrieval is not None for answer in answers)
-    told = [answer.predicted if answer.retrieval is None else answer.retrieval for answer in answers]
+    stated = [answer.predicted if answer.retrieval is None else answer.retrieval for answer in answers]
     return Panel(
         **asked,
         predicted=predicted,
-        retrieval=np.array(told) if said else predicted,
+        retrieval=np.array(stated) if said else predicted,
         predicted_noise=np.broadcast_to(0.0, shape),
         low=low,
         high=high,
@@ -62,14 +62,14 @@ def panel_of(answers: list[Answer], asked: dict[str, Any]) -> Panel:
     )
 
 
-def asked_of(questions: list[Question], means: np.ndarray, exam: Exam) -> dict[str, Any]:
+def panel_inputs(questions: list[Question], means: np.ndarray, evaluation: EvaluationSet) -> dict[str, Any]:
     """All that a panel holds besides the answers."""
-    features = exam.summary.profiles.features
+    features = evaluation.summary.profiles.features
     own = targets(questions, features)
     truth = np.array([q.truth.profile for q in questions])
     return {
         "features": features,
-        "units": exam.summary.units,
+        "units": evaluation.summary.units,
         "questions": pd.DataFrame([q.key for q in questions]),
         "given": np.array([q.given.profile for q in questions]),
         "truth": np.nan_to_num(truth),
@@ -93,19 +93,19 @@ def _depth(cells: Cells | None) -> np.ndarray | None:
     return None if cells is None else cells.depth
 
 
-def replicates(like: Panel, questions: list[Question], exam: Exam) -> Iterator[Panel]:
+def replicates(like: Panel, questions: list[Question], evaluation: EvaluationSet) -> Iterator[Panel]:
     """One half of the same cells, scored as if it had foretold the other: what no method can be expected to beat.
 
     The cells are halved in several ways, one panel each, made when it is asked for. A question whose cells cannot be
     halved in some way is not scored there.
     """
-    for number in range(exam.resplits):
-        halved = [exam.resplit(question, number) for question in questions]
+    for number in range(evaluation.resplits):
+        halved = [evaluation.resplit(question, number) for question in questions]
         have = np.array([q is not None and q.replicate is not None for q in halved])
         shown = [q or question for q, question in zip(halved, questions, strict=True)]
         profile = np.array([q.replicate.profile if q.replicate else q.given.profile for q in shown])
         noise = np.array([q.replicate.noise + q.given.noise if q.replicate else q.given.noise for q in shown])
-        asked = asked_of(shown, like.perturbed_mean, exam)
+        asked = panel_inputs(shown, like.perturbed_mean, evaluation)
         nothing = np.broadcast_to(np.nan, profile.shape)
         yield Panel(
             **{

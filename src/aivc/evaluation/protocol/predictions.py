@@ -15,7 +15,7 @@ from aivc.data.io.labels import some
 from aivc.data.streaming.normalize import Block, normalize, require_path, totals
 from aivc.evaluation.protocol.panels import Answer
 from aivc.evaluation.protocol.prediction_file import content_digest
-from aivc.evaluation.protocol.questions import Cells, Exam, Question
+from aivc.evaluation.protocol.questions import Cells, EvaluationSet, Question
 from aivc.evaluation.scores.comparison import CEILING, INPUTS
 
 Key: TypeAlias = tuple[int, str, str, str]
@@ -34,24 +34,24 @@ class Predictions:
     Attributes:
         cells: Those that answer a question, with the features of the data in their order, in the units of the file.
         rows: Positions of the cells that answer each question, by fold, context, perturbation, and donor or batch.
-        exam: What is asked.
+        evaluation: What is asked.
         about: JSON-ready: file and sha256, units, how many cells were used, and what was left aside.
     """
 
     cells: Measurement
     rows: Mapping[Key, np.ndarray]
-    exam: Exam
+    evaluation: EvaluationSet
     about: Mapping[str, Any]
 
     @classmethod
-    def take(cls, predicted: Measurement, exam: Exam, name: str) -> "Predictions":
+    def take(cls, predicted: Measurement, evaluation: EvaluationSet, name: str) -> "Predictions":
         """Find the answer to every question, or say all that is wrong.
 
         Args:
             predicted: Such as `aivc.evaluation.protocol.prediction_file.read_predictions` returns. Rows that answer no
                 question, and features that were not measured, are left aside and counted; so are cells without any
                 counts, as an experiment leaves them out.
-            exam: What is asked.
+            evaluation: What is asked.
             name: Of the model, for messages.
 
         Raises:
@@ -59,26 +59,27 @@ class Predictions:
                 that they are said to be in.
             DataError: A question has no answer, a feature is missing, or a value is no number.
         """
-        _require_units(predicted.units, exam, name)
-        keys, problems = _keys(predicted, exam)
-        asked = set(exam.asked)
+        _require_units(predicted.units, evaluation, name)
+        keys, problems = _keys(predicted, evaluation)
+        asked = set(evaluation.asked)
         used = np.array([key in asked for key in keys], dtype=bool)
-        told = {key for key in keys if key in asked}
-        problems += list(_unanswered(asked - told, keys, exam))
-        lacking = pd.Index(exam.summary.profiles.features).difference(pd.Index(predicted.features))
+        answer = {key for key in keys if key in asked}
+        problems += list(_unanswered(asked - answer, keys, evaluation))
+        lacking = pd.Index(evaluation.summary.profiles.features).difference(pd.Index(predicted.features))
         if len(lacking):
             problems.append(
-                f"{len(lacking)} of {len(exam.summary.profiles.features)} features are not predicted: {some(lacking)}. "
-                "Predict them; for a gene that the model does not know, the mean of the controls says: no effect."
+                f"{len(lacking)} of {len(evaluation.summary.profiles.features)} features are not predicted: "
+                f"{some(lacking)}. Predict them; for a gene that the model does not know, the mean of the controls "
+                "says: no effect."
             )
         _refuse(problems, name)
-        cells = predicted.take(used).select(exam.summary.profiles.features)
+        cells = predicted.take(used).select(evaluation.summary.profiles.features)
         _refuse([*_unsound(cells)], name)
         kept = totals(cells) > 0 if cells.units == COUNTS else np.ones(len(cells), dtype=bool)
         cells, keys = cells.take(kept), [key for key, use in zip(keys, used, strict=True) if use]
         rows = _positions([key for key, keep in zip(keys, kept, strict=True) if keep])
-        _refuse([*_unusable(rows, told, cells), *_strange_batches(rows, cells, exam)], name)
-        _require_possible(cells, rows, exam, name)
+        _refuse([*_unusable(rows, answer, cells), *_strange_batches(rows, cells, evaluation)], name)
+        _require_possible(cells, rows, evaluation, name)
         about = {
             "file": predicted.provenance.get("file"),
             "sha256": predicted.provenance.get("sha256") or content_digest(predicted),
@@ -88,7 +89,7 @@ class Predictions:
             "ignored_features": len(predicted.features) - len(cells.features),
             "empty_cells": int((~kept).sum()),
         }
-        return cls(cells, rows, exam, about)
+        return cls(cells, rows, evaluation, about)
 
     def answers(self, questions: Sequence[Question], cells: int, *, seed: int = 0) -> Iterator[Answer]:
         """Say what the model predicts, question by question.
@@ -109,21 +110,23 @@ class Predictions:
 
     def _answer(self, question: Question, cells: int, seed: int) -> Answer:
         rows = self.rows[question.fold, question.context, question.perturbation, question.site]
-        units = self.exam.summary.units
+        units = self.evaluation.summary.units
         taken = normalize(self.cells.take(rows), units).block(0, len(rows))
-        start = self.exam.given(question.context, question.site, _mix(self.cells, rows, self.exam))
+        start = self.evaluation.given(question.context, question.site, _mix(self.cells, rows, self.evaluation))
         population = self._population(taken, rows, cells, seed)
         return Answer(question, question.given.profile + (_mean(taken) - start), None, population, UNKNOWN)
 
     def _population(self, taken: Block, rows: np.ndarray, cells: int, seed: int) -> Cells | None:
-        if is_effect(self.exam.summary.units) or len(rows) < 2:
+        if is_effect(self.evaluation.summary.units) or len(rows) < 2:
             return None
         drawn = np.sort(np.random.default_rng(seed).choice(len(rows), min(cells, len(rows)), replace=False))
         depth = totals(self.cells.take(rows[drawn])) if self.cells.units == COUNTS else None
         return Cells(taken[drawn], depth)
 
 
-def take_all(predictions: Mapping[str, Measurement], exam: Exam, methods: Sequence[str]) -> dict[str, Predictions]:
+def take_all(
+    predictions: Mapping[str, Measurement], evaluation: EvaluationSet, methods: Sequence[str]
+) -> dict[str, Predictions]:
     """Check every model's predictions before any work is done.
 
     Raises:
@@ -131,7 +134,7 @@ def take_all(predictions: Mapping[str, Measurement], exam: Exam, methods: Sequen
         UnitsError: It is in other units.
     """
     require_free_names(predictions, methods)
-    return {name: Predictions.take(predicted, exam, name) for name, predicted in predictions.items()}
+    return {name: Predictions.take(predicted, evaluation, name) for name, predicted in predictions.items()}
 
 
 def require_free_names(names: Iterable[str], methods: Sequence[str] = ()) -> None:
@@ -161,8 +164,8 @@ def _refuse(problems: Sequence[str], name: str) -> None:
         raise error
 
 
-def _require_units(units: str, exam: Exam, name: str) -> None:
-    wanted = exam.summary.units
+def _require_units(units: str, evaluation: EvaluationSet, name: str) -> None:
+    wanted = evaluation.summary.units
     try:
         if units != wanted:
             require_path(units, wanted)
@@ -173,27 +176,28 @@ def _require_units(units: str, exam: Exam, name: str) -> None:
         ) from error
 
 
-def _keys(predicted: Measurement, exam: Exam) -> tuple[list[Key], list[str]]:
+def _keys(predicted: Measurement, evaluation: EvaluationSet) -> tuple[list[Key], list[str]]:
     """What each row answers, and what keeps that from being known."""
-    by = [name for name in ("context", "perturbation", exam.site_column) if name]
+    by = [name for name in ("context", "perturbation", evaluation.site_column) if name]
     if missing := [name for name in (FOLD, *by) if name not in predicted.entities]:
-        told = f"There is no column {' and none '.join(map(repr, missing))} in obs, so nobody knows what is answered."
-        return [], [f"{told} Copy the columns of questions.csv to the cells that answer each question."]
+        answer = f"There is no column {' and none '.join(map(repr, missing))} in obs, so nobody knows what is answered."
+        return [], [f"{answer} Copy the columns of questions.csv to the cells that answer each question."]
     fold_n = pd.to_numeric(predicted.entities[FOLD].astype(object), errors="coerce").to_numpy(dtype=np.float64)
     wrong = int((~np.isfinite(fold_n) | (fold_n != np.round(fold_n))).sum())
     if wrong:
         return [], [f"{wrong} of {len(fold_n)} rows name no fold, which is a whole number. Correct the column 'fold'."]
     texts = [predicted.entities[name].astype(str) for name in by]
-    named = zip(*texts, strict=True) if exam.site_column else ((*pair, "") for pair in zip(*texts, strict=True))
+    named = zip(*texts, strict=True) if evaluation.site_column else ((*pair, "") for pair in zip(*texts, strict=True))
     return [(int(fold), *key) for fold, key in zip(fold_n, named, strict=True)], []
 
 
-def _unanswered(lacking: set[Key], keys: Sequence[Key], exam: Exam) -> Iterator[str]:
+def _unanswered(lacking: set[Key], keys: Sequence[Key], evaluation: EvaluationSet) -> Iterator[str]:
     if lacking and keys:
         theirs = some(_named(key) for key in dict.fromkeys(keys))
         yield (
-            f"{len(lacking)} of {len(exam.asked)} questions have no answer: {some(map(_named, sorted(lacking)))}. "
-            f"The rows are labeled {theirs}. Answer every row of questions.csv, in its own words."
+            f"{len(lacking)} of {len(evaluation.asked)} questions have no answer: "
+            f"{some(map(_named, sorted(lacking)))}. The rows are labeled {theirs}. Answer every row of "
+            "questions.csv, in its own words."
         )
 
 
@@ -217,8 +221,8 @@ def _positions(keys: Sequence[Key]) -> dict[Key, np.ndarray]:
     return {key: np.array(rows) for key, rows in found.items()}
 
 
-def _unusable(rows: Mapping[Key, np.ndarray], told: set[Key], cells: Measurement) -> Iterator[str]:
-    if empty := sorted(told - set(rows)):
+def _unusable(rows: Mapping[Key, np.ndarray], answer: set[Key], cells: Measurement) -> Iterator[str]:
+    if empty := sorted(answer - set(rows)):
         yield f"{len(empty)} answers hold no counts at all: {some(map(_named, empty))}. Predict cells with counts."
     single = sorted(key for key, found in rows.items() if len(found) == 1) if cells.units == COUNTS else []
     if single:
@@ -229,18 +233,18 @@ def _unusable(rows: Mapping[Key, np.ndarray], told: set[Key], cells: Measurement
         )
 
 
-def _mix(cells: Measurement, rows: np.ndarray, exam: Exam) -> dict[str, float]:
+def _mix(cells: Measurement, rows: np.ndarray, evaluation: EvaluationSet) -> dict[str, float]:
     """How many predicted cells name each batch; empty where none does, or where batches are asked about."""
-    if BATCH not in cells.entities or exam.site_column == BATCH or not exam.has_batches:
+    if BATCH not in cells.entities or evaluation.site_column == BATCH or not evaluation.has_batches:
         return {}
     counts = cells.entities[BATCH].iloc[rows].astype(str).value_counts()
     return {str(name): float(count) for name, count in counts.items()}
 
 
-def _strange_batches(rows: Mapping[Key, np.ndarray], cells: Measurement, exam: Exam) -> Iterator[str]:
+def _strange_batches(rows: Mapping[Key, np.ndarray], cells: Measurement, evaluation: EvaluationSet) -> Iterator[str]:
     for key, found in sorted(rows.items()):
         _, context, _, site = key
-        named, known = set(_mix(cells, found, exam)), exam.batches_given(context, site)
+        named, known = set(_mix(cells, found, evaluation)), evaluation.batches_given(context, site)
         if named - known:
             yield (
                 f"{_named(key)}: batch {some(sorted(named - known))} has no control cells there; those that have are "
@@ -249,7 +253,7 @@ def _strange_batches(rows: Mapping[Key, np.ndarray], cells: Measurement, exam: E
             return
 
 
-def _require_possible(cells: Measurement, rows: Mapping[Key, np.ndarray], exam: Exam, name: str) -> None:
+def _require_possible(cells: Measurement, rows: Mapping[Key, np.ndarray], evaluation: EvaluationSet, name: str) -> None:
     """Refuse log values of another scale.
 
     Counts taken back from mean logs sum to at most the scale (Jensen's inequality); values that are not logs at all, or
@@ -260,7 +264,7 @@ def _require_possible(cells: Measurement, rows: Mapping[Key, np.ndarray], exam: 
         return
     for key, found in rows.items():
         mean_f = _mean(cells.take(found).block(0, len(found)))
-        total, usual = (float(np.expm1(each_f).sum()) for each_f in (mean_f, exam.given(key[1], key[3], {})))
+        total, usual = (float(np.expm1(each_f).sum()) for each_f in (mean_f, evaluation.given(key[1], key[3], {})))
         if total > _ABOVE * target or total < _BELOW * usual:
             raise UnitsError(
                 f"The values of {name!r} for {_named(key)} are in another scale than {cells.units}: taken back from "

@@ -17,7 +17,7 @@ from aivc.core.units import COUNTS, is_effect, log1p_units
 from aivc.core.ur import UR
 from aivc.data.splits.split import CONTROL_SCORE, CONTROL_TRAIN, REPLICATE, SCORE, TRAIN, UNUSED, Split
 from aivc.data.streaming.normalize import Block, normalize, totals
-from aivc.data.streaming.stream import lots
+from aivc.data.streaming.stream import random_ranks
 from aivc.evaluation.protocol.resplit import PIECES, RESPLITS, merge, pieces
 from aivc.experiments.fitting.shared_fit import restrict
 from aivc.experiments.fitting.summary import Progress, Summary, summarize
@@ -97,7 +97,7 @@ class Question:
 
 @final
 @dataclass(frozen=True, eq=False)
-class Exam:
+class EvaluationSet:
     """A screen cut by a split, passed over once.
 
     Attributes:
@@ -123,7 +123,7 @@ class Exam:
         units: str | None = None,
         seed: int = 0,
         progress: Progress | None = None,
-    ) -> "Exam":
+    ) -> "EvaluationSet":
         """Pass over the cells once.
 
         Raises:
@@ -324,7 +324,7 @@ class Exam:
         if is_effect(self.summary.units):
             return None
         # By lot, not by name: names run batch after batch.
-        rows = rows[np.argsort(lots(self.summary.sample.entities.index[rows], 0))][: most or self.cells]
+        rows = rows[np.argsort(random_ranks(self.summary.sample.entities.index[rows], 0))][: most or self.cells]
         if len(rows) < 2:
             return None
         taken = self.summary.sample.take(rows)

@@ -9,7 +9,7 @@ from scipy import sparse
 from aivc.core.measurement import Measurement
 from aivc.core.units import is_effect
 from aivc.data.splits.split import REPLICATE, SCORE, column
-from aivc.data.streaming.stream import lots
+from aivc.data.streaming.stream import random_ranks
 from aivc.experiments.fitting.summary import Summary
 
 PIECES = 3
@@ -50,7 +50,7 @@ def pieces(measurement: Measurement, parts: np.ndarray) -> np.ndarray | None:
     profiles = len(table[halves].drop_duplicates()) * PIECES
     if not halves.any() or 2 * profiles * len(measurement.features) > _ROOM:
         return None
-    table["lot"] = lots(measurement.entities.index, 1)
+    table["lot"] = random_ranks(measurement.entities.index, 1)
     within = ["context", "perturbation", "donor", "part"]
     ordered = table[halves].sort_values([*within, "batch", "lot"])
     grouped = ordered.groupby(within, sort=False)

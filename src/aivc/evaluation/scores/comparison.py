@@ -52,9 +52,9 @@ def summarize(table: pd.DataFrame, metrics: Sequence[Metric], seed: int) -> dict
             if best is not None and method not in (best, CEILING):
                 gain = rows[metric.name].to_numpy() - values[best][metric.name].to_numpy()
                 clusters = pd.factorize(rows["perturbation"])[0]
-                told = _gain(gain if metric.direction == "up" else -gain, clusters, seed)
-                named = {"baseline": best, "gain": told.pop("value")}
-                scores[method][metric.name]["against_best"] = {**named, **told}
+                answer = _gain(gain if metric.direction == "up" else -gain, clusters, seed)
+                named = {"baseline": best, "gain": answer.pop("value")}
+                scores[method][metric.name]["against_best"] = {**named, **answer}
     _without_intervals(scores, [metric.name for metric in metrics if metric.pooled])
     for by_metric in scores.values():
         for metric in metrics:
@@ -70,9 +70,9 @@ def summarize(table: pd.DataFrame, metrics: Sequence[Metric], seed: int) -> dict
 def _without_intervals(scores: Mapping[str, dict[str, Any]], pooled: Sequence[str]) -> None:
     """Take back what a value that questions share cannot say: how it varies over them, and on which it is better."""
     for by_metric in scores.values():
-        for told in (by_metric[name] for name in pooled):
-            told.update(low=None, high=None)
-            for against in (told[key] for key in ("gain", "against_best") if key in told):
+        for answer in (by_metric[name] for name in pooled):
+            answer.update(low=None, high=None)
+            for against in (answer[key] for key in ("gain", "against_best") if key in answer):
                 against.update(low=None, high=None, wins=None, harms=None)
 
 
@@ -86,21 +86,21 @@ def summary(values: np.ndarray, clusters: np.ndarray, seed: int) -> dict[str, An
     total_c, size_c = np.bincount(cluster, known, count), np.bincount(cluster, minlength=count)
     missing = len(values) - len(known)
     note = f"undefined for {missing} of {len(values)} questions" if missing else None
-    told = {"value": float(known.mean()), "low": None, "high": None, "n": len(known), "undefined": note}
+    answer = {"value": float(known.mean()), "low": None, "high": None, "n": len(known), "undefined": note}
     if count < 2:
         # One perturbation says nothing of how the next would fare.
-        return told
+        return answer
     draws = np.random.default_rng(seed).integers(0, count, (_RESAMPLES, count))
     low, high = np.quantile(total_c[draws].sum(axis=1) / size_c[draws].sum(axis=1), [0.025, 0.975])
-    return {**told, "low": float(low), "high": float(high)}
+    return {**answer, "low": float(low), "high": float(high)}
 
 
 def _gain(differences: np.ndarray, clusters: np.ndarray, seed: int) -> dict[str, Any]:
     known = differences[np.isfinite(differences)]
-    told = summary(differences, clusters, seed)
-    told.pop("undefined")
+    answer = summary(differences, clusters, seed)
+    answer.pop("undefined")
     shares = {"wins": known > 0, "harms": known < 0}
-    return {**told, **{name: float(share.mean()) if len(known) else None for name, share in shares.items()}}
+    return {**answer, **{name: float(share.mean()) if len(known) else None for name, share in shares.items()}}
 
 
 def _best_simple(
@@ -136,14 +136,14 @@ def dynamic_range(table: pd.DataFrame, metrics: Sequence[Metric], seed: int) -> 
         return {metric.name: _range(None, None) for metric in metrics}
     clusters, found = pd.factorize(by_method[BASELINE]["perturbation"])[0], {}
     for metric in metrics:
-        told, chance = None, None
+        answer, chance = None, None
         if metric.direction != "none" and metric.best is not None:
             floor, ceiling = (by_method[name][metric.name].to_numpy(dtype=float) for name in (BASELINE, CEILING))
             span = metric.best - floor
             ratio = np.divide(ceiling - floor, span, out=np.full(len(span), np.nan), where=np.abs(span) > _NO_SPAN)
-            told, chance = summary(np.clip(ratio, -1, 1), clusters, seed), _at_chance(metric, ceiling)
-            told |= {"low": None, "high": None} if metric.pooled else {}
-        found[metric.name] = _range(told, chance)
+            answer, chance = summary(np.clip(ratio, -1, 1), clusters, seed), _at_chance(metric, ceiling)
+            answer |= {"low": None, "high": None} if metric.pooled else {}
+        found[metric.name] = _range(answer, chance)
     return found
 
 
@@ -158,12 +158,12 @@ def _at_chance(metric: Metric, ceiling: np.ndarray) -> str | None:
     return f"repeating the experiment scores {mean:.2f} here, no better than chance ({metric.chance:g})"
 
 
-def _range(told: Mapping[str, Any] | None, at_chance: str | None) -> dict[str, Any]:
+def _range(answer: Mapping[str, Any] | None, at_chance: str | None) -> dict[str, Any]:
     """What is known of a metric; where nothing is, such as without a replicate, it is not held against it."""
-    if told is None or told["value"] is None:
+    if answer is None or answer["value"] is None:
         usable = {"usable": at_chance is None, "reason": at_chance}
         return {"value": None, "low": None, "high": None, "n": 0, **usable}
-    value, low, high = (told[key] for key in ("value", "low", "high"))
+    value, low, high = (answer[key] for key in ("value", "low", "high"))
     reason = at_chance
     if reason is None and (value if low is None else low) <= 0:
         interval = "" if low is None else f", 95 % interval {low:.2f} to {high:.2f}"
@@ -171,7 +171,7 @@ def _range(told: Mapping[str, Any] | None, at_chance: str | None) -> dict[str, A
             f"repeating the experiment is not {'' if low is None else 'clearly '}better than the mean effect here: it "
             f"goes {value:.2f} of the way to a perfect score{interval}"
         )
-    found = {"value": value, "low": low, "high": high, "n": told["n"]}
+    found = {"value": value, "low": low, "high": high, "n": answer["n"]}
     return {**found, "usable": reason is None, "reason": reason}
 
 
@@ -192,11 +192,11 @@ def usage(table: pd.DataFrame, metrics: Sequence[Metric], seed: int) -> list[dic
             if metric.direction == "none" or metric.pooled:
                 continue
             loss = by_method[name][metric.name].to_numpy() - rows[metric.name].to_numpy()
-            told = summary(loss if metric.direction == "up" else -loss, clusters, seed)
-            if told["low"] is not None:
-                known = {key: told[key] for key in ("low", "high", "n")}
+            answer = summary(loss if metric.direction == "up" else -loss, clusters, seed)
+            if answer["low"] is not None:
+                known = {key: answer[key] for key in ("low", "high", "n")}
                 found.append(
-                    {"method": name, "input": INPUTS[suffix], "metric": metric.name, "loss": told["value"], **known}
+                    {"method": name, "input": INPUTS[suffix], "metric": metric.name, "loss": answer["value"], **known}
                 )
     return found
 

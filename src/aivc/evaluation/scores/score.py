@@ -125,7 +125,7 @@ def _reordered(predicted: Measurement, measured: Measurement) -> Measurement:
     ours, real = pd.Index(predicted.features), pd.Index(measured.features)
     lacking, unknown = real.difference(ours), ours.difference(real)
     if len(lacking) or len(unknown):
-        told = [
+        answer = [
             f"{len(names)} of {len(of)} {what}: {some(names)}."
             for names, of, what in (
                 (lacking, real, "measured features are not predicted"),
@@ -133,10 +133,10 @@ def _reordered(predicted: Measurement, measured: Measurement) -> Measurement:
             )
             if len(names)
         ]
-        told[-1] += (
+        answer[-1] += (
             " Both need the same features, whatever their order: predict those that are missing, drop the others."
         )
-        raise DataError(told)
+        raise DataError(answer)
     if np.array_equal(ours, real):
         return predicted
     in_memory = predicted if predicted.in_memory else predicted.take(np.arange(len(predicted)))
@@ -150,11 +150,11 @@ def _keys(ours: _Side, real: _Side, *, shared_only: bool) -> list[Key]:
             f"Effects are measured against real controls, but the measured file has none in {some(without)}. Add its "
             "control cells, labeled as the schema says."
         )
-    asked, told = ({key for key in side.rows if key[1] != CONTROL} for side in (real, ours))
-    problems = [] if shared_only else list(_differences(asked, told))
-    keys = sorted(asked & told)
+    asked, answer = ({key for key in side.rows if key[1] != CONTROL} for side in (real, ours))
+    problems = [] if shared_only else list(_differences(asked, answer))
+    keys = sorted(asked & answer)
     if not keys:
-        problems = problems or list(_differences(asked, told)) or ["There is nothing but control cells to score."]
+        problems = problems or list(_differences(asked, answer)) or ["There is nothing but control cells to score."]
     scarce = [key for key in keys if min(ours.size(key), real.size(key)) < _FEWEST]
     scarce += [(c, CONTROL) for c in sorted({c for c, _ in keys}) if real.size((c, CONTROL)) < _FEWEST]
     if scarce:
@@ -166,9 +166,9 @@ def _keys(ours: _Side, real: _Side, *, shared_only: bool) -> list[Key]:
     return keys
 
 
-def _differences(asked: set[Key], told: set[Key]) -> list[str]:
+def _differences(asked: set[Key], answer: set[Key]) -> list[str]:
     remedy = "Complete the file, or score what both have: --shared-only."
-    sides = ((asked - told, "measured, but not predicted"), (told - asked, "predicted, but not measured"))
+    sides = ((asked - answer, "measured, but not predicted"), (answer - asked, "predicted, but not measured"))
     return [f"{len(keys)} {what}: {some(map(_named, sorted(keys)))}. {remedy}" for keys, what in sides if keys]
 
 

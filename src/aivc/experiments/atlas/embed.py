@@ -96,11 +96,11 @@ def embed(
         measurement, made = _measured(cells, schema), cells
     else:
         measurement, made = cells, _as_anndata(cells)
-    told = embedding(measurement, encoder, dim=dim, seed=seed, progress=progress)
-    made.obsm[AXES] = told.values
-    for name, column in _columns(told).items():
+    answer = embedding(measurement, encoder, dim=dim, seed=seed, progress=progress)
+    made.obsm[AXES] = answer.values
+    for name, column in _columns(answer).items():
         made.obs[name] = column
-    made.uns[ABOUT] = dict(told.about)
+    made.uns[ABOUT] = dict(answer.about)
     return made
 
 
@@ -139,25 +139,25 @@ def embed_file(  # noqa: PLR0913 - each one is a question a user may ask
     cells = read(path, schema, backed=on_disk, controls=False)
     about: dict[str, str] = {}
     if species is not None:
-        cells, carried = to_species(cells, schema.species, species)
-        about = {"species": f"{schema.species} to {species}", "orthologs": str(carried)}
-    told = embedding(cells, encoder, dim=dim, seed=seed, progress=progress)
-    told = told._replace(about={**told.about, **about})
+        cells, transferred = to_species(cells, schema.species, species)
+        about = {"species": f"{schema.species} to {species}", "orthologs": str(transferred)}
+    answer = embedding(cells, encoder, dim=dim, seed=seed, progress=progress)
+    answer = answer._replace(about={**answer.about, **about})
     partial = out.with_name(f"{out.name}.partial")
     if suffix(path) == ".h5ad":
         shutil.copyfile(path, partial)
     else:
         made = _as_anndata(cells)
-        made.obsm[AXES], made.uns[ABOUT] = told.values, dict(told.about)
-        made.obs = made.obs.assign(**_columns(told))
+        made.obsm[AXES], made.uns[ABOUT] = answer.values, dict(answer.about)
+        made.obs = made.obs.assign(**_columns(answer))
         made.write_h5ad(partial)
     try:
         if suffix(path) == ".h5ad":
-            _write_into(partial, told, str(path))
+            _write_into(partial, answer, str(path))
         partial.replace(out)
     finally:
         partial.unlink(missing_ok=True)
-    return told
+    return answer
 
 
 def require_free(out: Path) -> None:
@@ -312,8 +312,8 @@ def _texts(entities: pd.DataFrame) -> pd.DataFrame:
     return entities.set_axis(entities.index.astype(str), axis=0)
 
 
-def _columns(told: Embedding) -> dict[str, np.ndarray]:
-    return {UNCERTAINTY: told.uncertainty, COVERAGE: told.coverage, NOVELTY: told.novelty}
+def _columns(answer: Embedding) -> dict[str, np.ndarray]:
+    return {UNCERTAINTY: answer.uncertainty, COVERAGE: answer.coverage, NOVELTY: answer.novelty}
 
 
 def _require_fresh(embedded: object, what: str) -> None:
@@ -321,20 +321,20 @@ def _require_fresh(embedded: object, what: str) -> None:
         raise IntegrityError(f"{what} holds an embedding already. Remove obsm['{AXES}'] and the columns aivc_* first.")
 
 
-def _write_into(path: Path, told: Embedding, name: str) -> None:
+def _write_into(path: Path, answer: Embedding, name: str) -> None:
     from anndata.io import read_elem, write_elem
 
     with intact(path), h5py.File(path, "r+") as file:
         obs = read_elem(file["obs"])
         _require_fresh(NOVELTY in obs or AXES in file.get("obsm", {}), name)
-        if len(obs) != len(told.values):
-            raise DataError([f"{name} has {len(obs)} rows, but {len(told.values)} were read. Export it again."])
-        write_elem(file, "obs", obs.assign(**_columns(told)))
+        if len(obs) != len(answer.values):
+            raise DataError([f"{name} has {len(obs)} rows, but {len(answer.values)} were read. Export it again."])
+        write_elem(file, "obs", obs.assign(**_columns(answer)))
         for group in ("obsm", "uns"):
             if group not in file:
                 write_elem(file, group, {})
-        write_elem(file["obsm"], AXES, told.values)
-        write_elem(file["uns"], ABOUT, dict(told.about))
+        write_elem(file["obsm"], AXES, answer.values)
+        write_elem(file["uns"], ABOUT, dict(answer.about))
 
 
 def _silent(what: str, done: int, total: int) -> None:

@@ -151,10 +151,10 @@ class Atlas:
         new = mean_n > self.card["usual"]
         if self.labels is not None:
             # The contract of a decoder knows probabilities only; sets and verdicts are this one's own.
-            told = getattr(self.labels, "labels")(ur, level=level)  # noqa: B009
-            new |= (told["label"] == "unknown").to_numpy()
-            told = told.rename(columns={"novelty": "rarity"})
-            columns = {**{str(name): told[name].to_numpy() for name in told}, **columns}
+            answer = getattr(self.labels, "labels")(ur, level=level)  # noqa: B009
+            new |= (answer["label"] == "unknown").to_numpy()
+            answer = answer.rename(columns={"novelty": "rarity"})
+            columns = {**{str(name): answer[name].to_numpy() for name in answer}, **columns}
             columns["label"] = np.where(new, "unknown", columns["label"])
         table = pd.DataFrame({**columns, "new": new}, index=ur.entities.index)
         return Match(table, self._near(ur, rows[:, :k], far[:, :k]))
@@ -162,7 +162,7 @@ class Atlas:
     def _near(self, ur: UR, rows_nk: np.ndarray, far_nk: np.ndarray) -> pd.DataFrame:
         n, k = rows_nk.shape
         kept = self.states.entities.iloc[rows_nk.ravel()]
-        told = pd.DataFrame(
+        answer = pd.DataFrame(
             {
                 "entity": np.repeat(ur.entities.index.to_numpy(dtype=object), k),
                 "rank": np.tile(np.arange(1, k + 1), n),
@@ -170,8 +170,8 @@ class Atlas:
                 "match": kept.index.to_numpy(dtype=object),
             }
         )
-        clashing = [name for name in kept if name not in told]
-        return pd.concat([told, kept[clashing].reset_index(drop=True)], axis=1)
+        clashing = [name for name in kept if name not in answer]
+        return pd.concat([answer, kept[clashing].reset_index(drop=True)], axis=1)
 
     def save(self, folder: Path | str) -> None:
         """Write the atlas as JSON and safetensors.

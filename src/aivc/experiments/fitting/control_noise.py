@@ -8,13 +8,13 @@ import numpy as np
 from aivc.core.contracts import Manipulator
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
-from aivc.experiments.fitting.shared_fit import Groundwork
+from aivc.experiments.fitting.shared_fit import SharedFit
 
 # Questions and states that it is measured on: it is one number.
 _ASKED, _STATES = 30, 2
 
 
-def with_other_controls(ground: Groundwork) -> tuple[Groundwork, Mapping[str, np.ndarray]]:
+def with_other_controls(ground: SharedFit) -> tuple[SharedFit, Mapping[str, np.ndarray]]:
     """As if each context's controls had been other cells: its mean control is moved by a draw of its own noise.
 
     Returns:
@@ -37,7 +37,7 @@ def with_other_controls(ground: Groundwork) -> tuple[Groundwork, Mapping[str, np
 
 
 def following(
-    ground: Groundwork,
+    ground: SharedFit,
     asked: Sequence[tuple[str, str]],
     noise: Mapping[str, np.ndarray],
     before: Manipulator,

@@ -21,7 +21,7 @@ from aivc.experiments.fitting import negative_transfer as harm
 from aivc.experiments.fitting.control_noise import following, with_other_controls
 from aivc.experiments.fitting.few_shot import practised
 from aivc.experiments.fitting.lineage import notes_of, origins
-from aivc.experiments.fitting.shared_fit import Groundwork, Recipe, groundwork
+from aivc.experiments.fitting.shared_fit import Recipe, SharedFit, shared_fit
 from aivc.experiments.fitting.summary import summarize
 
 # The profile of a linear decoder does not depend on how many states it reads; calibration needs no more than these.
@@ -74,17 +74,17 @@ def fit(  # noqa: PLR0913 - each one is a question a user may ask
     if split is not None:
         measurement = measurement.take(np.isin(split.roles(measurement, fold).astype(str), (TRAIN, CONTROL_TRAIN)))
         asked = {"split": split.digest, "fold": fold}
-    ground = groundwork(summarize(measurement, seed=recipe.seed, progress=progress), recipe)
+    ground = shared_fit(summarize(measurement, seed=recipe.seed, progress=progress), recipe)
     cell = assemble(ground, manipulator, parts=parts, settings=settings, abstain=abstain)
-    told = origins(cell, ground, measurement, parts=parts, made_from=made_from, **asked, progress=progress)
+    stated = origins(cell, ground, measurement, parts=parts, made_from=made_from, **asked, progress=progress)
     card = {**cell.card, "cells": int(measurement.mass.sum()), "data": notes_of(measurement), **asked}
     if (ten := practised(cell)) is not None:
         card["worth"] = ten._asdict()
-    return VirtualCell(cell.encoders, cell.instruments, card, cell.starts, told)
+    return VirtualCell(cell.encoders, cell.instruments, card, cell.starts, stated)
 
 
 def assemble(
-    ground: Groundwork,
+    ground: SharedFit,
     manipulator: str,
     *,
     parts: UR | None = None,
@@ -117,11 +117,11 @@ def assemble(
     card: dict[str, Any] = {}
     if len(held_out) > 1:
         chosen = harm.rule(held_out) if abstain else None
-        card = {"left_out": harm.standing(held_out, ground.recipe.seed)}
+        card = {"left_out": harm.comparison(held_out, ground.recipe.seed)}
         if chosen is not None:
             floor, held_out = _floor(ground), harm.abstain(held_out, chosen)
             fitted = fitted.abstaining(ground.states, floor, *chosen)
-            card |= {"abstains": chosen._asdict(), "left_out_abstaining": harm.standing(held_out, ground.recipe.seed)}
+            card |= {"abstains": chosen._asdict(), "left_out_abstaining": harm.comparison(held_out, ground.recipe.seed)}
         decoder = calibrated(ground, held_out)
     recipe = ground.recipe
     seen = sorted(set(map(str, ground.profiles.perturbations)) - {CONTROL})
@@ -133,7 +133,7 @@ def assemble(
 
 
 def left_out(
-    ground: Groundwork,
+    ground: SharedFit,
     manipulator: str,
     *,
     parts: UR | None = None,
@@ -150,13 +150,13 @@ def left_out(
             again = _fit(moved, manipulator, parts, quick, shuffled) if noise else refit
             follows = following(inner, keys, noise, refit, again)
             del again
-        found += [each._replace(follows=follows) for each in _foretell(inner, refit, ground, keys)]
+        found += [each._replace(follows=follows) for each in _predict(inner, refit, ground, keys)]
         # What a fit keeps is several times as large as its rows: one at a time.
         del refit
     return found
 
 
-def calibrated(ground: Groundwork, held_out: Sequence[HeldOut]) -> Decoder:
+def calibrated(ground: SharedFit, held_out: Sequence[HeldOut]) -> Decoder:
     """The decoder of the groundwork, with intervals as wide as held-out perturbations need.
 
     Raises:
@@ -178,7 +178,7 @@ def calibrated(ground: Groundwork, held_out: Sequence[HeldOut]) -> Decoder:
 
 
 def _fit(
-    ground: Groundwork,
+    ground: SharedFit,
     name: str,
     parts: UR | None,
     settings: Mapping[str, Any],
@@ -202,7 +202,7 @@ def _fit(
     )
 
 
-def _floor(ground: Groundwork) -> Manipulator:
+def _floor(ground: SharedFit) -> Manipulator:
     """The mean effect, which every other method has to beat."""
     floor = MANIPULATORS.load("mean-effect").fit(ground.states)
     assert isinstance(floor, Manipulator)
@@ -252,8 +252,8 @@ def _shuffle_contexts(states: UR, seed: int) -> Callable[[UR], UR]:
 _SHUFFLES = {"perturbation": _shuffle_perturbations, "context": _shuffle_contexts}
 
 
-def _foretell(
-    inner: Groundwork, manipulator: Manipulator, ground: Groundwork, left_out: Sequence[tuple[str, str]]
+def _predict(
+    inner: SharedFit, manipulator: Manipulator, ground: SharedFit, left_out: Sequence[tuple[str, str]]
 ) -> list[HeldOut]:
     """Predict what the inner groundwork has not seen, and set it beside what was measured."""
     profiles, decoder, seed = ground.profiles, inner.decoder, inner.recipe.seed

@@ -13,7 +13,7 @@ from aivc.data.priors.for_screen import DRUG_SOURCES, DRUGS
 from aivc.data.priors.gene_priors import SOURCES
 from aivc.data.splits.fingerprints import CHOSEN, Fingerprints, provenance_of
 from aivc.data.streaming.stream import Progress
-from aivc.experiments.fitting.shared_fit import Groundwork
+from aivc.experiments.fitting.shared_fit import SharedFit
 
 PRIORS, FEATURES = "priors", "features"
 # Priors that we make ourselves, of interactions, annotations and signalling known from elsewhere.
@@ -22,7 +22,7 @@ _KNOWLEDGE, _NETWORK = "gene-knowledge", "signalling-network"
 
 def origins(
     cell: VirtualCell,
-    ground: Groundwork,
+    ground: SharedFit,
     measurement: Measurement,
     *,
     parts: UR | None = None,
@@ -51,12 +51,12 @@ def origins(
     # profiles saw all entities, and hands them on to a decoder that takes its axes.
     alone = {name for name, part in cell.parts.items() if isinstance(part, Decoder) and part is ground.decoder}
     few = set() if ground.encoder.uses_profiles else {f"encoder-{scale}" for scale in cell.encoders} | alone
-    told = {name: sample if name in few else whole for name in cell.parts}
+    answer = {name: sample if name in few else whole for name in cell.parts}
     if parts is not None:
-        told[PRIORS] = made_from or of_priors(parts)
+        answer[PRIORS] = made_from or of_priors(parts)
     if CHOSEN in measurement.provenance:
-        told[FEATURES] = Provenance.from_json(measurement.provenance[CHOSEN])
-    return told
+        answer[FEATURES] = Provenance.from_json(measurement.provenance[CHOSEN])
+    return answer
 
 
 def of_priors(parts: UR) -> Provenance:

@@ -73,7 +73,7 @@ def _silent(each: HeldOut) -> HeldOut:
     return each._replace(predicted=each.floor, spread=np.zeros_like(each.spread))
 
 
-def standing(held_out: Sequence[HeldOut], seed: int = 0) -> dict[str, Any]:
+def comparison(held_out: Sequence[HeldOut], seed: int = 0) -> dict[str, Any]:
     """What the card of a cell says of perturbations left out: harm, gain and agreement of stated and found error.
 
     ``harm_rate`` is the share of them whose squared error is above that of the mean effect; ``gain`` the share of the

@@ -59,7 +59,7 @@ class Recipe:
 
 @final
 @dataclass(frozen=True, eq=False)
-class Groundwork:
+class SharedFit:
     """Encoder, decoder and effects of one training set.
 
     Attributes:
@@ -86,7 +86,7 @@ class Groundwork:
     cells: np.ndarray
     sample: Measurement
     kept: np.ndarray
-    inner: tuple[tuple["Groundwork", tuple[tuple[str, str], ...]], ...] = ()
+    inner: tuple[tuple["SharedFit", tuple[tuple[str, str], ...]], ...] = ()
 
     def start(self, context: str) -> UR:
         """Control states of a context.
@@ -123,7 +123,7 @@ class Groundwork:
         return dataclasses.replace(cells, values=cells.values + _to_means(cells, self.states))
 
 
-def groundwork(summary: Summary, recipe: Recipe) -> Groundwork:
+def shared_fit(summary: Summary, recipe: Recipe) -> SharedFit:
     """Fit what manipulators share, on training entities only.
 
     Args:
@@ -215,7 +215,7 @@ def restrict(summary: Summary, profiles: np.ndarray, sample: np.ndarray) -> Summ
     return Summary(summary.profiles.take(profiles), summary.variance[profiles], summary.sample.take(sample))
 
 
-def _lay(summary: Summary, recipe: Recipe, sample: Measurement, kept: np.ndarray) -> Groundwork:
+def _lay(summary: Summary, recipe: Recipe, sample: Measurement, kept: np.ndarray) -> SharedFit:
     rng = np.random.default_rng(recipe.seed)
     most = min(_CELLS, max(_FEWEST, _VALUES // len(summary.sample.features)))
     cells = summary.sample.take(np.sort(rng.permutation(len(summary.sample))[:most]))
@@ -233,7 +233,7 @@ def _lay(summary: Summary, recipe: Recipe, sample: Measurement, kept: np.ndarray
     _require_readable(recipe, decoder, begun, summary.units)
     controls = _starts(begun, states, recipe.seed)
     names = cells.entities.index.to_numpy(dtype=object)
-    return Groundwork(recipe, encoder, decoder, states, summary.profiles, variance, controls, names, sample, kept)
+    return SharedFit(recipe, encoder, decoder, states, summary.profiles, variance, controls, names, sample, kept)
 
 
 def _decoder(recipe: Recipe, encoder: Encoder, cells: Measurement, units: str) -> Decoder:

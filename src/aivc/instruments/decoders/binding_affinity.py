@@ -169,13 +169,13 @@ class BindingAffinity(Decoder):
 
     def decode(self, ur: UR) -> Prediction[Measurement]:
         """Read out the affinities for every partner: one draw, without the noise of a measurement, and its mean."""
-        mean_nf, _ = self.foretell(ur)
+        mean_nf, _ = self.predict(ur)
         read = Measurement(mean_nf, self.features, ur.entities, self.units, self.modality, ur.space.scale)
         known = bool(ur.values.any(axis=1).all())
         verdict = Applicability.EDGE if known else Applicability.OUT
         return Prediction((read,), (self.name,), verdict, mean_nf.mean(axis=0)[None], self.units)
 
-    def foretell(self, ur: UR) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, ur: UR) -> tuple[np.ndarray, np.ndarray]:
         """Return ``(n, f)`` expected affinities, and ``(n, f)`` the expected size of their errors, not yet calibrated.
 
         Raises:

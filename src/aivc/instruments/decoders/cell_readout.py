@@ -200,7 +200,7 @@ class CellReadout(Decoder):
         Raises:
             SpaceError: ``ur`` lives in another space.
         """
-        mean_nf, _ = self.foretell(ur)
+        mean_nf, _ = self.predict(ur)
         read = Measurement(mean_nf, self.features, ur.entities, self.units, self.modality, ur.space.scale)
         strange = float((_distance(self._standard(ur), self.precision) > self.far).mean())
         verdict = Applicability.OUT if strange > _OUT else Applicability.EDGE if strange > _EDGE else Applicability.IN
@@ -215,12 +215,12 @@ class CellReadout(Decoder):
         """
         if not 0 < level <= LEVELS[-1]:
             raise ValueError(f"A level lies between 0 and {LEVELS[-1]}, got {level}. Ask for intervals(ur, 0.9).")
-        mean_nf, scale_nf = self.foretell(ur)
+        mean_nf, scale_nf = self.predict(ur)
         half_nf = scale_nf * self.thresholds[int(np.searchsorted(LEVELS, level - 1e-9))]
         low_f, high_f = self.bounds
         return Intervals(mean_nf, np.maximum(mean_nf - half_nf, low_f), np.minimum(mean_nf + half_nf, high_f))
 
-    def foretell(self, ur: UR) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, ur: UR) -> tuple[np.ndarray, np.ndarray]:
         """Return ``(n, f)`` expected readouts, and ``(n, f)`` the expected size of their errors, not yet calibrated.
 
         Raises:

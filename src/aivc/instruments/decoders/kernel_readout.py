@@ -175,7 +175,7 @@ class KernelReadout(Decoder):
         whole = cls.cross_fit(ur, measurement, seed=seed, kernels=kernels)
         near = cls.fit(ur.take(~beyond), measurement.take(~beyond), seed=seed, kernels=kernels)
         predicted_nf, spread_nf = (np.full(whole.measured.shape, np.nan) for _ in range(2))
-        predicted_nf[beyond], spread_nf[beyond] = near.foretell(ur.take(beyond))
+        predicted_nf[beyond], spread_nf[beyond] = near.predict(ur.take(beyond))
         return CrossFit(whole.decoder, predicted_nf, spread_nf, whole.measured)
 
     def decode(self, ur: UR) -> Prediction[Measurement]:
@@ -183,13 +183,13 @@ class KernelReadout(Decoder):
 
         Molecules whose vectors are all zero, so that nothing is known of them, make the answer a default.
         """
-        mean_nf, _ = self.foretell(ur)
+        mean_nf, _ = self.predict(ur)
         read = Measurement(mean_nf, self.features, ur.entities, self.units, self.modality, ur.space.scale)
         known = bool(ur.values.any(axis=1).all())
         verdict = Applicability.EDGE if known else Applicability.OUT
         return Prediction((read,), (self.name,), verdict, mean_nf.mean(axis=0)[None], self.units)
 
-    def foretell(self, ur: UR) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, ur: UR) -> tuple[np.ndarray, np.ndarray]:
         """Return ``(n, f)`` expected readouts, and ``(n, f)`` the expected size of their errors, not yet calibrated.
 
         Raises:

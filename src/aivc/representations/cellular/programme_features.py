@@ -7,7 +7,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from aivc.core.ur import UR
-from aivc.data.streaming.stream import lots
+from aivc.data.streaming.stream import random_ranks
 
 _NAME_AXES = 32
 _RIDGES = 10.0 ** np.arange(-2, 5)
@@ -19,7 +19,7 @@ def name_axes(names: Sequence[str] | np.ndarray, seed: int) -> Float[np.ndarray,
     >>> bool((name_axes(["CD4", "CD8A"], 0)[1] == name_axes(["CD8A"], 0)[0]).all())
     True
     """
-    drawn = [np.random.default_rng(lot).standard_normal(_NAME_AXES) for lot in lots(names, seed).tolist()]
+    drawn = [np.random.default_rng(lot).standard_normal(_NAME_AXES) for lot in random_ranks(names, seed).tolist()]
     return np.array(drawn).reshape(len(names), _NAME_AXES)
 
 

@@ -19,7 +19,7 @@ from aivc.core.state import State, pack
 from aivc.core.units import COUNTS, log1p_target
 from aivc.core.ur import UR
 from aivc.data.streaming.normalize import profile_units
-from aivc.data.streaming.stream import lots
+from aivc.data.streaming.stream import random_ranks
 from aivc.nn.programme import GENE, PRESETS, PROGRAMME, ProgrammeNetwork
 from aivc.representations.cellular.factors import cell_posterior, fit_factors
 from aivc.representations.cellular.gaussian import levels, readings, share
@@ -149,7 +149,7 @@ class ProgrammeTokens(Encoder):
         count = len(measurement)
         if count < _FEWEST_CELLS or (recipe is not None and not recipe.steps):
             return self
-        last_n = np.argsort(lots(measurement.entities.index, self.seed), kind="stable")
+        last_n = np.argsort(random_ranks(measurement.entities.index, self.seed), kind="stable")
         aside = min(int(_HELD_OUT * count), _MOST_HELD_OUT)
         # Left in their order, so that the same cells are drawn whatever the lots.
         held, kept = self._views(measurement.take(np.sort(last_n[:aside]))), np.sort(last_n[aside:])

@@ -142,10 +142,10 @@ def _offsets(y_nd: np.ndarray, batch_n: np.ndarray, weight_nk: np.ndarray, many:
     for k, weight_n in enumerate(weight_nk.T):
         count_b = weight_n @ member_nb
         mean_bd = (member_nb * weight_n[:, None]).T @ y_nd / np.maximum(count_b, 1e-9)[:, None]
-        told_b = count_b > _FEWEST
-        if told_b.sum() > 1:
-            middle_d = count_b[told_b] @ mean_bd[told_b] / count_b[told_b].sum()
-            shrunk_b = told_b * count_b / (count_b + _RIDGE)
+        answer_b = count_b > _FEWEST
+        if answer_b.sum() > 1:
+            middle_d = count_b[answer_b] @ mean_bd[answer_b] / count_b[answer_b].sum()
+            shrunk_b = answer_b * count_b / (count_b + _RIDGE)
             found[k] = shrunk_b[:, None] * (mean_bd - middle_d)
     return found
 

@@ -6,7 +6,7 @@ import pytest
 from aivc.core.prediction import Applicability
 from aivc.instruments.manipulators.baselines.like_contexts import LikeContexts
 from aivc.instruments.manipulators.baselines.transfer import Transfer
-from tiny_tables import foretold, table
+from tiny_tables import predicted, table
 
 DIM = 40
 TEXTS = [f"drug:D{i}@1uM" for i in range(12)]
@@ -32,7 +32,7 @@ def rivals(found, start, hidden, asked):
     scores = {}
     for part in (LikeContexts, Transfer):
         fitted = part.fit(ur)
-        said = [foretold(fitted, ur, text, context)[0] for context, text in asked]
+        said = [predicted(fitted, ur, text, context)[0] for context, text in asked]
         scores[part.name] = np.mean([np.corrcoef(s, found[key])[0, 1] for s, key in zip(said, asked, strict=True)])
     return scores
 
@@ -58,8 +58,8 @@ def test_where_nothing_is_shared_it_is_the_plain_mean():
     ur = table({key: effect for key, effect in found.items() if key not in asked}, controls=start)
     ours, plain = LikeContexts.fit(ur), Transfer.fit(ur)
     for _, text in asked:
-        np.testing.assert_allclose(foretold(ours, ur, text, "A0")[0], foretold(plain, ur, text, "A0")[0], atol=1e-9)
-        np.testing.assert_allclose(foretold(ours, ur, text, "new")[0], foretold(plain, ur, text, "A0")[0], atol=1e-9)
+        np.testing.assert_allclose(predicted(ours, ur, text, "A0")[0], predicted(plain, ur, text, "A0")[0], atol=1e-9)
+        np.testing.assert_allclose(predicted(ours, ur, text, "new")[0], predicted(plain, ur, text, "A0")[0], atol=1e-9)
 
 
 def test_likeness_that_tells_nothing_is_not_used():
@@ -81,7 +81,7 @@ def test_one_reading_per_effect_is_enough():
     asked = [("A0", f"drug:D{j}@1uM") for j in range(40, 60)]
     ur = table({key: effect for key, effect in found.items() if key not in asked})
     truth = [found[key][0] for key in asked]
-    said = {part.name: [foretold(part.fit(ur), ur, t, c)[0][0] for c, t in asked] for part in (LikeContexts, Transfer)}
+    said = {part.name: [predicted(part.fit(ur), ur, t, c)[0][0] for c, t in asked] for part in (LikeContexts, Transfer)}
     r = {name: np.corrcoef(values, truth)[0, 1] for name, values in said.items()}
     assert r["like-contexts"] > max(0.9, r["transfer"] + 0.1)
 
@@ -94,23 +94,23 @@ def test_what_was_not_measured_takes_no_part():
     assert rivals(found, start, asked, asked)["like-contexts"] > 0.9
     ur = table({key: effect for key, effect in holes.items() if key not in asked}, controls=start)
     part = LikeContexts.fit(ur)
-    said = [np.corrcoef(foretold(part, ur, text, "A0")[0], found["A0", text])[0, 1] for _, text in asked]
+    said = [np.corrcoef(predicted(part, ur, text, "A0")[0], found["A0", text])[0, 1] for _, text in asked]
     assert np.mean(said) > 0.9
     nobody = {key: np.where(np.arange(DIM) == 3, np.nan, effect) for key, effect in holes.items() if key[1] == TEXTS[0]}
     gone = table({key: effect for key, effect in (holes | nobody).items() if key not in asked}, controls=start)
     part = LikeContexts.fit(gone)
-    assert foretold(part, gone, TEXTS[0], "A0")[0][3] == pytest.approx(part.default[3])
+    assert predicted(part, gone, TEXTS[0], "A0")[0][3] == pytest.approx(part.default[3])
 
 
 def test_what_was_measured_here_is_weighed_in_and_what_is_unknown_is_the_mean_effect():
     found, start = lineages()
     ur = table(found, controls=start)
     part = LikeContexts.fit(ur)
-    shift_d, told = foretold(part, ur, TEXTS[0], "A0")
-    assert told is Applicability.IN
+    shift_d, answer = predicted(part, ur, TEXTS[0], "A0")
+    assert answer is Applicability.IN
     assert np.corrcoef(shift_d, found["A0", TEXTS[0]])[0, 1] > 0.9
-    shift_d, told = foretold(part, ur, "drug:unknown@1uM", "B1")
-    assert told is Applicability.OUT
+    shift_d, answer = predicted(part, ur, "drug:unknown@1uM", "B1")
+    assert answer is Applicability.OUT
     np.testing.assert_allclose(shift_d, part.means[part.contexts.index("B1")])
 
 
@@ -118,4 +118,4 @@ def test_many_cells_weigh_more_where_contexts_are_alike():
     effects = {(c, "ko:A"): [float(c)] for c in "123"}
     ur = table(effects, cells={("3", "ko:A"): 98.0})
     part = LikeContexts.fit(ur)
-    assert foretold(part, ur, "ko:A", "new")[0] == pytest.approx((1 + 2 + 3 * 98) / 100)
+    assert predicted(part, ur, "ko:A", "new")[0] == pytest.approx((1 + 2 + 3 * 98) / 100)

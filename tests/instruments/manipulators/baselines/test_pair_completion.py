@@ -9,7 +9,7 @@ from aivc.core.prediction import Applicability
 from aivc.instruments.manipulators.baselines.additive import Additive
 from aivc.instruments.manipulators.baselines.completion import complete
 from aivc.instruments.manipulators.baselines.pair_completion import PairCompletion
-from tiny_tables import foretold, table
+from tiny_tables import predicted, table
 
 AGENTS = [f"crispri:G{i:02d}" for i in range(40)]
 PAIRS = list(combinations(range(len(AGENTS)), 2))
@@ -41,7 +41,7 @@ def hide(found, share=0.2, seed=1):
 
 
 def r(part, ur, found, hidden):
-    said = [foretold(part, ur, text, context)[0] for context, text in hidden]
+    said = [predicted(part, ur, text, context)[0] for context, text in hidden]
     return np.corrcoef(np.ravel(said), np.ravel([found[key] for key in hidden]))[0, 1]
 
 
@@ -69,7 +69,7 @@ def test_without_interactions_the_main_effects_are_all_there_is():
     given, hidden = hide(found)
     ur = table(given)
     part = PairCompletion.fit(ur)
-    said = np.array([foretold(part, ur, key[1], "line")[0] for key in hidden]).ravel()
+    said = np.array([predicted(part, ur, key[1], "line")[0] for key in hidden]).ravel()
     truth = np.array([found[key] for key in hidden]).ravel()
     assert ((said - truth) ** 2).mean() < 1.25 * 0.5**2
 
@@ -108,7 +108,7 @@ def test_profiles_with_gaps_are_added_up_over_what_was_measured():
     ur = table({key: np.where(rng.random(20) < 0.2, np.nan, effect) for key, effect in given.items()})
     ours, plain = PairCompletion.fit(ur), Additive.fit(ur)
     for context, pair in hidden[:5]:
-        np.testing.assert_allclose(foretold(ours, ur, pair, context)[0], foretold(plain, ur, pair, context)[0])
+        np.testing.assert_allclose(predicted(ours, ur, pair, context)[0], predicted(plain, ur, pair, context)[0])
     assert r(ours, ur, found, hidden) > 0.95
 
 
@@ -116,31 +116,31 @@ def test_time_alone_is_no_agent():
     ur = table({("line", "time for 6h"): [9.0, 9.0], ("line", AGENTS[0]): [1.0, 2.0]})
     assert PairCompletion.fit(ur).agents == (AGENTS[0],)
     alone = table({("line", "time for 6h"): [9.0, 9.0]})
-    np.testing.assert_allclose(foretold(PairCompletion.fit(alone), alone, AGENTS[0], "line")[0], 0.0)
+    np.testing.assert_allclose(predicted(PairCompletion.fit(alone), alone, AGENTS[0], "line")[0], 0.0)
 
 
 def test_singles_say_what_they_did_and_three_together_add_up():
     found = interactions(rank=0, noise=0.0)
     ur = table(found)
     part = PairCompletion.fit(ur)
-    shift_d, told = foretold(part, ur, AGENTS[3], "line")
-    assert told is Applicability.IN
+    shift_d, answer = predicted(part, ur, AGENTS[3], "line")
+    assert answer is Applicability.IN
     assert shift_d == pytest.approx(found["line", AGENTS[3]], abs=0.2)
-    pair = foretold(part, ur, text(0, 1), "line")[0]
-    three, told = foretold(part, ur, f"{text(0, 1)} + {AGENTS[2]}", "line")
-    assert told is Applicability.EDGE
-    assert three == pytest.approx(pair + foretold(part, ur, AGENTS[2], "line")[0], abs=0.05)
+    pair = predicted(part, ur, text(0, 1), "line")[0]
+    three, answer = predicted(part, ur, f"{text(0, 1)} + {AGENTS[2]}", "line")
+    assert answer is Applicability.EDGE
+    assert three == pytest.approx(pair + predicted(part, ur, AGENTS[2], "line")[0], abs=0.05)
 
 
 def test_verdicts_and_unknown_agents():
     given, hidden = hide(interactions())
     ur = table(given)
     part = PairCompletion.fit(ur)
-    assert foretold(part, ur, next(t for _, t in given if "+" in t), "line")[1] is Applicability.IN
-    assert foretold(part, ur, hidden[0][1], "line")[1] is Applicability.EDGE
-    assert foretold(part, ur, f"{AGENTS[0]} + ko:NOBODY", "line")[1] is Applicability.EDGE
-    shift_d, told = foretold(part, ur, "ko:NOBODY", "line")
-    assert told is Applicability.OUT
+    assert predicted(part, ur, next(t for _, t in given if "+" in t), "line")[1] is Applicability.IN
+    assert predicted(part, ur, hidden[0][1], "line")[1] is Applicability.EDGE
+    assert predicted(part, ur, f"{AGENTS[0]} + ko:NOBODY", "line")[1] is Applicability.EDGE
+    shift_d, answer = predicted(part, ur, "ko:NOBODY", "line")
+    assert answer is Applicability.OUT
     np.testing.assert_allclose(shift_d, part.offsets[0, 0])
 
 
@@ -148,8 +148,8 @@ def test_a_context_never_seen_is_taken_for_the_average():
     found = interactions(contexts=("one", "two"))
     ur = table(found)
     part = PairCompletion.fit(ur)
-    known = [foretold(part, ur, text(4, 9), context)[0] for context in ("one", "two")]
-    np.testing.assert_allclose(foretold(part, ur, text(4, 9), "three")[0], np.mean(known, axis=0))
+    known = [predicted(part, ur, text(4, 9), context)[0] for context in ("one", "two")]
+    np.testing.assert_allclose(predicted(part, ur, text(4, 9), "three")[0], np.mean(known, axis=0))
 
 
 class TestComplete:

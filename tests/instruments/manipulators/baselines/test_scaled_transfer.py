@@ -7,7 +7,7 @@ from aivc.core.prediction import Applicability
 from aivc.instruments.manipulators.baselines.mean_effect import MeanEffect
 from aivc.instruments.manipulators.baselines.scaled_transfer import ScaledTransfer
 from aivc.instruments.manipulators.baselines.transfer import Transfer
-from tiny_tables import foretold, table
+from tiny_tables import predicted, table
 
 TEXTS = [f"ko:G{i}" for i in range(40)]
 
@@ -32,14 +32,14 @@ def test_the_share_is_found(share):
     assert part.share == pytest.approx(share, abs=0.08)
 
 
-def test_effects_that_carry_over_wholly_are_foretold_exactly():
+def test_effects_that_carry_over_wholly_are_predicted_exactly():
     found = screen(1.0)
     asked = [("line2", text) for text in TEXTS[:10]]
     ur = table({key: effect for key, effect in found.items() if key not in asked})
     part = ScaledTransfer.fit(ur)
     for context, text in asked:
-        shift_d, told = foretold(part, ur, text, context)
-        assert told is Applicability.IN
+        shift_d, answer = predicted(part, ur, text, context)
+        assert answer is Applicability.IN
         assert np.corrcoef(shift_d, found[context, text])[0, 1] > 0.97
 
 
@@ -48,7 +48,7 @@ def test_it_beats_its_rivals_where_contexts_differ_in_their_mean():
     asked = [("line2", text) for text in TEXTS[:15]]
     ur = table({key: effect for key, effect in found.items() if key not in asked})
     error = {
-        part.name: np.mean([(foretold(part.fit(ur), ur, t, c)[0] - found[c, t]) ** 2 for c, t in asked])
+        part.name: np.mean([(predicted(part.fit(ur), ur, t, c)[0] - found[c, t]) ** 2 for c, t in asked])
         for part in (ScaledTransfer, Transfer, MeanEffect)
     }
     assert error["scaled-transfer"] < 0.97 * min(error["transfer"], error["mean-effect"])
@@ -61,10 +61,10 @@ def test_what_was_not_measured_takes_no_part():
     part = ScaledTransfer.fit(ur)
     whole = ScaledTransfer.fit(table({k: v for k, v in screen(1.0, seed=1).items() if k not in asked}))
     assert part.share == pytest.approx(whole.share, abs=0.05)
-    elsewhere = np.isfinite([[found[f"line{c}", text] for c in (0, 1)] for _, text in asked]).any(axis=1)
-    for known, (context, text) in zip(elsewhere, asked, strict=True):
-        shift_d, _ = foretold(part, ur, text, context)
-        mean_d, _ = foretold(part, ur, "ko:NOBODY", context)
+    other_contexts = np.isfinite([[found[f"line{c}", text] for c in (0, 1)] for _, text in asked]).any(axis=1)
+    for known, (context, text) in zip(other_contexts, asked, strict=True):
+        shift_d, _ = predicted(part, ur, text, context)
+        mean_d, _ = predicted(part, ur, "ko:NOBODY", context)
         np.testing.assert_allclose(shift_d[~known], mean_d[~known])
         truth = found[context, text]
         use = known & np.isfinite(truth)
@@ -81,14 +81,14 @@ def test_shuffled_perturbations_carry_nothing_over():
 def test_an_unknown_perturbation_or_context_gets_the_mean_effect():
     ur = table(screen(0.5))
     part = ScaledTransfer.fit(ur)
-    shift_d, told = foretold(part, ur, "ko:NOBODY", "line1")
-    assert told is Applicability.OUT
+    shift_d, answer = predicted(part, ur, "ko:NOBODY", "line1")
+    assert answer is Applicability.OUT
     np.testing.assert_allclose(shift_d, part.means[1])
-    np.testing.assert_allclose(foretold(part, ur, "ko:NOBODY", "elsewhere")[0], part.default)
+    np.testing.assert_allclose(predicted(part, ur, "ko:NOBODY", "elsewhere")[0], part.default)
 
 
 def test_without_a_second_context_the_whole_deviation_is_kept():
     ur = table({key: effect for key, effect in screen(0.5).items() if key[0] == "line0"})
     part = ScaledTransfer.fit(ur)
     assert part.share == 1.0
-    np.testing.assert_allclose(foretold(part, ur, TEXTS[3], "line7")[0], ur.values[1 + 3], atol=1e-9)
+    np.testing.assert_allclose(predicted(part, ur, TEXTS[3], "line7")[0], ur.values[1 + 3], atol=1e-9)

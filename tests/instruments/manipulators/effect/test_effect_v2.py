@@ -78,8 +78,8 @@ def test_effects_in_other_contexts_are_weighed_by_what_they_say_of_this_one():
     fitted = EffectV2.fit(states(given))
     # Three measurements of the same are known to a quarter of their noise more.
     assert error(fitted, asked) < 0.16 * (1 + 1 / 3) * 1.25 < 0.3 * of_mean(given, asked)
-    told = fitted.tell(parse("ko:G0"), "A")
-    assert (told.evidence, told.applicability) == ("pair", Applicability.IN)
+    stated = fitted.tell(parse("ko:G0"), "A")
+    assert (stated.evidence, stated.applicability) == ("pair", Applicability.IN)
 
 
 def test_a_context_that_does_something_else_is_learned_from_perturbations_that_do_alike_there():
@@ -99,8 +99,8 @@ def test_perturbations_that_do_alike_help_each_other():
         for k, c in enumerate("ABCDEF")
     }
     given, asked = split(shifts, lambda c, t: c == "A" and int(t[4:]) < 20)
-    elsewhere = {key: np.mean([given[c, key[1]] for c in "BCDEF"], axis=0) for key in asked}
-    plain = np.mean([((elsewhere[key] - asked[key]) ** 2).mean() for key in asked])
+    other_contexts = {key: np.mean([given[c, key[1]] for c in "BCDEF"], axis=0) for key in asked}
+    plain = np.mean([((other_contexts[key] - asked[key]) ** 2).mean() for key in asked])
     # The noise alone is 1.
     assert error(EffectV2.fit(states(given)), asked) < 1.35 < 0.65 * plain
 
@@ -126,10 +126,10 @@ def test_a_cell_type_never_perturbed_does_what_types_like_it_by_their_controls_d
     plain = {key: np.mean([given[f"T{k}", key[1]] for k in range(1, 8)], axis=0) for key in asked}
     ours, theirs = (
         np.mean([((each[key] - asked[key]) ** 2).mean() for key in asked])
-        for each in ({key: told.shift for key, told in said.items()}, plain)
+        for each in ({key: stated.shift for key, stated in said.items()}, plain)
     )
     assert ours < 0.8 * theirs
-    assert {(told.evidence, told.applicability) for told in said.values()} == {("context", Applicability.EDGE)}
+    assert {(stated.evidence, stated.applicability) for stated in said.values()} == {("context", Applicability.EDGE)}
 
 
 def test_a_few_rows_of_a_context_say_what_its_mean_effect_is():
@@ -148,8 +148,8 @@ def test_a_gene_never_perturbed_does_what_its_family_does(contexts):
     given, asked = split(shifts, unseen)
     fitted = EffectV2.fit(states(given), parts=parts)
     assert error(fitted, asked) < 0.35 * of_mean(given, asked)
-    told, stranger = (fitted.tell(parse(text), "A") for text in ("ko:G50", "ko:NEVER"))
-    assert (told.evidence, told.applicability) == ("perturbation", Applicability.EDGE)
+    stated, stranger = (fitted.tell(parse(text), "A") for text in ("ko:G50", "ko:NEVER"))
+    assert (stated.evidence, stated.applicability) == ("perturbation", Applicability.EDGE)
     assert (stranger.evidence, stranger.applicability) == ("perturbation", Applicability.OUT)
 
 
@@ -241,8 +241,8 @@ def test_pairs_are_sums_and_corrected_where_sums_are_wrong(factor):
     given, asked = split(pairs_world(factor), lambda c, t: t in pairs)
     fitted = EffectV2.fit(states(given))
     assert error(fitted, asked) < 0.01 * of_mean(given, asked)
-    told = fitted.tell(parse("oe:G1 + oe:G0"), "A")
-    assert (told.evidence, told.applicability) == ("relative", Applicability.IN)
+    stated = fitted.tell(parse("oe:G1 + oe:G0"), "A")
+    assert (stated.evidence, stated.applicability) == ("relative", Applicability.IN)
     assert fitted.tell(parse("oe:G1 + oe:NEVER"), "A").applicability is not Applicability.IN
 
 
@@ -270,8 +270,8 @@ def test_a_dose_between_others_lies_between_them_and_one_beyond_is_the_edge():
     wanted = {("A", f"drug:D{i}@{dose:g}uM"): own[i] / (1 + (3.0 / dose) ** 2) for i in range(8) for dose in (5, 30)}
     assert error(fitted, wanted) < 0.1 * np.mean([shift**2 for shift in wanted.values()])
     for text in ("drug:D1@0.3uM", "drug:D1@5uM", "drug:D1@30uM"):
-        told = fitted.tell(parse(text), "A")
-        assert (told.evidence, told.applicability) == ("relative", Applicability.IN)
+        stated = fitted.tell(parse(text), "A")
+        assert (stated.evidence, stated.applicability) == ("relative", Applicability.IN)
     assert fitted.tell(parse("drug:D1@1000uM"), "A").applicability is Applicability.EDGE
 
 
@@ -304,11 +304,11 @@ def test_an_effect_at_a_time_between_two_lies_between_theirs():
     shifts = {("A", f"ko:G{i} for {hours}h"): size * own[i] for i in range(10) for hours, size in ((6, 1.0), (24, 2.0))}
     fitted = EffectV2.fit(states(shifts))
     for i in range(10):
-        told = fitted.tell(parse(f"ko:G{i} for 12h"), "A")
-        along = told.shift @ own[i] / (own[i] @ own[i])
+        stated = fitted.tell(parse(f"ko:G{i} for 12h"), "A")
+        along = stated.shift @ own[i] / (own[i] @ own[i])
         assert 0.9 < along < 2.0
-        assert (told.evidence, told.applicability) == ("relative", Applicability.IN)
-        assert (told.variance > 0).all()
+        assert (stated.evidence, stated.applicability) == ("relative", Applicability.IN)
+        assert (stated.variance > 0).all()
     assert fitted.tell(parse("ko:G1 for 96h"), "A").applicability is Applicability.EDGE
     assert fitted.tell(parse("ko:G1"), "A").applicability is Applicability.EDGE
 
@@ -319,10 +319,10 @@ def test_an_effect_at_a_time_between_two_lies_between_theirs():
 def test_what_was_measured_without_noise_is_looked_up(fitted):
     seen = dict(zip(zip(fitted.contexts, fitted.texts, strict=True), fitted.shifts, strict=True))
     for context in "AC":
-        told = fitted.tell(parse("ko:G3"), context)
-        np.testing.assert_allclose(told.shift, seen[context, "ko:G3"], atol=1e-5)
-        assert told.variance.mean() < 1e-4
-        assert told.applicability is Applicability.IN
+        stated = fitted.tell(parse("ko:G3"), context)
+        np.testing.assert_allclose(stated.shift, seen[context, "ko:G3"], atol=1e-5)
+        assert stated.variance.mean() < 1e-4
+        assert stated.applicability is Applicability.IN
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -363,25 +363,25 @@ def test_one_context_alone_is_carried_to_another_in_part_and_not_as_sure():
     shifts = {key: shift for key, shift in turned_world().items() if key[0] == "A"}
     fitted = EffectV2.fit(states(shifts, contexts="B"))
     mean = np.mean(list(shifts.values()), axis=0)
-    told, own = fitted.tell(parse("ko:G0"), "B"), shifts["A", "ko:G0"] - mean
-    carried = (told.shift - mean) @ own / (own @ own)
-    assert 0.1 < carried < 0.7
-    assert told.applicability is Applicability.EDGE
-    assert told.variance.mean() > 0.3 * (own**2).mean()
+    stated, own = fitted.tell(parse("ko:G0"), "B"), shifts["A", "ko:G0"] - mean
+    transferred = (stated.shift - mean) @ own / (own @ own)
+    assert 0.1 < transferred < 0.7
+    assert stated.applicability is Applicability.EDGE
+    assert stated.variance.mean() > 0.3 * (own**2).mean()
 
 
 def test_nothing_is_known_of_a_stranger_but_the_mean_effect():
     shifts = {key: shift for key, shift in turned_world().items() if key[0] == "A"}
     fitted = EffectV2.fit(states(shifts))
     mean = np.mean(list(shifts.values()), axis=0)
-    told = fitted.tell(parse("ko:NEVER"), "A")
-    np.testing.assert_allclose(told.shift, mean, atol=0.2)
-    assert told.retrieval is None
-    assert told.applicability is Applicability.OUT
+    stated = fitted.tell(parse("ko:NEVER"), "A")
+    np.testing.assert_allclose(stated.shift, mean, atol=0.2)
+    assert stated.retrieval is None
+    assert stated.applicability is Applicability.OUT
     answer = fitted.manipulate(states({}, contexts="A"), parse("ko:NEVER"))
     assert len(answer.draws) == 8
-    np.testing.assert_allclose(answer.mean, told.shift, atol=1e-9)
-    assert 0.3 < answer.spread.mean() / np.sqrt(told.variance).mean() < 2
+    np.testing.assert_allclose(answer.mean, stated.shift, atol=1e-9)
+    assert 0.3 < answer.spread.mean() / np.sqrt(stated.variance).mean() < 2
 
 
 def test_an_uncertain_row_says_less_of_its_relatives():
@@ -394,8 +394,8 @@ def test_an_uncertain_row_says_less_of_its_relatives():
     for noise in (0.01, 100.0):
         ur = states(shifts, variance=(0.01, 0.0))
         variance = np.where((ur.perturbations == "ko:G0")[:, None], noise, ur.variance)
-        told = EffectV2.fit(dataclasses.replace(ur, variance=variance), parts=parts).tell(parse("ko:G50"), "A")
-        off.append(np.abs(told.shift - own[0]).mean())
+        stated = EffectV2.fit(dataclasses.replace(ur, variance=variance), parts=parts).tell(parse("ko:G50"), "A")
+        off.append(np.abs(stated.shift - own[0]).mean())
     assert off[1] < 0.2 * off[0]
 
 
@@ -421,9 +421,9 @@ def test_gaps_of_a_table_are_answered_by_what_others_say_and_measured_values_sta
     means = {c: np.nanmean([shift for (where, _), shift in shifts.items() if where == c], axis=0) for c in "ABCD"}
     ours, plain = [], []
     for (context, text), shift in shifts.items():
-        gap, told = np.isnan(shift), fitted.tell(parse(text), context).shift
-        np.testing.assert_allclose(told[~gap], shift[~gap], atol=1e-5)
-        ours.extend((told - full[context, text])[gap] ** 2)
+        gap, stated = np.isnan(shift), fitted.tell(parse(text), context).shift
+        np.testing.assert_allclose(stated[~gap], shift[~gap], atol=1e-5)
+        ours.extend((stated - full[context, text])[gap] ** 2)
         plain.extend((means[context] - full[context, text])[gap] ** 2)
     assert np.mean(ours) < 0.5 * np.mean(plain)
 
@@ -488,9 +488,9 @@ def test_one_perturbation_is_answered_everywhere(contexts):
     fitted = EffectV2.fit(states({(c, "ko:G"): (3.0 + k) * np.ones(DIM) for k, c in enumerate(contexts)}, contexts="D"))
     for context in "AD":
         for text in ("ko:G", "ko:NEVER"):
-            told = fitted.tell(parse(text), context)
-            assert np.isfinite(told.shift).all()
-            assert (told.variance > 0).all()
+            stated = fitted.tell(parse(text), context)
+            assert np.isfinite(stated.shift).all()
+            assert (stated.variance > 0).all()
     np.testing.assert_allclose(fitted.tell(parse("ko:G"), "A").shift, 3.0, atol=1e-3)
 
 
@@ -529,24 +529,24 @@ def test_entities_are_kept_by_every_draw():
 def test_hours_that_are_not_stated_are_those_there_are():
     rng = np.random.default_rng(0)
     shifts = {("A", f"ko:G{i} for 24h"): 2 * rng.normal(size=DIM) for i in range(6)}
-    told = EffectV2.fit(states(shifts)).tell(parse("ko:G3"), "A")
+    stated = EffectV2.fit(states(shifts)).tell(parse("ko:G3"), "A")
     seen = shifts["A", "ko:G3 for 24h"]
-    assert told.shift @ seen / (seen @ seen) > 0.4
+    assert stated.shift @ seen / (seen @ seen) > 0.4
 
 
 def test_of_a_drug_at_one_dose_another_dose_is_told_by_it():
     rng = np.random.default_rng(0)
     shifts = {("A", f"drug:D{i}@1uM"): 2 * rng.normal(size=DIM) for i in range(8)}
-    told = EffectV2.fit(states(shifts)).tell(parse("drug:D3@3uM"), "A")
+    stated = EffectV2.fit(states(shifts)).tell(parse("drug:D3@3uM"), "A")
     seen = shifts["A", "drug:D3@1uM"]
-    assert told.shift @ seen / (seen @ seen) > 0.4
+    assert stated.shift @ seen / (seen @ seen) > 0.4
 
 
 def test_a_pair_without_any_pair_in_training_is_the_sum_of_its_parts():
     shifts = turned_world()
     both = shifts["A", "ko:G1"] + shifts["A", "ko:G2"]
-    told = EffectV2.fit(states(shifts)).tell(parse("ko:G1 + ko:G2"), "A").shift
-    assert told @ both / (both @ both) > 0.8
+    stated = EffectV2.fit(states(shifts)).tell(parse("ko:G1 + ko:G2"), "A").shift
+    assert stated @ both / (both @ both) > 0.8
 
 
 def test_a_dose_series_does_not_fall_beyond_what_was_measured():

@@ -35,31 +35,31 @@ def test_moments_find_the_variances_that_effects_were_drawn_with():
 
 
 def test_each_kind_of_question_is_practised_that_rows_can_show():
-    told = source(additive()).learn()
-    assert FEW not in told
-    assert {kind: told[kind].hidden > 0 for kind in told} == {
+    answer = source(additive()).learn()
+    assert FEW not in answer
+    assert {kind: answer[kind].hidden > 0 for kind in answer} == {
         PAIR: True,
         CONTEXT: True,
         RELATIVE: False,
         PERTURBATION: True,
     }
     for kind in (PAIR, CONTEXT, PERTURBATION):
-        assert (told[kind].variances > 0).all()
+        assert (answer[kind].variances > 0).all()
     # A hidden pair knows both, a new context lacks its own mean, a new perturbation its main effect.
-    assert told[PAIR].error.mean() < told[CONTEXT].error.mean() < told[PERTURBATION].error.mean()
-    assert told[PAIR].error.mean() == pytest.approx(0.3 * (1 + 1 / 3), rel=0.3)
-    assert told[PERTURBATION].error.mean() == pytest.approx(2.3, rel=0.3)
+    assert answer[PAIR].error.mean() < answer[CONTEXT].error.mean() < answer[PERTURBATION].error.mean()
+    assert answer[PAIR].error.mean() == pytest.approx(0.3 * (1 + 1 / 3), rel=0.3)
+    assert answer[PERTURBATION].error.mean() == pytest.approx(2.3, rel=0.3)
 
 
 def test_what_was_learned_is_taken_over_by_a_refit_of_the_same_components_and_learned_anew_for_others():
     shifts = additive()
     made = source(shifts)
-    told = made.learn()
+    answer = made.learn()
     some = source({key: shift for key, shift in shifts.items() if key[1] != "ko:G03"})
-    for kind, each in some.relearn(told).items():
-        np.testing.assert_array_equal(each.variances, told[kind].variances)
+    for kind, each in some.relearn(answer).items():
+        np.testing.assert_array_equal(each.variances, answer[kind].variances)
     alone = source({key: shift for key, shift in shifts.items() if key[0] == "A"})
-    anew = alone.relearn(told)
+    anew = alone.relearn(answer)
     assert anew[PAIR].variances.shape[1] == len(alone.parts) + 1 < len(made.parts) + 1
 
 

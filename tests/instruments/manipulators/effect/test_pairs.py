@@ -6,7 +6,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability
 from aivc.instruments.manipulators.effect.agents import Knowledge
 from aivc.instruments.manipulators.effect.effect_v2 import EffectV2
-from aivc.instruments.manipulators.effect.pairs import Pairs, told_by_pairs
+from aivc.instruments.manipulators.effect.pairs import Pairs, answer_by_pairs
 from aivc.instruments.manipulators.effect.rows import Rows
 from tiny_effects import error, split, states
 
@@ -81,15 +81,15 @@ def test_the_order_of_a_pair_does_not_matter_and_of_strangers_nothing_is_told(wo
 
 @pytest.mark.parametrize("text", ["ko:G00 + ko:G05", "ko:G00 + ko:NEVER", "ko:G03"])
 def test_pieces_add_up_to_the_answer_which_is_the_same_in_a_library(fitted, text):
-    told = fitted.tell(Perturbation.parse(text), "A")
+    answer = fitted.tell(Perturbation.parse(text), "A")
     pieces = fitted.attribute(Perturbation.parse(text), "A")
-    np.testing.assert_allclose(sum(piece.shift for piece in pieces), told.shift, atol=1e-9)
+    np.testing.assert_allclose(sum(piece.shift for piece in pieces), answer.shift, atol=1e-9)
     shift_pcd, _ = fitted.effects([Perturbation.parse(text)], ["A"])
-    np.testing.assert_allclose(shift_pcd[0, 0], told.shift, atol=1e-12)
+    np.testing.assert_allclose(shift_pcd[0, 0], answer.shift, atol=1e-12)
 
 
 def test_few_pairs_or_many_readings_are_not_such_a_table():
     given = interactions(genes=15)
-    assert not told_by_pairs(Rows.of(effects(states(given)))).any()
+    assert not answer_by_pairs(Rows.of(effects(states(given)))).any()
     wide = {key: np.repeat(value, 10) for key, value in interactions().items()}
-    assert not told_by_pairs(Rows.of(effects(states(wide)))).any()
+    assert not answer_by_pairs(Rows.of(effects(states(wide)))).any()

@@ -37,10 +37,10 @@ def dense(seen, noise=(0.0, 0.0)):
     texts, contexts = (np.concatenate(each) for each in ((seen.texts, ASKED.texts), (seen.contexts, ASKED.contexts)))
     same_p, same_c = texts[:, None] == texts, contexts[:, None] == contexts
     prior = VARIANCES[0] + VARIANCES[1] * same_c + VARIANCES[2] * same_p + OWN * (same_p & same_c)
-    told = prior[:count, :count] + noise[0] * np.eye(count) + noise[1] * same_c[:count, :count]
+    answer = prior[:count, :count] + noise[0] * np.eye(count) + noise[1] * same_c[:count, :count]
     across = prior[count:, :count]
-    variance = np.diag(prior[count:, count:] - across @ np.linalg.solve(told, across.T))
-    return across @ np.linalg.solve(told, seen.shifts), variance
+    variance = np.diag(prior[count:, count:] - across @ np.linalg.solve(answer, across.T))
+    return across @ np.linalg.solve(answer, seen.shifts), variance
 
 
 def test_it_is_the_gaussian_process_it_says_it_is():

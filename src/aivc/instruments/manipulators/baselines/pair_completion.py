@@ -94,10 +94,10 @@ class PairCompletion(Manipulator):
         asked = ur.contexts.astype(str)
         shift = {context: self._shift(context, texts) for context in sorted(set(asked))}
         shift_nd = np.array([shift[context] for context in asked])
-        told = self._told(set(asked), str(perturbation), [text in self._index for text in texts])
-        return Prediction((ur.moved(shift_nd, str(perturbation)),), (self.name,), told)
+        answer = self._answer(set(asked), str(perturbation), [text in self._index for text in texts])
+        return Prediction((ur.moved(shift_nd, str(perturbation)),), (self.name,), answer)
 
-    def _told(self, contexts: set[str], text: str, known: list[bool]) -> Applicability:
+    def _answer(self, contexts: set[str], text: str, known: list[bool]) -> Applicability:
         if {_key(context, text) for context in contexts} <= self._measured:
             return Applicability.IN
         return Applicability.EDGE if any(known) else Applicability.OUT

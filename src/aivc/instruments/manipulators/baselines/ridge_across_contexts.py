@@ -77,7 +77,7 @@ class RidgeAcrossContexts(Manipulator):
         contexts, means, default = seen.mean_effects()
         texts, place = tuple(map(str, seen.perturbations)), {name: i for i, name in enumerate(contexts)}
         codes = np.array([place[str(context)] for context in seen.contexts], dtype=np.int64)
-        given_qd, rows = _elsewhere(gaps(seen), seen.cells, texts, default)
+        given_qd, rows = _other_contexts(gaps(seen), seen.cells, texts, default)
         families = [family_of(Perturbation.parse(texts[row])) for row in rows]
         enough = len(set(families)) >= 3
         weights = _solve(given_qd, seen.filled()[rows], families) if enough else np.zeros((0, ur.space.dim))
@@ -96,8 +96,8 @@ class RidgeAcrossContexts(Manipulator):
                 instead_nd[code_n == code] = shift
         known = all(shift is not None for shift in shifts)
         strange = set(map(str, here)) - set(self.contexts)
-        told = (Applicability.EDGE if strange else Applicability.IN) if known else Applicability.OUT
-        return Prediction((ur.moved(instead_nd, text),), (self.name,), told)
+        answer = (Applicability.EDGE if strange else Applicability.IN) if known else Applicability.OUT
+        return Prediction((ur.moved(instead_nd, text),), (self.name,), answer)
 
     def _shift(self, text: str, context: str) -> np.ndarray | None:
         rows = self._rows.get(text, np.zeros(0, dtype=int))
@@ -116,7 +116,7 @@ class RidgeAcrossContexts(Manipulator):
     @cached_property
     def _given(self) -> np.ndarray:
         """``(q, d)`` mean effects in other contexts, that the map was learned from."""
-        return _elsewhere(self.shifts, self.cells, self.texts, self.default)[0]
+        return _other_contexts(self.shifts, self.cells, self.texts, self.default)[0]
 
     @cached_property
     def _rows(self) -> Mapping[str, np.ndarray]:
@@ -126,7 +126,7 @@ class RidgeAcrossContexts(Manipulator):
         return {text: np.array(each) for text, each in rows.items()}
 
 
-def _elsewhere(
+def _other_contexts(
     shifts_rd: np.ndarray, cells_r: np.ndarray, texts: Sequence[str], default_d: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """``(q, d)`` mean effect of each row's perturbation in its other contexts, and the rows that have any."""

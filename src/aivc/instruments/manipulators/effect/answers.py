@@ -27,7 +27,7 @@ _AT_ONCE = 600
 _INTERACTION = 0.25
 
 
-class Told(NamedTuple):
+class Answer(NamedTuple):
     """Expected shift of a state, and how far it can be trusted.
 
     Attributes:
@@ -72,7 +72,7 @@ class Answers:
         """What the model for all is made from."""
         return Source(self.tables.general, self.tables.knowledge, self.controls, self.seed)
 
-    def tell(self, perturbation: Perturbation, context: str = "", control: np.ndarray | None = None) -> Told:
+    def tell(self, perturbation: Perturbation, context: str = "", control: np.ndarray | None = None) -> Answer:
         """Say what a perturbation is expected to do in a context, and from which evidence.
 
         Args:
@@ -84,24 +84,24 @@ class Answers:
         if is_nothing(asked) or not len(self.tables.rows):
             nothing = np.zeros(self.dim)
             verdict = Applicability.IN if is_nothing(asked) else Applicability.OUT
-            return Told(nothing, nothing, None, verdict, "nothing")
+            return Answer(nothing, nothing, None, verdict, "nothing")
         kind = self.kind(asked, context)
         if (read := self._read(asked, context)) is not None:
             verdict = Applicability.EDGE if kind == CONTEXT else Applicability.IN
-            return Told(read.shift, read.variance, None, verdict, kind)
+            return Answer(read.shift, read.variance, None, verdict, kind)
         if parts := self._made_of(asked, kind):
             return self._sum([(self.tell(Perturbation.parse(text), context, control), w) for text, w in parts], asked)
         posterior, question = self._posterior(kind), self._question(asked, context, control)
-        told = self.learned[kind]
-        total = told.expected if posterior.large else self._total(kind, question)
-        variance_d = total * told.error / max(told.expected, 1e-300)
+        answer = self.learned[kind]
+        total = answer.expected if posterior.large else self._total(kind, question)
+        variance_d = total * answer.error / max(answer.expected, 1e-300)
         shift_d = posterior.shift(question)[0]
         if self.tables.columns is not None:
             # All contexts tell the level of this one; the model for all saw some of them.
             shift_d = shift_d - posterior.shift(question, mean=True)[0] + self.tables.columns.level(context)
         away_d = self._away.get(str(asked))
         retrieval = None if away_d is None else self._plain.get(context, self._everywhere) + away_d
-        return Told(shift_d, variance_d, retrieval, self._verdict(kind, asked, posterior, question, total), kind)
+        return Answer(shift_d, variance_d, retrieval, self._verdict(kind, asked, posterior, question, total), kind)
 
     def _made_of(self, asked: Perturbation, kind: str) -> list[tuple[str, float]]:
         """What an answer is added up from: other doses and times of it, or parts where no combination was measured."""
@@ -112,23 +112,23 @@ class Answers:
         return [] if self._combined else [(str(part), 1.0) for part in asked.parts()]
 
     @staticmethod
-    def _sum(parts: Sequence[tuple[Told, float]], asked: Perturbation) -> Told:
+    def _sum(parts: Sequence[tuple[Answer, float]], asked: Perturbation) -> Answer:
         """Answers added up; how an effect changes between doses and times, or by company, adds to the variance."""
-        shift_d = np.sum([weight * told.shift for told, weight in parts], axis=0)
-        variance_d = np.sum([weight * told.variance for told, weight in parts], axis=0)
-        apart_d = np.sum([weight * (told.shift - shift_d) ** 2 for told, weight in parts], axis=0)
+        shift_d = np.sum([weight * answer.shift for answer, weight in parts], axis=0)
+        variance_d = np.sum([weight * answer.variance for answer, weight in parts], axis=0)
+        apart_d = np.sum([weight * (answer.shift - shift_d) ** 2 for answer, weight in parts], axis=0)
         if len(asked.agents) > 1:
             apart_d = _INTERACTION * shift_d**2
-        verdict = max((told.applicability for told, _ in parts), key=list(Applicability).index)
+        verdict = max((answer.applicability for answer, _ in parts), key=list(Applicability).index)
         between = len(parts) > 1 and len(asked.agents) < 2
         verdict = max(verdict, Applicability.IN if between else Applicability.EDGE, key=list(Applicability).index)
-        return Told(shift_d, variance_d + apart_d, None, verdict, RELATIVE)
+        return Answer(shift_d, variance_d + apart_d, None, verdict, RELATIVE)
 
     @staticmethod
-    def _gathered(told: Sequence[tuple[list[Piece], float]], asked: Perturbation) -> list[Piece]:
+    def _gathered(answer: Sequence[tuple[list[Piece], float]], asked: Perturbation) -> list[Piece]:
         """Pieces of several answers, each row once."""
         found: dict[tuple[str, str, str], Piece] = {}
-        for pieces, share in told:
+        for pieces, share in answer:
             for each in pieces:
                 part = _source(same=False, here=True, asked=str(asked), text=each.name) if each.detail else each.source
                 key = (part if part == "part" else each.source, each.name, each.detail)
@@ -188,8 +188,8 @@ class Answers:
             )
             for i in range(len(asked)):
                 if self.tables.few or (kinds[i] and self._made_of(asked[i], kinds[i])):
-                    told = self.tell(asked[i], context)
-                    shift_pcd[i, c], variance_pcd[i, c] = told.shift, told.variance
+                    answer = self.tell(asked[i], context)
+                    shift_pcd[i, c], variance_pcd[i, c] = answer.shift, answer.variance
                     kinds[i] = ""
             for kind in sorted(set(kinds) - {""}):
                 rows = np.flatnonzero(kinds == kind)
@@ -223,8 +223,8 @@ class Answers:
             return float(posterior.variance(question)[0])
         if (kind, context) not in self._totals:
             every = np.array(list(self._away), dtype=str)
-            told = posterior.variance(self._questions(every, context, None))
-            self._totals[kind, context] = dict(zip(self._away, told.tolist(), strict=True))
+            answer = posterior.variance(self._questions(every, context, None))
+            self._totals[kind, context] = dict(zip(self._away, answer.tolist(), strict=True))
         return self._totals[kind, context][text]
 
     @cached_property

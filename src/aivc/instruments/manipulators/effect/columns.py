@@ -20,7 +20,7 @@ _CONTEXTS, _PERTURBATIONS, _MOST_READINGS = 60, 10, 4
 _PRIOR, _NOISE, _ROUNDS, _FIRST = 20.0, 0.1, 3, 0.5
 
 
-def told_by_columns(rows: Rows) -> bool:
+def answer_by_columns(rows: Rows) -> bool:
     """Whether a table is of this kind."""
     contexts, texts = len(set(rows.contexts)), len(set(rows.texts))
     return rows.dim <= _MOST_READINGS and contexts >= max(_CONTEXTS, texts) and texts >= _PERTURBATIONS
@@ -54,8 +54,8 @@ class Columns:
         where, at_r = np.unique(rows.contexts, return_inverse=True)
         laid = np.full((len(where), len(names), rows.dim), np.nan)
         laid[at_r, place_r] = rows.shifts
-        told = [_completed(laid[:, :, d]) for d in range(rows.dim)]
-        expected, variance, mean, spread = (np.stack(each, axis=-1) for each in zip(*told, strict=True))
+        answer = [_completed(laid[:, :, d]) for d in range(rows.dim)]
+        expected, variance, mean, spread = (np.stack(each, axis=-1) for each in zip(*answer, strict=True))
         texts, contexts = ({str(name): i for i, name in enumerate(each)} for each in (names, where))
         return cls(texts, contexts, expected, variance, mean, spread)
 
@@ -105,9 +105,9 @@ def _conditional(
     unit_p: np.ndarray, seen: np.ndarray, mean_p: np.ndarray, precision: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean ``(p,)`` and covariance ``(p, p)`` given what was seen of a context."""
-    told_p = seen / _NOISE
-    rest = _inverse(precision + np.diag(told_p))
-    return mean_p + rest @ (told_p * (unit_p - mean_p)), rest
+    answer_p = seen / _NOISE
+    rest = _inverse(precision + np.diag(answer_p))
+    return mean_p + rest @ (answer_p * (unit_p - mean_p)), rest
 
 
 def _inverse(symmetric: np.ndarray) -> np.ndarray:

@@ -190,10 +190,10 @@ class Covariance:
         kept = self._kept.get("tables")
         if kept is not None and kept[0] is ours and kept[1] is theirs:
             return kept[2]
-        names, others, where, elsewhere = ours.named[0], theirs.named[0], ours.placed[0], theirs.placed[0]
+        names, others, where, other_contexts = ours.named[0], theirs.named[0], ours.placed[0], theirs.placed[0]
         found: dict[tuple[str, str], np.ndarray] = {}
         for name in dict.fromkeys(each.contexts for each in self.parts):
-            found["c", name] = self._contexts(name, where, elsewhere, ours, theirs)
+            found["c", name] = self._contexts(name, where, other_contexts, ours, theirs)
         for name in dict.fromkeys(each.perturbations for each in self.parts):
             found["p", name] = self._perturbations(name, names, others)
         self._kept["tables"] = (ours, theirs, found)
@@ -265,8 +265,8 @@ def by_contexts(
     found: dict[str, np.ndarray] = {}
     for each, variance in zip(parts, variance_k, strict=False):
         if variance:
-            told = variance * tables["p", each.perturbations]
-            found[each.contexts] = found[each.contexts] + told if each.contexts in found else told
+            answer = variance * tables["p", each.perturbations]
+            found[each.contexts] = found[each.contexts] + answer if each.contexts in found else answer
     return found
 
 

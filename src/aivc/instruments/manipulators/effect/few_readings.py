@@ -8,8 +8,8 @@ import numpy as np
 
 from aivc.core.perturbation import Perturbation
 from aivc.instruments.manipulators.effect.agents import Knowledge
-from aivc.instruments.manipulators.effect.columns import Columns, told_by_columns
-from aivc.instruments.manipulators.effect.pairs import Pairs, told_by_pairs
+from aivc.instruments.manipulators.effect.columns import Columns, answer_by_columns
+from aivc.instruments.manipulators.effect.pairs import Pairs, answer_by_pairs
 from aivc.instruments.manipulators.effect.rows import Rows
 
 # Rows of such tables that the model for all is given, to answer what these do not.
@@ -50,9 +50,9 @@ class Tables:
     def tell(self, asked: Perturbation, context: str) -> Read | None:
         """Answer a pair of known agents, or a known perturbation of a table of many contexts; None of others."""
         text = str(asked)
-        if self._pairs is not None and (told_d := self._pairs.tell(text, context)) is not None:
-            level_d = self._mean_pair.get(context, np.zeros_like(told_d))
-            return Read(told_d, self._pairs.error, level_d, "pairs")
+        if self._pairs is not None and (answer_d := self._pairs.tell(text, context)) is not None:
+            level_d = self._mean_pair.get(context, np.zeros_like(answer_d))
+            return Read(answer_d, self._pairs.error, level_d, "pairs")
         if self.columns is not None and text in self.columns.texts:
             shift_d, variance_d = self.columns.tell(text, context)
             return Read(shift_d, variance_d, self.columns.level(context), "columns")
@@ -61,7 +61,7 @@ class Tables:
     @cached_property
     def few(self) -> bool:
         """Whether the table is of either kind."""
-        return self._many or bool(told_by_pairs(self.rows).any())
+        return self._many or bool(answer_by_pairs(self.rows).any())
 
     @cached_property
     def columns(self) -> Columns | None:
@@ -76,23 +76,23 @@ class Tables:
             names, at_r = np.unique(rows.contexts, return_inverse=True)
             rank = rng.permutation(len(names))[at_r]
             return rows.take(np.sort(np.argsort(rank, kind="stable")[:_ENOUGH]))
-        pair_r = told_by_pairs(rows)
+        pair_r = answer_by_pairs(rows)
         kept = np.flatnonzero(~pair_r)
         few = kept if len(kept) > 1 else rng.permutation(len(rows))[:_ENOUGH]
         return rows.take(np.sort(few)) if pair_r.any() else rows
 
     @cached_property
     def _many(self) -> bool:
-        return told_by_columns(self.rows)
+        return answer_by_columns(self.rows)
 
     @cached_property
     def _pairs(self) -> Pairs | None:
-        pair_r = told_by_pairs(self.rows)
+        pair_r = answer_by_pairs(self.rows)
         return Pairs.of(self.rows.take(np.flatnonzero(pair_r)), self.knowledge, self.seed) if pair_r.any() else None
 
     @cached_property
     def _mean_pair(self) -> dict[str, np.ndarray]:
-        pair_r = told_by_pairs(self.rows)
+        pair_r = answer_by_pairs(self.rows)
         return {
             str(c): self.rows.shifts[pair_r & (self.rows.contexts == c)].mean(axis=0)
             for c in set(self.rows.contexts[pair_r])

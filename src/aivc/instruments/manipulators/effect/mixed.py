@@ -118,9 +118,9 @@ class Source:
 
     def relearn(self, learned: Mapping[str, Learned]) -> dict[str, Learned]:
         """Take over what more of the same rows have told; anew where these make other components or strata."""
-        told = next(iter(learned.values())).variances.shape if learned else ()
+        answer = next(iter(learned.values())).variances.shape if learned else ()
         mine = (len(self.strata), len(self.parts) + 1)
-        if told != mine:
+        if answer != mine:
             return self.learn()
         return {kind: self._rescaled(each) for kind, each in learned.items()}
 
@@ -136,7 +136,7 @@ class Source:
         practised = self.rows.take(subset)
         cut = hidings(kind, practised, self.seed, few)
         if not cut or not practised.shifts.any():
-            return self._untold(kind)
+            return self._without_practice(kind)
         prepared = [self._prepare(subset, practised, each) for each in cut]
         variances = np.array(
             [
@@ -181,7 +181,7 @@ class Source:
         texts, contexts = rows.texts[cut.given], rows.contexts[cut.given]
         return moments(self.parts, gram, texts, contexts)
 
-    def _untold(self, kind: str) -> Learned:
+    def _without_practice(self, kind: str) -> Learned:
         """Where no rows can show it, variances by moments; across a single context, by the spectrum."""
         rows, variances = self.rows, []
         for stratum in self.strata:
@@ -190,10 +190,10 @@ class Source:
             if rows.known_noise:
                 some = rows.take(np.arange(len(gram)))
                 gram = gram - shared_noise(stratum, some, some) - np.diag(stratum.noise(some.noise))
-            told = moments(self.parts, gram, rows.texts[: len(gram)], rows.contexts[: len(gram)])
+            answer = moments(self.parts, gram, rows.texts[: len(gram)], rows.contexts[: len(gram)])
             if kind == CONTEXT and len(set(rows.contexts)) == 1 and Component("all", "effects") in self.parts:
-                told = _of_one_context(self.parts, told, self.covariance.likeness.effects)
-            variances.append(told)
+                answer = _of_one_context(self.parts, answer, self.covariance.likeness.effects)
+            variances.append(answer)
         error_d = _deviations(rows)
         return Learned(np.array(variances), error_d, float(error_d.sum()), 0)
 
@@ -225,9 +225,9 @@ class Source:
         """Weigh all rows for a kind of question."""
         rows = self.rows
         alone = kind == CONTEXT and not learned.hidden and len(set(rows.contexts)) == 1
-        carried = np.array([1.0 if each.perturbations == "all" or not alone else _CARRIED for each in self.parts])
+        transferred = np.array([1.0 if each.perturbations == "all" or not alone else _CARRIED for each in self.parts])
         return Posterior(
-            rows, self.covariance, self.strata, learned.variances, self.asked(rows.texts, rows.contexts), carried
+            rows, self.covariance, self.strata, learned.variances, self.asked(rows.texts, rows.contexts), transferred
         )
 
 
@@ -281,11 +281,11 @@ def _mean(gram: np.ndarray, where: np.ndarray) -> float:
     return float(gram[where].mean()) if where.any() else 0.0
 
 
-def _of_one_context(parts: Sequence[Component], told: np.ndarray, effects_pp: np.ndarray) -> np.ndarray:
+def _of_one_context(parts: Sequence[Component], answer: np.ndarray, effects_pp: np.ndarray) -> np.ndarray:
     """The spectrum of the deviations tells signal from noise: half of its values are taken for noise alone."""
-    away = float(told[1:].sum())
-    found = np.full(len(told), 1e-9 * max(float(told.sum()), 1e-300))
-    found[parts.index(Component("all", "all"))] = told[parts.index(Component("all", "all"))]
+    away = float(answer[1:].sum())
+    found = np.full(len(answer), 1e-9 * max(float(answer.sum()), 1e-300))
+    found[parts.index(Component("all", "all"))] = answer[parts.index(Component("all", "all"))]
     found[parts.index(Component("all", "effects"))] = away
     found[-1] = away * max(float(np.median(np.linalg.eigvalsh(effects_pp))), 1e-3)
     return found

@@ -33,10 +33,10 @@ def worth(source: Source, learned: Mapping[str, Learned], few: int = 10) -> Wort
     short = learned[FEW] if FEW in learned and learned[FEW].hidden else learned[PAIR]
     error, asked, places = np.zeros(2), 0, set()
     for given, hidden in hidings(FEW, rows, source.seed, few):
-        elsewhere = given[~np.isin(rows.contexts[given], rows.contexts[hidden])]
+        other_contexts = given[~np.isin(rows.contexts[given], rows.contexts[hidden])]
         truth = rows.take(hidden)
-        for i, (kept, told) in enumerate(((elsewhere, learned[CONTEXT]), (given, short))):
-            answers = _answers(source, rows.take(kept), told, truth)
+        for i, (kept, answer) in enumerate(((other_contexts, learned[CONTEXT]), (given, short))):
+            answers = _answers(source, rows.take(kept), answer, truth)
             error[i] += float(((truth.shifts - answers) ** 2).sum())
         asked += len(hidden)
         places |= set(rows.contexts[hidden])

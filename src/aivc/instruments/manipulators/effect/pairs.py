@@ -46,7 +46,7 @@ def pair_of(text: str) -> tuple[str, str] | None:
     return (str(agents[0]), str(agents[1])) if len(agents) == 2 else None
 
 
-def told_by_pairs(rows: Rows) -> Bool[np.ndarray, " r"]:
+def answer_by_pairs(rows: Rows) -> Bool[np.ndarray, " r"]:
     """``(r,)`` True for the pairs of a table of this kind: few readings of many pairs, each agent in several."""
     pairs = [pair_of(str(text)) for text in rows.texts] if rows.dim <= _MOST_READINGS else []
     found = np.array([pair is not None for pair in pairs], dtype=bool)
@@ -89,12 +89,12 @@ class Pairs:
         expected, errors = {}, np.zeros((len(set(rows.contexts)), rows.dim))
         for c, context in enumerate(sorted(set(rows.contexts))):
             here = rows.contexts == context
-            told = np.zeros((len(names), len(names), rows.dim))
+            answer = np.zeros((len(names), len(names), rows.dim))
             for d in range(rows.dim):
                 y_r, at = rows.shifts[here, d], at_r2[here]
                 setting, errors[c, d] = _chosen(y_r, at, out[here], known, settings)
-                told[:, :, d] = _completed(_laid(y_r, at, len(names)), known, setting)
-            expected[str(context)] = told
+                answer[:, :, d] = _completed(_laid(y_r, at, len(names)), known, setting)
+            expected[str(context)] = answer
         return cls(place, expected, errors.mean(axis=0))
 
     def tell(self, text: str, context: str) -> np.ndarray | None:

@@ -30,7 +30,7 @@ class Posterior:
         strata: Of the features.
         variances: ``(s, k + 1)`` of each component, and last of what each row has to itself.
         own: The rows as questions.
-        carried: ``(k,)`` how much of each component reaches the questions; all of it by default.
+        transferred: ``(k,)`` how much of each component reaches the questions; all of it by default.
     """
 
     rows: Rows
@@ -38,7 +38,7 @@ class Posterior:
     strata: list[Stratum]
     variances: Float[np.ndarray, "s v"]
     own: Asked
-    carried: Float[np.ndarray, " k"] | None = None
+    transferred: Float[np.ndarray, " k"] | None = None
 
     @property
     def large(self) -> bool:
@@ -134,7 +134,7 @@ class Posterior:
 
     def _across(self, s: int, asked: Asked, *, mean: bool = False) -> np.ndarray:
         """``(q, r)`` covariance of questions with rows; a row that is asked about itself shares all that is its own."""
-        variance_k = self._variance(s) * (1.0 if self.carried is None else self.carried)
+        variance_k = self._variance(s) * (1.0 if self.transferred is None else self.transferred)
         if mean:
             everybody = [each.perturbations == "all" for each in self.covariance.parts]
             return self.covariance.total(asked, self.own, variance_k * everybody)

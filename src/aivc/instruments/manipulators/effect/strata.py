@@ -31,9 +31,9 @@ class Stratum(NamedTuple):
             return np.asarray(values_rd @ self.basis.T)
         return values_rd - (values_rd @ self.beside.T) @ self.beside if len(self.beside) else values_rd
 
-    def back(self, told_qk: np.ndarray) -> np.ndarray:
+    def back(self, answer_qk: np.ndarray) -> np.ndarray:
         """``(q, d)`` from coordinates to features."""
-        return told_qk if self.basis is None else np.asarray(told_qk @ self.basis)
+        return answer_qk if self.basis is None else np.asarray(answer_qk @ self.basis)
 
     def noise(self, variance_rd: np.ndarray) -> np.ndarray:
         """``(r,)`` variance of each row inside the stratum, summed over its directions."""

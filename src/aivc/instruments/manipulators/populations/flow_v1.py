@@ -139,8 +139,8 @@ class FlowV1(Manipulator):
         for fold in range(_FOLDS):
             rest = [group for group in groups if folds[group.text] != fold]
             network = _trained(rest, ur, scale, steps, seed)
-            foretold = means.fit(ur.take(rows != fold), parts=parts, seed=seed, **plain.anchor.refits)
-            judge = dataclasses.replace(plain, anchor=foretold, weights=arrays_of(network))
+            predicted = means.fit(ur.take(rows != fold), parts=parts, seed=seed, **plain.anchor.refits)
+            judge = dataclasses.replace(plain, anchor=predicted, weights=arrays_of(network))
             scores.update(judge._scores([group for group in groups if folds[group.text] == fold], cells, seed))
         verdict = _verdict(scores)
         if verdict["kept"] == SHIFT:
@@ -290,8 +290,8 @@ def _verdict(scores: Mapping[str, tuple[float, float, float]]) -> dict[str, Any]
     earned = [i for i in (0, 1) if gain_2[i] > error_2[i]]
     kept = (ALONG, FULL)[max(earned, key=lambda i: gain_2[i])] if earned else SHIFT
     because = "gain above its standard error" if earned else "no gain above its standard error"
-    told = {name: float(score) for name, score in zip((SHIFT, ALONG, FULL), score_p3.mean(axis=0), strict=True)}
-    judged = {"perturbations": len(gain_p2), "score": told}
+    stated = {name: float(score) for name, score in zip((SHIFT, ALONG, FULL), score_p3.mean(axis=0), strict=True)}
+    judged = {"perturbations": len(gain_p2), "score": stated}
     gains = {
         name: {"gain": float(gain), "error": float(error)}
         for name, gain, error in zip((ALONG, FULL), gain_2, error_2, strict=True)

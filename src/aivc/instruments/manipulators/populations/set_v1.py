@@ -135,8 +135,8 @@ class SetV1(Manipulator):
         for fold in range(_FOLDS):
             rest = asked([group for group in groups if folds[group.text] != fold], ur, scale)
             network = trained(rest, scale, steps=steps, seed=seed)
-            foretold = means.fit(ur.take(rows != fold), parts=parts, seed=seed, **plain.anchor.refits)
-            judge = dataclasses.replace(plain, anchor=foretold, weights=arrays_of(network))
+            predicted = means.fit(ur.take(rows != fold), parts=parts, seed=seed, **plain.anchor.refits)
+            judge = dataclasses.replace(plain, anchor=predicted, weights=arrays_of(network))
             scores.update(judge._scores([group for group in groups if folds[group.text] == fold], cells))
         verdict = _verdict(scores)
         if verdict["kept"] == SHIFT:
