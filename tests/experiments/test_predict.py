@@ -37,11 +37,11 @@ def test_control_has_no_effect(cell):
 def test_the_profile_is_that_of_all_states_however_many_are_read(cell):
     few, many = (predict(cell, cell.start(), ASKED, cells=cells) for cells in (8, 80))
     np.testing.assert_allclose(few.effect, many.effect, atol=1e-9)
-    np.testing.assert_allclose(many.prediction.mean, cell.predict("line1", ASKED).mean, atol=1e-9)
+    np.testing.assert_allclose(many.mean, cell.predict("line1", ASKED).mean, atol=1e-9)
 
 
 def test_all_draws_together_are_one_population(cell):
-    said = predict(cell, cell.start(), ASKED, cells=40).prediction
+    said = predict(cell, cell.start(), ASKED, cells=40)
     assert [len(draw) for draw in said.draws] == [10] * 4
     names = [name.rsplit("-", 2)[0] for draw in said.draws for name in draw.entities.index]
     assert len(set(names)) == 40
@@ -49,7 +49,7 @@ def test_all_draws_together_are_one_population(cell):
 
 def test_intervals_lie_around_the_effect(cell):
     said = predict(cell, cell.start(), ASKED)
-    low, high = said.interval(0.9, cells=50.0)
+    low, high = said.effect_interval(0.9, cells=50.0)
     np.testing.assert_allclose((low + high) / 2, said.effect, atol=1e-9)
 
 
@@ -64,11 +64,11 @@ def test_a_population_is_drawn_evenly_from_all_draws(cell):
 
 def test_virtual_cells_without_counts_are_not_captured(cell):
     said = predict(cell, cell.start(), ASKED, cells=40)
-    first, *others = said.prediction.draws
+    first, *others = said.draws
     values = first.dense()
     values[:4] = 0
-    broken = said.prediction.replace(draws=(first.replace(values=values), *others))
-    drawn = replace(said, prediction=broken).population(40)
+    broken = said.replace(draws=(first.replace(values=values), *others))
+    drawn = broken.population(40)
     assert len(drawn) == 36
     assert drawn.dense().sum(axis=1).min() > 0
 
@@ -117,7 +117,7 @@ def test_the_retrieval_profile_reaches_the_features(cell, screen):
 
 def test_without_a_retrieval_profile_the_prediction_serves(cell):
     said = predict(cell, cell.start(), ASKED)
-    assert said.prediction.retrieval is None
+    assert said.retrieval is None
     np.testing.assert_array_equal(said.retrieval_effect, said.effect)
 
 

@@ -16,9 +16,9 @@ from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.streaming.stream import Progress
 from aivc.experiments.journal import Journal
-from aivc.experiments.predict import PredictedEffect, predict
+from aivc.experiments.predict import predict
 
-Predictor: TypeAlias = Callable[[Perturbation], PredictedEffect]
+Predictor: TypeAlias = Callable[[Perturbation], Prediction[Measurement]]
 
 _KEPT_AT_ONCE = 50
 # On how many of the perturbations it is tried whether the fast way gives the same answers.
@@ -68,7 +68,7 @@ def was_seen(cell: VirtualCell, perturbation: Perturbation, applicability: Appli
 def ask(
     tell: Predictor,
     perturbations: Sequence[Perturbation],
-    row: Callable[[Perturbation, PredictedEffect], dict[str, Any]],
+    row: Callable[[Perturbation, Prediction[Measurement]], dict[str, Any]],
     *,
     journal: Journal | None = None,
     progress: Progress | None = None,
@@ -107,13 +107,13 @@ def predictor(cell: VirtualCell, start: UR, perturbations: Sequence[Perturbation
         perturbations: What will be asked.
     """
 
-    def whole(perturbation: Perturbation) -> PredictedEffect:
+    def whole(perturbation: Perturbation) -> Prediction[Measurement]:
         return predict(cell, start, perturbation)
 
     decoder = next(part for part in cell.instruments.values() if isinstance(part, Decoder))
     tried = np.unique(np.linspace(0, len(perturbations) - 1, _TRIED).round().astype(int))
     answers = [(perturbations[i], whole(perturbations[i])) for i in tried]
-    example = answers[0][1].prediction
+    example = answers[0][1]
     moved_by = cell.manipulate(start.sample(1), perturbations[0]).made_by
     fast = _Fast(cell, start.sample(1), decoder.profile, example, example.made_by[len(moved_by) :])
     return fast if all(_same(answer, fast(perturbation)) for perturbation, answer in answers) else whole
@@ -128,7 +128,7 @@ class _Fast:
     example: Prediction[Measurement]
     read_by: tuple[str, ...]
 
-    def __call__(self, perturbation: Perturbation) -> PredictedEffect:
+    def __call__(self, perturbation: Perturbation) -> Prediction[Measurement]:
         moved = self.cell.manipulate(self.start, perturbation)
         profiles = np.array([self.profile(draw) for draw in moved.draws])
         retrieval = None if moved.retrieval is None else self._recognized(moved.retrieval, str(perturbation))
@@ -144,7 +144,7 @@ class _Fast:
         )
         draws = (mean,) * len(profiles)
         base = self.profile(self.start)
-        said = Prediction(
+        return Prediction(
             draws,
             (*moved.made_by, *self.read_by),
             moved.applicability,
@@ -155,18 +155,17 @@ class _Fast:
             retrieval,
             self.example.least,
         )
-        return PredictedEffect(said, base)
 
     def _recognized(self, retrieval: np.ndarray, text: str) -> np.ndarray:
         said = self.profile(self.start.moved(retrieval - self.start.mean, text))
         return said if self.example.least is None else np.maximum(said, self.example.least)
 
 
-def _same(whole: PredictedEffect, fast: PredictedEffect) -> bool:
+def _same(whole: Prediction[Measurement], fast: Prediction[Measurement]) -> bool:
     allowed = 1e-9 + 1e-6 * np.abs(whole.effect).max()
     pairs = [(whole.effect, fast.effect), (whole.retrieval_effect, fast.retrieval_effect)]
-    pairs += list(zip(whole.interval(), fast.interval(), strict=True))
-    stated = whole.prediction.applicability == fast.prediction.applicability
-    stated &= whole.prediction.coverage == fast.prediction.coverage
-    stated &= whole.prediction.made_by == fast.prediction.made_by
+    pairs += list(zip(whole.effect_interval(), fast.effect_interval(), strict=True))
+    stated = whole.applicability == fast.applicability
+    stated &= whole.coverage == fast.coverage
+    stated &= whole.made_by == fast.made_by
     return stated and all(np.allclose(one, other, rtol=0, atol=allowed) for one, other in pairs)
