@@ -4,15 +4,15 @@ from inspect import isfunction
 import numpy as np
 import pytest
 
-from aivc.core.errors import DataError, ScoreError, SpaceError
+import aivc
+from aivc.core.errors import DataError, ScoreError, SpaceError, UnknownNameError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.synthetic import synthetic_screen
-from aivc.experiments.batch import predictor
 from aivc.experiments.fitting.fit import fit
 from aivc.experiments.fitting.shared_fit import Recipe
-from aivc.experiments.predict import predict
+from aivc.experiments.predict import predict, predictor
 from aivc.uncertainty.ensemble import Ensemble
 from tiny_parts import TinyDecoder, TinyEncoder, TinyManipulator, TinyRecognizer
 
@@ -142,3 +142,60 @@ def test_retrieval_profiles_that_are_not_numbers_are_refused(cell, screen):
     broken = VirtualCell(cell.encoders, {**ours.instruments, "do": lost}, {}, cell.starts)
     with pytest.raises(DataError, match="finite numbers only"):
         predict(broken, cell.start(), ASKED)
+
+
+def test_the_same_question_has_one_answer_however_it_is_asked(cell, screen):
+    text = str(ASKED)
+    wanted = cell.predict("line1", text)
+    for start in ("line1", cell.start("line1"), cell.starts["line1"]):
+        for asked in (text, ASKED):
+            said = aivc.predict(cell, start, asked)
+            np.testing.assert_array_equal(said.effect, wanted.effect)
+            np.testing.assert_array_equal(said.effect_interval(), wanted.effect_interval())
+            np.testing.assert_array_equal(said.population(50).dense(), wanted.population(50).dense())
+    control = screen.take(screen.perturbations == CONTROL)
+    np.testing.assert_array_equal(predict(cell, control, text).effect, predict(cell, cell.encode(control), text).effect)
+
+
+def test_several_perturbations_are_answered_as_each_alone(cell):
+    asked = ["ko:G0001", ASKED, "ko:G0001 + ko:G0003", "control"]
+    said = predict(cell, "line1", asked, cells=40)
+    assert [len(each.draws[0]) for each in said] == [1] * 4, "no cells were read out yet"
+    for text, each in zip(asked, said, strict=True):
+        alone = predict(cell, "line1", text, cells=40)
+        np.testing.assert_allclose(each.effect, alone.effect, atol=1e-9)
+        np.testing.assert_allclose(each.effect_interval(0.8), alone.effect_interval(0.8), atol=1e-9)
+        assert (each.coverage, each.applicability, each.made_by) == (
+            alone.coverage,
+            alone.applicability,
+            alone.made_by,
+        )
+        np.testing.assert_array_equal(each.population(20).dense(), alone.population(20).dense())
+    assert predict(cell, "line1", []) == ()
+
+
+class Bent(TinyDecoder):
+    def profile(self, ur):
+        return super().profile(ur) + 1e-3 * len(ur)
+
+
+def test_several_are_read_out_whole_where_the_fast_way_differs(cells):
+    encoder = TinyEncoder.fit(cells, dim=4, seed=0)
+    ur = encoder.encode(cells)
+    start = ur.take(ur.perturbations == CONTROL)
+    bent = Bent.fit(ur, cells)
+    curved = VirtualCell({encoder.scale: encoder}, {"do": TinyManipulator.fit(ur), "read": bent}, {}, {"A": start})
+    said = predict(curved, "A", ["ko:G00", "ko:G01"])
+    assert all(len(each.draws[0]) == 200 for each in said)
+
+
+def test_instruments_are_named_where_there_are_several(cells):
+    encoder = TinyEncoder.fit(cells, dim=4, seed=0)
+    ur = encoder.encode(cells)
+    parts = {"do": TinyManipulator.fit(ur), "recognize": TinyRecognizer.fit(ur), "read": TinyDecoder.fit(ur, cells)}
+    many = VirtualCell({encoder.scale: encoder}, parts, {}, {"A": ur.take(ur.perturbations == CONTROL)})
+    (half,) = predict(many, "A", ["ko:G00"], manipulator="recognize")
+    whole = predict(many, "A", "ko:G00", manipulator="do", decoder="read")
+    np.testing.assert_allclose(2 * half.effect, whole.effect, atol=1e-9)
+    with pytest.raises(UnknownNameError, match="name the one you mean"):
+        predict(many, "A", ["ko:G00"])

@@ -16,8 +16,9 @@ from aivc.core.prediction import Prediction
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.streaming.stream import Progress
-from aivc.experiments.batch import ask, beginning, distinct, predictor, was_seen, where
+from aivc.experiments.batch import ask, beginning, distinct, was_seen, where
 from aivc.experiments.journal import Journal, question
+from aivc.experiments.predict import predictor
 from aivc.experiments.response import Response
 
 __all__ = ["Response", "Screen", "screen"]

@@ -16,7 +16,8 @@ from aivc.core.prediction import Prediction
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.streaming.stream import Progress, pseudobulk
-from aivc.experiments.batch import ask, beginning, distinct, predictor, was_seen, where
+from aivc.experiments.batch import ask, beginning, distinct, was_seen, where
+from aivc.experiments.predict import predictor
 from aivc.experiments.screen import read_table, rows_to_json, write_table
 
 
