@@ -115,17 +115,17 @@ def ask(evaluation: EvaluationSet, fold: int, parts: Any, recipe: Recipe) -> Ite
             "fold": fold,
             "strength": strength(measured_f, noise_f),
             "foretold": float(np.sqrt(np.mean(said.effect[use] ** 2))),
-            "applicability": str(said.prediction.applicability),
-            "promised": said.prediction.replace(calibration=grown).coverage == GUARANTEED,
+            "applicability": str(said.applicability),
+            "promised": said.replace(calibration=grown).coverage == GUARANTEED,
             "error": float(np.abs(said.effect - truth_f)[use].mean()),
             "held_out": len(held),
             "seconds": seconds,
         }
-        fixed = said.prediction.mean - strength(measured_f, noise_f)
+        fixed = said.mean - strength(measured_f, noise_f)
         kinds = {"pooled": (plain, said.base), "grown": (grown, said.base), "told-strength": (oracle, fixed)}
         for name, (calibration, base_f) in kinds.items():
-            kind = Applicability.EDGE if name == "told-strength" else said.prediction.applicability
-            prediction = said.prediction.replace(calibration=calibration, base=base_f, applicability=kind)
+            kind = Applicability.EDGE if name == "told-strength" else said.applicability
+            prediction = said.replace(calibration=calibration, base=base_f, applicability=kind)
             low, high = (end[use] - said.base[use] for end in prediction.interval(0.9, cells=question.truth.cells))
             scored = interval_score(low, high, truth_f[use])
             row[name] = {
@@ -135,7 +135,7 @@ def ask(evaluation: EvaluationSet, fold: int, parts: Any, recipe: Recipe) -> Ite
             }
         low, high = (
             end[use]
-            for end in said.prediction.replace(calibration=grown).interval(
+            for end in said.replace(calibration=grown).interval(
                 0.9, cells=question.truth.cells, controls=question.control.cells
             )
         )
@@ -144,7 +144,7 @@ def ask(evaluation: EvaluationSet, fold: int, parts: Any, recipe: Recipe) -> Ite
         answers = {"method": said, "abstaining": predict(abstaining, start, asked, cells=2)}
         answers["floor"] = predict(by_mean, start, asked, cells=2)
         row["squared"] = {name: float(np.mean((each.effect - truth_f)[use] ** 2)) for name, each in answers.items()}
-        row["abstained"] = answers["abstaining"].prediction.abstained
+        row["abstained"] = answers["abstaining"].abstained
         yield row
 
 

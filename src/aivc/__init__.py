@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from aivc.experiments.atlas.embed import embed
     from aivc.experiments.fitting.fit import fit
     from aivc.experiments.fitting.shared_fit import Recipe
+    from aivc.experiments.predict import predict
     from aivc.experiments.propose import propose
     from aivc.experiments.screen import Response, screen
     from aivc.experiments.search import search
@@ -52,6 +53,7 @@ _WHERE = {
     "gene_priors": "data.priors.gene_priors",
     "load": "data.catalog",
     "names": "core.registry",
+    "predict": "experiments.predict",
     "propose": "experiments.propose",
     "read": "data.io.read",
     "screen": "experiments.screen",
@@ -79,6 +81,7 @@ __all__ = [
     "gene_priors",
     "load",
     "names",
+    "predict",
     "propose",
     "read",
     "screen",

@@ -145,9 +145,9 @@ def _predict(job: _Job, text: str) -> pd.DataFrame:
     cell = fit(measurement.take(~tested), METHOD, parts=job.priors, recipe=job.recipe)
     context = str(measurement.contexts[tested][0])
     said = predict(cell, cell.start(context), Perturbation.parse(text))
-    low, high = said.interval(_LEVEL, cells=float(tested.sum()))
+    low, high = said.effect_interval(_LEVEL, cells=float(tested.sum()))
     both = measurement.take(tested | (measurement.perturbations == CONTROL))
-    means = pseudobulk(both, ["perturbation"], units=said.prediction.profile_units)
+    means = pseudobulk(both, ["perturbation"], units=said.profile_units)
     values = np.asarray(means.values)
     measured = values[means.perturbations == text][0] - values[means.perturbations == CONTROL][0]
     own = np.isin(measurement.features.astype(str), Perturbation.parse(text).genes)

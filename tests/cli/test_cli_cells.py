@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import tiny_parts
-from aivc import Measurement, Recipe, Schema, VirtualCell, fit
+from aivc import Measurement, Recipe, Schema, VirtualCell, fit, predict
 from aivc.cli import main
 from aivc.core.provenance import Provenance
 
@@ -93,6 +93,17 @@ def test_a_prediction_names_its_largest_effects_and_writes_cells(cell, tmp_path,
     assert anndata.read_h5ad(out).shape == (12, 40)
     assert main(["predict", str(cell), "ko:G0002"]) == 0
     assert "seen in training" in capsys.readouterr().out
+
+
+def test_the_shell_answers_as_python_does(cell, capsys):
+    code, said = asked(capsys, "predict", cell, "ko:G0002", "--top", 40)
+    fitted = VirtualCell.load(cell)
+    for wanted in (predict(fitted, said["context"], "ko:G0002"), fitted.predict(said["context"], "ko:G0002")):
+        place = {str(name): i for i, name in enumerate(wanted.draws[0].features)}
+        rows = [place[row["feature"]] for row in said["effects"]]
+        assert (code, len(rows)) == (0, 40)
+        np.testing.assert_allclose([row["effect"] for row in said["effects"]], wanted.effect[rows], atol=1e-12)
+        np.testing.assert_allclose([row["low"] for row in said["effects"]], wanted.effect_interval()[0][rows])
 
 
 def test_a_prediction_can_start_from_your_own_controls(cell, small_screen, capsys):

@@ -68,6 +68,41 @@ def test_quantile_leaves_the_weight_of_the_one_asked_about(level, score):
     assert calibrated().quantile(level) == score
 
 
+def test_the_effect_is_the_difference_from_the_start():
+    base, recognized = np.array([1.0, -2.0, 0.5]), np.array([3.0, 2.0, 1.0])
+    answer = make().replace(base=base)
+    np.testing.assert_allclose(answer.effect, answer.mean - base)
+    np.testing.assert_array_equal(answer.retrieval_effect, answer.effect)
+    np.testing.assert_allclose(answer.replace(retrieval=recognized).retrieval_effect, recognized - base)
+    np.testing.assert_allclose(answer.effect_interval(0.8), np.array(answer.interval(0.8)) - base)
+
+
+def test_the_interval_of_the_effect_counts_the_noise_of_fresh_controls():
+    shared = dataclasses.replace(calibrated(), shared=1 / 4)
+    answer = make(draws=1).replace(calibration=shared, base=np.zeros(3))
+    few, many = (np.subtract(*answer.effect_interval(0.5, controls=n)[::-1]) for n in (2.0, 100.0))
+    assert (few > many).all()
+    default = answer.interval(0.5, controls=shared.controls)
+    np.testing.assert_allclose(answer.effect_interval(0.5), default)
+
+
+@pytest.mark.parametrize("asked", ["effect", "retrieval_effect", "control"])
+def test_without_its_start_a_prediction_knows_no_effect(asked):
+    with pytest.raises(DataError, match=r"Ask VirtualCell\.predict"):
+        getattr(make(), asked)
+    with pytest.raises(DataError, match="difference from the start"):
+        make().effect_interval()
+
+
+def test_cells_that_were_not_read_yet_are_read_for_a_population():
+    whole = make(draws=4).then(reading)
+    mean = Measurement(whole.mean[None], whole.draws[0].features, whole.draws[0].entities.iloc[:1], "arbitrary")
+    quick = Prediction((mean,), whole.made_by, whole.applicability, unread=lambda: whole)
+    np.testing.assert_array_equal(quick.population(8, seed=3).dense(), whole.population(8, seed=3).dense())
+    assert quick.replace(made_by=("other",)).unread is not None
+    assert len(quick.replace(draws=(mean,)).population(8)) == 1
+
+
 @pytest.mark.parametrize("level", [0.0, 1.0, -1.0, 90.0])
 def test_impossible_levels_are_refused(level):
     with pytest.raises(ValueError, match=r"Ask for interval\(0.9\)"):

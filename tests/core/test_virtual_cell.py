@@ -26,13 +26,27 @@ def rewrite(folder, change):
 
 
 def test_predict_runs_the_whole_experiment(tiny_cell, control):
-    answer = tiny_cell.predict(control, "ko:G00 for 48h")
+    answer = tiny_cell.predict(control, "ko:G00 for 48h", cells=len(control))
     assert answer.made_by == ("tiny-manipulator", "tiny-decoder")
     assert answer.profile_units == "arbitrary"
     assert set(answer.draws[0].perturbations) == {"ko:G00 for 48h"}
-    assert list(answer.draws[0].entities.index) == list(control.entities.index)
-    asked = tiny_cell.predict(control, Perturbation.parse("ko:G00 for 48h"))
+    assert list(answer.draws[0].entities.index) == [f"{name}-0-{i}" for i, name in enumerate(control.entities.index)]
+    asked = tiny_cell.predict(control, Perturbation.parse("ko:G00 for 48h"), cells=len(control))
     np.testing.assert_array_equal(asked.mean, answer.mean)
+
+
+def test_a_name_its_states_and_its_cells_are_one_question(tiny_cell, control):
+    states = tiny_cell.encode(control)
+    named = VirtualCell(tiny_cell.encoders, tiny_cell.instruments, tiny_cell.card, {"A": states})
+    wanted = named.predict("A", "ko:G00")
+    assert np.abs(wanted.effect).max() > 0
+    for start in (states, control):
+        answer = named.predict(start, "ko:G00")
+        np.testing.assert_array_equal(answer.effect, wanted.effect)
+        np.testing.assert_array_equal(answer.population(50).dense(), wanted.population(50).dense())
+    assert named.states(states) is states
+    with pytest.raises(UnknownNameError, match="Name one of them"):
+        named.states("nowhere")
 
 
 def test_disk_round_trip_answers_to_the_last_bit(tiny_cell, saved, control):
@@ -123,7 +137,7 @@ def test_paths_outside_the_folder_are_never_read(saved, name):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "stated"),
     [
         (lambda body: body.update(format=2), "not a virtual cell in format 1"),
         (lambda body: body.update(parts=[]), "not a virtual cell in format 1"),

@@ -4,15 +4,15 @@ from inspect import isfunction
 import numpy as np
 import pytest
 
-from aivc.core.errors import DataError, ScoreError, SpaceError
+import aivc
+from aivc.core.errors import DataError, ScoreError, SpaceError, UnknownNameError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.synthetic import synthetic_screen
-from aivc.experiments.batch import predictor
 from aivc.experiments.fitting.fit import fit
 from aivc.experiments.fitting.shared_fit import Recipe
-from aivc.experiments.predict import predict
+from aivc.experiments.predict import predict, predictor
 from aivc.uncertainty.ensemble import Ensemble
 from tiny_parts import TinyDecoder, TinyEncoder, TinyManipulator, TinyRecognizer
 
@@ -37,11 +37,11 @@ def test_control_has_no_effect(cell):
 def test_the_profile_is_that_of_all_states_however_many_are_read(cell):
     few, many = (predict(cell, cell.start(), ASKED, cells=cells) for cells in (8, 80))
     np.testing.assert_allclose(few.effect, many.effect, atol=1e-9)
-    np.testing.assert_allclose(many.prediction.mean, cell.predict("line1", ASKED).mean, atol=1e-9)
+    np.testing.assert_allclose(many.mean, cell.predict("line1", ASKED).mean, atol=1e-9)
 
 
 def test_all_draws_together_are_one_population(cell):
-    said = predict(cell, cell.start(), ASKED, cells=40).prediction
+    said = predict(cell, cell.start(), ASKED, cells=40)
     assert [len(draw) for draw in said.draws] == [10] * 4
     names = [name.rsplit("-", 2)[0] for draw in said.draws for name in draw.entities.index]
     assert len(set(names)) == 40
@@ -49,7 +49,7 @@ def test_all_draws_together_are_one_population(cell):
 
 def test_intervals_lie_around_the_effect(cell):
     said = predict(cell, cell.start(), ASKED)
-    low, high = said.interval(0.9, cells=50.0)
+    low, high = said.effect_interval(0.9, cells=50.0)
     np.testing.assert_allclose((low + high) / 2, said.effect, atol=1e-9)
 
 
@@ -64,11 +64,11 @@ def test_a_population_is_drawn_evenly_from_all_draws(cell):
 
 def test_virtual_cells_without_counts_are_not_captured(cell):
     said = predict(cell, cell.start(), ASKED, cells=40)
-    first, *others = said.prediction.draws
+    first, *others = said.draws
     values = first.dense()
     values[:4] = 0
-    broken = said.prediction.replace(draws=(first.replace(values=values), *others))
-    drawn = replace(said, prediction=broken).population(40)
+    broken = said.replace(draws=(first.replace(values=values), *others))
+    drawn = broken.population(40)
     assert len(drawn) == 36
     assert drawn.dense().sum(axis=1).min() > 0
 
@@ -117,7 +117,7 @@ def test_the_retrieval_profile_reaches_the_features(cell, screen):
 
 def test_without_a_retrieval_profile_the_prediction_serves(cell):
     said = predict(cell, cell.start(), ASKED)
-    assert said.prediction.retrieval is None
+    assert said.retrieval is None
     np.testing.assert_array_equal(said.retrieval_effect, said.effect)
 
 
@@ -142,3 +142,60 @@ def test_retrieval_profiles_that_are_not_numbers_are_refused(cell, screen):
     broken = VirtualCell(cell.encoders, {**ours.instruments, "do": lost}, {}, cell.starts)
     with pytest.raises(DataError, match="finite numbers only"):
         predict(broken, cell.start(), ASKED)
+
+
+def test_the_same_question_has_one_answer_however_it_is_asked(cell, screen):
+    text = str(ASKED)
+    wanted = cell.predict("line1", text)
+    for start in ("line1", cell.start("line1"), cell.starts["line1"]):
+        for asked in (text, ASKED):
+            said = aivc.predict(cell, start, asked)
+            np.testing.assert_array_equal(said.effect, wanted.effect)
+            np.testing.assert_array_equal(said.effect_interval(), wanted.effect_interval())
+            np.testing.assert_array_equal(said.population(50).dense(), wanted.population(50).dense())
+    control = screen.take(screen.perturbations == CONTROL)
+    np.testing.assert_array_equal(predict(cell, control, text).effect, predict(cell, cell.encode(control), text).effect)
+
+
+def test_several_perturbations_are_answered_as_each_alone(cell):
+    asked = ["ko:G0001", ASKED, "ko:G0001 + ko:G0003", "control"]
+    said = predict(cell, "line1", asked, cells=40)
+    assert [len(each.draws[0]) for each in said] == [1] * 4, "no cells were read out yet"
+    for text, each in zip(asked, said, strict=True):
+        alone = predict(cell, "line1", text, cells=40)
+        np.testing.assert_allclose(each.effect, alone.effect, atol=1e-9)
+        np.testing.assert_allclose(each.effect_interval(0.8), alone.effect_interval(0.8), atol=1e-9)
+        assert (each.coverage, each.applicability, each.made_by) == (
+            alone.coverage,
+            alone.applicability,
+            alone.made_by,
+        )
+        np.testing.assert_array_equal(each.population(20).dense(), alone.population(20).dense())
+    assert predict(cell, "line1", []) == ()
+
+
+class Bent(TinyDecoder):
+    def profile(self, ur):
+        return super().profile(ur) + 1e-3 * len(ur)
+
+
+def test_several_are_read_out_whole_where_the_fast_way_differs(cells):
+    encoder = TinyEncoder.fit(cells, dim=4, seed=0)
+    ur = encoder.encode(cells)
+    start = ur.take(ur.perturbations == CONTROL)
+    bent = Bent.fit(ur, cells)
+    curved = VirtualCell({encoder.scale: encoder}, {"do": TinyManipulator.fit(ur), "read": bent}, {}, {"A": start})
+    said = predict(curved, "A", ["ko:G00", "ko:G01"])
+    assert all(len(each.draws[0]) == 200 for each in said)
+
+
+def test_instruments_are_named_where_there_are_several(cells):
+    encoder = TinyEncoder.fit(cells, dim=4, seed=0)
+    ur = encoder.encode(cells)
+    parts = {"do": TinyManipulator.fit(ur), "recognize": TinyRecognizer.fit(ur), "read": TinyDecoder.fit(ur, cells)}
+    many = VirtualCell({encoder.scale: encoder}, parts, {}, {"A": ur.take(ur.perturbations == CONTROL)})
+    (half,) = predict(many, "A", ["ko:G00"], manipulator="recognize")
+    whole = predict(many, "A", "ko:G00", manipulator="do", decoder="read")
+    np.testing.assert_allclose(2 * half.effect, whole.effect, atol=1e-9)
+    with pytest.raises(UnknownNameError, match="name the one you mean"):
+        predict(many, "A", ["ko:G00"])

@@ -113,7 +113,7 @@ def test_interval_of_a_response_adds_up_half_widths(world):
     cell, _ = world
     asked = "ko:G0004"
     row = screen(cell, [asked], "G0060, -3*G0061", level=0.8).table.iloc[0]
-    low, high = predict(cell, cell.start(), asking.distinct([asked])[0]).interval(0.8)
+    low, high = predict(cell, cell.start(), asking.distinct([asked])[0]).effect_interval(0.8)
     half_f = (high - low) / 2
     assert (row["high"] - row["low"]) / 2 == pytest.approx(0.25 * half_f[59] + 0.75 * half_f[60])
 

@@ -88,7 +88,7 @@ def test_genes_come_with_intervals_and_what_carried_them(screen, cell, context):
 def test_pathways_of_what_rises_and_falls(screen, cell, context):
     text = asks(screen, cell, context)["measured"]
     whole = predict(cell, cell.start(context), Perturbation.parse(text))
-    features = whole.prediction.draws[0].features.astype(str)
+    features = whole.draws[0].features.astype(str)
     risen = features[np.argsort(-whole.effect)[:6]]
     sets = {"mine": frozenset(risen), "other": frozenset(features[:10])}
     table = explain(cell, text, context, top=6, sets=sets).pathways

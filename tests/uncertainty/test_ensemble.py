@@ -108,7 +108,7 @@ def test_an_ensemble_alone_is_overconfident():
             for text in (CONTROL, *hidden)
         }
         for text in hidden:
-            low, high = predict(cell, cell.start("line1"), Perturbation.parse(text)).interval(0.9)
+            low, high = predict(cell, cell.start("line1"), Perturbation.parse(text)).effect_interval(0.9)
             effect = profile[text] - profile[CONTROL]
             covered.append(((effect >= low) & (effect <= high)).mean())
     assert np.mean(covered) < 0.8

@@ -16,9 +16,9 @@ from aivc.cli.evaluate_command import add_recipe, make_split, recipe
 from aivc.cli.grammar import Commands, natural, positive
 from aivc.cli.sources import add_priors, add_schema, add_source, made_from, measured, priors
 from aivc.core.errors import ControlError, IntegrityError, PerturbationError, SchemaError
-from aivc.core.measurement import CONTROL
+from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Agent, Perturbation
-from aivc.core.prediction import GUARANTEED
+from aivc.core.prediction import GUARANTEED, Prediction
 from aivc.core.registry import MANIPULATORS
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
@@ -26,7 +26,7 @@ from aivc.core.worth import Worth
 from aivc.evaluation.protocol.output import write_population
 from aivc.experiments.batch import was_seen
 from aivc.experiments.fitting.fit import fit
-from aivc.experiments.predict import PredictedEffect, predict
+from aivc.experiments.predict import predict
 
 # Names without a kind, such as a person writes who has only knocked genes out so far.
 _NAMES = re.compile(r"\s*[\w.-]+(\s*\+\s*[\w.-]+)*\s*")
@@ -165,12 +165,12 @@ def _predict(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     written = {}
     if args.out is not None:
         cells = said.population(args.cells, seed=args.seed)
-        write_population(args.out, cells, {"made_by": list(said.prediction.made_by), "perturbation": str(asked)})
+        write_population(args.out, cells, {"made_by": list(said.made_by), "perturbation": str(asked)})
         written["prediction"] = args.out
     rows = _effects(said, args.top)
     context = str(start.contexts[0])
     new: dict[str, Any] = {"new_context": context not in cell.contexts, "contexts": len(cell.contexts)}
-    new["seen"] = was_seen(cell, asked, said.prediction.applicability)
+    new["seen"] = was_seen(cell, asked, said.applicability)
     if new["new_context"] and "worth" in cell.card:
         new["worth"] = cell.card["worth"]
     body = {**_about(said, asked, context), **new, "effects": rows, "files": written}
@@ -213,14 +213,14 @@ def _start(cell: VirtualCell, args: argparse.Namespace, reporter: Reporter) -> U
     return cell.encode(measurement.take(keep))
 
 
-def _effects(said: PredictedEffect, top: int) -> list[dict[str, Any]]:
-    effect, (low, high) = said.effect, said.interval(0.9)
-    features = said.prediction.draws[0].features
+def _effects(said: Prediction[Measurement], top: int) -> list[dict[str, Any]]:
+    effect, (low, high) = said.effect, said.effect_interval(0.9)
+    features = said.draws[0].features
     order = np.argsort(-np.abs(effect), kind="stable")[:top]
     return [
         {
             "feature": str(features[i]),
-            "control": float(said.base[i]),
+            "control": float(said.control[i]),
             "effect": float(effect[i]),
             "low": float(low[i]),
             "high": float(high[i]),
@@ -229,25 +229,25 @@ def _effects(said: PredictedEffect, top: int) -> list[dict[str, Any]]:
     ]
 
 
-def _about(said: PredictedEffect, asked: Perturbation, context: str) -> dict[str, Any]:
+def _about(said: Prediction[Measurement], asked: Perturbation, context: str) -> dict[str, Any]:
     return {
         "perturbation": str(asked),
         "context": context,
-        "units": said.prediction.profile_units,
-        "applicability": str(said.prediction.applicability),
-        "made_by": list(said.prediction.made_by),
+        "units": said.profile_units,
+        "applicability": str(said.applicability),
+        "made_by": list(said.made_by),
         "level": 0.9,
         "intervals": _basis(said),
-        "coverage": said.prediction.coverage,
-        "abstained": said.prediction.abstained,
+        "coverage": said.coverage,
+        "abstained": said.abstained,
     }
 
 
-def _basis(said: PredictedEffect) -> str:
+def _basis(said: Prediction[Measurement]) -> str:
     """What the intervals stand on: calibration speaks for perturbations like those it was made on, and no others."""
-    if said.prediction.calibration is None:
+    if said.calibration is None:
         return "spread of the ensemble"
-    return "calibrated" if said.prediction.coverage == GUARANTEED else "not for such a perturbation"
+    return "calibrated" if said.coverage == GUARANTEED else "not for such a perturbation"
 
 
 def _evidence(body: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from aivc.core.calibration import Applicability, Calibration, HeldOut
 from aivc.core.errors import DataError
 from aivc.core.measurement import Measurement
+from aivc.core.population import draw_cells
 from aivc.core.ur import UR
 
 T = TypeVar("T", UR, Measurement)
@@ -43,6 +44,7 @@ class Prediction(Generic[T]):
             apart is not shrunk in it, as an expected value has to be. None says that ``mean`` serves for that too.
         least: Mean readings never lie below it, such as 0 for logarithms of counts; None where they may. It bounds the
             mean over draws, not each of them: raised draw by draw, it would be the higher the less sure an answer is.
+        unread: Reads out the cells of a prediction whose draws are mean profiles only; None where draws are the cells.
 
     Raises:
         DataError: No draws, draws that do not describe the same axes, or profiles of other axes.
@@ -57,6 +59,7 @@ class Prediction(Generic[T]):
     base: Float[np.ndarray, " f"] | None = None
     retrieval: Float[np.ndarray, " _"] | None = None
     least: float | None = None
+    unread: "Callable[[], Prediction[T]] | None" = None
 
     def __post_init__(self) -> None:
         if not self.draws:
@@ -124,6 +127,65 @@ class Prediction(Generic[T]):
         return self.mean - half, self.mean + half
 
     @property
+    def control(self) -> Float[np.ndarray, " f"]:
+        """``(d or f,)`` profile of the unperturbed start, where it is known: `base`.
+
+        Raises:
+            DataError: It is not known.
+        """
+        if self.base is None:
+            raise DataError(["An effect is a difference from the start, which is not known. Ask VirtualCell.predict."])
+        return self.base
+
+    @property
+    def effect(self) -> np.ndarray:
+        """``(d or f,)`` predicted mean minus that of the unperturbed start, in the units of the profiles.
+
+        The decoder reads the start too, so what it gets wrong about every cell does not pass for a response.
+
+        Raises:
+            DataError: The prediction does not know its start.
+        """
+        return np.asarray(self.mean - self.control)
+
+    @property
+    def retrieval_effect(self) -> np.ndarray:
+        """``(d or f,)`` effect to recognize the perturbation by; `effect` where the method states no other.
+
+        Raises:
+            DataError: The prediction does not know its start.
+        """
+        return np.asarray(self.retrieval_mean - self.control)
+
+    def effect_interval(
+        self, level: float = 0.9, *, cells: float | None = None, controls: float | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Ends ``(d or f,)`` of the interval of `effect`, measured against fresh controls.
+
+        Args:
+            level: Such as 0.9.
+            cells: How many cells the perturbed mean will be measured on (`interval`).
+            controls: How many control cells it will be compared with; as many as a context of the fit has by default.
+
+        Raises:
+            DataError: The prediction does not know its start.
+            ValueError: The level is not between 0 and 1.
+        """
+        fresh = controls if self.calibration is None else controls or self.calibration.controls
+        low, high = self.interval(level, cells=cells, controls=fresh)
+        return low - self.control, high - self.control
+
+    def population(self: "Prediction[Measurement]", cells: int, *, seed: int = 0) -> Measurement:
+        """Draw virtual cells evenly from all draws, so that ignorance and biology both show.
+
+        Args:
+            cells: At most so many; virtual cells without any counts are left out, as a real experiment does.
+            seed: Draws the cells.
+        """
+        whole = self if self.unread is None else self.unread()
+        return draw_cells(whole.draws, cells, seed=seed)
+
+    @property
     def abstained(self) -> bool:
         """Whether a method that trusts itself too little here let the mean effect answer."""
         return ABSTAIN in self.made_by
@@ -175,7 +237,8 @@ class Prediction(Generic[T]):
         return step(start.moved(self.retrieval - start.mean, str(start.perturbations[0]))).retrieval_mean
 
     def replace(self, **changes: object) -> "Prediction[T]":
-        """Return a copy with some fields changed."""
+        """Return a copy with some fields changed; new draws are the cells."""
+        changes = {"unread": None, **changes} if "draws" in changes else changes
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
 
 

@@ -19,6 +19,7 @@ from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Prediction
 from aivc.core.provenance import FOLDER, Provenance
+from aivc.core.read_out import CELLS, read_out
 from aivc.core.scale import Scale
 from aivc.core.state import State, read_json, write_text
 from aivc.core.units import is_effect
@@ -134,15 +135,38 @@ class VirtualCell:
 
     def decode(self, ur: UR, *, instrument: str = "") -> Prediction[Measurement]:
         """Ask a decoder; the only one, unless named."""
-        decoder = self._pick(Decoder, instrument)
+        return self.decoder(instrument).decode(ur)
+
+    def decoder(self, name: str = "") -> Decoder:
+        """The decoder of that name; the only one, unless named.
+
+        Raises:
+            UnknownNameError: No such decoder, or several and no name.
+        """
+        decoder = self._pick(Decoder, name)
         assert isinstance(decoder, Decoder)
-        return decoder.decode(ur)
+        return decoder
+
+    def states(self, start: Measurement | UR | str, *, new_context: bool = False) -> UR:
+        """Control states to start from.
+
+        Args:
+            start: The states themselves; control cells, which are encoded; or the name of a context (`start`).
+            new_context: Whether the name is that of a new context, although it reads like a known one.
+
+        Raises:
+            UnknownNameError: No such context, or its name may be a slip.
+        """
+        if isinstance(start, UR):
+            return start
+        return self.start(start, new_context=new_context) if isinstance(start, str) else self.encode(start)
 
     def predict(
         self,
-        control: Measurement | str,
+        start: Measurement | UR | str,
         perturbation: Perturbation | str,
         *,
+        cells: int = CELLS,
         manipulator: str = "",
         decoder: str = "",
         new_context: bool = False,
@@ -150,24 +174,23 @@ class VirtualCell:
         """Run the virtual experiment: encode control cells, perturb them, read them out.
 
         Args:
-            control: Unperturbed cells of the context asked about, or its name, to start from the cell's own; a cell
-                fitted on a table of effects takes the name of any context.
+            start: Unperturbed cells of the context asked about, or their states; or the context's name, to start from
+                the cell's own; a cell fitted on a table of effects takes the name of any context.
             perturbation: As an object or as text, such as ``"ko:JAK2"``.
+            cells: How many cells to read out over all draws, at least two for each.
             manipulator: Which one, where there are several.
             decoder: Which one, where there are several.
             new_context: Whether the name is that of a new context, although it reads like a known one (`start`).
 
         Raises:
             UnknownNameError: No such context, or its name may be a slip.
+            SpaceError: The states are of another space.
+            ScoreError: The answer holds NaN or infinity.
         """
         asked = Perturbation.parse(perturbation) if isinstance(perturbation, str) else perturbation
-        start = self.start(control, new_context=new_context) if isinstance(control, str) else self.encode(control)
-        moved = self.manipulate(start, asked, instrument=manipulator)
-        said = moved.then(lambda ur: self.decode(ur, instrument=decoder))
-        # The decoder reads the start too: errors are expected to be as large as the effect that it tells makes them.
-        reader = self._pick(Decoder, decoder)
-        assert isinstance(reader, Decoder)
-        return said.replace(base=reader.profile(start))
+        begin = self.states(start, new_context=new_context)
+        moved = self.manipulate(begin, asked, instrument=manipulator)
+        return read_out(moved, begin, self.decoder(decoder), cells=cells)
 
     def _pick(self, contract: type[Manipulator] | type[Decoder], name: str) -> Manipulator | Decoder:
         found = {key: part for key, part in self.instruments.items() if isinstance(part, contract)}

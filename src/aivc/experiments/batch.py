@@ -1,14 +1,12 @@
-"""Ask a virtual cell many questions: all checked before work starts, answered fast where that changes nothing."""
+"""Ask a virtual cell many questions: all checked before work starts, rows kept as they come."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeAlias, final
+from dataclasses import replace
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from aivc.core.contracts import Decoder
-from aivc.core.errors import DataError, ScoreError
+from aivc.core.errors import DataError
 from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability, Prediction
@@ -16,13 +14,9 @@ from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.streaming.stream import Progress
 from aivc.experiments.journal import Journal
-from aivc.experiments.predict import PredictedEffect, predict
-
-Predictor: TypeAlias = Callable[[Perturbation], PredictedEffect]
+from aivc.experiments.predict import Predictor
 
 _KEPT_AT_ONCE = 50
-# On how many of the perturbations it is tried whether the fast way gives the same answers.
-_TRIED = 3
 
 
 def distinct(perturbations: Sequence[Perturbation | str]) -> list[Perturbation]:
@@ -68,7 +62,7 @@ def was_seen(cell: VirtualCell, perturbation: Perturbation, applicability: Appli
 def ask(
     tell: Predictor,
     perturbations: Sequence[Perturbation],
-    row: Callable[[Perturbation, PredictedEffect], dict[str, Any]],
+    row: Callable[[Perturbation, Prediction[Measurement]], dict[str, Any]],
     *,
     journal: Journal | None = None,
     progress: Progress | None = None,
@@ -92,81 +86,3 @@ def ask(
         if progress:
             progress("asking", len(perturbations) - len(todo) + first + len(rows), len(perturbations))
     return [done[str(each)] for each in perturbations]
-
-
-def predictor(cell: VirtualCell, start: UR, perturbations: Sequence[Perturbation]) -> Predictor:
-    """What answers: fast where the answers are the same, otherwise by reading whole populations out.
-
-    The fast way perturbs one state, the mean of all, and has the decoder state its profile without drawing cells
-    (its method ``profile``). Where instruments are linear that changes nothing; whether it does is tried on some of the
-    perturbations, the first and the last among them.
-
-    Args:
-        cell: With one manipulator and one decoder.
-        start: Control states.
-        perturbations: What will be asked.
-    """
-
-    def whole(perturbation: Perturbation) -> PredictedEffect:
-        return predict(cell, start, perturbation)
-
-    decoder = next(part for part in cell.instruments.values() if isinstance(part, Decoder))
-    tried = np.unique(np.linspace(0, len(perturbations) - 1, _TRIED).round().astype(int))
-    answers = [(perturbations[i], whole(perturbations[i])) for i in tried]
-    example = answers[0][1].prediction
-    moved_by = cell.manipulate(start.sample(1), perturbations[0]).made_by
-    fast = _Fast(cell, start.sample(1), decoder.profile, example, example.made_by[len(moved_by) :])
-    return fast if all(_same(answer, fast(perturbation)) for perturbation, answer in answers) else whole
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class _Fast:
-    cell: VirtualCell
-    start: UR
-    profile: Callable[[UR], np.ndarray]
-    example: Prediction[Measurement]
-    read_by: tuple[str, ...]
-
-    def __call__(self, perturbation: Perturbation) -> PredictedEffect:
-        moved = self.cell.manipulate(self.start, perturbation)
-        profiles = np.array([self.profile(draw) for draw in moved.draws])
-        retrieval = None if moved.retrieval is None else self._recognized(moved.retrieval, str(perturbation))
-        if not (np.isfinite(profiles).all() and (retrieval is None or np.isfinite(retrieval).all())):
-            made_by = " + ".join(self.example.made_by)
-            raise ScoreError(f"{made_by} answered {perturbation} with NaN or infinity. Mend the method, or leave it.")
-        # No cells were read out: the population is the one mean state that was asked about.
-        read = self.example.draws[0]
-        named = {"perturbation": [str(perturbation)], "context": [str(self.start.contexts[0])]}
-        entities = pd.DataFrame(named, index=["mean"])
-        mean = Measurement(
-            profiles.mean(axis=0)[None], read.features, entities, self.example.profile_units, read.modality
-        )
-        draws = (mean,) * len(profiles)
-        base = self.profile(self.start)
-        said = Prediction(
-            draws,
-            (*moved.made_by, *self.read_by),
-            moved.applicability,
-            profiles,
-            self.example.profile_units,
-            self.example.calibration,
-            base,
-            retrieval,
-            self.example.least,
-        )
-        return PredictedEffect(said, base)
-
-    def _recognized(self, retrieval: np.ndarray, text: str) -> np.ndarray:
-        said = self.profile(self.start.moved(retrieval - self.start.mean, text))
-        return said if self.example.least is None else np.maximum(said, self.example.least)
-
-
-def _same(whole: PredictedEffect, fast: PredictedEffect) -> bool:
-    allowed = 1e-9 + 1e-6 * np.abs(whole.effect).max()
-    pairs = [(whole.effect, fast.effect), (whole.retrieval_effect, fast.retrieval_effect)]
-    pairs += list(zip(whole.interval(), fast.interval(), strict=True))
-    stated = whole.prediction.applicability == fast.prediction.applicability
-    stated &= whole.prediction.coverage == fast.prediction.coverage
-    stated &= whole.prediction.made_by == fast.prediction.made_by
-    return stated and all(np.allclose(one, other, rtol=0, atol=allowed) for one, other in pairs)

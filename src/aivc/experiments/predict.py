@@ -1,115 +1,162 @@
-"""Ask a virtual cell what a perturbation would do, as an effect on real control cells, with its interval."""
+"""Ask a virtual cell what perturbations would do; many at once are answered fast where that changes nothing."""
 
-from dataclasses import dataclass, replace
-from typing import final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, final, overload
 
 import numpy as np
-import pandas as pd
-from scipy import sparse
 
-from aivc.core.errors import ScoreError
 from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Prediction
-from aivc.core.units import COUNTS
+from aivc.core.read_out import CELLS, MeanReader
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
+
+Predictor: TypeAlias = Callable[[Perturbation], Prediction[Measurement]]
+
+# On how many of the perturbations it is tried whether the fast way gives the same answers.
+_TRIED = 3
+
+
+# A text is one perturbation, not a sequence of letters.
+@overload
+def predict(  # type: ignore[overload-overlap]
+    cell: VirtualCell,
+    start: Measurement | UR | str,
+    perturbation: Perturbation | str,
+    *,
+    cells: int = ...,
+    manipulator: str = ...,
+    decoder: str = ...,
+    new_context: bool = ...,
+) -> Prediction[Measurement]: ...
+
+
+@overload
+def predict(
+    cell: VirtualCell,
+    start: Measurement | UR | str,
+    perturbation: Sequence[Perturbation | str],
+    *,
+    cells: int = ...,
+    manipulator: str = ...,
+    decoder: str = ...,
+    new_context: bool = ...,
+) -> tuple[Prediction[Measurement], ...]: ...
+
+
+def predict(
+    cell: VirtualCell,
+    start: Measurement | UR | str,
+    perturbation: Perturbation | str | Sequence[Perturbation | str],
+    *,
+    cells: int = CELLS,
+    manipulator: str = "",
+    decoder: str = "",
+    new_context: bool = False,
+) -> Prediction[Measurement] | tuple[Prediction[Measurement], ...]:
+    """Perturb control cells of a context and read them out (`VirtualCell.predict`).
+
+    Of several perturbations all profiles, effects and intervals are those that each one alone would have. Where the
+    instruments allow it, no cells are read out for them: draws are then mean profiles, until `Prediction.population`
+    asks for cells.
+
+    Args:
+        cell: Whom to ask.
+        start: Name of a context; control states; or control cells.
+        perturbation: As an object or as text, such as ``"ko:JAK2"``; or several of them.
+        cells: How many cells to read out over all draws, at least two for each.
+        manipulator: Which one, where there are several.
+        decoder: Which one, where there are several.
+        new_context: Whether the name is that of a new context, although it reads like a known one.
+
+    Returns:
+        One prediction; or as many as there are perturbations, in their order.
+
+    Raises:
+        PerturbationError: A text that is no perturbation.
+        UnknownNameError: No such context, or its name may be a slip.
+        SpaceError: The states are of another space.
+        ScoreError: An answer holds NaN or infinity.
+
+    >>> from aivc.data.synthetic import synthetic_screen
+    >>> from aivc.experiments.fitting.fit import fit
+    >>> from aivc.experiments.fitting.shared_fit import Recipe
+    >>> screen, truth = synthetic_screen(perturbations=6, features=40, cells=20, controls=40, seed=0)
+    >>> cell = fit(screen, "transfer", recipe=Recipe(dim=4, members=2, inner_folds=0))
+    >>> one = predict(cell, "line1", "ko:G0001")
+    >>> one.effect.shape, len(one.population(30))
+    ((40,), 30)
+    >>> len(predict(cell, "line1", ["ko:G0001", "ko:G0002"]))
+    2
+    """
+    ask = _Ask(cell, cell.states(start, new_context=new_context), cells, manipulator, decoder)
+    if isinstance(perturbation, Perturbation | str):
+        return ask(_read(perturbation))
+    asked = [_read(each) for each in perturbation]
+    tell = _quickest(ask, asked) if asked else ask
+    return tuple(tell(each) for each in asked)
+
+
+def predictor(cell: VirtualCell, start: UR, perturbations: Sequence[Perturbation]) -> Predictor:
+    """What answers one by one as `predict` answers several: for who keeps a row of each answer, and not the answers.
+
+    The fast way perturbs one state, the mean of all, and has the decoder state its profile without drawing cells
+    (its method ``profile``). Where instruments are linear that changes nothing; whether it does is tried on some of the
+    perturbations, the first and the last among them.
+
+    Args:
+        cell: With one manipulator and one decoder.
+        start: Control states.
+        perturbations: What will be asked, at least one.
+    """
+    return _quickest(_Ask(cell, start), perturbations)
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class PredictedEffect:
-    """A predicted effect.
+class _Ask:
+    cell: VirtualCell
+    start: UR
+    cells: int = CELLS
+    manipulator: str = ""
+    decoder: str = ""
 
-    The decoder also reads the unperturbed start, and the difference of the two readings is the effect: so what the
-    decoder gets wrong about every cell does not pass for a response.
-
-    Attributes:
-        prediction: Populations, profiles and calibration, as decoded.
-        base: ``(f,)`` the decoded profile of the start.
-    """
-
-    prediction: Prediction[Measurement]
-    base: np.ndarray
-
-    @property
-    def effect(self) -> np.ndarray:
-        """``(f,)`` predicted mean minus control, in profile units."""
-        return np.asarray(self.prediction.mean - self.base)
-
-    @property
-    def retrieval_effect(self) -> np.ndarray:
-        """``(f,)`` effect to recognize the perturbation by; the predicted one where the method states no other."""
-        return np.asarray(self.prediction.retrieval_mean - self.base)
-
-    def interval(
-        self, level: float = 0.9, *, cells: float | None = None, controls: float | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Ends ``(f,)`` of the interval of the effect, measured against fresh controls.
-
-        Args:
-            level: Such as 0.9.
-            cells: How many cells the perturbed mean will be measured on (`Prediction.interval`).
-            controls: How many control cells it will be compared with; as many as a context of the fit has by default.
-        """
-        calibration = self.prediction.calibration
-        fresh = controls if calibration is None else controls or calibration.controls
-        low, high = self.prediction.interval(level, cells=cells, controls=fresh)
-        return low - self.base, high - self.base
-
-    def population(self, cells: int, *, seed: int = 0) -> Measurement:
-        """Draw cells evenly from all draws, so that ignorance and biology both show.
-
-        Args:
-            cells: At most so many; virtual cells without any counts are left out, as a real experiment does.
-            seed: Draws the cells.
-        """
-        draws = self.prediction.draws
-        each, rng = -(-cells // len(draws)), np.random.default_rng(seed)
-        picked = [draw.take(np.sort(rng.choice(len(draw), min(each, len(draw)), replace=False))) for draw in draws]
-        names = [f"{i}-{label}" for i, piece in enumerate(picked) for label in piece.entities.index]
-        entities = pd.concat([piece.entities for piece in picked]).set_axis(names, axis=0)
-        blocks = [piece.block(0, len(piece)) for piece in picked]
-        dense = all(isinstance(block, np.ndarray) for block in blocks)
-        stacked = np.concatenate(blocks) if dense else sparse.vstack(list(map(sparse.csr_matrix, blocks)), format="csr")
-        counted = picked[0].units == COUNTS
-        kept = np.flatnonzero(np.asarray(stacked.sum(axis=1)) > 0) if counted else np.arange(stacked.shape[0])
-        kept = kept[:cells]
-        return picked[0].replace(values=stacked[kept], entities=entities.iloc[kept], observed=None)
-
-
-def predict(cell: VirtualCell, start: UR, perturbation: Perturbation, *, cells: int = 200) -> PredictedEffect:
-    """Perturb control states and read them out.
-
-    Each draw reads out its own share of the states, shifted to the mean of all of them: so the draws together are one
-    population of about ``cells``, no state is read twice, and the expected profile is that of all states.
-
-    Args:
-        cell: With one manipulator and one decoder.
-        start: Control states in the cell's space.
-        perturbation: What to do to them.
-        cells: How many cells to read out over all draws, at least two for each.
-
-    Raises:
-        SpaceError: The states are of another space.
-        ScoreError: The answer holds NaN or infinity.
-    """
-    moved = cell.manipulate(start, perturbation)
-    each = max(2, -(-cells // len(moved.draws)))
-    shares = tuple(_share(draw, i, each) for i, draw in enumerate(moved.draws))
-    shared = Prediction(shares, moved.made_by, moved.applicability, retrieval=moved.retrieval)
-    prediction = shared.then(cell.decode)
-    base = cell.decode(_share(start, 0, each)).mean
-    if not (np.isfinite(prediction.profiles).all() and np.isfinite(prediction.retrieval_mean).all()):
-        raise ScoreError(
-            f"{' + '.join(prediction.made_by)} answered {perturbation} with NaN or infinity. "
-            "A prediction must be finite everywhere: mend the method, or leave it out."
+    def __call__(self, perturbation: Perturbation) -> Prediction[Measurement]:
+        return self.cell.predict(
+            self.start, perturbation, cells=self.cells, manipulator=self.manipulator, decoder=self.decoder
         )
-    return PredictedEffect(prediction.replace(base=base), base)
 
 
-def _share(states: UR, number: int, each: int) -> UR:
-    rows = np.arange(number * each, (number + 1) * each) % len(states)
-    share = states.take(rows)
-    entities = share.entities.set_axis([f"{name}-{number}-{i}" for i, name in enumerate(share.entities.index)], axis=0)
-    return replace(share, values=share.values + states.mean - share.mean, entities=entities)
+@final
+@dataclass(frozen=True, eq=False)
+class _Fast:
+    ask: _Ask
+    start: UR
+    read: MeanReader
+
+    def __call__(self, perturbation: Perturbation) -> Prediction[Measurement]:
+        moved = self.ask.cell.manipulate(self.start, perturbation, instrument=self.ask.manipulator)
+        return self.read(moved, self.start).replace(unread=lambda: self.ask(perturbation))
+
+
+def _quickest(ask: _Ask, perturbations: Sequence[Perturbation]) -> Predictor:
+    tried = np.unique(np.linspace(0, len(perturbations) - 1, _TRIED).round().astype(int))
+    mean = ask.start.sample(1)
+    fast = _Fast(ask, mean, MeanReader(ask.cell.decoder(ask.decoder), mean))
+    return fast if all(_same(ask(perturbations[i]), fast(perturbations[i])) for i in tried) else ask
+
+
+def _same(whole: Prediction[Measurement], fast: Prediction[Measurement]) -> bool:
+    allowed = 1e-9 + 1e-6 * np.abs(whole.effect).max()
+    pairs = [(whole.effect, fast.effect), (whole.retrieval_effect, fast.retrieval_effect)]
+    pairs += list(zip(whole.effect_interval(), fast.effect_interval(), strict=True))
+    stated = whole.applicability == fast.applicability
+    stated &= whole.coverage == fast.coverage
+    stated &= whole.made_by == fast.made_by
+    return stated and all(np.allclose(one, other, rtol=0, atol=allowed) for one, other in pairs)
+
+
+def _read(perturbation: Perturbation | str) -> Perturbation:
+    return Perturbation.parse(perturbation) if isinstance(perturbation, str) else perturbation

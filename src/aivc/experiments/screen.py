@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 
 from aivc.core.errors import DataError, IntegrityError
+from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
+from aivc.core.prediction import Prediction
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.streaming.stream import Progress
-from aivc.experiments.batch import ask, beginning, distinct, predictor, was_seen, where
+from aivc.experiments.batch import ask, beginning, distinct, was_seen, where
 from aivc.experiments.journal import Journal, question
-from aivc.experiments.predict import PredictedEffect
+from aivc.experiments.predict import predictor
 from aivc.experiments.response import Response
 
 __all__ = ["Response", "Screen", "screen"]
@@ -145,7 +147,7 @@ def screen(  # noqa: PLR0913 - one keyword for each thing a screen may be asked
     if direction not in ("lower", "raise"):
         raise ValueError(f"A screen looks for what lowers or what raises the response, got {direction!r}.")
 
-    def row(perturbation: Perturbation, said: PredictedEffect) -> dict[str, Any]:
+    def row(perturbation: Perturbation, said: Prediction[Measurement]) -> dict[str, Any]:
         return _row(cell, response, level, perturbation, said)
 
     journal = None
@@ -159,27 +161,27 @@ def screen(  # noqa: PLR0913 - one keyword for each thing a screen may be asked
 
 
 def _row(
-    cell: VirtualCell, response: Response, level: float, perturbation: Perturbation, said: PredictedEffect
+    cell: VirtualCell, response: Response, level: float, perturbation: Perturbation, said: Prediction[Measurement]
 ) -> dict[str, Any]:
     own = {*perturbation.targets, *perturbation.genes} & set(response.weights)
-    features = said.prediction.draws[0].features
+    features = said.draws[0].features
     weights_f = response.over(features, without=own)
     scored_on = int(np.count_nonzero(weights_f))
     if not scored_on:
         weights_f = response.over(features)
     read = np.flatnonzero(weights_f)
-    ends = np.array(said.interval(level))[:, read] * weights_f[read]
+    ends = np.array(said.effect_interval(level))[:, read] * weights_f[read]
     return {
         "perturbation": str(perturbation),
         "score": float(weights_f @ said.effect),
         "low": float(ends.min(axis=0).sum()),
         "high": float(ends.max(axis=0).sum()),
-        "seen": was_seen(cell, perturbation, said.prediction.applicability),
-        "applicability": str(said.prediction.applicability),
+        "seen": was_seen(cell, perturbation, said.applicability),
+        "applicability": str(said.applicability),
         "self_target": bool(own),
         "scored_on": scored_on,
-        "coverage": said.prediction.coverage,
-        "abstained": said.prediction.abstained,
+        "coverage": said.coverage,
+        "abstained": said.abstained,
     }
 
 

@@ -16,8 +16,8 @@ from aivc.core.prediction import Prediction
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.streaming.stream import Progress, pseudobulk
-from aivc.experiments.batch import ask, beginning, distinct, predictor, was_seen, where
-from aivc.experiments.predict import PredictedEffect
+from aivc.experiments.batch import ask, beginning, distinct, was_seen, where
+from aivc.experiments.predict import predictor
 from aivc.experiments.screen import read_table, rows_to_json, write_table
 
 
@@ -80,9 +80,11 @@ class _Goal:
     wanted: np.ndarray  # (g,) change from control
     places: np.ndarray  # (g,) columns of the cell's profile
 
-    def row(self, cell: VirtualCell, level: float, perturbation: Perturbation, said: PredictedEffect) -> dict[str, Any]:
+    def row(
+        self, cell: VirtualCell, level: float, perturbation: Perturbation, said: Prediction[Measurement]
+    ) -> dict[str, Any]:
         effect_g = said.effect[self.places]
-        low_g, high_g = (end[self.places] for end in said.interval(level))
+        low_g, high_g = (end[self.places] for end in said.effect_interval(level))
         length = float(np.linalg.norm(effect_g) * np.linalg.norm(self.wanted))
         return {
             "perturbation": str(perturbation),
@@ -90,8 +92,8 @@ class _Goal:
             "low": min(self._closes(np.where(self.wanted - low_g > high_g - self.wanted, low_g, high_g)), 1.0),
             "high": self._closes(np.clip(self.wanted, low_g, high_g)),
             "cosine": float(effect_g @ self.wanted / length) if length else 0.0,
-            "seen": was_seen(cell, perturbation, said.prediction.applicability),
-            "applicability": str(said.prediction.applicability),
+            "seen": was_seen(cell, perturbation, said.applicability),
+            "applicability": str(said.applicability),
         }
 
     def _closes(self, effect_g: np.ndarray) -> float:
@@ -149,7 +151,7 @@ def search(  # noqa: PLR0913 - one keyword for each thing a search may be asked
     context = where(context, begin)
     aim = _goal(goal, cell.decode(begin))
 
-    def row(perturbation: Perturbation, said: PredictedEffect) -> dict[str, Any]:
+    def row(perturbation: Perturbation, said: Prediction[Measurement]) -> dict[str, Any]:
         return aim.row(cell, level, perturbation, said)
 
     tell = predictor(cell, begin, asked)

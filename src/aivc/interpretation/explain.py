@@ -82,7 +82,7 @@ def explain(
     manipulator, decoder = _only(cell, Manipulator), _only(cell, Decoder)
     pieces, count = _gathered(_attributable(manipulator).attribute(asked, where))
     said = predict(cell, start, asked)
-    read = said.prediction.draws[0]
+    read = said.draws[0]
     # Read out in one go: a piece is the difference that it makes to the readout of the control state.
     effects = np.array([_readout(decoder, start, piece.shift) for piece in pieces])
     whole = _readout(decoder, start, np.sum([piece.shift for piece in pieces], axis=0))
@@ -91,7 +91,7 @@ def explain(
         pieces, count = [*pieces, Piece("readout", "never below zero", "", 1.0, np.zeros(0))], [*count, 1]
         effects = np.vstack([effects, left])
     table, sources = _pieces(pieces, count, effects, whole)
-    low, high = said.interval(level)
+    low, high = said.effect_interval(level)
     order = np.argsort(-np.abs(said.effect), kind="stable")
     transferred = [_carrier(pieces, effects[:, i], float(said.effect[i])) for i in order[:top]]
     genes = pd.DataFrame(
@@ -104,7 +104,7 @@ def explain(
         }
     )
     pathways = None if sets is None else _pathways(said.effect, read.features, sets, top)
-    return Explanation(str(asked), where, said.prediction.profile_units, table, sources, genes, pathways)
+    return Explanation(str(asked), where, said.profile_units, table, sources, genes, pathways)
 
 
 def _only(cell: VirtualCell, contract: type[Manipulator] | type[Decoder]) -> Manipulator | Decoder:

@@ -74,18 +74,18 @@ def test_settings_reach_the_manipulator(screen):
 
 def test_answers_are_calibrated_and_lie_inside_their_interval(cell, screen):
     said = predict(cell, cell.start("line1"), Perturbation.parse("ko:G0030"))
-    assert said.prediction.calibration is not None
-    low, high = said.interval(0.9)
+    assert said.calibration is not None
+    low, high = said.effect_interval(0.9)
     assert (low < said.effect).all()
     assert (said.effect < high).all()
-    assert said.prediction.mean.min() >= 0
+    assert said.mean.min() >= 0
 
 
 def test_cells_and_their_means_get_the_same_intervals(cell):
     asked = Perturbation.parse("ko:G0030")
     said, mean = predict(cell, cell.start("line1"), asked), cell.predict("line1", asked)
-    np.testing.assert_allclose(mean.interval(0.9), said.prediction.interval(0.9), atol=1e-9)
-    assert mean.coverage == said.prediction.coverage
+    np.testing.assert_allclose(mean.interval(0.9), said.interval(0.9), atol=1e-9)
+    assert mean.coverage == said.coverage
 
 
 def test_a_context_where_nothing_was_held_out_is_promised_nothing(screen):

@@ -112,10 +112,10 @@ def test_a_method_without_knowledge_abstains_and_says_so(screen, tmp_path):
     for text in ("ko:G0030", "ko:G0031", "ko:G0032", truth.perturbations[0]):
         asked, start = Perturbation.parse(text), ground.start("line1")
         said = predict(again, start, asked)
-        silent += said.prediction.abstained
-        instead = predict(floor if said.prediction.abstained else bold, start, asked)
+        silent += said.abstained
+        instead = predict(floor if said.abstained else bold, start, asked)
         np.testing.assert_allclose(said.effect, instead.effect)
-        assert ("mean-effect" in said.prediction.made_by) is said.prediction.abstained
-        assert np.isfinite(said.interval()[0]).all()
+        assert ("mean-effect" in said.made_by) is said.abstained
+        assert np.isfinite(said.effect_interval()[0]).all()
     assert silent
-    assert not said.prediction.abstained, "what was measured is always answered"
+    assert not said.abstained, "what was measured is always answered"

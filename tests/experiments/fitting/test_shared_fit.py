@@ -290,7 +290,7 @@ def test_a_virtual_cell_of_a_table_with_gaps_predicts_with_intervals(method):
     cell = fit(made, method, recipe=Recipe(members=3, inner_folds=3))
     said = predict(cell, cell.start("A"), Perturbation.parse("ko:G0003"))
     assert np.isfinite(said.effect).all()
-    low, high = said.interval(0.9)
+    low, high = said.effect_interval(0.9)
     assert np.isfinite(low).all()
     assert (low < high).all()
 
@@ -303,5 +303,5 @@ def test_a_method_answers_with_all_of_a_measured_effect(screen):
     wanted = effects(UR(profiles.dense(), space, profiles.entities, None, profiles.mass)).by_perturbation()
     for text, shift in zip(wanted.perturbations[:4], wanted.shifts, strict=False):
         said = predict(cell, cell.start("line1"), Perturbation.parse(str(text)))
-        inside = said.prediction.mean > 0
+        inside = said.mean > 0
         np.testing.assert_allclose(said.effect[inside], shift[inside], atol=1e-6)

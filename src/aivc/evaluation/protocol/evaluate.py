@@ -9,6 +9,7 @@ import numpy as np
 from aivc.core.errors import AIVCError, ScoreError, UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
+from aivc.core.prediction import Prediction
 from aivc.core.registry import MANIPULATORS, METRICS
 from aivc.core.units import COUNTS
 from aivc.core.ur import UR
@@ -25,7 +26,7 @@ from aivc.evaluation.scores.table import Evaluation
 from aivc.experiments.fitting.fit import assemble
 from aivc.experiments.fitting.shared_fit import STATES, Recipe, SharedFit, shared_fit
 from aivc.experiments.fitting.summary import Progress, Summary
-from aivc.experiments.predict import PredictedEffect, predict
+from aivc.experiments.predict import predict
 
 BASELINES = ("no-change", "mean-effect")
 
@@ -189,8 +190,8 @@ def _ask(
             question.given.profile + said.effect,
             _bounds(said, question),
             None if seen is None else _cells(seen, ground.profiles.units),
-            str(said.prediction.applicability),
-            None if said.prediction.retrieval is None else question.given.profile + said.retrieval_effect,
+            str(said.applicability),
+            None if said.retrieval is None else question.given.profile + said.retrieval_effect,
         )
 
 
@@ -211,12 +212,12 @@ def _start(ground: SharedFit, training: Summary, question: Question) -> UR:
     return own.sample(min(len(own), STATES), seed=ground.recipe.seed)
 
 
-def _bounds(said: PredictedEffect, question: Question) -> tuple[np.ndarray, ...] | None:
-    if said.prediction.calibration is None:
+def _bounds(said: Prediction[Measurement], question: Question) -> tuple[np.ndarray, ...] | None:
+    if said.calibration is None:
         return None
     # Of the profile: it is foretold from the given controls, and scored as it is, against no others.
-    moved = question.given.profile - said.base
-    return tuple(moved + np.array(said.prediction.interval(each, cells=question.truth.cells)) for each in LEVELS)
+    moved = question.given.profile - said.control
+    return tuple(moved + np.array(said.interval(each, cells=question.truth.cells)) for each in LEVELS)
 
 
 def metrics_of(profiles: Sequence[str] | None) -> list[Metric]:

@@ -87,7 +87,7 @@ def write_population(path: Path, cells: Measurement, about: Mapping[str, Any]) -
 
     Args:
         path: Ends in ``.h5ad``; its folder is made.
-        cells: Named ``draw-name``, as `aivc.experiments.predict.Foretold.population` names them.
+        cells: Named ``draw-name``, as `Prediction.population` names them.
         about: JSON-ready notes, kept in ``uns`` beside the units.
     """
     kept = [name for name in _KEPT if name in cells.entities]

@@ -12,6 +12,7 @@ from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import HeldOut
 from aivc.core.provenance import Provenance
+from aivc.core.read_out import MeanReader
 from aivc.core.registry import MANIPULATORS, WRAPPERS
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
@@ -256,29 +257,29 @@ def _predict(
     inner: SharedFit, manipulator: Manipulator, ground: SharedFit, left_out: Sequence[tuple[str, str]]
 ) -> list[HeldOut]:
     """Predict what the inner groundwork has not seen, and set it beside what was measured."""
-    profiles, decoder, seed = ground.profiles, inner.decoder, inner.recipe.seed
+    profiles, seed = ground.profiles, inner.recipe.seed
     keys = pd.DataFrame({"context": profiles.contexts.astype(str), "text": profiles.perturbations.astype(str)})
     rows = keys.groupby(["context", "text"]).indices
     asked = [key for key in left_out if key[0] in inner.controls]
     columns = pd.Index(profiles.features.astype(str))
     chosen = np.random.default_rng(seed).permutation(len(asked))[: _CALIBRATED // len(ground.inner)]
     found, floor = [], _floor(inner)
+    read = MeanReader(inner.decoder, inner.start(next(iter(inner.controls))).sample(1))
     for context, text in (asked[i] for i in sorted(chosen)):
         start = inner.start(context).sample(_STATES_TO_CALIBRATE, seed=seed)
-        answer = manipulator.manipulate(start, Perturbation.parse(text))
-        draws = answer.draws
-        said_kf = np.array([decoder.profile(draw) for draw in draws])
-        spread = said_kf.std(axis=0, ddof=1 if len(draws) > 1 else 0)
+        moved, instead = (each.manipulate(start, Perturbation.parse(text)) for each in (manipulator, floor))
+        said, floor_f = read(moved, start), inner.decoder.profile(instead.draws[0])
         measured, cells = _measured(profiles.take(rows[context, text]))
         # What is done to the target itself is no response, and no method is asked for it.
         measured[columns.isin(Perturbation.parse(text).genes)] = np.nan
         control, controls = _measured(profiles.take(rows[context, CONTROL]))
-        # A feature that no control was measured on has no error either, only an effect that is foretold.
-        control = np.where(np.isfinite(control), control, decoder.profile(start))
-        instead, base = floor.manipulate(start, Perturbation.parse(text)), control - decoder.profile(start)
-        departure = float(np.mean((answer.mean - instead.mean) ** 2))
-        about = (control, base + decoder.profile(instead.draws[0]), answer.applicability, context, departure, text)
-        found.append(HeldOut(base + said_kf.mean(axis=0), spread, measured, cells, *about, shared=1 / controls))
+        # A feature that no control was measured on has no error either, only an effect that is predicted.
+        control = np.where(np.isfinite(control), control, said.control)
+        # From the measured control on; where errors are looked at, nothing is raised to what can be counted.
+        base, departure = control - said.control, float(np.mean((moved.mean - instead.mean) ** 2))
+        about = (control, base + floor_f, said.applicability, context, departure, text)
+        expected = base + said.profiles.mean(axis=0)
+        found.append(HeldOut(expected, said.spread, measured, cells, *about, shared=1 / controls))
     return found
 
 
