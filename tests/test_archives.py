@@ -32,8 +32,8 @@ def test_a_method_that_is_no_more_is_refused_by_name(name):
 
 
 # Mean, lower end of the 60% interval, effect and retrieval profile of the first four features, as written when the cell
-# was saved: synthetic_screen(perturbations=14, features=16, cells=10, controls=30) with its priors, full-space, effect.v2
-# and linear-expression, two members and two inner folds.
+# was saved. It was fitted on synthetic_screen(perturbations=14, features=16, cells=10, controls=30) and its priors, by
+# full-space, effect.v2 and linear-expression, two members and two inner folds.
 _SAID = {
     "ko:G0001": [
         [1.0559997389, 1.5837081989, 1.2902405582, 0.5080605685],

@@ -118,3 +118,43 @@ def test_frozen_and_readable():
     assert len(measurement) == 4
     with pytest.raises(dataclasses.FrozenInstanceError):
         measurement.units = "zscore"
+
+
+IMAGES = np.arange(4 * 3 * 2 * 5.0).reshape(4, 3, 2, 5)
+
+
+def on_disk_map(values, folder):
+    np.save(folder / "values.npy", values)
+    return np.load(folder / "values.npy", mmap_mode="r")
+
+
+@pytest.mark.parametrize("where", ["memory", "map", "rows"])
+def test_further_axes_are_kept_along_entities_and_features(where, tmp_path):
+    values = {"memory": np.asarray, "map": lambda x: on_disk_map(x, tmp_path), "rows": OnDisk}[where](IMAGES)
+    observed = VALUES % 2 == 0
+    images = make(values, observed=observed, units="intensity", modality="image")
+    assert not images.is_table
+    assert images.in_memory == (where != "rows")
+    np.testing.assert_array_equal(images.block(1, 3), IMAGES[1:3])
+    part = images.take(np.array([2, 0]))
+    np.testing.assert_array_equal(part.values, IMAGES[[2, 0]])
+    np.testing.assert_array_equal(part.observed, observed[[2, 0]])
+    np.testing.assert_array_equal(part.select(["C", "A"]).values, IMAGES[[2, 0]][:, [2, 0]])
+    np.testing.assert_array_equal(part.select(["C", "A"]).observed, observed[[2, 0]][:, [2, 0]])
+    np.testing.assert_array_equal(images.take(np.array([], dtype=int)).values, IMAGES[:0])
+    row = images.dense_row(1)
+    np.testing.assert_array_equal(np.isnan(row).all(axis=(1, 2)), ~observed[1])
+    np.testing.assert_array_equal(row[observed[1]], IMAGES[1][observed[1]])
+    assert images.replace(modality="other").values is images.values
+
+
+def test_what_needs_a_table_says_what_came_and_what_to_do():
+    make().require_table("A sum")
+    with pytest.raises(
+        DataError, match=r"A sum needs one number.*these image values have 4 axes: 4 × 3 × 2 × 5. Encode"
+    ):
+        make(IMAGES, modality="image").require_table("A sum")
+    with pytest.raises(DataError, match="Align them"):
+        make(IMAGES[:, :2])
+    with pytest.raises(DataError, match="Align them"):
+        make(VALUES[:, 0])

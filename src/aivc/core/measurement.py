@@ -16,11 +16,11 @@ from aivc.core.units import parse_units
 
 @runtime_checkable
 class Rows(Protocol):
-    """A matrix that stays on disk and hands out blocks of rows."""
+    """Values that stay on disk and are handed out in blocks of rows."""
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Number of entities and features."""
+    def shape(self) -> tuple[int, ...]:
+        """Number of entities, of features, and of what else there is of each."""
         ...
 
     def rows(self, start: int, stop: int) -> sparse.csr_matrix | np.ndarray:
@@ -39,7 +39,9 @@ class Measurement:
     """Readings of ``n`` entities on ``f`` features, in declared units.
 
     Attributes:
-        values: ``(n, f)`` dense, CSR, or `Rows` on disk. Sparse zeros are measured zeros.
+        values: ``(n, f)`` dense, CSR, or `Rows` on disk. Sparse zeros are measured zeros. ``(n, f, …)``, dense or on
+            disk, where a feature is more than a number: of images the features are channels, ``(n, f, h, w)``. A memory
+            map is dense. What needs a number for each feature refuses the rest (`require_table`).
         features: ``(f,)`` names, unique.
         entities: ``n`` rows indexed by unique names. Columns with a meaning everywhere: ``perturbation`` (text of
             `Perturbation`), ``context`` (cell type or line), ``donor``, ``batch``, ``cells`` (how many cells a row
@@ -74,7 +76,7 @@ class Measurement:
 
     def _problems(self) -> Any:
         n, f = len(self.entities), len(self.features)
-        if self.values.shape != (n, f):
+        if self.values.shape[:2] != (n, f):
             yield f"Values have shape {self.values.shape}, but there are {n} entities and {f} features. Align them."
         if self.observed is not None and self.observed.shape not in ((f,), (n, f)):
             yield f"The observed mask has shape {self.observed.shape}; it must be ({f},) or ({n}, {f})."
@@ -113,6 +115,29 @@ class Measurement:
     def in_memory(self) -> bool:
         """Whether the values are in memory rather than on disk."""
         return not isinstance(self.values, Rows)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether each feature of an entity is one number, rather than an image or a series."""
+        return len(self.values.shape) == 2
+
+    def require_table(self, asker: str) -> None:
+        """Refuse values of more than two axes.
+
+        Args:
+            asker: What needs one number per entity and feature.
+
+        Raises:
+            DataError: The values have more axes.
+        """
+        if not self.is_table:
+            axes = " × ".join(map(str, self.values.shape))
+            problem = (
+                f"{asker} needs one number per entity and feature, (n, f), but these {self.modality} values have "
+                f"{len(self.values.shape)} axes: {axes}. Encode them with an encoder of such values, or reduce each "
+                "feature to a number first, such as its mean over the further axes."
+            )
+            raise DataError([problem])
 
     @property
     def mass(self) -> np.ndarray:
@@ -174,12 +199,12 @@ class Measurement:
         )
 
     def dense(self) -> np.ndarray:
-        """Values as a dense float array; for small selections."""
+        """``(n, f, …)`` values as a dense float array; for small selections."""
         values = self.block(0, len(self))
         return np.asarray(values if isinstance(values, np.ndarray) else values.toarray(), dtype=np.float64)
 
     def dense_row(self, row: int) -> np.ndarray:
-        """``(f,)`` values of one row, NaN where it was not observed."""
+        """``(f, …)`` values of one row, NaN where it was not observed."""
         block = self.block(row, row + 1)
         values = np.array(block if isinstance(block, np.ndarray) else block.toarray(), dtype=np.float64)[0]
         if self.observed is not None:

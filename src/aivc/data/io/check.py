@@ -95,6 +95,10 @@ def check(
         SchemaError: A file was given without its schema.
     """
     if isinstance(data, Measurement):
+        try:
+            data.require_table("A check of numbers")
+        except DataError as error:
+            return CheckReport(error.problems, (), cells=len(data), features=len(data.features))
         notes = tuple(data.provenance.get("notes", ()))
         return _report(data, species, (), notes, controls=controls)
     if schema is None:

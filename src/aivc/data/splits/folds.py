@@ -40,6 +40,7 @@ def effect_strength(measurement: Measurement) -> dict[str, float]:
     Raises:
         ControlError: A context has no control.
     """
+    measurement.require_table("The strength of effects")
     if is_effect(measurement.units):
         size_n = np.concatenate([_mean_square(block) for _, block in chunks(measurement)])
         return _root_means(measurement.perturbations, size_n)

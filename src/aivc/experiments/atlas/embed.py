@@ -76,6 +76,7 @@ def embed(
         ``obs`` (see `Embedding`), and ``uns["aivc"]``.
 
     Raises:
+        DataError: Values of more than two axes.
         IntegrityError: The AnnData was embedded already.
         SchemaError: An AnnData without a schema, or a Measurement with one.
         UnitsError: The values cannot be brought to the units of the encoder.
@@ -299,6 +300,7 @@ def _measured(cells: anndata.AnnData, schema: Schema) -> Measurement:
 
 
 def _as_anndata(cells: Measurement) -> anndata.AnnData:
+    cells.require_table("An AnnData")
     if not cells.in_memory:
         return anndata.AnnData(obs=_texts(cells.entities))
     values = cells.values

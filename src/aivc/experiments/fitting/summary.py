@@ -62,8 +62,9 @@ def summarize(
 
     Raises:
         ControlError: No controls, or nothing else.
-        DataError: Cells without counts, labels or finite values.
+        DataError: Cells without counts, labels or finite values, or values of more than two axes.
     """
+    measurement.require_table("A summary of a screen")
     part = np.full(len(measurement), "all", dtype=object) if parts is None else parts
     piece = {} if blocks is None else {"block": blocks}
     measurement = measurement.replace(entities=measurement.entities.assign(part=part, **piece))

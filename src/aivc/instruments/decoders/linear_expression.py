@@ -91,6 +91,7 @@ class LinearExpression(Decoder):
         Raises:
             DataError: A cell without counts.
         """
+        measurement.require_table(cls.name)
         counts = measurement.units == COUNTS
         units = units or profile_units(measurement)
         regressed = axes is None

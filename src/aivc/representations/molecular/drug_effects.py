@@ -52,6 +52,7 @@ class DrugEffects(CompoundTable):
                 f"Effects of other screens are read from an effect-level table, got {measurement.units}. Subtract the "
                 "controls first, or give a table of effects."
             )
+        measurement.require_table("A table of effects")
         texts, contexts = measurement.perturbations.astype(str), measurement.contexts.astype(str)
         asked = {text: Perturbation.parse(text).agents for text in set(texts) - {CONTROL}}
         names = {

@@ -46,6 +46,7 @@ class ScreenEffects(GeneTable):
                 f"Effects of other screens are read from an effect-level table, got {measurement.units}. Subtract the "
                 "controls first, or give a table of effects."
             )
+        measurement.require_table("A table of effects")
         texts, contexts = measurement.perturbations.astype(str), measurement.contexts.astype(str)
         asked = {text: Perturbation.parse(text) for text in set(texts) - {CONTROL}}
         single = {text: each for text, each in asked.items() if len(each.agents) == 1 and each.genes}
