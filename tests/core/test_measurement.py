@@ -36,6 +36,10 @@ class OnDisk:
         ({"values": VALUES[:, :2]}, r"Values have shape \(4, 2\).*Align them"),
         ({"observed": np.ones(4, dtype=bool)}, r"it must be \(3,\) or \(4, 3\)"),
         ({"coordinates": np.ones((3, 2))}, "must have 4 rows"),
+        ({"links": sparse.csr_matrix((4, 3))}, r"Links have shape \(4, 3\); they must be \(4, 4\)"),
+        ({"links": sparse.csr_matrix((3, 3))}, r"they must be \(4, 4\)"),
+        ({"links": sparse.csr_matrix(-np.eye(4))}, "never negative"),
+        ({"links": sparse.csr_matrix(np.nan * np.eye(4))}, "finite weights"),
         ({"features": np.array(["A", "B", "A"], dtype=object)}, "Features stand twice: A. Rename or sum them"),
         ({"entities": pd.DataFrame(index=list("wwyz"))}, "Entities stand twice: w. Make their names unique"),
     ],
@@ -158,3 +162,13 @@ def test_what_needs_a_table_says_what_came_and_what_to_do():
         make(IMAGES[:, :2])
     with pytest.raises(DataError, match="Align them"):
         make(VALUES[:, 0])
+
+
+@pytest.mark.parametrize("rows", [[2, 0], [1, 1, 3], [], [False, True, True, False]], ids=str)
+def test_links_are_cut_on_both_axes(rows):
+    rows = np.array(rows, dtype=bool if rows and isinstance(rows[0], bool) else int)
+    links = np.arange(16.0).reshape(4, 4) * (1 - np.eye(4))
+    tissue = make(links=sparse.csr_matrix(links), coordinates=VALUES[:, :2])
+    np.testing.assert_array_equal(tissue.take(rows).links.toarray(), links[rows][:, rows])
+    np.testing.assert_array_equal(tissue.replace(units="arbitrary").links.toarray(), links)
+    assert make().take(rows).links is None

@@ -51,6 +51,8 @@ class Measurement:
         scale: Physical scale of the entities.
         observed: ``(f,)`` or ``(n, f)`` True where measured; None means everywhere. "Zero" and "not measured" differ.
         coordinates: ``(n, 2)`` or ``(n, 3)`` positions, or None.
+        links: ``(n, n)`` CSR, which entities are neighbours: row i holds the finite, non-negative weights of those of
+            entity i, and nothing for all others; None where none are stated. `take` cuts both axes.
         provenance: JSON-ready notes: dataset, address, licence, how it was derived.
 
     Raises:
@@ -66,6 +68,7 @@ class Measurement:
     scale: Scale = Scale.CELLULAR
     observed: np.ndarray | None = None
     coordinates: np.ndarray | None = None
+    links: sparse.csr_matrix | None = None
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -82,6 +85,7 @@ class Measurement:
             yield f"The observed mask has shape {self.observed.shape}; it must be ({f},) or ({n}, {f})."
         if self.coordinates is not None and (self.coordinates.ndim != 2 or len(self.coordinates) != n):
             yield f"Coordinates have shape {self.coordinates.shape}; they must have {n} rows of 2 or 3 numbers."
+        yield from self._broken_links()
         features = pd.Index(self.features)
         if not features.is_unique:
             twice = features[features.duplicated()].unique()[:5]
@@ -89,6 +93,15 @@ class Measurement:
         if not self.entities.index.is_unique:
             twice = self.entities.index[self.entities.index.duplicated()].unique()[:5]
             yield f"Entities stand twice: {', '.join(map(str, twice))}. Make their names unique."
+
+    def _broken_links(self) -> Any:
+        n = len(self.entities)
+        if self.links is None:
+            return
+        if self.links.shape != (n, n):
+            yield f"Links have shape {self.links.shape}; they must be ({n}, {n}): entities by their neighbours."
+        elif not (np.isfinite(self.links.data).all() and (self.links.data >= 0).all()):
+            yield "Links are finite weights, never negative; some are not. Leave out what is no neighbour."
 
     def __len__(self) -> int:
         return len(self.entities)
@@ -161,6 +174,7 @@ class Measurement:
             entities=self.entities.iloc[where],
             observed=observed[where] if observed is not None and observed.ndim == 2 else observed,
             coordinates=None if self.coordinates is None else self.coordinates[where],
+            links=None if self.links is None else self.links[where][:, where],
         )
 
     def _read(self, where: np.ndarray, block: int = 16384) -> sparse.csr_matrix | np.ndarray:

@@ -143,8 +143,8 @@ def write_shards(
 ) -> Shards:
     """Write the values of a measurement as CSR shards that training can read in any order.
 
-    Values are kept as float32, and coordinates are not kept. An interrupted call is taken up where it stopped, and a
-    finished one is only opened.
+    Values are kept as float32; coordinates and links are not kept. An interrupted call is taken up where it stopped,
+    and a finished one is only opened.
 
     Args:
         measurement: In memory or on disk; read in blocks of ``rows``.

@@ -250,6 +250,7 @@ def _table(
         entities=found.labels.assign(cells=cells_p),
         units=parse_units(units),
         coordinates=None,
+        links=None,
         provenance={**measurement.provenance, "pseudobulk": step},
     )
 

@@ -103,4 +103,5 @@ def with_zero_control(measurement: Measurement) -> Measurement:
     table = measurement.entities.assign(context=measurement.contexts, cells=measurement.mass)
     entities = pd.concat([table, rows.assign(cells=float(np.median(measurement.mass)))])
     values = np.vstack([measurement.dense(), np.zeros((len(rows), len(measurement.features)))])
-    return measurement.replace(values=values, entities=entities, observed=observed)
+    # The rows added have no place, and no neighbours.
+    return measurement.replace(values=values, entities=entities, observed=observed, coordinates=None, links=None)

@@ -217,7 +217,8 @@ def join(*measurements: Measurement) -> Measurement:
         entities = entities if item is first else entities.combine_first(item.entities)
     blocks, masks = zip(*(_placed(item, entities.index) for item in measurements), strict=True)
     values, observed = sparse.hstack(blocks, format="csr"), np.concatenate(masks, axis=1)
-    return first.replace(values=values, features=features, entities=entities, observed=observed, coordinates=None)
+    beside = {"observed": observed, "coordinates": None, "links": None}
+    return first.replace(values=values, features=features, entities=entities, **beside)
 
 
 def _placed(measurement: Measurement, index: pd.Index) -> tuple[sparse.csr_matrix, np.ndarray]:
@@ -283,6 +284,7 @@ def _rows(measurement: Measurement, start: int, stop: int) -> Measurement:
         entities=measurement.entities.iloc[start:stop],
         observed=observed[start:stop] if observed is not None and observed.ndim == 2 else observed,
         coordinates=None,
+        links=None,
     )
 
 
