@@ -164,7 +164,7 @@ def test_what_needs_a_table_says_what_came_and_what_to_do():
         make(VALUES[:, 0])
 
 
-@pytest.mark.parametrize("rows", [[2, 0], [1, 1, 3], [], [False, True, True, False]], ids=str)
+@pytest.mark.parametrize("rows", [[2, 0], [3, 1], [], [False, True, True, False]], ids=str)
 def test_links_are_cut_on_both_axes(rows):
     rows = np.array(rows, dtype=bool if rows and isinstance(rows[0], bool) else int)
     links = np.arange(16.0).reshape(4, 4) * (1 - np.eye(4))
