@@ -172,3 +172,18 @@ def test_links_are_cut_on_both_axes(rows):
     np.testing.assert_array_equal(tissue.take(rows).links.toarray(), links[rows][:, rows])
     np.testing.assert_array_equal(tissue.replace(units="arbitrary").links.toarray(), links)
     assert make().take(rows).links is None
+
+
+def test_times_are_hours_and_are_kept_by_take():
+    entities = pd.DataFrame({"time": [0, 12, 24, 48]}, index=list("wxyz"))
+    assert make(entities=entities).times.tolist() == [0.0, 12.0, 24.0, 48.0]
+    assert make(entities=entities).take(np.array([3, 0])).times.tolist() == [48.0, 0.0]
+    assert make().times is None
+
+
+@pytest.mark.parametrize(
+    "column", [["0h", "1h", "2h", "3h"], [0.0, np.nan, 1.0, 2.0], [0.0, np.inf, 1.0, 2.0], [True] * 4]
+)
+def test_a_column_called_time_holds_finite_hours(column):
+    with pytest.raises(DataError, match=r"finite number of hours.*Declare time and time_unit"):
+        make(entities=pd.DataFrame({"time": column}, index=list("wxyz")))

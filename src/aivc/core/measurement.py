@@ -45,7 +45,7 @@ class Measurement:
         features: ``(f,)`` names, unique.
         entities: ``n`` rows indexed by unique names. Columns with a meaning everywhere: ``perturbation`` (text of
             `Perturbation`), ``context`` (cell type or line), ``donor``, ``batch``, ``cells`` (how many cells a row
-            stands for). Others are kept as they come.
+            stands for), ``time`` (when it was read, in hours). Others are kept as they come.
         units: See `aivc.core.units.parse_units`. There is no default: a default would be a guess.
         modality: Such as ``rna``, ``protein``, ``phospho``, ``effect``.
         scale: Physical scale of the entities.
@@ -86,6 +86,11 @@ class Measurement:
         if self.coordinates is not None and (self.coordinates.ndim != 2 or len(self.coordinates) != n):
             yield f"Coordinates have shape {self.coordinates.shape}; they must have {n} rows of 2 or 3 numbers."
         yield from self._broken_links()
+        if "time" in self.entities and not _all_numbers(self.entities["time"]):
+            yield (
+                "The column time is when each entity was read, a finite number of hours; some are not. Declare time "
+                "and time_unit in the schema, or call the column otherwise."
+            )
         features = pd.Index(self.features)
         if not features.is_unique:
             twice = features[features.duplicated()].unique()[:5]
@@ -123,6 +128,14 @@ class Measurement:
         if "context" not in self.entities:
             return np.full(len(self), "all", dtype=object)
         return self.entities["context"].to_numpy(dtype=object)
+
+    @property
+    def times(self) -> np.ndarray | None:
+        """``(n,)`` hours at which each entity was read, on a clock that all share; None where it is not stated.
+
+        How long a perturbation lasted is part of the perturbation (`Perturbation.hours`).
+        """
+        return self.entities["time"].to_numpy(dtype=np.float64) if "time" in self.entities else None
 
     @property
     def in_memory(self) -> bool:
@@ -228,3 +241,9 @@ class Measurement:
     def replace(self, **changes: Any) -> "Measurement":
         """Return a copy with some fields changed."""
         return dataclasses.replace(self, **changes)
+
+
+def _all_numbers(column: pd.Series) -> bool:
+    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        return False
+    return bool(np.isfinite(column.to_numpy(dtype=np.float64, na_value=np.nan)).all())

@@ -202,8 +202,11 @@ def _twice(what: str, names: np.ndarray) -> list[str]:
 
 
 def _kept(raw: pd.DataFrame, columns: dict[str, np.ndarray]) -> pd.DataFrame:
-    # A column of theirs that bears one of our names but another meaning stays, under a name that says so.
-    renamed = {name: f"original:{name}" for name in columns if name in raw}
+    # A column of theirs that bears one of our names but another meaning stays, under a name that says so. A time that
+    # is not declared is in no known unit.
+    renamed = {
+        name: f"original:{name}" for name in (*columns, *(() if "time" in columns else ("time",))) if name in raw
+    }
     return pd.concat([pd.DataFrame(columns, index=raw.index), raw.rename(columns=renamed)], axis=1)
 
 

@@ -296,7 +296,9 @@ def _measured(cells: anndata.AnnData, schema: Schema) -> Measurement:
     if not isinstance(values, np.ndarray):
         values = values.tocsr()
     features = names.astype(str).to_numpy(dtype=object)
-    return Measurement(values, features, cells.obs, schema.units, modality=schema.modality, observed=observed)
+    # A time whose unit nobody declared is left where it is.
+    entities = cells.obs.drop(columns="time", errors="ignore")
+    return Measurement(values, features, entities, schema.units, modality=schema.modality, observed=observed)
 
 
 def _as_anndata(cells: Measurement) -> anndata.AnnData:

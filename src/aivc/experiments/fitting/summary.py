@@ -101,7 +101,11 @@ def with_zero_control(measurement: Measurement) -> Measurement:
     if observed is not None and observed.ndim == 2:
         observed = np.vstack([observed, np.ones((len(rows), observed.shape[1]), dtype=bool)])
     table = measurement.entities.assign(context=measurement.contexts, cells=measurement.mass)
-    entities = pd.concat([table, rows.assign(cells=float(np.median(measurement.mass)))])
+    rows = rows.assign(cells=float(np.median(measurement.mass)))
+    if measurement.times is not None:
+        # It is zero at every time.
+        rows = rows.assign(time=float(np.median(measurement.times)))
+    entities = pd.concat([table, rows])
     values = np.vstack([measurement.dense(), np.zeros((len(rows), len(measurement.features)))])
     # The rows added have no place, and no neighbours.
     return measurement.replace(values=values, entities=entities, observed=observed, coordinates=None, links=None)
