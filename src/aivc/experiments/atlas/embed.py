@@ -247,9 +247,7 @@ def _encoder(
     if isinstance(asked, str) and (asked in ENCODERS.names() or not Path(asked).is_dir()):
         return _fitted(cells, asked, dim, seed)
     cell = asked if isinstance(asked, VirtualCell) else VirtualCell.load(asked)
-    if cells.scale not in cell.encoders:
-        raise UnknownNameError("encoder for the scale", str(cells.scale), map(str, cell.encoders))
-    made = cell.encoders[cells.scale]
+    made = cell.encoder_for(cells)
     starts = [start for start in cell.starts.values() if start.space == made.writes]
     if not starts:
         return made, None, None
