@@ -187,3 +187,10 @@ def test_times_are_hours_and_are_kept_by_take():
 def test_a_column_called_time_holds_finite_hours(column):
     with pytest.raises(DataError, match=r"finite number of hours.*Declare time and time_unit"):
         make(entities=pd.DataFrame({"time": column}, index=list("wxyz")))
+
+
+@pytest.mark.parametrize(
+    ("units", "effects"), [("log2fc", True), ("rank", True), ("counts", False), ("arbitrary", False)]
+)
+def test_units_say_whether_values_are_effects(units, effects):
+    assert make(units=units).is_effects is effects

@@ -11,7 +11,7 @@ from scipy import sparse
 from aivc.core.errors import DataError, IntegrityError, UnknownNameError
 from aivc.core.perturbation import Perturbation
 from aivc.core.scale import Scale
-from aivc.core.units import parse_units
+from aivc.core.units import is_effect, parse_units
 
 
 @runtime_checkable
@@ -141,6 +141,11 @@ class Measurement:
     def in_memory(self) -> bool:
         """Whether the values are in memory rather than on disk."""
         return not isinstance(self.values, Rows)
+
+    @property
+    def is_effects(self) -> bool:
+        """Whether values are effects, differences from a control that is zero, rather than states: the units say so."""
+        return is_effect(self.units)
 
     @property
     def is_table(self) -> bool:

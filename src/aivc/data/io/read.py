@@ -17,6 +17,7 @@ from aivc.core.errors import (
 )
 from aivc.core.measurement import Measurement, Rows, Values
 from aivc.core.scale import Scale
+from aivc.core.units import is_effect
 from aivc.data.io.formats import Raw, anndata_file, intact, suffix
 from aivc.data.io.labels import some, translated
 from aivc.data.io.schema import Schema
@@ -54,6 +55,11 @@ class Draft:
     coordinates: np.ndarray | None
     problems: tuple[str, ...]
     notes: tuple[str, ...]
+
+    @property
+    def is_effects(self) -> bool:
+        """Whether values are effects, as of a `Measurement`."""
+        return is_effect(self.units)
 
     def block(self, start: int, stop: int) -> sparse.csr_matrix | np.ndarray:
         """Values of rows ``start`` to ``stop``, wherever they lie."""

@@ -14,7 +14,6 @@ from aivc.core.errors import ControlError, DataError, UnitsError, UnknownNameErr
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.registry import DECODERS, ENCODERS
-from aivc.core.units import is_effect
 from aivc.core.ur import UR
 from aivc.data.names.compound_names import family_of
 from aivc.experiments.fitting.own_target import without_own_target
@@ -112,7 +111,7 @@ class SharedFit:
         Raises:
             DataError: The training set is a table of effects, which has no cells.
         """
-        if is_effect(self.profiles.units):
+        if self.profiles.is_effects:
             raise DataError(
                 [
                     f"A method that learns from single cells was given a table of effects in {self.profiles.units}. "
@@ -219,7 +218,7 @@ def _lay(summary: Summary, recipe: Recipe, sample: Measurement, kept: np.ndarray
     rng = np.random.default_rng(recipe.seed)
     most = min(_CELLS, max(_FEWEST, _VALUES // len(summary.sample.features)))
     cells = summary.sample.take(np.sort(rng.permutation(len(summary.sample))[:most]))
-    if is_effect(summary.units):
+    if summary.profiles.is_effects:
         # The rows of a table are the effects themselves: axes must not be spent on the interventions in them.
         cells = without_own_target(cells)
     profiles, kind = without_own_target(summary.profiles), ENCODERS.load(recipe.encoder)
@@ -260,7 +259,7 @@ def _with_variance(states: UR, encoder: Encoder, summary: Summary, variance: np.
     The variance of a group of one cell is that of a control cell.
     """
     axes = encoder.projection
-    if axes is None or is_effect(summary.units):
+    if axes is None or summary.profiles.is_effects:
         return states
     columns = pd.Index(summary.profiles.features).get_indexer(axes.features)
     of_one = np.where(np.isfinite(summary.variance[:, columns]), summary.variance[:, columns], variance[columns])

@@ -8,7 +8,6 @@ import pandas as pd
 
 from aivc.core.errors import ControlError
 from aivc.core.measurement import CONTROL, Measurement
-from aivc.core.units import is_effect
 from aivc.data.streaming.normalize import profile_units
 from aivc.data.streaming.stream import Progress, pseudobulk_moments, reservoir
 
@@ -68,7 +67,7 @@ def summarize(
     part = np.full(len(measurement), "all", dtype=object) if parts is None else parts
     piece = {} if blocks is None else {"block": blocks}
     measurement = measurement.replace(entities=measurement.entities.assign(part=part, **piece))
-    if is_effect(measurement.units):
+    if measurement.is_effects:
         table = with_zero_control(measurement)
         return Summary(table, np.zeros(table.values.shape), table)
     control = measurement.perturbations == CONTROL
