@@ -25,7 +25,6 @@ from aivc import Recipe, Split, evaluate, load
 from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.provider import Provider
-from aivc.core.units import is_effect
 from aivc.core.ur import UR
 from aivc.data.splits.folds import unseen_perturbation
 from aivc.data.splits.split import CONTROL_TRAIN, SCORE, TRAIN
@@ -160,7 +159,7 @@ def scored(
     measurement: Measurement, split: Split, parts: UR, *, shuffled: bool = False
 ) -> tuple[dict[str, object], pd.DataFrame]:
     methods = [OURS, RIDGE, *([f"{OURS}:shuffled-priors"] if shuffled else [])]
-    if is_effect(measurement.units):
+    if measurement.is_effects:
         table = answers(measurement, split, [*methods, "mean-effect"], parts)
     else:
         table = evaluate(measurement, split, methods, parts=parts, recipe=PLAIN).table

@@ -21,7 +21,7 @@ from aivc.testing import (
     sample_parts,
     sample_ur,
 )
-from tiny_parts import TinyDecoder, TinyEncoder, TinyManipulator
+from tiny_parts import TinyDecoder, TinyEncoder, TinyManipulator, TinyPartsEncoder
 
 
 @pytest.mark.parametrize("name", ENCODERS.names())
@@ -58,6 +58,30 @@ def test_tiny_parts_keep_their_promises():
     check_encoder(TinyEncoder, sample_measurement(seed=3, features=12), dim=3, seed=7)
     check_manipulator(TinyManipulator, sample_ur(dim=2), parts=sample_parts(seed=1))
     check_decoder(TinyDecoder, sample_ur(dim=3))
+
+
+def test_an_encoder_that_uses_parts_is_given_them_and_does_without():
+    check_encoder(TinyPartsEncoder)
+    check_encoder(TinyPartsEncoder, sample_measurement(), parts=sample_parts(seed=2))
+
+    class Needy(TinyPartsEncoder):
+        @classmethod
+        def fit(cls, measurement, *, dim, seed, units=None, parts=None):
+            made = super().fit(measurement, dim=dim, seed=seed, parts=parts)
+            return dataclasses.replace(made, below=np.ones((1, 1 if parts is None else 2)))
+
+        def encode(self, measurement, parts=None):
+            ur = super().encode(measurement)
+            return ur if parts is not None else ur.take(np.arange(1))
+
+    with pytest.raises(ContractError, match="fits and encodes without parts, too"):
+        check_encoder(Needy)
+
+
+def test_parts_are_given_to_those_that_use_them_alone():
+    parts = sample_parts()
+    assert TinyPartsEncoder.given(parts) == {"parts": parts}
+    assert TinyPartsEncoder.given(None) == TinyEncoder.given(parts) == {}
 
 
 def test_samples_have_the_structure_they_promise():

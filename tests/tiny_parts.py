@@ -50,6 +50,24 @@ class TinyEncoder(Encoder):
 
 
 @dataclass(frozen=True, eq=False)
+class TinyPartsEncoder(TinyEncoder):
+    """Log counts summed over what is known of each feature, beside a random projection; the latter alone without."""
+
+    name = "tiny-parts-encoder"
+    uses_parts = True
+    below: np.ndarray
+
+    @classmethod
+    def fit(cls, measurement, *, dim, seed, units=None, parts=None):
+        plain = TinyEncoder.fit(measurement, dim=dim, seed=seed)
+        known = np.zeros((len(measurement.features), 0))
+        if parts is not None:
+            known = parts.values[parts.entities.index.get_indexer(measurement.features)]
+        loadings = np.hstack([plain.loadings, known])
+        return cls(plain.features, plain.center, loadings, plain.units, known)
+
+
+@dataclass(frozen=True, eq=False)
 class TinyManipulator(Manipulator):
     """Everything does what perturbations do on average."""
 

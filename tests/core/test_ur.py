@@ -130,3 +130,11 @@ def test_what_was_not_measured_has_infinite_variance_and_keeps_it(tmp_path):
     ur.save(tmp_path)
     np.testing.assert_array_equal(UR.load(tmp_path).variance, variance)
     np.testing.assert_array_equal(ur.take(np.array([2])).variance, variance[2:])
+
+
+def test_times_of_what_was_encoded_are_kept_by_take_move_and_disk(tmp_path):
+    ur = make(entities=ENTITIES.assign(time=[0.0, 6.0, 24.0]))
+    assert make().times is None
+    assert ur.take(np.array([2, 0])).moved(np.ones(2), "ko:B").times.tolist() == [24.0, 0.0]
+    ur.save(tmp_path)
+    assert UR.load(tmp_path).times.tolist() == [0.0, 6.0, 24.0]

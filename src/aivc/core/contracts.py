@@ -84,11 +84,19 @@ class Encoder(Part):
         scale: Scale of the entities it encodes.
         uses_profiles: Whether ``fit`` takes the mean profiles of all training perturbations and controls, as
             ``profiles``, beside single entities.
+        uses_parts: Whether whoever fits it passes on the UR of the scale below, as ``parts``, where there is one: that
+            of genes to an encoder of cells, that of cells to one of tissue. ``fit`` and ``encode`` do without, too.
     """
 
     group: ClassVar[str] = "encoders"
     scale: ClassVar[Scale]
     uses_profiles: ClassVar[bool] = False
+    uses_parts: ClassVar[bool] = False
+
+    @classmethod
+    def given(cls, parts: UR | None) -> dict[str, UR]:
+        """Return ``parts`` as an argument of ``fit`` and ``encode``; nothing where there are none, or it uses none."""
+        return {"parts": parts} if cls.uses_parts and parts is not None else {}
 
     @classmethod
     @abstractmethod

@@ -11,16 +11,16 @@ from scipy import sparse
 from aivc.core.errors import DataError, IntegrityError, UnknownNameError
 from aivc.core.perturbation import Perturbation
 from aivc.core.scale import Scale
-from aivc.core.units import parse_units
+from aivc.core.units import is_effect, parse_units
 
 
 @runtime_checkable
 class Rows(Protocol):
-    """A matrix that stays on disk and hands out blocks of rows."""
+    """Values that stay on disk and are handed out in blocks of rows."""
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Number of entities and features."""
+    def shape(self) -> tuple[int, ...]:
+        """Number of entities, of features, and of what else there is of each."""
         ...
 
     def rows(self, start: int, stop: int) -> sparse.csr_matrix | np.ndarray:
@@ -39,16 +39,20 @@ class Measurement:
     """Readings of ``n`` entities on ``f`` features, in declared units.
 
     Attributes:
-        values: ``(n, f)`` dense, CSR, or `Rows` on disk. Sparse zeros are measured zeros.
+        values: ``(n, f)`` dense, CSR, or `Rows` on disk. Sparse zeros are measured zeros. ``(n, f, …)``, dense or on
+            disk, where a feature is more than a number: of images the features are channels, ``(n, f, h, w)``. A memory
+            map is dense. What needs a number for each feature refuses the rest (`require_table`).
         features: ``(f,)`` names, unique.
         entities: ``n`` rows indexed by unique names. Columns with a meaning everywhere: ``perturbation`` (text of
             `Perturbation`), ``context`` (cell type or line), ``donor``, ``batch``, ``cells`` (how many cells a row
-            stands for). Others are kept as they come.
+            stands for), ``time`` (when it was read, in hours). Others are kept as they come.
         units: See `aivc.core.units.parse_units`. There is no default: a default would be a guess.
         modality: Such as ``rna``, ``protein``, ``phospho``, ``effect``.
         scale: Physical scale of the entities.
         observed: ``(f,)`` or ``(n, f)`` True where measured; None means everywhere. "Zero" and "not measured" differ.
         coordinates: ``(n, 2)`` or ``(n, 3)`` positions, or None.
+        links: ``(n, n)`` CSR, which entities are neighbours: row i holds the finite, non-negative weights of those of
+            entity i, and nothing for all others; None where none are stated. `take` cuts both axes.
         provenance: JSON-ready notes: dataset, address, licence, how it was derived.
 
     Raises:
@@ -64,6 +68,7 @@ class Measurement:
     scale: Scale = Scale.CELLULAR
     observed: np.ndarray | None = None
     coordinates: np.ndarray | None = None
+    links: sparse.csr_matrix | None = None
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -74,12 +79,18 @@ class Measurement:
 
     def _problems(self) -> Any:
         n, f = len(self.entities), len(self.features)
-        if self.values.shape != (n, f):
+        if self.values.shape[:2] != (n, f):
             yield f"Values have shape {self.values.shape}, but there are {n} entities and {f} features. Align them."
         if self.observed is not None and self.observed.shape not in ((f,), (n, f)):
             yield f"The observed mask has shape {self.observed.shape}; it must be ({f},) or ({n}, {f})."
         if self.coordinates is not None and (self.coordinates.ndim != 2 or len(self.coordinates) != n):
             yield f"Coordinates have shape {self.coordinates.shape}; they must have {n} rows of 2 or 3 numbers."
+        yield from self._broken_links()
+        if "time" in self.entities and not _all_numbers(self.entities["time"]):
+            yield (
+                "The column time is when each entity was read, a finite number of hours; some are not. Declare time "
+                "and time_unit in the schema, or call the column otherwise."
+            )
         features = pd.Index(self.features)
         if not features.is_unique:
             twice = features[features.duplicated()].unique()[:5]
@@ -87,6 +98,15 @@ class Measurement:
         if not self.entities.index.is_unique:
             twice = self.entities.index[self.entities.index.duplicated()].unique()[:5]
             yield f"Entities stand twice: {', '.join(map(str, twice))}. Make their names unique."
+
+    def _broken_links(self) -> Any:
+        n = len(self.entities)
+        if self.links is None:
+            return
+        if self.links.shape != (n, n):
+            yield f"Links have shape {self.links.shape}; they must be ({n}, {n}): entities by their neighbours."
+        elif not (np.isfinite(self.links.data).all() and (self.links.data >= 0).all()):
+            yield "Links are finite weights, never negative; some are not. Leave out what is no neighbour."
 
     def __len__(self) -> int:
         return len(self.entities)
@@ -110,9 +130,45 @@ class Measurement:
         return self.entities["context"].to_numpy(dtype=object)
 
     @property
+    def times(self) -> np.ndarray | None:
+        """``(n,)`` hours at which each entity was read, on a clock that all share; None where it is not stated.
+
+        How long a perturbation lasted is part of the perturbation (`Perturbation.hours`).
+        """
+        return self.entities["time"].to_numpy(dtype=np.float64) if "time" in self.entities else None
+
+    @property
     def in_memory(self) -> bool:
         """Whether the values are in memory rather than on disk."""
         return not isinstance(self.values, Rows)
+
+    @property
+    def is_effects(self) -> bool:
+        """Whether values are effects, differences from a control that is zero, rather than states: the units say so."""
+        return is_effect(self.units)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether each feature of an entity is one number, rather than an image or a series."""
+        return len(self.values.shape) == 2
+
+    def require_table(self, asker: str) -> None:
+        """Refuse values of more than two axes.
+
+        Args:
+            asker: What needs one number per entity and feature.
+
+        Raises:
+            DataError: The values have more axes.
+        """
+        if not self.is_table:
+            axes = " × ".join(map(str, self.values.shape))
+            problem = (
+                f"{asker} needs one number per entity and feature, (n, f), but these {self.modality} values have "
+                f"{len(self.values.shape)} axes: {axes}. Encode them with an encoder of such values, or reduce each "
+                "feature to a number first, such as its mean over the further axes."
+            )
+            raise DataError([problem])
 
     @property
     def mass(self) -> np.ndarray:
@@ -136,6 +192,7 @@ class Measurement:
             entities=self.entities.iloc[where],
             observed=observed[where] if observed is not None and observed.ndim == 2 else observed,
             coordinates=None if self.coordinates is None else self.coordinates[where],
+            links=None if self.links is None else self.links[where][:, where],
         )
 
     def _read(self, where: np.ndarray, block: int = 16384) -> sparse.csr_matrix | np.ndarray:
@@ -174,12 +231,12 @@ class Measurement:
         )
 
     def dense(self) -> np.ndarray:
-        """Values as a dense float array; for small selections."""
+        """``(n, f, …)`` values as a dense float array; for small selections."""
         values = self.block(0, len(self))
         return np.asarray(values if isinstance(values, np.ndarray) else values.toarray(), dtype=np.float64)
 
     def dense_row(self, row: int) -> np.ndarray:
-        """``(f,)`` values of one row, NaN where it was not observed."""
+        """``(f, …)`` values of one row, NaN where it was not observed."""
         block = self.block(row, row + 1)
         values = np.array(block if isinstance(block, np.ndarray) else block.toarray(), dtype=np.float64)[0]
         if self.observed is not None:
@@ -189,3 +246,9 @@ class Measurement:
     def replace(self, **changes: Any) -> "Measurement":
         """Return a copy with some fields changed."""
         return dataclasses.replace(self, **changes)
+
+
+def _all_numbers(column: pd.Series) -> bool:
+    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        return False
+    return bool(np.isfinite(column.to_numpy(dtype=np.float64, na_value=np.nan)).all())

@@ -12,6 +12,8 @@ ARBITRARY = "arbitrary"
 
 # Effect-level units: the control is zero by definition, so such tables carry no control rows.
 EFFECTS = ("log2fc", "normal_score", "zscore", "score", "rank")
+# Hours in a unit of time.
+HOURS = {"h": 1.0, "min": 1 / 60, "d": 24.0}
 _LOG1P = re.compile(r"log1p_cp(\d+(?:\.\d+)?)(k?)")
 
 

@@ -78,6 +78,11 @@ class UR:
         """``(n,)`` contexts, ``all`` where the column is absent."""
         return self._column("context", "all")
 
+    @property
+    def times(self) -> np.ndarray | None:
+        """``(n,)`` hours at which each entity was read; None where it is not stated."""
+        return self.entities["time"].to_numpy(dtype=np.float64) if "time" in self.entities else None
+
     def _column(self, name: str, default: str) -> np.ndarray:
         if name in self.entities:
             return self.entities[name].to_numpy(dtype=object)

@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +14,7 @@ import numpy as np
 from aivc.core import registry
 from aivc.core.consequence import consequence
 from aivc.core.contracts import Decoder, Encoder, Manipulator
+from aivc.core.encoder_choice import choose, named
 from aivc.core.errors import IntegrityError, RetiredError, SpaceError, UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
@@ -26,18 +27,21 @@ from aivc.core.units import is_effect
 from aivc.core.ur import UR
 
 FORMAT = 1
+# Where an encoder is saved: before its name in ``encoders``.
+_ENCODER = "encoder-"
 # As near as this to a known context, by difflib, a name passes for a slip: one letter of four, or two of nine.
 _SLIP = 0.75
 _PLAIN = re.compile(r"\w[\w .+=-]*")
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class VirtualCell:
-    """One encoder per scale it covers, and named instruments on their spaces.
+    """Encoders of the scales it covers, and named instruments on their spaces.
 
     Attributes:
-        encoders: By scale.
+        encoders: By scale, ``encoders[Scale.CELLULAR]``; where a scale has several, by ``cellular-rna``, after the
+            names they were given, or by ``cellular-5f3c2a10``, after their spaces.
         instruments: Manipulators and decoders, by the name you give them.
         card: JSON-ready notes: data, training set, scores, licence.
         starts: Control states by context, so that the cell can be asked without the data it was fitted on.
@@ -45,20 +49,32 @@ class VirtualCell:
             the ``features`` that were chosen for it. What is not listed is unknown.
 
     Raises:
-        SpaceError: An instrument reads a space that no encoder writes, or control states lie in one.
+        SpaceError: An instrument reads a space that no encoder writes, or control states lie in one; an encoder is
+            given for another scale than its own, or twice.
     """
 
-    encoders: Mapping[Scale, Encoder]
+    encoders: Mapping[str, Encoder]
     instruments: Mapping[str, Manipulator | Decoder]
     card: Mapping[str, Any] = field(default_factory=dict)
     starts: Mapping[str, UR] = field(default_factory=dict)
     provenance: Mapping[str, Provenance] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "encoders", MappingProxyType(dict(self.encoders)))
-        object.__setattr__(self, "instruments", MappingProxyType(dict(self.instruments)))
-        object.__setattr__(self, "starts", MappingProxyType(dict(self.starts)))
-        object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
+    def __init__(
+        self,
+        encoders: Mapping[Scale, Encoder] | Mapping[str, Encoder] | Sequence[Encoder],
+        instruments: Mapping[str, Manipulator | Decoder],
+        card: Mapping[str, Any] | None = None,
+        starts: Mapping[str, UR] | None = None,
+        provenance: Mapping[str, Provenance] | None = None,
+    ) -> None:
+        object.__setattr__(self, "encoders", MappingProxyType(named(encoders)))
+        object.__setattr__(self, "instruments", MappingProxyType(dict(instruments)))
+        object.__setattr__(self, "card", {} if card is None else card)
+        object.__setattr__(self, "starts", MappingProxyType(dict(starts or {})))
+        object.__setattr__(self, "provenance", MappingProxyType(dict(provenance or {})))
+        self._require_spaces()
+
+    def _require_spaces(self) -> None:
         written = {encoder.writes for encoder in self.encoders.values()}
         for name, instrument in self.instruments.items():
             if instrument.reads not in written:
@@ -74,7 +90,7 @@ class VirtualCell:
     @property
     def parts(self) -> dict[str, Encoder | Manipulator | Decoder]:
         """Every part, by the name of the folder it is saved in."""
-        return {**{f"encoder-{scale}": part for scale, part in self.encoders.items()}, **self.instruments}
+        return {**{f"{_ENCODER}{key}": part for key, part in self.encoders.items()}, **self.instruments}
 
     @property
     def contexts(self) -> tuple[str, ...]:
@@ -111,15 +127,33 @@ class VirtualCell:
         known, asked = ({_plain(each) for each in names} for names in (self.starts, [context]))
         return any(difflib.get_close_matches(each, known, n=1, cutoff=_SLIP) for each in asked)
 
-    def encode(self, measurement: Measurement, parts: UR | None = None) -> UR:
-        """Represent entities with the encoder of their scale.
+    def encode(self, measurement: Measurement, parts: UR | None = None, *, encoder: str = "") -> UR:
+        """Represent entities with the encoder of their scale that can read them (`encoder_for`).
+
+        Args:
+            measurement: The entities.
+            parts: Representation of the scale below, for encoders that use it.
+            encoder: Which one, where there are several.
 
         Raises:
-            UnknownNameError: No encoder covers that scale.
+            UnknownNameError: No encoder covers that scale, or of several none can read them, or more than one.
         """
-        if measurement.scale not in self.encoders:
-            raise UnknownNameError("encoder for the scale", str(measurement.scale), map(str, self.encoders))
-        return self.encoders[measurement.scale].encode(measurement, parts)
+        return self.encoder_for(measurement, encoder).encode(measurement, parts)
+
+    def encoder_for(self, measurement: Measurement, name: str = "") -> Encoder:
+        """Say which encoder reads a measurement: the only one of its scale, or the one of several that fits.
+
+        Of several, that is the one named after the modality; or the only one that does not refuse these values; or,
+        among those, the only one all of whose features were measured.
+
+        Args:
+            measurement: The entities.
+            name: The one that is meant, as in `encoders`, with or without its scale.
+
+        Raises:
+            UnknownNameError: No encoder covers that scale, or of several none can read them, or more than one.
+        """
+        return self.encoders[choose(self.encoders, measurement, name)]
 
     def manipulate(self, ur: UR, perturbation: Perturbation, *, instrument: str = "") -> Prediction[UR]:
         """Ask a manipulator; the only one, unless named.
@@ -205,7 +239,10 @@ class VirtualCell:
         """Write ``cell.json`` and one folder per part, as JSON and safetensors."""
         folder = Path(folder)
         parts: dict[str, dict[str, Any]] = {}
-        encoders = {f"encoder-{scale}" for scale in self.encoders}
+        encoders = {f"{_ENCODER}{key}" for key in self.encoders}
+        for key in encoders:
+            if not _PLAIN.fullmatch(key):
+                raise IntegrityError(f"An encoder's name becomes a folder: {key!r} cannot. Rename it.")
         for key in self.instruments:
             if key in encoders or not _PLAIN.fullmatch(key):
                 raise IntegrityError(f"An instrument's name becomes a folder: {key!r} cannot. Rename it.")
@@ -245,12 +282,12 @@ class VirtualCell:
             raise IntegrityError(
                 f"{folder / 'cell.json'} is not a virtual cell in format {FORMAT}. Fit and save it again."
             )
-        encoders: dict[Scale, Encoder] = {}
+        encoders: dict[str, Encoder] = {}
         instruments: dict[str, Manipulator | Decoder] = {}
         for key, entry in body["parts"].items():
             part = _load_part(folder, key, entry)
             if isinstance(part, Encoder):
-                encoders[part.scale] = part
+                encoders[key.removeprefix(_ENCODER)] = part
             else:
                 instruments[key] = part
         starts = {str(name): UR.load(folder / "starts" / str(i)) for i, name in enumerate(body.get("starts", []))}

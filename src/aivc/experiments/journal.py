@@ -23,7 +23,7 @@ def question(cell: VirtualCell, start: UR, *asked: object) -> str:
         start: Control states.
         asked: What JSON can hold.
     """
-    parts = {**{str(scale): part for scale, part in cell.encoders.items()}, **cell.instruments}
+    parts = {**cell.encoders, **cell.instruments}
     sha = hashlib.sha256(json.dumps([_FORMAT, str(start.space), *asked], sort_keys=True).encode())
     for name in sorted(parts):
         sha.update(f"{name}{parts[name].state().digest()}".encode())

@@ -12,7 +12,7 @@ from aivc.core.scale import Scale
 from aivc.core.units import LOG_INTENSITY
 from aivc.core.ur import UR
 from aivc.testing.promises import Refusal, close, digest_of, expect, fit_twice, or_refusal, round_trip
-from aivc.testing.samples import sample_measurement
+from aivc.testing.samples import sample_measurement, sample_parts
 
 
 def check_encoder(
@@ -23,7 +23,8 @@ def check_encoder(
     Args:
         cls: The encoder's class.
         measurement: Entities to fit and encode, in memory; `sample_measurement` by default.
-        parts: Representation of the scale below, for encoders that use it.
+        parts: Representation of the scale below: ``encode`` is given it, and so is ``fit`` where it uses parts;
+            `sample_parts` by default, for an encoder of cells that uses them.
         settings: Passed to ``fit``; ``dim=4, seed=0`` unless given.
 
     Raises:
@@ -32,12 +33,14 @@ def check_encoder(
     >>> from aivc.core.registry import ENCODERS
     >>> check_encoder(ENCODERS.load("ppca"))
     """
+    if parts is None and measurement is None and cls.uses_parts and cls.scale is Scale.CELLULAR:
+        parts = sample_parts()
     measurement = sample_measurement(scale=cls.scale) if measurement is None else measurement
-    settings = {"dim": 4, "seed": 0, **settings}
-    before = digest_of(measurement)
+    settings = {"dim": 4, "seed": 0, **cls.given(parts), **settings}
+    before = digest_of(measurement), None if parts is None else digest_of(parts)
     encoder = fit_twice(cls, lambda: cls.fit(measurement, **settings))
     case = _Case(cls.name, encoder, measurement, parts, encoder.encode(measurement, parts))
-    kept = digest_of(measurement) == before
+    kept = (digest_of(measurement), None if parts is None else digest_of(parts)) == before
     expect(cls.name, "fit and encode leave their input as it was; copy before writing", kept)
     _check_space(case)
     _check_entities(case)
@@ -46,6 +49,7 @@ def check_encoder(
     _check_missing(case)
     _check_refusals(case)
     _check_state(case, settings)
+    _check_parts(case, settings)
 
 
 @final
@@ -158,6 +162,16 @@ def _check_state(case: _Case, settings: dict[str, Any]) -> None:
     if not np.array_equal(other.encode(case.measurement, case.parts).values, case.ur.values):
         kept = other.writes.fingerprint != case.encoder.writes.fingerprint
         expect(case.name, "refitting on other data changes the fingerprint; do not override writes", kept)
+
+
+def _check_parts(case: _Case, settings: dict[str, Any]) -> None:
+    """An encoder that uses parts does without them, too: there may be none, at the fit or afterwards."""
+    if not case.encoder.uses_parts:
+        return
+    without = type(case.encoder).fit(case.measurement, **{key: x for key, x in settings.items() if key != "parts"})
+    for encoder in (without, case.encoder):
+        kept = encoder.encode(case.measurement).values.shape == (len(case.measurement), encoder.dim)
+        expect(case.name, "it fits and encodes without parts, too; parts: UR | None = None", kept)
 
 
 def _strangers(count: int) -> np.ndarray:

@@ -146,9 +146,13 @@ def other_contexts(ur: UR) -> UR:
     return dataclasses.replace(ur, space=dataclasses.replace(ur.space, fingerprint="another fit"))
 
 
+def _links(item: Measurement) -> tuple[np.ndarray, ...]:
+    return () if item.links is None else (item.links.data, item.links.indices, item.links.indptr)
+
+
 def digest_of(item: UR | Measurement) -> str:
     """Digest of what a part was given, to see whether it wrote into it."""
-    others = (item.variance, item.mass) if isinstance(item, UR) else (item.observed, item.coordinates)
+    others = (item.variance, item.mass) if isinstance(item, UR) else (item.observed, item.coordinates, *_links(item))
     sha = hashlib.sha256(repr(list(item.entities.columns)).encode())
     sha.update(pd.util.hash_pandas_object(item.entities).to_numpy().tobytes())
     for array in (values_of(item), *others):

@@ -74,6 +74,7 @@ class MemoryCells:
     among: np.ndarray | None = None
 
     def __post_init__(self) -> None:
+        self.measurement.require_table("Training on cells")
         if not self.measurement.in_memory:
             raise DataError(["These values lie on disk. Write them once with write_shards and use ShardCells."])
         _ = self._order

@@ -103,6 +103,54 @@ def test_labels_kinds_doses_and_hours(tmp_path):
     assert m.entities["original:perturbation"].tolist() == ["theirs"] * 4
 
 
+@pytest.mark.parametrize(("unit", "hours"), [("h", 1.0), ("min", 1 / 60), ("d", 24.0)])
+def test_times_are_read_in_hours_and_are_no_durations(tmp_path, unit, hours):
+    path = written(tmp_path, adata(time=[0.0, 1.5, 3.0, 6.0], treated=[np.nan, 6, 6, 6]))
+    m = read(path, Schema(**{**vars(SCREEN), "time": "time", "time_unit": unit, "hours": "treated"}))
+    np.testing.assert_allclose(m.times, np.array([0.0, 1.5, 3.0, 6.0]) * hours)
+    assert m.perturbations.tolist() == ["control", *(f"{text} for 6h" for text in TRANSLATED[1:])]
+    np.testing.assert_allclose(m.take(np.array([3, 1])).times, np.array([6.0, 1.5]) * hours)
+    constant = read(path, Schema(**{**vars(SCREEN), "time": Constant(2), "time_unit": unit}))
+    np.testing.assert_allclose(constant.times, np.full(4, 2 * hours))
+
+
+def test_a_time_that_nobody_declared_is_in_no_unit(tmp_path):
+    m = read(written(tmp_path, adata(time=["day 1", "day 1", "day 2", "day 2"])), SCREEN)
+    assert m.times is None
+    assert m.entities["original:time"].tolist() == ["day 1", "day 1", "day 2", "day 2"]
+
+
+@pytest.mark.parametrize(
+    ("column", "problem"),
+    [
+        (["1", "2", "late", "4"], "time is a number for every entity, got late"),
+        ([1.0, np.nan, 3.0, np.nan], "2 of 4 entities have no finite time. Fill the column in"),
+        ([1.0, np.inf, 3.0, 4.0], "1 of 4 entities have no finite time"),
+    ],
+)
+def test_times_are_finite_numbers(tmp_path, column, problem):
+    schema = Schema(**{**vars(SCREEN), "time": "time", "time_unit": "h"})
+    with pytest.raises(DataError, match=problem):
+        read(written(tmp_path, adata(time=column)), schema)
+
+
+def test_times_of_tables_wide_and_long(tmp_path):
+    wide = "cell,target,day,G1,G2\na,NT,0,1,2\nb,TP53,2,3,4\n"
+    (tmp_path / "wide.csv").write_text(wide)
+    schema = Schema(
+        units="counts", perturbation="target", control="NT", kind="ko", entity="cell", time="day", time_unit="d"
+    )
+    m = read(tmp_path / "wide.csv", schema)
+    assert m.features.tolist() == ["G1", "G2"]
+    assert m.times.tolist() == [0.0, 48.0]
+    (tmp_path / "long.csv").write_text("drug,min,gene,lfc\nx,30,G1,1\nx,60,G1,2\n")
+    schema = Schema(
+        units="log2fc", format="long", perturbation="drug", kind="drug", feature="gene", value="lfc", time="min",
+        time_unit="min",
+    )  # fmt: skip
+    assert read(tmp_path / "long.csv", schema).times.tolist() == [0.5, 1.0]
+
+
 def test_texts_of_perturbations_are_made_canonical(tmp_path):
     obs = {"p": ["control", "ko:B + ko:A", "drug:x@1uM", "ko:A"]}
     m = read(written(tmp_path, adata(**obs)), Schema(units="counts", perturbation="p", control="control"))

@@ -15,6 +15,8 @@ def screen(**changes):
     [
         screen(),
         screen(control=("NT", 'safe "harbour"'), context=Constant("K562"), batch="rep", coordinates=("x", "y")),
+        screen(time="day", time_unit="d", hours="treated"),
+        screen(time=Constant(90), time_unit="min"),
         screen(kind="drug", dose="dose", dose_unit=Constant("uM"), hours=Constant(24), separator="+", blank="unknown"),
         Schema(
             units="log2fc", format="long", perturbation="drug", kind="drug", feature="gene", value="lfc", species="none"
@@ -42,6 +44,9 @@ def test_units_are_made_canonical():
         ({"format": "tall"}, "wide, long"),
         ({"format": "long"}, 'feature = "gene"'),
         ({"dose": "dose"}, 'dose_unit = { value = "uM" }'),
+        ({"time": "day"}, 'time_unit = "d"'),
+        ({"time_unit": "h"}, 'time = "day"'),
+        ({"time": "day", "time_unit": "days"}, "time_unit is one of h, min, d, got 'days'"),
         ({"kind": None, "separator": "+"}, "plain labels"),
         ({"separator": ""}, "leave it out"),
         ({"coordinates": ("x",)}, "two or three"),

@@ -153,3 +153,11 @@ def test_lots_are_uniform():
     drawn = random_ranks([f"c{i}" for i in range(4000)], seed=0) / 2.0**64
     assert abs(drawn.mean() - 0.5) < 0.02
     assert abs(np.corrcoef(drawn[1:], drawn[:-1])[0, 1]) < 0.05
+
+
+def test_sums_over_groups_have_no_places_and_no_neighbours():
+    cells = screen(n=60)
+    tissue = cells.replace(coordinates=np.ones((60, 2)), links=sparse.identity(60, format="csr"))
+    for made in (pseudobulk(tissue), pseudobulk_moments(tissue, units="log1p_cp100")[0]):
+        assert made.coordinates is None
+        assert made.links is None

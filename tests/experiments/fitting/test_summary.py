@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import sparse
 
 from aivc.core.errors import ControlError
 from aivc.core.measurement import CONTROL
@@ -78,3 +79,14 @@ def test_effects_get_a_control_of_zero(screen):
     summary = summarize(table)
     assert not summary.variance.any()
     assert summary.units == "zscore"
+
+
+def test_a_zero_control_has_a_time_but_no_place_and_no_neighbours(screen):
+    table = screen.take(np.flatnonzero(screen.perturbations != CONTROL)).replace(units="zscore")
+    n = len(table)
+    placed = table.replace(coordinates=np.ones((n, 2)), links=sparse.identity(n, format="csr"))
+    zero = with_zero_control(placed.replace(entities=placed.entities.assign(part="train", time=np.arange(n))))
+    assert len(zero) == n + 2
+    np.testing.assert_array_equal(zero.times, [*range(n), (n - 1) / 2, (n - 1) / 2])
+    assert zero.coordinates is None
+    assert zero.links is None

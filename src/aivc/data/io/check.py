@@ -19,7 +19,7 @@ from aivc.core.errors import (
 )
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
-from aivc.core.units import COUNTS, INTENSITY, is_effect, log1p_target
+from aivc.core.units import COUNTS, INTENSITY, log1p_target
 from aivc.data.io.formats import suffix
 from aivc.data.io.labels import some
 from aivc.data.io.read import BACKED, Draft, draft
@@ -95,6 +95,10 @@ def check(
         SchemaError: A file was given without its schema.
     """
     if isinstance(data, Measurement):
+        try:
+            data.require_table("A check of numbers")
+        except DataError as error:
+            return CheckReport(error.problems, (), cells=len(data), features=len(data.features))
         notes = tuple(data.provenance.get("notes", ()))
         return _report(data, species, (), notes, controls=controls)
     if schema is None:
@@ -176,7 +180,7 @@ def _scan(data: Measurement | Draft) -> _Numbers:
         numbers.empty += [str(name) for name in names[start:stop][~_any(block) & ~unmeasured[start:stop]]]
     if unmeasured.any():
         numbers.notes.append(f"{unmeasured.sum()} entities were measured on no feature: {some(names[unmeasured])}.")
-    if is_effect(data.units) and numbers.empty:
+    if data.is_effects and numbers.empty:
         numbers.notes.append(f"{len(numbers.empty)} entities have no effect on any feature: {some(numbers.empty)}.")
     return numbers
 
@@ -223,7 +227,7 @@ def _number_problems(numbers: _Numbers, data: Measurement | Draft) -> Iterator[s
             f"The largest value is {numbers.largest:g}, but {data.units} cannot exceed {np.log1p(target):.4g}. Declare "
             "the right units: counts, another target, or log_intensity."
         )
-    if numbers.empty and not is_effect(data.units):
+    if numbers.empty and not data.is_effects:
         yield f"{len(numbers.empty)} entities are zero everywhere: {some(numbers.empty)}. Remove them."
 
 
@@ -237,7 +241,7 @@ def _groups(
         for name, labels in blank.items()
         if isinstance(data, Measurement) and (labels == "").any()
     ]
-    if is_effect(data.units):
+    if data.is_effects:
         return problems, []
     problems += _uncontrolled(data, perturbations, contexts) if controls else []
     cells = data.entities["cells"] if "cells" in data.entities else pd.Series(1.0, data.entities.index)

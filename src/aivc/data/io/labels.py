@@ -11,7 +11,7 @@ import pandas as pd
 from aivc.core.errors import PerturbationError, UnknownNameError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Agent, Perturbation
-from aivc.core.units import is_effect
+from aivc.core.units import HOURS, is_effect
 from aivc.data.io.schema import Constant, Schema, Source
 
 _SHOWN = 5
@@ -57,6 +57,16 @@ def _numbers(raw: pd.DataFrame, source: Source, field: str) -> tuple[np.ndarray 
     return numbers, [f"{field} is a number for every entity, got {some(wrong)}. Correct the column."] if wrong else []
 
 
+def _times(raw: pd.DataFrame, schema: Schema) -> tuple[np.ndarray | None, list[str]]:
+    """``(n,)`` hours at which each entity was read; None where the schema or the file has none."""
+    numbers, wrong = _numbers(raw, schema.time, "time")
+    if numbers is None or schema.time_unit is None:
+        return None, wrong
+    if not wrong and (lost := int((~np.isfinite(numbers)).sum())):
+        wrong = [f"{lost} of {len(numbers)} entities have no finite time. Fill the column in, or leave time out."]
+    return numbers * HOURS[schema.time_unit], wrong
+
+
 def translated(
     raw: pd.DataFrame, names: np.ndarray, schema: Schema, *, controls: bool = True
 ) -> tuple[dict[str, np.ndarray], list[str]]:
@@ -77,6 +87,9 @@ def translated(
         numbers, wrong = _numbers(raw, getattr(schema, field), field)
         columns |= {} if numbers is None else {field: numbers}
         problems += wrong
+    times, wrong = _times(raw, schema)
+    columns |= {} if times is None else {"time": times}
+    problems += wrong
     answer = names if schema.perturbation is None else _column(raw, schema.perturbation)
     if answer is not None:
         columns["perturbation"], wrong = _perturbations(raw, answer, columns, schema)

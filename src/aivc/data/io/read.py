@@ -17,6 +17,7 @@ from aivc.core.errors import (
 )
 from aivc.core.measurement import Measurement, Rows, Values
 from aivc.core.scale import Scale
+from aivc.core.units import is_effect
 from aivc.data.io.formats import Raw, anndata_file, intact, suffix
 from aivc.data.io.labels import some, translated
 from aivc.data.io.schema import Schema
@@ -54,6 +55,11 @@ class Draft:
     coordinates: np.ndarray | None
     problems: tuple[str, ...]
     notes: tuple[str, ...]
+
+    @property
+    def is_effects(self) -> bool:
+        """Whether values are effects, as of a `Measurement`."""
+        return is_effect(self.units)
 
     def block(self, start: int, stop: int) -> sparse.csr_matrix | np.ndarray:
         """Values of rows ``start`` to ``stop``, wherever they lie."""
@@ -202,8 +208,11 @@ def _twice(what: str, names: np.ndarray) -> list[str]:
 
 
 def _kept(raw: pd.DataFrame, columns: dict[str, np.ndarray]) -> pd.DataFrame:
-    # A column of theirs that bears one of our names but another meaning stays, under a name that says so.
-    renamed = {name: f"original:{name}" for name in columns if name in raw}
+    # A column of theirs that bears one of our names but another meaning stays, under a name that says so. A time that
+    # is not declared is in no known unit.
+    renamed = {
+        name: f"original:{name}" for name in (*columns, *(() if "time" in columns else ("time",))) if name in raw
+    }
     return pd.concat([pd.DataFrame(columns, index=raw.index), raw.rename(columns=renamed)], axis=1)
 
 

@@ -10,11 +10,11 @@ from typing import Any, final
 from aivc.core.errors import IntegrityError, SchemaError, UnknownNameError
 from aivc.core.perturbation import kind_of
 from aivc.core.state import write_text
-from aivc.core.units import is_effect, parse_units
+from aivc.core.units import HOURS, is_effect, parse_units
 
 SPECIES = ("human", "mouse", "none")
 FORMATS = ("wide", "long")
-SOURCES = ("perturbation", "kind_column", "context", "donor", "batch", "dose", "dose_unit", "hours", "cells")
+SOURCES = ("perturbation", "kind_column", "context", "donor", "batch", "dose", "dose_unit", "hours", "cells", "time")
 LISTS = ("control", "describe")
 
 
@@ -50,8 +50,10 @@ class Schema:
         batch: Source of the batch.
         dose: Source of the amount.
         dose_unit: Source of its unit, such as ``Constant("uM")``.
-        hours: Source of the duration in hours.
+        hours: Source of the duration of the perturbation, in hours.
         cells: Source of how many cells a row stands for, in pseudobulk files.
+        time: Source of when the entity was read, on a clock that all share, such as hours or days in culture.
+        time_unit: Its unit, ``h``, ``min`` or ``d``; it is brought to hours.
         layer: Where the values lie in an h5ad or zarr: ``X``, ``raw`` or a layer; the genome in a 10x h5 of several.
         modality: Such as ``rna`` or ``protein``; picks the feature type in 10x files.
         species: ``human`` or ``mouse``; ``none`` where names are no genes of these.
@@ -89,6 +91,8 @@ class Schema:
     dose_unit: Source = None
     hours: Source = None
     cells: Source = None
+    time: Source = None
+    time_unit: str | None = None
     layer: str = "X"
     modality: str = "rna"
     species: str = "human"
@@ -128,6 +132,10 @@ class Schema:
             and (self.feature is None or self.value is None),
             'A dose needs its unit: dose_unit = { value = "uM" }, or the column that holds it.': (self.dose is None)
             != (self.dose_unit is None),
+            'A time needs its unit, and a unit its time: time = "day", time_unit = "d".': (self.time is None)
+            != (self.time_unit is None),
+            f"time_unit is one of {', '.join(HOURS)}, got {self.time_unit!r}.": self.time_unit is not None
+            and self.time_unit not in HOURS,
             'Doses and separators go with plain labels: declare kind = "drug" (or kind_column), or write the dose '
             "into the labels as drug:NAME@10uM.": not plain and (self.dose is not None or self.separator is not None),
             "separator cannot be empty; leave it out where labels hold no combinations.": self.separator == "",

@@ -16,7 +16,7 @@ from aivc.data.io.schema import Schema
 TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
 # Not "None" and "null": laboratories call controls so.
 _MISSING = ["", "NA", "NaN", "nan", "N/A"]
-_KEYS = ("perturbation", "kind_column", "context", "donor", "batch", "dose", "dose_unit", "hours")
+_KEYS = ("perturbation", "kind_column", "context", "donor", "batch", "dose", "dose_unit", "hours", "time")
 
 
 def table(path: Path, schema: Schema) -> Raw:
@@ -26,7 +26,7 @@ def table(path: Path, schema: Schema) -> Raw:
 
 
 def _labels(schema: Schema) -> list[str]:
-    numeric = ("dose", "hours", "cells", "coordinates 0", "coordinates 1", "coordinates 2")
+    numeric = ("dose", "hours", "cells", "time", "coordinates 0", "coordinates 1", "coordinates 2")
     names = [name for field, name in schema.columns.items() if field not in numeric]
     return [*names, *filter(None, (schema.entity, schema.feature))]
 

@@ -178,6 +178,7 @@ def harmonize(
 
 
 def _summed(measurement: Measurement, codes: np.ndarray, unique: np.ndarray) -> Measurement:
+    measurement.require_table("A sum of features")
     where = (np.ones(len(codes), dtype=np.float32), (np.arange(len(codes)), codes))
     onto = sparse.csr_matrix(where, shape=(len(codes), len(unique)))
     values = measurement.values @ onto

@@ -179,6 +179,7 @@ def _shared(old: list[str], new: list[str | None], times: Mapping[str | None, in
 
 
 def _summed(measurement: Measurement, codes: np.ndarray, unique: np.ndarray) -> Measurement:
+    measurement.require_table("A sum of features")
     if measurement.units != COUNTS:
         twice = unique[np.flatnonzero(np.bincount(codes) > 1)]
         raise DataError(

@@ -47,7 +47,11 @@ class Fingerprints:
             measurement: In memory or on disk; what is missing (NaN) counts as zero.
             features: Names to look at, or their hashes (`feature_hashes`); None takes all.
             progress: Told how many rows are done.
+
+        Raises:
+            DataError: Values have more than two axes.
         """
+        measurement.require_table("A fingerprint")
         marks_n = np.zeros(len(measurement), dtype=np.uint64)
         bits_n = np.zeros(len(measurement))
         name_f = feature_hashes(measurement.features)

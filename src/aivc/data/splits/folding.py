@@ -9,7 +9,6 @@ from scipy.sparse.csgraph import connected_components
 from aivc.core.errors import SplitError
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
-from aivc.core.units import is_effect
 from aivc.data.names.compound_names import target_keys
 from aivc.data.splits.split import Fold, Names, Split, column, data_digest
 from aivc.data.streaming.stream import random_ranks
@@ -70,7 +69,7 @@ def value_folds(
             f"{len(values)} values of {name!r} have perturbed entities, which cannot make {folds} folds; it takes at "
             f"least two. Ask for 2 to {len(values)} folds, or use unseen_perturbation where there is one {name}."
         )
-    if not is_effect(measurement.units):
+    if not measurement.is_effects:
         _require_controls(measurement, name, values)
     order = np.argsort(random_ranks(values, seed), kind="stable") if folds < len(values) else np.arange(len(values))
     return [tuple(values[j] for j in order[i::folds]) for i in range(folds)]

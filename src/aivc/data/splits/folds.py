@@ -9,7 +9,7 @@ import pandas as pd
 from aivc.core.errors import ControlError, SplitError
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
-from aivc.core.units import COUNTS, INTENSITY, LOG_INTENSITY, is_effect, log1p_units
+from aivc.core.units import COUNTS, INTENSITY, LOG_INTENSITY, log1p_units
 from aivc.data.names.compound_names import family_of
 from aivc.data.splits.combinations import hidden_combination, unseen_combination
 from aivc.data.splits.folding import chained, made, same, targets_of, value_folds, values_of
@@ -40,7 +40,8 @@ def effect_strength(measurement: Measurement) -> dict[str, float]:
     Raises:
         ControlError: A context has no control.
     """
-    if is_effect(measurement.units):
+    measurement.require_table("The strength of effects")
+    if measurement.is_effects:
         size_n = np.concatenate([_mean_square(block) for _, block in chunks(measurement)])
         return _root_means(measurement.perturbations, size_n)
     units = {COUNTS: "", INTENSITY: LOG_INTENSITY}.get(measurement.units, measurement.units)

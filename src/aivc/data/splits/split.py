@@ -15,7 +15,6 @@ from aivc.core.errors import IntegrityError, SplitError, UnknownNameError
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.state import read_json, write_text
-from aivc.core.units import is_effect
 from aivc.data.streaming.stream import random_ranks
 
 TRAIN, UNUSED = "train", "unused"
@@ -141,7 +140,7 @@ class Split:
         tested_n = chosen.tested(measurement)
         role_n[chosen.trained(measurement)] = TRAIN
         role_n[tested_n] = SCORE
-        if not is_effect(measurement.units):
+        if not measurement.is_effects:
             self._halve(role_n, tested_n, measurement)
             self._pool(role_n, tested_n, measurement)
         check_roles(role_n, measurement)

@@ -31,7 +31,7 @@ class NormalizedRows:
     observed: np.ndarray | None = None
 
     @property
-    def shape(self) -> tuple[int, int]:
+    def shape(self) -> tuple[int, ...]:
         """Number of entities and features."""
         return self.source.shape
 
@@ -51,13 +51,14 @@ def normalize(measurement: Measurement, units: str) -> Measurement:
 
     Raises:
         UnitsError: No other way leads from the units of the measurement to the wanted ones.
-        DataError: An entity has a total of zero, or a value is negative or not finite.
+        DataError: An entity has a total of zero, a value is negative or not finite, or values have more than two axes.
 
     >>> import pandas as pd
     >>> cells = Measurement(np.array([[1.0, 3.0]]), np.array(["A", "B"]), pd.DataFrame(index=["c1"]), "counts")
     >>> normalize(cells, "log1p_cp4").values.round(2).tolist()
     [[0.6899999976158142, 1.3899999856948853]]
     """
+    measurement.require_table("Normalization")
     units = parse_units(units)
     if units == measurement.units:
         return measurement
@@ -146,7 +147,12 @@ def median_total(measurement: Measurement, rows: np.ndarray | None = None) -> fl
 
 
 def totals(measurement: Measurement) -> np.ndarray:
-    """``(n,)`` sum of each entity's values over what was observed, read block by block."""
+    """``(n,)`` sum of each entity's values over what was observed, read block by block.
+
+    Raises:
+        DataError: Values have more than two axes.
+    """
+    measurement.require_table("A total")
     total_n, observed = np.zeros(len(measurement)), measurement.observed
     for start in range(0, len(measurement), _CHUNK):
         stop = min(start + _CHUNK, len(measurement))

@@ -143,8 +143,8 @@ def write_shards(
 ) -> Shards:
     """Write the values of a measurement as CSR shards that training can read in any order.
 
-    Values are kept as float32, and coordinates are not kept. An interrupted call is taken up where it stopped, and a
-    finished one is only opened.
+    Values are kept as float32; coordinates and links are not kept. An interrupted call is taken up where it stopped,
+    and a finished one is only opened.
 
     Args:
         measurement: In memory or on disk; read in blocks of ``rows``.
@@ -153,6 +153,7 @@ def write_shards(
         progress: Told how many entities are written, of how many.
 
     Raises:
+        DataError: No rows, or values of more than two axes.
         IntegrityError: The folder holds shards of other data, or of another size.
     """
     manifest = _begin(measurement, folder, rows)
@@ -173,6 +174,7 @@ def write_shards(
 
 
 def _begin(measurement: Measurement, folder: Path, rows: int) -> dict[str, Any]:
+    measurement.require_table("A shard")
     if rows < 1 or not len(measurement):
         raise DataError([f"Shards hold at least one of at least one entity; got {rows} of {len(measurement)}."])
     digest = _identity(measurement)

@@ -24,7 +24,7 @@ def chunks(measurement: Measurement, size: int = CHUNK) -> Iterator[tuple[slice,
     """Walk through the values in blocks of rows; what is in memory is viewed, not copied.
 
     Yields:
-        Which rows, and their values: dense or CSR.
+        Which rows, and their values, of as many axes as there are: dense, or CSR.
     """
     for start in range(0, len(measurement), size):
         stop = min(start + size, len(measurement))
@@ -118,7 +118,7 @@ def pseudobulk(
     Raises:
         UnitsError: Sums were asked of anything but counts, or the units cannot be reached.
         UnknownNameError: A column is absent.
-        DataError: An entity has no label, or cannot be normalized.
+        DataError: An entity has no label, or cannot be normalized; or values have more than two axes.
 
     >>> cells = pd.DataFrame({"perturbation": ["control", "ko:A", "ko:A"]}, index=["c1", "c2", "c3"])
     >>> counts = Measurement(np.array([[1], [2], [3]]), np.array(["A"]), cells, "counts")
@@ -163,7 +163,8 @@ def pseudobulk_moments(
 
     Raises:
         UnitsError: The units cannot be reached.
-        DataError: A row stands for many cells, an entity has no label, or it cannot be normalized.
+        DataError: A row stands for many cells, an entity has no label, or it cannot be normalized; or values have more
+            than two axes.
     """
     _require_one_panel(measurement)
     if (_cells(measurement) != 1).any():
@@ -183,6 +184,7 @@ def pseudobulk_moments(
 
 
 def _require_one_panel(measurement: Measurement) -> None:
+    measurement.require_table("A profile of a group")
     if measurement.observed is not None and measurement.observed.ndim == 2:
         raise DataError(
             ["Entities were measured on different features, so sums mean nothing. Group each panel by itself."]
@@ -248,6 +250,7 @@ def _table(
         entities=found.labels.assign(cells=cells_p),
         units=parse_units(units),
         coordinates=None,
+        links=None,
         provenance={**measurement.provenance, "pseudobulk": step},
     )
 

@@ -145,6 +145,7 @@ def _require_room(path: Path, facts: Mapping[str, Any], folds: Sequence[int], *,
 
 
 def _training(measurement: Measurement, split: Split, fold: int) -> anndata.AnnData:
+    measurement.require_table("A handout")
     given = measurement.take(np.isin(split.roles(measurement, fold).astype(str), (TRAIN, CONTROL_TRAIN)))
     obs = pd.DataFrame({"perturbation": given.perturbations, "context": given.contexts}).astype(str)
     for name in _LABELS:

@@ -12,7 +12,6 @@ from aivc.core.errors import SplitError
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation, kind_of
 from aivc.core.provenance import Provenance
-from aivc.core.units import is_effect
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.names.compound_names import compound, family_of
 from aivc.data.splits.fingerprints import Fingerprints
@@ -105,7 +104,7 @@ def _of_manifest(measurement: Measurement, split: Split) -> Iterator[Finding]:
     if twice:
         sentence = f"{shown(twice)} stand in two lists of the manifest. Give every entity one role."
         yield Finding("entities", LEAK, "manifest", sentence)
-    if split.kind == "given" and split.controls is None and not is_effect(measurement.units):
+    if split.kind == "given" and split.controls is None and not measurement.is_effects:
         yield Finding(
             "shared-controls",
             NOTE,

@@ -90,7 +90,7 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
     means: list[np.ndarray] = []
     for fold in range(len(split.folds)):
         training, questions = evaluation.training(fold), list(evaluation.questions(fold))
-        ground = shared_fit(training, recipe)
+        ground = shared_fit(training, recipe, parts)
         starts = [_start(ground, training, each) for each in questions]
         mean_of = evaluation.mean_effects(fold, sorted({each.context for each in questions}))
         means += [each.given.profile + mean_of[each.context] for each in questions]
@@ -208,7 +208,7 @@ def _start(ground: SharedFit, training: Summary, question: Question) -> UR:
     rows &= sample.entities[question.site_column].astype(str).to_numpy() == question.site
     if not rows.any():
         raise ScoreError(f"{question.site!r} has no controls in {question.context!r}. Leave it out.")
-    own = ground.encoder.encode(sample.take(rows))
+    own = ground.encoder.encode(sample.take(rows), ground.parts)
     return own.sample(min(len(own), STATES), seed=ground.recipe.seed)
 
 

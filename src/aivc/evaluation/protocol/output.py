@@ -90,6 +90,7 @@ def write_population(path: Path, cells: Measurement, about: Mapping[str, Any]) -
         cells: Named ``draw-name``, as `Prediction.population` names them.
         about: JSON-ready notes, kept in ``uns`` beside the units.
     """
+    cells.require_table("An h5ad of virtual cells")
     kept = [name for name in _KEPT if name in cells.entities]
     obs = cells.entities[kept].astype(str).set_axis(cells.entities.index.astype(str), axis=0)
     obs["draw"] = [int(name.split("-", 1)[0]) for name in obs.index]

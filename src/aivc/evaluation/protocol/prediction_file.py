@@ -48,7 +48,8 @@ def read_predictions(path: Path, *, units: str | None = None) -> Measurement:
         )
     if None not in (declared, units) and declared != units:
         raise UnitsError(f"{path.name} says that its values are in {declared}, but {units} was asked for. Correct one.")
-    entities = pd.DataFrame({str(name): labels(raw.entities[name]) for name in raw.entities})
+    # Columns are read as labels; a time is none, and nothing is scored by it.
+    entities = pd.DataFrame({str(name): labels(raw.entities[name]) for name in raw.entities if name != "time"})
     entities.index = pd.Index([f"row{i}" for i in range(len(raw.entities))], dtype=object)
     features = raw.features.index.astype(str).to_numpy()
     made = Measurement(raw.values, features, entities, str(declared or units))

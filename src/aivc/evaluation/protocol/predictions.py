@@ -10,7 +10,7 @@ import pandas as pd
 from aivc.core.errors import DataError, UnitsError
 from aivc.core.measurement import Measurement
 from aivc.core.registry import MANIPULATORS
-from aivc.core.units import COUNTS, is_effect, log1p_target
+from aivc.core.units import COUNTS, log1p_target
 from aivc.data.io.labels import some
 from aivc.data.streaming.normalize import Block, normalize, require_path, totals
 from aivc.evaluation.protocol.panels import Answer
@@ -117,7 +117,7 @@ class Predictions:
         return Answer(question, question.given.profile + (_mean(taken) - start), None, population, UNKNOWN)
 
     def _population(self, taken: Block, rows: np.ndarray, cells: int, seed: int) -> Cells | None:
-        if is_effect(self.evaluation.summary.units) or len(rows) < 2:
+        if self.evaluation.summary.profiles.is_effects or len(rows) < 2:
             return None
         drawn = np.sort(np.random.default_rng(seed).choice(len(rows), min(cells, len(rows)), replace=False))
         depth = totals(self.cells.take(rows[drawn])) if self.cells.units == COUNTS else None

@@ -13,7 +13,7 @@ from aivc.core.errors import SplitError
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.space import Space
-from aivc.core.units import COUNTS, is_effect, log1p_units
+from aivc.core.units import COUNTS, log1p_units
 from aivc.core.ur import UR
 from aivc.data.splits.split import CONTROL_SCORE, CONTROL_TRAIN, REPLICATE, SCORE, TRAIN, UNUSED, Split
 from aivc.data.streaming.normalize import Block, normalize, totals
@@ -190,7 +190,7 @@ class EvaluationSet:
                 )
             cells = {role: self._cells(self._sampled(context, text, site, role)) for role in (SCORE, REPLICATE)}
             # At effect level the control is zero on both sides; cells need controls that no method was given.
-            control = given if is_effect(self.summary.units) else controls[CONTROL_SCORE]
+            control = given if self.summary.profiles.is_effects else controls[CONTROL_SCORE]
             if control is None:
                 raise SplitError(
                     f"{site or context!r} has no controls kept for scoring. Give it more, or leave it out."
@@ -237,7 +237,7 @@ class EvaluationSet:
     @property
     def has_batches(self) -> bool:
         """Whether cells name their batch."""
-        return "batch" in self.summary.profiles.entities and not is_effect(self.summary.units)
+        return "batch" in self.summary.profiles.entities and not self.summary.profiles.is_effects
 
     def batches_given(self, context: str, site: str) -> set[str]:
         """Batches that the controls given to methods come from."""
@@ -321,7 +321,7 @@ class EvaluationSet:
         return self._where(self.summary.sample, context, text, site, part)
 
     def _cells(self, rows: np.ndarray, most: int | None = None) -> Cells | None:
-        if is_effect(self.summary.units):
+        if self.summary.profiles.is_effects:
             return None
         # By lot, not by name: names run batch after batch.
         rows = rows[np.argsort(random_ranks(self.summary.sample.entities.index[rows], 0))][: most or self.cells]

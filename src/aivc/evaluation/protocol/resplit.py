@@ -7,7 +7,6 @@ import pandas as pd
 from scipy import sparse
 
 from aivc.core.measurement import Measurement
-from aivc.core.units import is_effect
 from aivc.data.splits.split import REPLICATE, SCORE, column
 from aivc.data.streaming.stream import random_ranks
 from aivc.experiments.fitting.summary import Summary
@@ -42,7 +41,7 @@ def pieces(measurement: Measurement, parts: np.ndarray) -> np.ndarray | None:
         ``(n,)`` 0, 1 or 2, 0 for what belongs to no half; None where there are no halves, or profiles of so many pieces
         would fill the memory.
     """
-    if is_effect(measurement.units):
+    if measurement.is_effects:
         return None
     table = pd.DataFrame({name: column(measurement, name) for name in ("context", "perturbation", "donor", "batch")})
     table["part"] = parts

@@ -12,7 +12,7 @@ from scipy import sparse
 from aivc.core.errors import ControlError, DataError, UnitsError
 from aivc.core.measurement import CONTROL, Measurement, Rows, Values
 from aivc.core.perturbation import Perturbation
-from aivc.core.units import COUNTS, is_effect
+from aivc.core.units import COUNTS
 from aivc.data.io.labels import some
 from aivc.data.streaming.normalize import Block, normalize_block, profile_units, require_path, totals
 from aivc.evaluation.metrics.metric import Metric
@@ -101,7 +101,7 @@ def score_populations(
 
 def _units(predicted: Measurement, measured: Measurement, units: str | None) -> str:
     for side, name in ((predicted, "predicted"), (measured, "measured")):
-        if is_effect(side.units):
+        if side.is_effects:
             raise UnitsError(
                 f"Populations of cells are scored, but the {name} values are effects ({side.units}). Give cells, or "
                 "evaluate effects with a split: aivc evaluate."

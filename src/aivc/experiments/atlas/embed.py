@@ -56,6 +56,7 @@ def embed(
     encoder: str | Path | Encoder | VirtualCell = "factor-analysis",
     *,
     schema: Schema | None = None,
+    parts: UR | None = None,
     dim: int = 32,
     seed: int = 0,
     progress: Progress | None = None,
@@ -67,6 +68,7 @@ def embed(
         encoder: Registered name, to fit one on these cells; the folder of a virtual cell; or a fitted one.
         schema: Says what the values of an AnnData are: its ``units``, ``layer``, ``features`` and ``modality`` are
             used. Needed for an AnnData, refused for a Measurement, which knows.
+        parts: UR of the scale below, for an encoder that uses it.
         dim: Axes, where an encoder is fitted.
         seed: Likewise; draws the cells that it learns from where there are more than 10,000.
         progress: Told what is being done, how many entities are done, of how many.
@@ -76,6 +78,7 @@ def embed(
         ``obs`` (see `Embedding`), and ``uns["aivc"]``.
 
     Raises:
+        DataError: Values of more than two axes.
         IntegrityError: The AnnData was embedded already.
         SchemaError: An AnnData without a schema, or a Measurement with one.
         UnitsError: The values cannot be brought to the units of the encoder.
@@ -96,7 +99,7 @@ def embed(
         measurement, made = _measured(cells, schema), cells
     else:
         measurement, made = cells, _as_anndata(cells)
-    answer = embedding(measurement, encoder, dim=dim, seed=seed, progress=progress)
+    answer = embedding(measurement, encoder, parts=parts, dim=dim, seed=seed, progress=progress)
     made.obsm[AXES] = answer.values
     for name, column in _columns(answer).items():
         made.obs[name] = column
@@ -174,19 +177,20 @@ def embedding(
     cells: Measurement,
     encoder: str | Path | Encoder | VirtualCell = "factor-analysis",
     *,
+    parts: UR | None = None,
     dim: int = 32,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Embedding:
     """Represent entities block by block; see `embed`."""
-    made, reference, known = _encoder(cells, encoder, dim, seed)
+    made, reference, known = _encoder(cells, encoder, dim, seed, parts)
     n, tell = len(cells), progress or _silent
     z_nd, spread_n, novelty_n = np.empty((n, made.dim), np.float32), np.full(n, np.nan), np.full(n, np.nan)
     near = _Near(reference) if reference is not None and len(reference) > 1 else None
     for start in range(0, n, CHUNK):
         tell("encoding", start, n)
         rows = np.arange(start, min(start + CHUNK, n))
-        ur = made.encode(cells.take(rows))
+        ur = made.encode(cells.take(rows), **made.given(parts))
         z_nd[rows] = ur.values
         if ur.variance is not None:
             spread_n[rows] = np.sqrt(ur.variance).mean(axis=1)
@@ -238,17 +242,15 @@ class _Near:
 
 
 def _encoder(
-    cells: Measurement, asked: str | Path | Encoder | VirtualCell, dim: int, seed: int
+    cells: Measurement, asked: str | Path | Encoder | VirtualCell, dim: int, seed: int, parts: UR | None
 ) -> tuple[Encoder, UR | None, np.ndarray | None]:
     """A fitted encoder, training states, and which of them each entity is: None where it was fitted elsewhere."""
     if isinstance(asked, Encoder):
         return asked, None, None
     if isinstance(asked, str) and (asked in ENCODERS.names() or not Path(asked).is_dir()):
-        return _fitted(cells, asked, dim, seed)
+        return _fitted(cells, asked, dim, seed, parts)
     cell = asked if isinstance(asked, VirtualCell) else VirtualCell.load(asked)
-    if cells.scale not in cell.encoders:
-        raise UnknownNameError("encoder for the scale", str(cells.scale), map(str, cell.encoders))
-    made = cell.encoders[cells.scale]
+    made = cell.encoder_for(cells)
     starts = [start for start in cell.starts.values() if start.space == made.writes]
     if not starts:
         return made, None, None
@@ -256,16 +258,16 @@ def _encoder(
     return made, UR(values, made.writes, pd.DataFrame(index=np.arange(len(values)))), None
 
 
-def _fitted(cells: Measurement, name: str, dim: int, seed: int) -> tuple[Encoder, UR, np.ndarray]:
+def _fitted(cells: Measurement, name: str, dim: int, seed: int, parts: UR | None) -> tuple[Encoder, UR, np.ndarray]:
     part = ENCODERS.load(name)
     drawn = np.sort(np.random.default_rng(seed).permutation(len(cells))[:_CELLS])
     sample = cells.take(drawn)
     if len(sample.features) > _FEATURES:
         sample = sample.select(sample.features[_varying(sample)])
-    made = part.fit(sample, dim=dim, seed=seed)
+    made = part.fit(sample, dim=dim, seed=seed, **part.given(parts))
     known = np.full(len(cells), -1)
     known[drawn] = np.arange(len(drawn))
-    return made, made.encode(sample), known
+    return made, made.encode(sample, **part.given(parts)), known
 
 
 def _varying(sample: Measurement) -> np.ndarray:
@@ -295,10 +297,13 @@ def _measured(cells: anndata.AnnData, schema: Schema) -> Measurement:
     if not isinstance(values, np.ndarray):
         values = values.tocsr()
     features = names.astype(str).to_numpy(dtype=object)
-    return Measurement(values, features, cells.obs, schema.units, modality=schema.modality, observed=observed)
+    # A time whose unit nobody declared is left where it is.
+    entities = cells.obs.drop(columns="time", errors="ignore")
+    return Measurement(values, features, entities, schema.units, modality=schema.modality, observed=observed)
 
 
 def _as_anndata(cells: Measurement) -> anndata.AnnData:
+    cells.require_table("An AnnData")
     if not cells.in_memory:
         return anndata.AnnData(obs=_texts(cells.entities))
     values = cells.values

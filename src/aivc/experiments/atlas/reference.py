@@ -68,6 +68,7 @@ class Atlas:
         *,
         label: str = "",
         parents: Mapping[str, str] | None = None,
+        parts: UR | None = None,
         dim: int = 32,
         seed: int = 0,
         progress: Progress | None = None,
@@ -79,6 +80,7 @@ class Atlas:
             encoder: A fitted one, or the registered name of one to fit on the first study.
             label: Column to transfer; empty transfers none.
             parents: Label → broader label, for answers that back off.
+            parts: UR of the scale below, for an encoder that uses it.
             dim: Axes, where an encoder is fitted.
             seed: Of all that draws.
             progress: Told what is being done, how many entities are done, of how many.
@@ -95,8 +97,10 @@ class Atlas:
         studies = [cells] if isinstance(cells, Measurement) else list(cells)
         if not studies or not all(map(len, studies)):
             raise DataError(["An atlas needs entities, and one of its studies has none. Give studies with entities."])
-        made = ENCODERS.load(encoder).fit(studies[0], dim=dim, seed=seed) if isinstance(encoder, str) else encoder
-        return cls.of(made, _joined([_encoded(made, each, progress) for each in studies]), label, parents, seed=seed)
+        kind = ENCODERS.load(encoder) if isinstance(encoder, str) else encoder
+        made = kind.fit(studies[0], dim=dim, seed=seed, **kind.given(parts)) if isinstance(encoder, str) else encoder
+        states = _joined([_encoded(made, each, progress, parts) for each in studies])
+        return cls.of(made, states, label, parents, seed=seed)
 
     @classmethod
     def of(
@@ -220,12 +224,13 @@ def _part(folder: Path, body: Mapping[str, Any], key: str) -> Any:
     return (ENCODERS if key == "encoder" else DECODERS).load(str(entry.get("name"))).from_state(state)
 
 
-def _encoded(encoder: Encoder, cells: Measurement, progress: Progress | None) -> UR:
+def _encoded(encoder: Encoder, cells: Measurement, progress: Progress | None, parts: UR | None) -> UR:
     found = []
     for start in range(0, len(cells), CHUNK):
         if progress is not None:
             progress("encoding", start, len(cells))
-        found.append(encoder.encode(cells.take(np.arange(start, min(start + CHUNK, len(cells))))))
+        block = cells.take(np.arange(start, min(start + CHUNK, len(cells))))
+        found.append(encoder.encode(block, **encoder.given(parts)))
     return _joined(found)
 
 

@@ -75,7 +75,7 @@ def fit(  # noqa: PLR0913 - each one is a question a user may ask
     if split is not None:
         measurement = measurement.take(np.isin(split.roles(measurement, fold).astype(str), (TRAIN, CONTROL_TRAIN)))
         asked = {"split": split.digest, "fold": fold}
-    ground = shared_fit(summarize(measurement, seed=recipe.seed, progress=progress), recipe)
+    ground = shared_fit(summarize(measurement, seed=recipe.seed, progress=progress), recipe, parts)
     cell = assemble(ground, manipulator, parts=parts, settings=settings, abstain=abstain)
     stated = origins(cell, ground, measurement, parts=parts, made_from=made_from, **asked, progress=progress)
     card = {**cell.card, "cells": int(measurement.mass.sum()), "data": notes_of(measurement), **asked}

@@ -14,7 +14,6 @@ from aivc.core.errors import ControlError, DataError, UnitsError, UnknownNameErr
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.registry import DECODERS, ENCODERS
-from aivc.core.units import is_effect
 from aivc.core.ur import UR
 from aivc.data.names.compound_names import family_of
 from aivc.experiments.fitting.own_target import without_own_target
@@ -74,6 +73,7 @@ class SharedFit:
         sample: Training cells, and those kept from this groundwork too.
         kept: ``(n,)`` which of these are its own.
         inner: The same without some of it, and which contexts and perturbations those are; for calibration.
+        parts: Molecular UR that the encoder was given; None where it uses none.
     """
 
     recipe: Recipe
@@ -87,6 +87,7 @@ class SharedFit:
     sample: Measurement
     kept: np.ndarray
     inner: tuple[tuple["SharedFit", tuple[tuple[str, str], ...]], ...] = ()
+    parts: UR | None = None
 
     def start(self, context: str) -> UR:
         """Control states of a context.
@@ -112,23 +113,24 @@ class SharedFit:
         Raises:
             DataError: The training set is a table of effects, which has no cells.
         """
-        if is_effect(self.profiles.units):
+        if self.profiles.is_effects:
             raise DataError(
                 [
                     f"A method that learns from single cells was given a table of effects in {self.profiles.units}. "
                     "Choose effect.v2, or another method of mean effects; or read the cells of that screen."
                 ]
             )
-        cells = self.encoder.encode(self.sample.take(self.kept))
+        cells = self.encoder.encode(self.sample.take(self.kept), self.parts)
         return dataclasses.replace(cells, values=cells.values + _to_means(cells, self.states))
 
 
-def shared_fit(summary: Summary, recipe: Recipe) -> SharedFit:
+def shared_fit(summary: Summary, recipe: Recipe, parts: UR | None = None) -> SharedFit:
     """Fit what manipulators share, on training entities only.
 
     Args:
         summary: Of the training entities and the controls given to methods.
         recipe: What to make.
+        parts: Molecular UR, for an encoder that uses it.
 
     Raises:
         ControlError: A context has no control, or there are no perturbations.
@@ -136,7 +138,7 @@ def shared_fit(summary: Summary, recipe: Recipe) -> SharedFit:
     """
     if not (summary.profiles.perturbations != CONTROL).any():
         raise ControlError("There is nothing but controls to learn from. Add perturbed cells, or use fewer folds.")
-    whole = _lay(summary, recipe, summary.sample, np.ones(len(summary.sample), dtype=bool))
+    whole = _lay(summary, recipe, summary.sample, np.ones(len(summary.sample), dtype=bool), parts)
     units = _Units.of(summary.profiles, recipe)
     rows, cells = units.named(summary.profiles), units.named(summary.sample)
     inner = []
@@ -145,7 +147,7 @@ def shared_fit(summary: Summary, recipe: Recipe) -> SharedFit:
         keys = zip(map(str, summary.profiles.contexts[out]), map(str, summary.profiles.perturbations[out]), strict=True)
         kept = ~pd.Series(cells).isin(part).to_numpy()
         # The cells are those of the whole, not copied for every fold.
-        laid = _lay(restrict(summary, ~out, kept), recipe, summary.sample, kept)
+        laid = _lay(restrict(summary, ~out, kept), recipe, summary.sample, kept, parts)
         inner.append((laid, tuple(sorted(set(keys)))))
     return dataclasses.replace(whole, inner=tuple(inner))
 
@@ -215,31 +217,33 @@ def restrict(summary: Summary, profiles: np.ndarray, sample: np.ndarray) -> Summ
     return Summary(summary.profiles.take(profiles), summary.variance[profiles], summary.sample.take(sample))
 
 
-def _lay(summary: Summary, recipe: Recipe, sample: Measurement, kept: np.ndarray) -> SharedFit:
+def _lay(summary: Summary, recipe: Recipe, sample: Measurement, kept: np.ndarray, parts: UR | None) -> SharedFit:
     rng = np.random.default_rng(recipe.seed)
     most = min(_CELLS, max(_FEWEST, _VALUES // len(summary.sample.features)))
     cells = summary.sample.take(np.sort(rng.permutation(len(summary.sample))[:most]))
-    if is_effect(summary.units):
+    if summary.profiles.is_effects:
         # The rows of a table are the effects themselves: axes must not be spent on the interventions in them.
         cells = without_own_target(cells)
     profiles, kind = without_own_target(summary.profiles), ENCODERS.load(recipe.encoder)
-    given = {"profiles": profiles} if kind.uses_profiles else {}
-    encoder = kind.fit(cells, dim=recipe.dim, seed=recipe.seed, units=summary.units, **given)
-    decoder = _decoder(recipe, encoder, cells, summary.units)
+    below, of_all = kind.given(parts), {"profiles": profiles} if kind.uses_profiles else {}
+    encoder = kind.fit(cells, dim=recipe.dim, seed=recipe.seed, units=summary.units, **of_all, **below)
+    encoded = encoder.encode(cells, **below)
+    decoder = _decoder(recipe, encoder, encoded, cells, summary.units)
     variance = _of_one_cell(summary)
-    states = _with_variance(encoder.encode(profiles), encoder, summary, variance, cells)
+    states = _with_variance(encoder.encode(profiles, **below), encoder, summary, variance, encoded)
     control = summary.sample.take(summary.sample.perturbations == CONTROL)
-    begun = encoder.encode(control)
+    begun = encoder.encode(control, **below)
     _require_readable(recipe, decoder, begun, summary.units)
     controls = _starts(begun, states, recipe.seed)
     names = cells.entities.index.to_numpy(dtype=object)
-    return SharedFit(recipe, encoder, decoder, states, summary.profiles, variance, controls, names, sample, kept)
+    made = (recipe, encoder, decoder, states, summary.profiles, variance, controls, names, sample, kept)
+    return SharedFit(*made, parts=below.get("parts"))
 
 
-def _decoder(recipe: Recipe, encoder: Encoder, cells: Measurement, units: str) -> Decoder:
+def _decoder(recipe: Recipe, encoder: Encoder, encoded: UR, cells: Measurement, units: str) -> Decoder:
     kind = DECODERS.load(recipe.decoder)
     given = {"axes": encoder.projection} if kind.uses_axes and encoder.projection is not None else {}
-    made = kind.fit(encoder.encode(cells), cells, seed=recipe.seed, units=units, **given)
+    made = kind.fit(encoded, cells, seed=recipe.seed, units=units, **given)
     assert isinstance(made, Decoder)
     return made
 
@@ -251,7 +255,7 @@ def _of_one_cell(summary: Summary) -> np.ndarray:
     return np.asarray((np.nan_to_num(summary.variance[rows]) * weight).sum(axis=0) / np.maximum(weight.sum(axis=0), 1))
 
 
-def _with_variance(states: UR, encoder: Encoder, summary: Summary, variance: np.ndarray, cells: Measurement) -> UR:
+def _with_variance(states: UR, encoder: Encoder, summary: Summary, variance: np.ndarray, cells: UR) -> UR:
     """Add the sampling variance of each mean state, where the axes of the states are known.
 
     Features of one cell vary together, so that along an axis a cell varies more, or less, than its features tell one by
@@ -260,11 +264,11 @@ def _with_variance(states: UR, encoder: Encoder, summary: Summary, variance: np.
     The variance of a group of one cell is that of a control cell.
     """
     axes = encoder.projection
-    if axes is None or is_effect(summary.units):
+    if axes is None or summary.profiles.is_effects:
         return states
     columns = pd.Index(summary.profiles.features).get_indexer(axes.features)
     of_one = np.where(np.isfinite(summary.variance[:, columns]), summary.variance[:, columns], variance[columns])
-    together_d = _within(encoder.encode(cells)) / np.maximum(axes.variance(variance[None, columns])[0], 1e-300)
+    together_d = _within(cells) / np.maximum(axes.variance(variance[None, columns])[0], 1e-300)
     along = axes.caught(of_one, axes.variance(of_one) * together_d)
     return dataclasses.replace(states, variance=along / states.mass[:, None])
 

@@ -8,7 +8,6 @@ import pandas as pd
 
 from aivc.core.errors import ControlError
 from aivc.core.measurement import CONTROL, Measurement
-from aivc.core.units import is_effect
 from aivc.data.streaming.normalize import profile_units
 from aivc.data.streaming.stream import Progress, pseudobulk_moments, reservoir
 
@@ -62,12 +61,13 @@ def summarize(
 
     Raises:
         ControlError: No controls, or nothing else.
-        DataError: Cells without counts, labels or finite values.
+        DataError: Cells without counts, labels or finite values, or values of more than two axes.
     """
+    measurement.require_table("A summary of a screen")
     part = np.full(len(measurement), "all", dtype=object) if parts is None else parts
     piece = {} if blocks is None else {"block": blocks}
     measurement = measurement.replace(entities=measurement.entities.assign(part=part, **piece))
-    if is_effect(measurement.units):
+    if measurement.is_effects:
         table = with_zero_control(measurement)
         return Summary(table, np.zeros(table.values.shape), table)
     control = measurement.perturbations == CONTROL
@@ -100,6 +100,11 @@ def with_zero_control(measurement: Measurement) -> Measurement:
     if observed is not None and observed.ndim == 2:
         observed = np.vstack([observed, np.ones((len(rows), observed.shape[1]), dtype=bool)])
     table = measurement.entities.assign(context=measurement.contexts, cells=measurement.mass)
-    entities = pd.concat([table, rows.assign(cells=float(np.median(measurement.mass)))])
+    rows = rows.assign(cells=float(np.median(measurement.mass)))
+    if measurement.times is not None:
+        # It is zero at every time.
+        rows = rows.assign(time=float(np.median(measurement.times)))
+    entities = pd.concat([table, rows])
     values = np.vstack([measurement.dense(), np.zeros((len(rows), len(measurement.features)))])
-    return measurement.replace(values=values, entities=entities, observed=observed)
+    # The rows added have no place, and no neighbours.
+    return measurement.replace(values=values, entities=entities, observed=observed, coordinates=None, links=None)

@@ -131,6 +131,7 @@ class BindingAffinity(Decoder):
             DataError: Fewer than three rows or groups, a row or partner without any affinity, or partners that do not
                 match the features.
         """
+        measurement.require_table(cls.name)
         units = units or profile_units(measurement)
         y_nf = normalize(measurement, units).dense()
         seen_nf = np.broadcast_to(True if measurement.observed is None else measurement.observed, y_nf.shape)

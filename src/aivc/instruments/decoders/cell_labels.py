@@ -109,6 +109,7 @@ class CellLabels(Decoder):
             DataError: Negative values, fewer than two classes with members, a circle of parents, or groups that do not
                 match the states.
         """
+        measurement.require_table(cls.name)
         y_nc = measurement.dense()
         if measurement.observed is not None:
             y_nc = np.where(measurement.observed, y_nc, 0.0)

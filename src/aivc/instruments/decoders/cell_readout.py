@@ -149,6 +149,7 @@ class CellReadout(Decoder):
                 numbers of rows that differ.
         """
         group_n, unit = _groups(ur, groups)
+        measurement.require_table(cls.name)
         if problems := _problems(ur, measurement, group_n):
             raise DataError(problems)
         units = units or profile_units(measurement)

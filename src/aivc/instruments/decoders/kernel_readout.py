@@ -134,6 +134,7 @@ class KernelReadout(Decoder):
         Raises:
             DataError: Fewer than four molecules, a readout with fewer than four values, or groups of another length.
         """
+        measurement.require_table(cls.name)
         units = units or profile_units(measurement)
         y_nf = _observed(normalize(measurement, units))
         fold_n = None if groups is None else folds_of_groups(groups)

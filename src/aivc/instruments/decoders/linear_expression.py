@@ -91,6 +91,7 @@ class LinearExpression(Decoder):
         Raises:
             DataError: A cell without counts.
         """
+        measurement.require_table(cls.name)
         counts = measurement.units == COUNTS
         units = units or profile_units(measurement)
         regressed = axes is None
@@ -181,7 +182,7 @@ def _regress(ur: UR, measurement: Measurement) -> tuple[np.ndarray, np.ndarray]:
     Tables of effects have no intercept: the control lies at the origin of both.
     """
     x_nf, weight_n = measurement.block(0, len(measurement)), ur.mass / ur.mass.sum()
-    free = not is_effect(measurement.units)
+    free = not measurement.is_effects
     middle_d = weight_n @ ur.values * free
     z_nd = ur.values - middle_d
     if measurement.observed is None or measurement.observed.ndim == 1:

@@ -83,6 +83,7 @@ class CountVAE(Encoder):
             DataError: A cell without counts or without a batch where others have one, a value that is no count, a
                 feature that was not observed everywhere, or values on disk that are no shards.
         """
+        measurement.require_table(cls.name)
         require_units(cls.name, COUNTS, measurement.units if units is None else parse_units(units), _REMEDY)
         require_units(cls.name, COUNTS, measurement.units, _REMEDY)
         if measurement.observed is not None and not measurement.observed.all():
@@ -150,6 +151,7 @@ class CountVAE(Encoder):
             UnknownNameError: A feature of the fit is missing, or was not observed.
             DataError: A cell without counts of these features, or a value that is no count.
         """
+        measurement.require_table(self.name)
         require_units(self.name, COUNTS, measurement.units, _REMEDY)
         columns = self._columns(measurement)
         z_nd, variance_nd = np.empty((len(measurement), self.dim)), np.empty((len(measurement), self.dim))

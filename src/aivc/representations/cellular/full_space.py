@@ -73,6 +73,7 @@ class FullSpace(Encoder):
         Raises:
             DataError: A cell without counts, or a feature that was observed in some cells only.
         """
+        measurement.require_table(cls.name)
         units = units or profile_units(measurement)
         if is_effect(units):
             names = measurement.features
@@ -117,6 +118,7 @@ def _profiles(measurement: Measurement, features: np.ndarray, units: str) -> Mea
 
 def _rows(measurement: Measurement, features: np.ndarray, units: str) -> tuple[np.ndarray, np.ndarray | None]:
     """Values ``(n, f)``, 0 where nothing was measured, and variance, infinite there; None if all was measured."""
+    measurement.require_table(FullSpace.name)
     measurement = normalize(measurement, units)
     x_nf = measurement.dense()
     seen_nf = np.isfinite(x_nf)

@@ -29,6 +29,7 @@ def fit_linear(measurement: Measurement, units: str, dim: int) -> tuple[np.ndarr
         DataError: A cell without counts.
         UnitsError: The units cannot be reached.
     """
+    measurement.require_table("A linear-Gaussian model")
     x_nf = normalize(measurement, units).dense()
     axes = max(1, min(dim, x_nf.shape[1] - 1, x_nf.shape[0] - 1))
     observed = measurement.observed
@@ -62,6 +63,7 @@ def readings(
         UnitsError: The units cannot be brought to those of the model.
         UnknownNameError: None of the features are present.
     """
+    measurement.require_table("A linear-Gaussian model")
     own = len(features) if own is None else own
     index = {name: i for i, name in enumerate(measurement.features)}
     here = np.array([i for i, name in enumerate(features) if name in index], dtype=int)

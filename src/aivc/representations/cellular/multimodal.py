@@ -132,6 +132,7 @@ class PPCAExperts(Encoder):
             UnitsError: The units of a modality cannot be brought to those of the fit.
             UnknownNameError: None of the features of the fit are present.
         """
+        measurement.require_table(self.name)
         keys = _keys(measurement)
         if not set(keys) & set(self.features):
             raise UnknownNameError("feature", str(self.features[0]), keys, "Are the modalities named as in the fit?")
@@ -216,11 +217,13 @@ def join(*measurements: Measurement) -> Measurement:
         entities = entities if item is first else entities.combine_first(item.entities)
     blocks, masks = zip(*(_placed(item, entities.index) for item in measurements), strict=True)
     values, observed = sparse.hstack(blocks, format="csr"), np.concatenate(masks, axis=1)
-    return first.replace(values=values, features=features, entities=entities, observed=observed, coordinates=None)
+    beside = {"observed": observed, "coordinates": None, "links": None}
+    return first.replace(values=values, features=features, entities=entities, **beside)
 
 
 def _placed(measurement: Measurement, index: pd.Index) -> tuple[sparse.csr_matrix, np.ndarray]:
     """Values and mask of one measurement among the entities of all."""
+    measurement.require_table("A table of several modalities")
     where = index.get_indexer(measurement.entities.index)
     seen_nf = np.zeros((len(index), len(measurement.features)), dtype=bool)
     seen_nf[where] = True if measurement.observed is None else measurement.observed
@@ -259,6 +262,7 @@ def _bare(keys: np.ndarray) -> np.ndarray:
 
 def _by_modality(measurement: Measurement, known: set[str] | None = None) -> dict[str, tuple[np.ndarray, Measurement]]:
     """Positions and measurement of the entities that were measured on each modality, at one known feature at least."""
+    measurement.require_table(PPCAExperts.name)
     keys = _keys(measurement)
     measurement = measurement.replace(features=keys)
     if not measurement.in_memory:
@@ -280,6 +284,7 @@ def _rows(measurement: Measurement, start: int, stop: int) -> Measurement:
         entities=measurement.entities.iloc[start:stop],
         observed=observed[start:stop] if observed is not None and observed.ndim == 2 else observed,
         coordinates=None,
+        links=None,
     )
 
 

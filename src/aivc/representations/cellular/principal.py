@@ -30,6 +30,7 @@ def principal_axes(
     Raises:
         DataError: A cell without counts, or a feature that was observed in some entities only.
     """
+    measurement.require_table(asker)
     seen_f = _observed(measurement, asker)
     x_nf = normalize(measurement, units).block(0, len(measurement))[:, seen_f]
     center = np.asarray(x_nf.mean(axis=0), dtype=np.float64).ravel()
@@ -61,6 +62,7 @@ def project(
         UnitsError: The units cannot be brought to those of the fit.
         UnknownNameError: A feature of the fit is missing, or was not observed.
     """
+    measurement.require_table(asker)
     index = {name: i for i, name in enumerate(measurement.features)}
     seen_f = np.ones(len(index), dtype=bool)
     if measurement.observed is not None:

@@ -9,7 +9,6 @@ import pandas as pd
 from aivc.core.errors import DataError, UnitsError
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation, kind_of
-from aivc.core.units import is_effect
 from aivc.data.names.compound_names import bare
 from aivc.data.priors.spectra import leading_axes
 from aivc.data.splits.fingerprints import provenance_of
@@ -47,11 +46,12 @@ class DrugEffects(CompoundTable):
             UnitsError: These are cells, not effects.
             DataError: Fewer than three drugs were given alone.
         """
-        if not is_effect(measurement.units):
+        if not measurement.is_effects:
             raise UnitsError(
                 f"Effects of other screens are read from an effect-level table, got {measurement.units}. Subtract the "
                 "controls first, or give a table of effects."
             )
+        measurement.require_table("A table of effects")
         texts, contexts = measurement.perturbations.astype(str), measurement.contexts.astype(str)
         asked = {text: Perturbation.parse(text).agents for text in set(texts) - {CONTROL}}
         names = {

@@ -9,7 +9,6 @@ import pandas as pd
 from aivc.core.errors import DataError, UnitsError
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
-from aivc.core.units import is_effect
 from aivc.data.priors.gene_priors import current_symbols
 from aivc.data.priors.spectra import leading_axes
 from aivc.data.splits.fingerprints import provenance_of
@@ -41,11 +40,12 @@ class ScreenEffects(GeneTable):
             UnitsError: These are cells, not effects.
             DataError: Fewer than three single genes were perturbed.
         """
-        if not is_effect(measurement.units):
+        if not measurement.is_effects:
             raise UnitsError(
                 f"Effects of other screens are read from an effect-level table, got {measurement.units}. Subtract the "
                 "controls first, or give a table of effects."
             )
+        measurement.require_table("A table of effects")
         texts, contexts = measurement.perturbations.astype(str), measurement.contexts.astype(str)
         asked = {text: Perturbation.parse(text) for text in set(texts) - {CONTROL}}
         single = {text: each for text, each in asked.items() if len(each.agents) == 1 and each.genes}
