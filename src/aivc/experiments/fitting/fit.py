@@ -15,6 +15,8 @@ from aivc.core.provenance import Provenance
 from aivc.core.registry import MANIPULATORS, WRAPPERS
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
+from aivc.data.io.as_measurement import Cells, as_measurement
+from aivc.data.io.schema import Schema
 from aivc.data.splits.split import CONTROL_TRAIN, TRAIN, Split
 from aivc.data.streaming.stream import Progress
 from aivc.experiments.fitting import negative_transfer as harm
@@ -31,9 +33,10 @@ _CALIBRATED = 200
 
 
 def fit(  # noqa: PLR0913 - each one is a question a user may ask
-    measurement: Measurement,
+    measurement: Cells,
     manipulator: str = "effect.v2",
     *,
+    schema: Schema | None = None,
     parts: UR | None = None,
     recipe: Recipe | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -42,12 +45,15 @@ def fit(  # noqa: PLR0913 - each one is a question a user may ask
     made_from: Provenance | None = None,
     abstain: bool = False,
     progress: Progress | None = None,
+    **columns: Any,
 ) -> VirtualCell:
     """Fit a virtual cell on a screen. It carries what each of its parts was fitted on.
 
     Args:
-        measurement: Cells with their controls, in memory or on disk; or an effect-level table.
+        measurement: Cells with their controls, in memory or on disk; or an effect-level table. An AnnData and the path
+            of a file are taken too, with a schema or columns.
         manipulator: Registered name.
+        schema: What the columns of an AnnData or a file mean.
         parts: Molecular UR of possible targets, such as `aivc.data.priors.gene_priors.gene_priors`.
         recipe: Encoder, decoder, and their sizes.
         settings: Further arguments of the manipulator's ``fit``.
@@ -57,9 +63,13 @@ def fit(  # noqa: PLR0913 - each one is a question a user may ask
         abstain: Answer with the mean effect wherever perturbations left out did not gain
         (`aivc.experiments.fitting.negative_transfer`).
         progress: Told what is being done.
+        **columns: Instead of a schema, its fields (`aivc.data.io.as_measurement.as_measurement`):
+            ``units="counts", perturbation="gene", control="NT", kind="ko"``.
 
     Raises:
         ControlError: No controls, or none in some context.
+        DataError: Every problem of an AnnData or a file.
+        SchemaError: An AnnData or a file came without schema and columns, or with both; a Measurement with either.
         SplitError: The split does not fit the data.
         UnknownNameError: A part is not registered.
 
@@ -69,6 +79,7 @@ def fit(  # noqa: PLR0913 - each one is a question a user may ask
     >>> sorted(cell.instruments)
     ['linear-expression', 'mean-effect']
     """
+    measurement = as_measurement(measurement, schema, **columns)
     recipe = recipe or Recipe()
     asked: dict[str, Any] = {}
     if split is not None:
