@@ -78,7 +78,8 @@ def measured(data: str, schema: str, *, on_disk: bool, reporter: Reporter) -> tu
     if not schema:
         raise SchemaError(
             f"{data} is a file, and a schema says what its columns mean: add --schema S.toml, with lines such as "
-            'units = "counts", perturbation = "target", control = "non-targeting" and kind = "ko".'
+            'units = "counts", perturbation = "target", control = "non-targeting" and kind = "ko". '
+            "`aivc data guess` suggests one."
         )
     declared = Schema.from_toml(schema)
     reporter(f"checking {path.name}", 0, 0)
