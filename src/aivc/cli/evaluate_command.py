@@ -148,6 +148,6 @@ def _outcome(args: argparse.Namespace, folder: Folder, found: Evaluation, report
         *body.get("adversaries", {}).get("findings", []),
         f"Report: {files['report']}",
     ]
-    keys = ("data", "split", "methods", "failures", "recipe", "profile_units", "adversaries")
+    keys = ("data", "split", "methods", "failures", "recipe", "profile_units", "adversaries", "notes")
     about = {key: body[key] for key in keys if key in body}
     return Outcome({**about, "scores": values, "files": files, "seconds": reporter.seconds}, shown)

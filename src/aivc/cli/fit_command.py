@@ -124,7 +124,11 @@ def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         "perturbations": len(cell.card["perturbations"]),
         "units": cell.card["units"],
         "recipe": vars(made),
-        **{name: cell.card[name] for name in ("left_out", "abstains", "left_out_abstaining") if name in cell.card},
+        **{
+            name: cell.card[name]
+            for name in ("left_out", "abstains", "left_out_abstaining", "notes")
+            if name in cell.card
+        },
         **({"split": split.digest, "fold": args.fold} if split else {}),
         "seconds": reporter.seconds,
     }
