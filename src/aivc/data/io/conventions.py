@@ -125,12 +125,12 @@ def _labelled(entities: pd.DataFrame) -> tuple[list[Line], list[str]]:
     """The column of perturbations, its controls, kind and separator."""
     candidates = {name: _values(entities, name) for name in _PERTURBATION if name in entities}
     # Two labels, one of which says only that something was done, name no perturbation.
-    told = {name: texts for name, texts in candidates.items() if not _says_only_whether(texts)}
-    controls = {name: control_like(texts) for name, texts in told.items()}
-    if not told:
+    naming = {name: texts for name, texts in candidates.items() if not _says_only_whether(texts)}
+    controls = {name: control_like(texts) for name, texts in naming.items()}
+    if not naming:
         return [Line("perturbation", "...", "no column with a known name holds perturbations", sure=False)], []
-    name = next((name for name in told if controls[name]), next(iter(told)))
-    texts, column = told[name], entities[name]
+    name = next((name for name in naming if controls[name]), next(iter(naming)))
+    texts, column = naming[name], entities[name]
     if tuples := [text for text in texts if _TUPLES.match(text)]:
         return [Line("perturbation", "...", f"obs column {name!r}: {seen(column)}", sure=False)], [
             f"Labels of {name!r} are tuples of a name, a dose and a unit, such as {tuples[0]}: no schema reads them. "

@@ -48,7 +48,7 @@ def knowledge(
         parts: ``"auto"`` takes the catalog's knowledge (`aivc.data.priors.for_screen.priors_for`) where a method needs
             or uses any, and goes on without where none needs it and it cannot be had. None is no knowledge.
         remedy: What to do where it is needed and cannot be had.
-        progress: Told what is being done, and what is gone without.
+        progress: Called with what is being done, and with what is gone without.
 
     Raises:
         DataError: A method needs knowledge, but no target of the screen is known.
