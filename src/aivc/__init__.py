@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from aivc.core.virtual_cell import VirtualCell
     from aivc.data.catalog import load
     from aivc.data.io.check import check
+    from aivc.data.io.guess import guess
     from aivc.data.io.read import read
     from aivc.data.io.schema import Schema
     from aivc.data.priors.gene_priors import gene_priors
@@ -51,6 +52,7 @@ _WHERE = {
     "explain": "interpretation.explain",
     "fit": "experiments.fitting.fit",
     "gene_priors": "data.priors.gene_priors",
+    "guess": "data.io.guess",
     "load": "data.catalog",
     "names": "core.registry",
     "predict": "experiments.predict",
@@ -79,6 +81,7 @@ __all__ = [
     "explain",
     "fit",
     "gene_priors",
+    "guess",
     "load",
     "names",
     "predict",

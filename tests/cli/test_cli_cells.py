@@ -76,7 +76,8 @@ def test_a_manipulator_that_needs_knowledge_never_goes_without_quietly(small_scr
     words += ["--members", "2", "--dim", "3"]
     assert main(list(map(str, words))) == 0
     answer = capsys.readouterr()
-    assert "without knowledge of genes" in answer.err
+    assert answer.err.count("without knowledge of genes") == 1
+    assert "without knowledge of genes" in VirtualCell.load(tmp_path / "cell").card["notes"][0]
     assert "aivc predict" in answer.out
 
 
@@ -228,7 +229,7 @@ def effects_cell(tmp_path_factory) -> Path:
     features = np.array([f"X{i}" for i in range(20)], dtype=object)
     made = Measurement(np.tile(common_pf, (4, 1)) + own_nf, features, obs, "normal_score", modality="effect")
     out = tmp_path_factory.mktemp("effects") / "cell"
-    fit(made, "effect.v2", recipe=Recipe(inner_folds=4)).save(out)
+    fit(made, "effect.v2", parts=None, recipe=Recipe(inner_folds=4)).save(out)
     return out
 
 

@@ -52,6 +52,15 @@ def test_a_sound_file_passes_and_a_wrong_schema_lists_every_problem(small_screen
     assert "problem:" in capsys.readouterr().out
 
 
+def test_a_schema_is_suggested_and_reads_the_file_once_confirmed(small_screen, tmp_path, capsys):
+    code, said = asked(capsys, "data", "guess", small_screen / "screen.h5ad")
+    assert (code, said["schema"]["perturbation"], said["schema"]["control"]) == (0, "perturbation", "control")
+    assert main(["data", "guess", str(small_screen / "screen.h5ad")]) == 0
+    (tmp_path / "s.toml").write_text(capsys.readouterr().out.replace("# species", "species"))
+    code, said = asked(capsys, "data", "check", small_screen / "screen.h5ad", "--schema", tmp_path / "s.toml")
+    assert (code, said["problems"]) == (0, [])
+
+
 def test_parts_say_who_brought_them(capsys):
     code, said = asked(capsys, "parts")
     assert code == 0

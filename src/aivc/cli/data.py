@@ -8,6 +8,7 @@ from aivc.cli.grammar import Commands
 from aivc.core.errors import IntegrityError, UnavailableError
 from aivc.data import catalog
 from aivc.data.io.check import check
+from aivc.data.io.guess import guess
 from aivc.data.io.schema import Schema
 
 
@@ -31,6 +32,13 @@ def add(commands: Commands) -> None:
     )
     made.add_argument("file", type=Path, metavar="FILE", help="h5ad, zarr, 10x h5 or folder, csv, tsv or parquet")
     made.add_argument("--schema", required=True, metavar="S.toml", help="says what the columns mean")
+    made = group.add(
+        "guess",
+        _guess,
+        "Suggest a schema for a file, with the evidence for every line. Confirm it: nothing uses it by itself.",
+        examples=("aivc data guess screen.h5ad > screen.toml",),
+    )
+    made.add_argument("file", type=Path, metavar="FILE", help="h5ad, zarr, 10x h5 or folder, csv, tsv or parquet")
 
 
 def _list(args: argparse.Namespace, reporter: Reporter) -> Outcome:
@@ -111,6 +119,12 @@ def _check(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     verdict = f"{count} problem{'s' * (count > 1)}." if count else "No problems."
     body = {"ok": not found.problems, "file": args.file, **found.to_json()}
     return Outcome(body, [str(found), verdict], REFUSED if found.problems else DONE)
+
+
+def _guess(args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    reporter(f"looking at {args.file.name}", 0, 0)
+    found = guess(args.file)
+    return Outcome(found.to_json(), [found.to_toml().rstrip()])
 
 
 def _size(count: int) -> str:

@@ -1,19 +1,15 @@
 """`aivc evaluate`: any set of methods on what they have not seen, with scores, a report and every prediction."""
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from rich.console import RenderableType
 
 from aivc.cli.console import Outcome, Reporter, table
 from aivc.cli.grammar import Commands, Parser, listed, natural, positive
 from aivc.cli.sources import add_priors, add_source, measured, priors
-from aivc.core.errors import SplitError, UnknownNameError
-from aivc.core.measurement import Measurement
 from aivc.core.registry import DECODERS, ENCODERS
-from aivc.data.splits import folds
+from aivc.data.splits.grammar import SPLITS
 from aivc.data.splits.split import Split
 from aivc.evaluation.metrics.profiles import PROFILES
 from aivc.evaluation.protocol.evaluate import evaluate, metrics_of, require_methods, with_usage
@@ -21,28 +17,6 @@ from aivc.evaluation.protocol.output import PREDICTIONS, REPORT, SCORES, SPLIT, 
 from aivc.evaluation.scores.table import Evaluation
 from aivc.experiments.fitting.shared_fit import Recipe
 from aivc.report import evaluation_sections, spoken_split, write_report
-
-_SIMPLE: dict[str, Callable[..., Split]] = {
-    "unseen-perturbation": folds.unseen_perturbation,
-    "unseen-context": folds.unseen_context,
-    "unseen-donor": folds.unseen_donor,
-    "unseen-batch": folds.unseen_donor,
-    "unseen-both": folds.unseen_both,
-    "unseen-pair": folds.unseen_pair,
-}
-_KINDS = (
-    *_SIMPLE,
-    "few-shot-context",
-    "unseen-combination",
-    "hidden-combination",
-    "extrapolate-dose",
-    "extrapolate-hours",
-)
-_SPLIT_HELP = (
-    "a manifest (Split.save, or a plain list of folds), or a kind: unseen-perturbation:FOLDS, unseen-context[:FOLDS], "
-    "few-shot-context:GIVEN[:FOLDS], unseen-donor[:FOLDS], unseen-batch[:FOLDS], unseen-both:FOLDS, unseen-pair:FOLDS, "
-    "unseen-combination:SEEN:FOLDS, hidden-combination:SHARE[:MOST], extrapolate-dose:ABOVE, extrapolate-hours:ABOVE"
-)
 
 
 def add(commands: Commands) -> None:
@@ -59,7 +33,7 @@ def add(commands: Commands) -> None:
         ),
     )
     add_source(made)
-    made.add_argument("--split", metavar="SPLIT.json|KIND", default="unseen-perturbation:5", help=_SPLIT_HELP)
+    made.add_argument("--split", metavar="SPLIT.json|KIND", default="unseen-perturbation:5", help=SPLITS)
     made.add_argument("--methods", type=listed, required=True, metavar="a,b", help="names from `aivc parts`")
     made.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for scores, report, predictions")
     made.add_argument("--cells", type=positive, default=200, help="cells per predicted population (default 200)")
@@ -113,48 +87,6 @@ def recipe(args: argparse.Namespace) -> Recipe:
     return Recipe(args.encoder, args.decoder, args.dim, args.members, seed=args.seed)
 
 
-def make_split(text: str, measurement: Measurement, *, seed: int) -> Split:
-    """Read a manifest, or make the split that a text such as ``unseen-perturbation:5`` names.
-
-    Raises:
-        SplitError: The data do not allow it, or the numbers behind the kind are wrong.
-        UnknownNameError: No such kind of split, and no such file.
-    """
-    if Path(text).is_file():
-        return Split.load(Path(text), measurement)
-    kind, *numbers = text.split(":")
-    if kind not in _KINDS:
-        raise UnknownNameError("split", kind, _KINDS, "Name one of these, or a manifest that exists.")
-    try:
-        return _of_kind(kind, [float(number) for number in numbers], measurement, seed)
-    except (ValueError, TypeError) as error:
-        if isinstance(error, SplitError):
-            raise
-        raise SplitError(f"{text!r} is no split. What can be given: {_SPLIT_HELP}.") from error
-
-
-def _of_kind(kind: str, numbers: list[float], measurement: Measurement, seed: int) -> Split:
-    if kind.startswith("extrapolate-"):
-        (above,) = numbers
-        return folds.extrapolate(measurement, along=kind.removeprefix("extrapolate-"), above=above)
-    if kind == "hidden-combination":
-        share, *most = numbers
-        return folds.hidden_combination(measurement, share=share, most=int(*most) if most else None, seed=seed)
-    if any(number != int(number) or number < 0 for number in numbers):
-        raise ValueError("folds are whole numbers")
-    whole = [int(number) for number in numbers]
-    if kind == "unseen-combination":
-        seen, count = whole
-        return folds.unseen_combination(measurement, seen=seen, folds=count, seed=seed)
-    if kind == "few-shot-context":
-        few, *parts = whole
-        return folds.few_shot_context(measurement, given=few, folds=int(*parts) if parts else None, seed=seed)
-    given: dict[str, Any] = {"column": "batch"} if kind == "unseen-batch" else {}
-    if whole:
-        (given["folds"],) = whole
-    return _SIMPLE[kind](measurement, seed=seed, **given)
-
-
 def _evaluate(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     require_methods(args.methods)
     metrics_of(args.profile)
@@ -164,7 +96,7 @@ def _evaluate(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     require_free(args.out, overwrite=args.overwrite)
     measurement, name = measured(args.data, args.schema, on_disk=args.on_disk, reporter=reporter)
     reporter("split", 0, 0)
-    split = make_split(args.split, measurement, seed=args.seed)
+    split = Split.parse(args.split, measurement, seed=args.seed)
     for fold in range(len(split.folds)):
         split.roles(measurement, fold)
     bare = [method.split(":")[0] for method in args.methods]
@@ -216,6 +148,6 @@ def _outcome(args: argparse.Namespace, folder: Folder, found: Evaluation, report
         *body.get("adversaries", {}).get("findings", []),
         f"Report: {files['report']}",
     ]
-    keys = ("data", "split", "methods", "failures", "recipe", "profile_units", "adversaries")
+    keys = ("data", "split", "methods", "failures", "recipe", "profile_units", "adversaries", "notes")
     about = {key: body[key] for key in keys if key in body}
     return Outcome({**about, "scores": values, "files": files, "seconds": reporter.seconds}, shown)

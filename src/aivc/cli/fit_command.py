@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import RenderableType
 
 from aivc.cli.console import Outcome, Reporter, table
-from aivc.cli.evaluate_command import add_recipe, make_split, recipe
+from aivc.cli.evaluate_command import add_recipe, recipe
 from aivc.cli.grammar import Commands, natural, positive
 from aivc.cli.sources import add_priors, add_schema, add_source, made_from, measured, priors
 from aivc.core.errors import ControlError, IntegrityError, PerturbationError, SchemaError
@@ -23,6 +23,7 @@ from aivc.core.registry import MANIPULATORS
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.core.worth import Worth
+from aivc.data.splits.split import Split
 from aivc.evaluation.protocol.output import write_population
 from aivc.experiments.batch import was_seen
 from aivc.experiments.fitting.fit import fit
@@ -99,7 +100,7 @@ def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     measurement, name = measured(args.data, args.schema, on_disk=args.on_disk, reporter=reporter)
     parts = priors(measurement, [args.manipulator], args.priors, reporter)
     reporter(f"fitting {args.manipulator}", 0, 0)
-    split = make_split(args.split, measurement, seed=args.seed) if args.split else None
+    split = Split.parse(args.split, measurement, seed=args.seed) if args.split else None
     cell = fit(
         measurement,
         args.manipulator,
@@ -123,7 +124,11 @@ def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         "perturbations": len(cell.card["perturbations"]),
         "units": cell.card["units"],
         "recipe": vars(made),
-        **{name: cell.card[name] for name in ("left_out", "abstains", "left_out_abstaining") if name in cell.card},
+        **{
+            name: cell.card[name]
+            for name in ("left_out", "abstains", "left_out_abstaining", "notes")
+            if name in cell.card
+        },
         **({"split": split.digest, "fold": args.fold} if split else {}),
         "seconds": reporter.seconds,
     }

@@ -5,18 +5,15 @@ from pathlib import Path
 
 from aivc.cli.console import Reporter
 from aivc.cli.grammar import Parser
-from aivc.core.errors import DataError, SchemaError, UnavailableError, UnknownNameError
+from aivc.core.errors import SchemaError, UnavailableError, UnknownNameError
 from aivc.core.measurement import Measurement
-from aivc.core.perturbation import Perturbation
 from aivc.core.provenance import FOLDER, Provenance
-from aivc.core.registry import MANIPULATORS
 from aivc.core.ur import UR
 from aivc.data import catalog
 from aivc.data.io.check import check
 from aivc.data.io.read import read
 from aivc.data.io.schema import Schema
-from aivc.data.priors.for_screen import drugs_of, priors_for
-from aivc.data.priors.gene_priors import missing
+from aivc.experiments.fitting.knowledge import Known, knowledge, needing_parts, require_known
 
 _REMEDY = (
     "Choose a method that needs none (--manipulator mean-effect, --methods mean-effect), or bring knowledge of the "
@@ -78,7 +75,8 @@ def measured(data: str, schema: str, *, on_disk: bool, reporter: Reporter) -> tu
     if not schema:
         raise SchemaError(
             f"{data} is a file, and a schema says what its columns mean: add --schema S.toml, with lines such as "
-            'units = "counts", perturbation = "target", control = "non-targeting" and kind = "ko".'
+            'units = "counts", perturbation = "target", control = "non-targeting" and kind = "ko". '
+            "`aivc data guess` suggests one."
         )
     declared = Schema.from_toml(schema)
     reporter(f"checking {path.name}", 0, 0)
@@ -93,8 +91,8 @@ def made_from(folder: str) -> Provenance | None:
     return Provenance.load(answer) if folder and answer.is_dir() else None
 
 
-def priors(measurement: Measurement, methods: Sequence[str], folder: str, reporter: Reporter) -> UR | None:
-    """Fetch what is known about the targets; None where nothing is, and no method asked for needs it.
+def priors(measurement: Measurement, methods: Sequence[str], folder: str, reporter: Reporter) -> Known:
+    """Fetch what is known about the targets; say what methods that can do without go without.
 
     Args:
         measurement: The screen.
@@ -106,26 +104,12 @@ def priors(measurement: Measurement, methods: Sequence[str], folder: str, report
         DataError: A method needs knowledge, but no target of the screen is known.
         UnavailableError: A method needs knowledge, but it is not here.
     """
-    needing = [name for name in dict.fromkeys(methods) if MANIPULATORS.load(name).needs_parts]
-    asked = [Perturbation.parse(text) for text in sorted(set(map(str, measurement.perturbations)))]
-    targets = sorted({name for each in asked for name in (*each.genes, *each.targets)})
-    genes = {gene for each in asked for gene in each.genes}
     reporter("knowledge of the targets", 0, 0)
-    try:
-        known = UR.load(Path(folder)) if folder else priors_for(measurement)
-    except UnavailableError as error:
-        if needing:
-            error.add_note(f"{' and '.join(needing)} cannot do without. {_REMEDY}")
-            raise
-        if genes or drugs_of(asked):
-            what = "genes" if genes else "drugs"
-            reporter.note(f"Going on without knowledge of {what}, which no method asked for here needs: {error}")
-        return None
-    if needing and len(missing(targets, known)) == len(targets):
-        raise DataError(
-            [
-                f"{' and '.join(needing)} predict from what is known about a target, but nothing is known about "
-                f"{', '.join(targets[:5])}. {_REMEDY}"
-            ]
-        )
-    return known
+    if not folder:
+        known = knowledge(measurement, methods, remedy=_REMEDY)
+        for note in known.notes:
+            reporter.note(note)
+        return known
+    given = UR.load(Path(folder))
+    require_known(measurement, needing_parts(methods), given, remedy=_REMEDY)
+    return Known(given)

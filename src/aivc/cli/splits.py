@@ -6,13 +6,13 @@ from pathlib import Path
 from rich.console import RenderableType
 
 from aivc.cli.console import DONE, REFUSED, Outcome, Reporter, table
-from aivc.cli.evaluate_command import make_split
 from aivc.cli.grammar import Commands, natural
 from aivc.cli.sources import add_source, measured
 from aivc.core.errors import SchemaError, UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data import catalog
+from aivc.data.splits.split import Split
 from aivc.evaluation.leakage.leaks import check_split
 
 
@@ -58,7 +58,7 @@ def _check(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     cells = {str(folder): VirtualCell.load(folder) for folder in args.cells}
     others = {text: _other(text, on_disk=args.on_disk, reporter=reporter) for text in args.others}
     measurement, name = measured(args.data, args.schema, on_disk=args.on_disk, reporter=reporter)
-    split = make_split(args.split, measurement, seed=args.seed)
+    split = Split.parse(args.split, measurement, seed=args.seed)
     reporter("looking for leaks", 0, 0)
     found = check_split(measurement, split, cells=cells, others=others)
     count = len(found.leaks)

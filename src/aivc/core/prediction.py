@@ -3,16 +3,22 @@
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar, final
+from typing import TYPE_CHECKING, Generic, TypeVar, final
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 
+from aivc.core import readout
 from aivc.core.calibration import Applicability, Calibration, HeldOut
 from aivc.core.errors import DataError
 from aivc.core.measurement import Measurement
 from aivc.core.population import draw_cells
 from aivc.core.ur import UR
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from matplotlib.axes import Axes
 
 T = TypeVar("T", UR, Measurement)
 S = TypeVar("S", UR, Measurement)
@@ -240,6 +246,21 @@ class Prediction(Generic[T]):
         """Return a copy with some fields changed; new draws are the cells."""
         changes = {"unread": None, **changes} if "draws" in changes else changes
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+
+    def effects(self, level: float = 0.9) -> pd.DataFrame:
+        """Tabulate feature, effect, low and high, largest effect first; see `aivc.core.readout.effects`."""
+        return readout.effects(self, level)
+
+    def to_anndata(self, level: float = 0.9) -> "AnnData":
+        """Make an AnnData of the virtual cells; see `aivc.core.readout.to_anndata`."""
+        return readout.to_anndata(self, level)
+
+    def plot(self, *, top: int = 20, level: float = 0.9, axes: "Axes | None" = None) -> "Axes":
+        """Draw the largest effects with their intervals; see `aivc.core.readout.plot`."""
+        return readout.plot(self, top=top, level=level, axes=axes)
+
+    def _repr_html_(self) -> str:
+        return readout.html(self)
 
 
 def _same_axes(ours: UR | Measurement, theirs: UR | Measurement) -> bool:

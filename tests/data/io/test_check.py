@@ -120,7 +120,7 @@ def test_a_file_tells_structure_and_numbers_together(tmp_path):
 def test_a_file_that_cannot_be_opened_is_a_problem_and_not_a_crash(tmp_path):
     (tmp_path / "x.h5ad").write_bytes(b"nothing")
     assert "Fetch or export it again" in check(tmp_path / "x.h5ad", SCREEN).problems[0]
-    with pytest.raises(SchemaError, match=r"check\(path, schema\)"):
+    with pytest.raises(SchemaError, match=r"check\(data, schema\)"):
         check(tmp_path / "x.h5ad")
 
 

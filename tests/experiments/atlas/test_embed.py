@@ -121,3 +121,15 @@ def test_a_table_becomes_an_h5ad(tmp_path):
     after = anndata.read_h5ad(tmp_path / "out.h5ad")
     assert after.shape == (184, 30)
     assert after.obsm["X_aivc"].shape == (184, 3)
+
+
+def test_columns_stand_for_a_schema_and_a_path_for_cells(tmp_path):
+    by_schema, by_columns = made(), made()
+    embed(by_schema, schema=SCHEMA, dim=3)
+    embed(by_columns, dim=3, **{name: value for name, value in SCHEMA.to_json().items() if name != "perturbation"})
+    np.testing.assert_array_equal(by_columns.obsm["X_aivc"], by_schema.obsm["X_aivc"])
+    made().write_h5ad(tmp_path / "cells.h5ad")
+    from_file = embed(tmp_path / "cells.h5ad", schema=SCHEMA, dim=3)
+    np.testing.assert_allclose(from_file.obsm["X_aivc"], by_schema.obsm["X_aivc"], atol=1e-9)
+    with pytest.raises(SchemaError, match="one or the other"):
+        embed(made(), schema=SCHEMA, units="counts")

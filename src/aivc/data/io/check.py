@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
+import anndata
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -21,8 +22,9 @@ from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.units import COUNTS, INTENSITY, log1p_target
 from aivc.data.io.formats import suffix
+from aivc.data.io.in_memory import anndata_raw, name_of
 from aivc.data.io.labels import some
-from aivc.data.io.read import BACKED, Draft, draft
+from aivc.data.io.read import BACKED, Draft, draft, translate
 from aivc.data.io.schema import Schema
 from aivc.data.names.genes import gene_table, resolve
 
@@ -81,18 +83,22 @@ class CheckReport:
 
 
 def check(
-    data: Measurement | Path | str, schema: Schema | None = None, *, species: str = "human", controls: bool = True
+    data: Measurement | anndata.AnnData | Path | str,
+    schema: Schema | None = None,
+    *,
+    species: str = "human",
+    controls: bool = True,
 ) -> CheckReport:
     """Gather every problem of a dataset; values on disk are read block by block and never whole.
 
     Args:
-        data: A measurement, or a file, which needs its schema.
-        schema: What the file's columns mean.
+        data: A measurement; or an AnnData in memory or a file, which need a schema.
+        schema: What the columns of the AnnData or the file mean.
         species: Of a measurement's genes, ``none`` where names are no genes of these; a file's schema says it itself.
         controls: Ask for controls in every context; predictions need none.
 
     Raises:
-        SchemaError: A file was given without its schema.
+        SchemaError: A file or an AnnData was given without its schema.
     """
     if isinstance(data, Measurement):
         try:
@@ -102,9 +108,12 @@ def check(
         notes = tuple(data.provenance.get("notes", ()))
         return _report(data, species, (), notes, controls=controls)
     if schema is None:
-        raise SchemaError(f"A schema says what the columns of {data} mean. Give it: check(path, schema).")
+        raise SchemaError(f"A schema says what the columns of {name_of(data)} mean. Give it: check(data, schema).")
     try:
-        drafted = _draft(Path(data), schema, controls=controls)
+        if isinstance(data, anndata.AnnData):
+            drafted = translate(anndata_raw(data, schema), schema, controls=controls)
+        else:
+            drafted = _draft(Path(data), schema, controls=controls)
     except AIVCError as error:
         return CheckReport((str(error),), ())
     return _report(drafted, drafted.species, drafted.problems, drafted.notes, controls=controls)

@@ -19,6 +19,9 @@ _CONTROL_LIKE = re.compile(
     r"(?i)nt|ntc|neg\w*|.*(?:non|safe)[-_ ]?target.*|ctrl.*|.*control.*|dmso.*|vehicle|mock|untreated|unstim.*|scr\w*"
     r"|wt|none|pbs"
 )
+_CONTROL = re.compile(
+    r"(?i)nt|ntc|non[-_ ]?targeting|ctrl|control|unperturbed|dmso(?:_tf)?|vehicle|mock|untreated|unstimulated|pbs"
+)
 
 
 def some(items: Iterable[Any]) -> str:
@@ -29,6 +32,16 @@ def some(items: Iterable[Any]) -> str:
     """
     texts = list(map(str, items))
     return ", ".join(texts[:_SHOWN]) + (f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else "")
+
+
+def control_like(texts: Iterable[str]) -> list[str]:
+    """Labels that read like controls: those that can mean nothing else, or, where there are none, those that might.
+
+    >>> control_like(["NEGR1", "non-targeting", "TP53"]), control_like(["NEG_CTRL_3", "TP53"])
+    (['non-targeting'], ['NEG_CTRL_3'])
+    """
+    known = sorted(set(texts))
+    return [text for text in known if _CONTROL.fullmatch(text)] or [t for t in known if _CONTROL_LIKE.fullmatch(t)]
 
 
 def labels(column: pd.Series) -> np.ndarray:

@@ -3,7 +3,7 @@
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import pandas as pd
@@ -87,6 +87,16 @@ def read(path: Path | str, schema: Schema, *, backed: bool = False, controls: bo
         UnavailableError: There is no such file.
     """
     drafted = draft(Path(path), schema, backed=backed, controls=controls)
+    provenance = {"file": Path(path).name, "schema": schema.to_json(), "notes": list(drafted.notes)}
+    return measurement_of(drafted, provenance)
+
+
+def measurement_of(drafted: Draft, provenance: dict[str, Any]) -> Measurement:
+    """Make a Measurement of a draft.
+
+    Raises:
+        DataError: The draft has problems.
+    """
     if drafted.problems:
         raise DataError(drafted.problems)
     return Measurement(
@@ -98,7 +108,7 @@ def read(path: Path | str, schema: Schema, *, backed: bool = False, controls: bo
         scale=Scale.CELLULAR,
         observed=drafted.observed,
         coordinates=drafted.coordinates,
-        provenance={"file": Path(path).name, "schema": schema.to_json(), "notes": list(drafted.notes)},
+        provenance=provenance,
     )
 
 
@@ -142,7 +152,11 @@ def draft(path: Path, schema: Schema, *, backed: bool = False, controls: bool = 
         SchemaError: The schema names a place that is not in the file.
         UnavailableError: There is no such file.
     """
-    raw = open_raw(path, schema, backed=backed)
+    return translate(open_raw(path, schema, backed=backed), schema, controls=controls)
+
+
+def translate(raw: Raw, schema: Schema, *, controls: bool = True) -> Draft:
+    """Translate what was opened, and gather every structural problem."""
     problems = [*raw.problems, *_absent_columns(raw, schema)]
     features = _names(raw.features, schema.features)
     names = _names(raw.entities, schema.entity if schema.entity in raw.entities else None)

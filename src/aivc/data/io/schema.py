@@ -189,7 +189,7 @@ class Schema:
 
     def to_toml(self, path: Path | str) -> None:
         """Write the schema as a TOML file that `from_toml` reads."""
-        lines = [f"{name} = {_toml(value)}" for name, value in self.to_json().items()]
+        lines = [f"{name} = {toml_value(value)}" for name, value in self.to_json().items()]
         write_text(Path(path), "\n".join(lines) + "\n")
 
     @classmethod
@@ -214,9 +214,14 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _toml(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """Write a JSON-ready value of a schema as TOML.
+
+    >>> toml_value({"value": "K562"})
+    '{ value = "K562" }'
+    """
     if isinstance(value, dict):
-        return f"{{ value = {_toml(value['value'])} }}"
+        return f"{{ value = {toml_value(value['value'])} }}"
     # JSON and TOML write text, lists and numbers alike, except that TOML wants DEL escaped.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 

@@ -219,6 +219,33 @@ class Split:
         """Read what `save` wrote, or a plain list of folds; see `from_json`."""
         return cls.from_json(read_json(path), measurement)
 
+    @classmethod
+    def parse(cls, text: str, measurement: Measurement, *, seed: int = 0) -> "Split":
+        """Read a manifest, or make the split that a text such as ``unseen-perturbation:5`` names.
+
+        Args:
+            text: Path of a manifest, or a kind with its numbers: ``unseen-perturbation:FOLDS``,
+                ``unseen-context[:FOLDS]``, ``few-shot-context:GIVEN[:FOLDS]``, ``unseen-donor[:FOLDS]``,
+                ``unseen-batch[:FOLDS]``, ``unseen-both:FOLDS``, ``unseen-pair:FOLDS``,
+                ``unseen-combination:SEEN:FOLDS``, ``hidden-combination:SHARE[:MOST]``, ``extrapolate-dose:ABOVE`` or
+                ``extrapolate-hours:ABOVE``.
+            measurement: The data that are split.
+            seed: Draws the folds, where a kind is given.
+
+        Raises:
+            SplitError: The data do not allow it, or the numbers behind the kind are wrong.
+            UnknownNameError: No such kind of split, and no such file.
+
+        >>> from aivc.data.synthetic import synthetic_screen
+        >>> cells, _ = synthetic_screen(perturbations=6, features=60, cells=4, controls=8)
+        >>> len(Split.parse("unseen-perturbation:3", cells).folds)
+        3
+        """
+        # The kinds of split are made of splits.
+        from aivc.data.splits.grammar import parse
+
+        return parse(text, measurement, seed=seed)
+
 
 def data_digest(measurement: Measurement) -> str:
     """Return the sha256 of the entity names, whatever their order."""

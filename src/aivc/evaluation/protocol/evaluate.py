@@ -24,6 +24,7 @@ from aivc.evaluation.scores.adversaries import adversary_panels, judge
 from aivc.evaluation.scores.comparison import INPUTS
 from aivc.evaluation.scores.table import Evaluation
 from aivc.experiments.fitting.fit import assemble
+from aivc.experiments.fitting.knowledge import Parts, knowledge
 from aivc.experiments.fitting.shared_fit import STATES, Recipe, SharedFit, shared_fit
 from aivc.experiments.fitting.summary import Progress, Summary
 from aivc.experiments.predict import predict
@@ -39,7 +40,7 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
     methods: Sequence[str],
     *,
     predictions: Mapping[str, Measurement] | None = None,
-    parts: UR | None = None,
+    parts: Parts = "auto",
     recipe: Recipe | None = None,
     cells: int = 200,
     name: str = "",
@@ -60,7 +61,9 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
             own. ``no-change`` and ``mean-effect`` are always added.
         predictions: What models of other environments predicted, by the name of their row: cells as
             `aivc.evaluation.protocol.prediction_file.read_predictions` reads them. They must answer every question.
-        parts: Molecular UR of possible targets, for methods that use it.
+        parts: Molecular UR of possible targets, for methods that use it. By default the catalog's, where a method uses
+            any; if it cannot be had and none needs it, the result says so under ``notes``
+            (`aivc.experiments.fitting.knowledge`). None for no knowledge.
         recipe: Encoder, decoder and their sizes, shared by all methods.
         cells: Cells per predicted population.
         name: Of the data, for the report.
@@ -78,11 +81,13 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
         DataError: Predictions leave a question open, lack a feature, or hold NaN.
         UnitsError: Predictions are in other units.
         ScoreError: A method failed or answered with NaN, unless ``keep_going``.
+        UnavailableError: A method needs knowledge of targets that cannot be had here.
     """
     recipe = replace(recipe or Recipe(), unseen=_unseen(split))
-    methods = with_usage([*BASELINES, *methods], usage, priors=parts is not None)
-    _load(methods)
+    _load(with_usage([*BASELINES, *methods], usage, priors=True))
     chosen = metrics_of(profile)
+    known = knowledge(measurement, methods, parts, progress=progress)
+    methods = with_usage([*BASELINES, *methods], usage, priors=known.parts is not None)
     evaluation = EvaluationSet.prepare(measurement, split, cells=cells, seed=recipe.seed, progress=progress)
     given = take_all(predictions or {}, evaluation, methods)
     answers: dict[str, list[Answer]] = {method: [] for method in (*methods, *given)}
@@ -100,7 +105,7 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
             if method in failures:
                 continue
             try:
-                answers[method] += _ask(ground, method, questions, starts, parts, cells, sink)
+                answers[method] += _ask(ground, method, questions, starts, known.parts, cells, sink)
             except (AIVCError, ArithmeticError, ValueError, TypeError, LookupError, RuntimeError) as error:
                 if not keep_going or method in BASELINES:
                     error.add_note(f"This happened while scoring {method!r} in fold {fold}.")
@@ -131,6 +136,7 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
             "profile_units": evaluation.summary.units,
             "seed": recipe.seed,
             "recipe": vars(recipe),
+            **({"notes": list(known.notes)} if known.notes else {}),
         },
     )
     found = _marked(found, {each: dict(stated.about) for each, stated in given.items()})

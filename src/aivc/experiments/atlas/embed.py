@@ -17,9 +17,10 @@ from aivc.core.measurement import Measurement
 from aivc.core.registry import ENCODERS
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
+from aivc.data.io.as_measurement import Cells, as_measurement, schema_from
 from aivc.data.io.formats import intact, suffix
 from aivc.data.io.read import read
-from aivc.data.io.schema import Schema
+from aivc.data.io.schema import Constant, Schema
 from aivc.data.names.orthologs import to_species
 from aivc.data.streaming.normalize import normalize, profile_units
 from aivc.data.streaming.stream import CHUNK, Progress, chunks
@@ -52,7 +53,7 @@ class Embedding(NamedTuple):
 
 
 def embed(
-    cells: anndata.AnnData | Measurement,
+    cells: Cells,
     encoder: str | Path | Encoder | VirtualCell = "factor-analysis",
     *,
     schema: Schema | None = None,
@@ -60,18 +61,22 @@ def embed(
     dim: int = 32,
     seed: int = 0,
     progress: Progress | None = None,
+    **columns: Any,
 ) -> anndata.AnnData:
     """Represent cells and write the result where scanpy looks for it.
 
     Args:
-        cells: An AnnData in memory, which is written into, or a Measurement.
+        cells: An AnnData in memory, which is written into; a Measurement; or the path of a file, which is left as it is
+            (`embed_file` writes into a copy).
         encoder: Registered name, to fit one on these cells; the folder of a virtual cell; or a fitted one.
         schema: Says what the values of an AnnData are: its ``units``, ``layer``, ``features`` and ``modality`` are
-            used. Needed for an AnnData, refused for a Measurement, which knows.
+            used. Needed for an AnnData or a file, refused for a Measurement, which knows.
         parts: UR of the scale below, for an encoder that uses it.
         dim: Axes, where an encoder is fitted.
         seed: Likewise; draws the cells that it learns from where there are more than 10,000.
         progress: Told what is being done, how many entities are done, of how many.
+        **columns: Instead of a schema, its fields, such as ``units="counts"``; where they name no perturbation, all
+            cells count as unperturbed.
 
     Returns:
         An AnnData with ``obsm["X_aivc"]``, the columns ``aivc_uncertainty``, ``aivc_coverage`` and ``aivc_novelty`` of
@@ -80,7 +85,7 @@ def embed(
     Raises:
         DataError: Values of more than two axes.
         IntegrityError: The AnnData was embedded already.
-        SchemaError: An AnnData without a schema, or a Measurement with one.
+        SchemaError: An AnnData or a file without a schema, a Measurement with one, or both a schema and columns.
         UnitsError: The values cannot be brought to the units of the encoder.
         UnknownNameError: No such encoder, or none of its features were measured.
 
@@ -88,17 +93,19 @@ def embed(
     >>> embed(sample_measurement(), dim=4).obsm["X_aivc"].shape
     (184, 4)
     """
+    schema = schema_from(schema, {"perturbation": Constant("control"), **columns} if columns else {})
     if isinstance(cells, Measurement) == (schema is not None):
         raise SchemaError(
-            "An AnnData needs a schema that says what its values are, and a Measurement knows that itself. Give "
-            'schema=Schema(units="counts", perturbation=Constant("control")) with an AnnData, and none otherwise.'
+            "An AnnData or a file needs a schema that says what its values are; a Measurement knows that itself. Give "
+            'units="counts", or schema=Schema(...), with an AnnData or a file, and none otherwise.'
         )
     if isinstance(cells, anndata.AnnData):
         assert schema is not None
         _require_fresh(AXES in cells.obsm or NOVELTY in cells.obs, "The AnnData")
         measurement, made = _measured(cells, schema), cells
     else:
-        measurement, made = cells, _as_anndata(cells)
+        measurement = as_measurement(cells, schema, controls=False)
+        made = _as_anndata(measurement)
     answer = embedding(measurement, encoder, parts=parts, dim=dim, seed=seed, progress=progress)
     made.obsm[AXES] = answer.values
     for name, column in _columns(answer).items():

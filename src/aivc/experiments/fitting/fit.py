@@ -16,11 +16,14 @@ from aivc.core.read_out import MeanReader
 from aivc.core.registry import MANIPULATORS, WRAPPERS
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
+from aivc.data.io.as_measurement import Cells, as_measurement
+from aivc.data.io.schema import Schema
 from aivc.data.splits.split import CONTROL_TRAIN, TRAIN, Split
 from aivc.data.streaming.stream import Progress
 from aivc.experiments.fitting import negative_transfer as harm
 from aivc.experiments.fitting.control_noise import following, with_other_controls
 from aivc.experiments.fitting.few_shot import practised
+from aivc.experiments.fitting.knowledge import Parts, knowledge
 from aivc.experiments.fitting.lineage import notes_of, origins
 from aivc.experiments.fitting.shared_fit import Recipe, SharedFit, shared_fit
 from aivc.experiments.fitting.summary import summarize
@@ -32,10 +35,11 @@ _CALIBRATED = 200
 
 
 def fit(  # noqa: PLR0913 - each one is a question a user may ask
-    measurement: Measurement,
+    measurement: Cells,
     manipulator: str = "effect.v2",
     *,
-    parts: UR | None = None,
+    schema: Schema | None = None,
+    parts: Parts = "auto",
     recipe: Recipe | None = None,
     settings: Mapping[str, Any] | None = None,
     split: Split | None = None,
@@ -43,13 +47,18 @@ def fit(  # noqa: PLR0913 - each one is a question a user may ask
     made_from: Provenance | None = None,
     abstain: bool = False,
     progress: Progress | None = None,
+    **columns: Any,
 ) -> VirtualCell:
     """Fit a virtual cell on a screen. It carries what each of its parts was fitted on.
 
     Args:
-        measurement: Cells with their controls, in memory or on disk; or an effect-level table.
+        measurement: Cells with their controls, in memory or on disk; or an effect-level table. An AnnData and the path
+            of a file are taken too, with a schema or columns.
         manipulator: Registered name.
-        parts: Molecular UR of possible targets, such as `aivc.data.priors.gene_priors.gene_priors`.
+        schema: What the columns of an AnnData or a file mean.
+        parts: Molecular UR of possible targets, such as `aivc.data.priors.gene_priors.gene_priors`. By default the
+            catalog's, where the manipulator uses any; if it cannot be had and is not needed, the card says so under
+            ``notes`` (`aivc.experiments.fitting.knowledge`). None for no knowledge.
         recipe: Encoder, decoder, and their sizes.
         settings: Further arguments of the manipulator's ``fit``.
         split: Fit for one fold of it: on what it trains on and the controls it gives to methods, and nothing else.
@@ -58,9 +67,14 @@ def fit(  # noqa: PLR0913 - each one is a question a user may ask
         abstain: Answer with the mean effect wherever perturbations left out did not gain
         (`aivc.experiments.fitting.negative_transfer`).
         progress: Told what is being done.
+        **columns: Instead of a schema, its fields (`aivc.data.io.as_measurement.as_measurement`):
+            ``units="counts", perturbation="gene", control="NT", kind="ko"``.
 
     Raises:
         ControlError: No controls, or none in some context.
+        DataError: Every problem of an AnnData or a file.
+        SchemaError: An AnnData or a file came without schema and columns, or with both; a Measurement with either.
+        UnavailableError: The manipulator needs knowledge of targets that cannot be had here.
         SplitError: The split does not fit the data.
         UnknownNameError: A part is not registered.
 
@@ -70,15 +84,19 @@ def fit(  # noqa: PLR0913 - each one is a question a user may ask
     >>> sorted(cell.instruments)
     ['linear-expression', 'mean-effect']
     """
+    measurement = as_measurement(measurement, schema, **columns)
     recipe = recipe or Recipe()
+    known = knowledge(measurement, [manipulator], parts, progress=progress)
     asked: dict[str, Any] = {}
     if split is not None:
         measurement = measurement.take(np.isin(split.roles(measurement, fold).astype(str), (TRAIN, CONTROL_TRAIN)))
         asked = {"split": split.digest, "fold": fold}
-    ground = shared_fit(summarize(measurement, seed=recipe.seed, progress=progress), recipe, parts)
-    cell = assemble(ground, manipulator, parts=parts, settings=settings, abstain=abstain)
-    stated = origins(cell, ground, measurement, parts=parts, made_from=made_from, **asked, progress=progress)
+    ground = shared_fit(summarize(measurement, seed=recipe.seed, progress=progress), recipe, known.parts)
+    cell = assemble(ground, manipulator, parts=known.parts, settings=settings, abstain=abstain)
+    stated = origins(cell, ground, measurement, parts=known.parts, made_from=made_from, **asked, progress=progress)
     card = {**cell.card, "cells": int(measurement.mass.sum()), "data": notes_of(measurement), **asked}
+    if known.notes:
+        card["notes"] = list(known.notes)
     if (ten := practised(cell)) is not None:
         card["worth"] = ten._asdict()
     return VirtualCell(cell.encoders, cell.instruments, card, cell.starts, stated)

@@ -1,0 +1,224 @@
+"""How others name things: the columns and labels of common screens, as evidence for a schema."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from aivc.core.errors import PerturbationError, UnknownNameError
+from aivc.core.perturbation import Perturbation
+from aivc.data.io.labels import control_like, labels
+
+_PERTURBATION = (
+    "perturbation", "condition", "target_gene", "gene_target", "perturbation_name", "gene", "target", "product_name",
+    "sm_name", "drug", "compound", "treatment", "cytokine", "drugname_drugconc", "guide_target", "guide_identity",
+)  # fmt: skip
+_CHEMICAL = ("product_name", "sm_name", "drug", "compound")
+_CONTEXT = ("cell_line", "cell_name", "cell_line_id", "cell_type", "celltype", "cell_context", "context")
+_DONOR = ("donor", "donor_id", "donor_name", "patient", "individual")
+_BATCH = ("batch", "batch_var", "gem_group", "gemgroup", "gem_batch", "plate", "plate_name", "library")
+_DOSE = ("dose_value", "dose_val", "dose", "dose_uM", "dose_nM", "concentration", "dose_um")
+_DOSE_UNIT = ("dose_unit", "concentration_unit", "conc_unit")
+_HOURS = ("hours", "time_h", "time", "timepoint")
+_SYMBOLS = ("gene_symbol", "gene_symbols", "gene_name", "gene_names", "symbol", "feature_name")
+_KINDS = {
+    "crispr": "ko", "crispr-cas9": "ko", "crispr-ko": "ko", "crispr knockout": "ko", "knockout": "ko", "ko": "ko",
+    "crispri": "crispri", "crispr-interference": "crispri", "crispra": "crispra", "crispr-activation": "crispra",
+    "drug": "drug", "drugs": "drug", "small molecule": "drug", "compound": "drug", "cytokine": "ligand",
+    "cytokines": "ligand", "overexpression": "oe", "orf": "oe",
+}  # fmt: skip
+_TUPLES = re.compile(r"\[\(['\"].*['\"],\s*[\d.eE+-]+,\s*['\"].*['\"]\)")
+_SHOWN = 4
+
+
+class Line(NamedTuple):
+    """One line of a suggested schema.
+
+    Attributes:
+        field: Of `aivc.data.io.schema.Schema`.
+        value: JSON-ready, as the schema writes it.
+        evidence: The column and the values that were seen.
+        sure: Whether the file says it; otherwise the line is for a person to complete.
+    """
+
+    field: str
+    value: Any
+    evidence: str
+    sure: bool = True
+
+
+def seen(column: pd.Series) -> str:
+    """Name the most frequent labels of a column, and count the rest.
+
+    >>> seen(pd.Series(["ctrl", "ctrl", "A"]))
+    "2 values, such as 'ctrl', 'A'"
+    """
+    counts = pd.Series(labels(column)).value_counts()
+    texts = ", ".join(map(repr, counts.index[:_SHOWN]))
+    return f"{len(counts)} value{'s' * (len(counts) > 1)}, such as {texts}"
+
+
+def convention(entities: pd.DataFrame) -> str:
+    """Name the convention that the columns follow; empty where none is known.
+
+    >>> convention(pd.DataFrame({"condition": ["ctrl", "TP53+ctrl"]}))
+    'GEARS'
+    """
+    columns = set(map(str, entities))
+    rules = {
+        "GEARS": "condition" in columns
+        and any(re.search(r"\+ctrl$|^ctrl\+", x) for x in _values(entities, "condition")),
+        "State, drugs in tuples": "drugname_drugconc" in columns,
+        "scPerturb": "perturbation" in columns and bool(columns & {"nperts", "perturbation_type"}),
+        "cell-eval and Virtual Cell Challenge": "target_gene" in columns,
+        "sci-Plex": "product_name" in columns,
+        "Tahoe-100M": "drug" in columns and bool(columns & {"cell_line", "cell_name", "cell_line_id"}),
+        "pertpy": bool(columns & {"gene_target", "perturbation_name"}),
+        "State": "gene" in columns and bool(columns & {"gem_group", "gemgroup", "cell_type", "cell_line"}),
+    }
+    return next((name for name, fits in rules.items() if fits), "")
+
+
+def lines_of(entities: pd.DataFrame) -> tuple[list[Line], list[str]]:
+    """Suggest what the columns of entities mean.
+
+    Args:
+        entities: ``n`` rows in the words of the file.
+
+    Returns:
+        Lines of a schema, and what no schema can say.
+    """
+    found, notes = _labelled(entities)
+    plain = not any(line.field == "perturbation" for line in found) or any(line.field == "kind" for line in found)
+    for field, names in (("context", _CONTEXT), ("donor", _DONOR), ("batch", _BATCH)):
+        if name := _first(entities, names):
+            found.append(Line(field, name, f"obs column {name!r}: {seen(entities[name])}"))
+    return [*found, *(_amounts(entities) if plain else [])], notes
+
+
+def features_lines(names: Sequence[str], var: pd.DataFrame) -> list[Line]:
+    """Suggest species and which column names the features."""
+    some, shown = list(map(str, names))[:2000], ", ".join(map(repr, list(names)[:3]))
+    found = []
+    ensembl = sum(text.startswith("ENS") for text in some) * 2 > len(some)
+    if ensembl and (name := _first(var, _SYMBOLS)):
+        found.append(Line("features", name, f"features are named by Ensembl ids ({shown}); var has column {name!r}"))
+    mouse = sum(bool(re.match(r"ENSMUSG|[A-Z][a-z0-9]+[a-z]", text)) for text in some)
+    human = sum(bool(re.match(r"ENSG\d|[A-Z][A-Z0-9-]+$", text)) for text in some)
+    if max(mouse, human) * 2 > len(some):
+        found.append(Line("species", "mouse" if mouse > human else "human", f"features such as {shown}"))
+    else:
+        found.append(Line("species", "none", f"features such as {shown}: no gene names known here?", sure=False))
+    return found
+
+
+def _values(entities: pd.DataFrame, name: str) -> list[str]:
+    return [str(text) for text in pd.unique(labels(entities[name])) if text]
+
+
+def _first(frame: pd.DataFrame, names: Iterable[str]) -> str:
+    return next((name for name in names if name in frame and frame[name].notna().any()), "")
+
+
+def _labelled(entities: pd.DataFrame) -> tuple[list[Line], list[str]]:
+    """The column of perturbations, its controls, kind and separator."""
+    candidates = {name: _values(entities, name) for name in _PERTURBATION if name in entities}
+    # Two labels, one of which says only that something was done, name no perturbation.
+    naming = {name: texts for name, texts in candidates.items() if not _says_only_whether(texts)}
+    controls = {name: control_like(texts) for name, texts in naming.items()}
+    if not naming:
+        return [Line("perturbation", "...", "no column with a known name holds perturbations", sure=False)], []
+    name = next((name for name in naming if controls[name]), next(iter(naming)))
+    texts, column = naming[name], entities[name]
+    if tuples := [text for text in texts if _TUPLES.match(text)]:
+        return [Line("perturbation", "...", f"obs column {name!r}: {seen(column)}", sure=False)], [
+            f"Labels of {name!r} are tuples of a name, a dose and a unit, such as {tuples[0]}: no schema reads them. "
+            "Make three columns of them first (name, dose, unit), and name these as perturbation, dose and dose_unit."
+        ]
+    found = [Line("perturbation", name, f"obs column {name!r}: {seen(column)}")]
+    found.append(_control(name, column, controls[name]))
+    if all(map(_is_text, set(texts) - set(controls[name]))) and len(texts) > len(controls[name]):
+        return found, []
+    return [*found, *_kind(entities, name), *_separator(entities, name, texts)], []
+
+
+def _says_only_whether(texts: Sequence[str]) -> bool:
+    return len(texts) <= 2 and any(re.fullmatch(r"(?i)perturbed|true|yes|1|treated|stimulated|stim", t) for t in texts)
+
+
+def _control(name: str, column: pd.Series, likely: Sequence[str]) -> Line:
+    if not likely:
+        return Line("control", "...", f"no label of {name!r} reads like a control", sure=False)
+    counts = pd.Series(labels(column)).value_counts()
+    texts = ", ".join(f"{text!r} ({counts[text]} cells)" for text in likely)
+    value = likely[0] if len(likely) == 1 else list(likely)
+    return Line("control", value, f"labels of {name!r} that read like controls: {texts}")
+
+
+def _is_text(label: str) -> bool:
+    try:
+        return ":" in label and bool(Perturbation.parse(label).agents)
+    except (PerturbationError, UnknownNameError):
+        return False
+
+
+def _kind(entities: pd.DataFrame, name: str) -> list[Line]:
+    if "perturbation_type" in entities:
+        stated = _values(entities, "perturbation_type")
+        kinds = {_KINDS[text.casefold()] for text in stated if text.casefold() in _KINDS}
+        answer = f"obs column 'perturbation_type': {seen(entities['perturbation_type'])}"
+        if len(kinds) == 1:
+            return [Line("kind", kinds.pop(), answer)]
+        return [Line("kind", "...", f"{answer}: no one kind", sure=False)]
+    if name in _CHEMICAL:
+        return [Line("kind", "drug", f"obs column {name!r} names compounds")]
+    return [
+        Line("kind", "ko", "the file does not say what was done: ko, crispri, crispra, oe, drug, ligand?", sure=False)
+    ]
+
+
+def _separator(entities: pd.DataFrame, name: str, texts: Sequence[str]) -> list[Line]:
+    joined = [text for text in texts if re.fullmatch(r"[^\s+]+\s*\+\s*[^\s+]+", text)]
+    if joined and name not in _CHEMICAL:
+        return [Line("separator", "+", f"labels of {name!r} such as {joined[0]!r}")]
+    if "nperts" not in entities:
+        return []
+    several = entities.loc[pd.to_numeric(entities["nperts"], errors="coerce") > 1, name]
+    both = [text for text in pd.unique(labels(several)) if "_" in text]
+    if not both:
+        return []
+    return [Line("separator", "_", f"obs column 'nperts' is above 1 where {name!r} is such as {both[0]!r}")]
+
+
+def _amounts(entities: pd.DataFrame) -> list[Line]:
+    found = []
+    name = next((name for name in _DOSE if name in entities and _numeric(entities[name])), "")
+    if name:
+        answer = f"obs column {name!r}: {seen(entities[name])}"
+        unit = _unit(entities, name)
+        known = unit.sure
+        found += [Line("dose", name, answer, sure=known), unit]
+    if name := next((name for name in _HOURS if name in entities and _numeric(entities[name])), ""):
+        named = name in ("hours", "time_h")
+        doubt = "" if named else ": are these hours?"
+        found.append(Line("hours", name, f"obs column {name!r}: {seen(entities[name])}{doubt}", sure=named))
+    return found
+
+
+def _unit(entities: pd.DataFrame, dose: str) -> Line:
+    if name := _first(entities, _DOSE_UNIT):
+        return Line("dose_unit", name, f"obs column {name!r}: {seen(entities[name])}")
+    if match := re.search(r"_([un])m$", dose, re.I):
+        return Line("dose_unit", {"value": f"{match[1].lower()}M"}, f"the name of column {dose!r}")
+    return Line("dose_unit", {"value": "uM"}, "the file does not say the unit of the dose", sure=False)
+
+
+def _numeric(column: pd.Series) -> bool:
+    numbers = pd.to_numeric(pd.Series(labels(column)).replace("", None), errors="coerce")
+    return bool(numbers.notna().any() and (numbers.notna() | (pd.Series(labels(column)) == "")).all())
+
+
+def as_mapping(lines: Iterable[Line]) -> Mapping[str, Any]:
+    """What the file says, by field, without what a person has to complete."""
+    return {line.field: line.value for line in lines if line.sure}

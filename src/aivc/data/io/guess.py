@@ -1,0 +1,169 @@
+"""What a file seems to mean: a schema suggested with evidence, to be confirmed and never used by itself."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import anndata
+import numpy as np
+from scipy import sparse
+
+from aivc.core.errors import SchemaError
+from aivc.core.measurement import Rows
+from aivc.core.units import COUNTS, log1p_units
+from aivc.data.io.conventions import Line, as_mapping, convention, features_lines, lines_of
+from aivc.data.io.formats import Raw, keys, opened, suffix
+from aivc.data.io.in_memory import anndata_raw, name_of
+from aivc.data.io.read import BACKED, open_raw
+from aivc.data.io.schema import Constant, Schema, toml_value
+
+# Rows whose values are looked at.
+_ROWS = 200
+_LAYERS = ("counts", "raw_counts", "raw", "X")
+
+
+@final
+@dataclass(frozen=True)
+class Guess:
+    """A suggested schema.
+
+    Attributes:
+        file: What was looked at.
+        convention: Whose way of naming columns it is, such as ``GEARS``; empty where none is known.
+        lines: Of the schema, each with its evidence. Those that are not ``sure`` are for a person to complete.
+        notes: What no schema can say.
+    """
+
+    file: str
+    convention: str
+    lines: tuple[Line, ...]
+    notes: tuple[str, ...] = ()
+
+    def to_toml(self) -> str:
+        """Write the suggestion as TOML: evidence in comments, and what is not known commented out."""
+        whose = f" Its columns are named as by {self.convention}." if self.convention else ""
+        head = [f"# Suggested for {self.file}, from what it holds. Confirm every line before use.{whose}"]
+        head += [f"# {note}" for note in self.notes]
+        for line in self.lines:
+            text = f"{line.field} = {toml_value(line.value)}"
+            head += ["", f"# {_one_line(line.evidence)}", text if line.sure else f"# {text}  # complete this line"]
+        return "\n".join(head) + "\n"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready dictionary; ``schema`` holds what the file says, ``open`` what is to be completed."""
+        return {
+            "file": self.file,
+            "convention": self.convention,
+            "schema": dict(as_mapping(self.lines)),
+            "open": [line.field for line in self.lines if not line.sure],
+            "lines": [line._asdict() for line in self.lines],
+            "notes": list(self.notes),
+        }
+
+    def __str__(self) -> str:
+        return self.to_toml()
+
+
+def guess(data: anndata.AnnData | Path | str) -> Guess:
+    """Suggest a schema, by the conventions of scPerturb, pertpy, GEARS, cell-eval, State, sci-Plex and Tahoe.
+
+    Nothing is decided by it: every line comes with its evidence, and a person confirms it and hands the schema over.
+
+    Args:
+        data: A file or folder that `aivc.data.io.read.read` takes, or an AnnData in memory. Of its values, 200 rows are
+            looked at.
+
+    Raises:
+        IntegrityError: The file is damaged, hostile, or of an unknown kind.
+        UnavailableError: There is no such file.
+
+    >>> import anndata, numpy, pandas
+    >>> obs = pandas.DataFrame({"condition": ["ctrl", "TP53+ctrl", "TP53+JUN"]}, index=["a", "b", "c"])
+    >>> found = guess(anndata.AnnData(numpy.eye(3), obs, pandas.DataFrame(index=["TP53", "MYC", "JUN"])))
+    >>> found.convention, found.to_json()["schema"]["control"]
+    ('GEARS', 'ctrl')
+    """
+    layers, notes = _layers(data), []
+    if not isinstance(data, anndata.AnnData) and _is_ten_x(Path(data)):
+        notes = [
+            "Cell Ranger files hold no labels of cells. Put them into a table beside the file, name it as metadata, "
+            "and name its columns below."
+        ]
+    raw = _opened(data, layers[0])
+    units = _units({layer: raw if layer == layers[0] else _opened(data, layer) for layer in layers})
+    found, more = lines_of(raw.entities)
+    lines = [*units, *found, *features_lines([str(name) for name in raw.features.index], raw.features)]
+    name = "Cell Ranger" if notes else convention(raw.entities)
+    if notes:
+        lines.append(Line("metadata", "cells.csv", "labels of cells lie beside a Cell Ranger file", sure=False))
+    return Guess(name_of(data), name, tuple(lines), (*notes, *more))
+
+
+def _is_ten_x(path: Path) -> bool:
+    if suffix(path) == ".h5" and path.is_file():
+        with opened(path) as store:
+            return "obs" not in store
+    return path.is_dir() and suffix(path) != ".zarr"
+
+
+def _layers(data: anndata.AnnData | Path | str) -> list[str]:
+    """Where values lie, likely counts last but for ``X``, which comes first."""
+    if isinstance(data, anndata.AnnData):
+        there = [*data.layers, *(["raw"] if data.raw is not None else [])]
+    elif suffix(Path(data)) in (".h5ad", ".zarr") and Path(data).exists():
+        with opened(Path(data)) as store:
+            there = keys(store["layers"]) if "layers" in store else []
+            there += ["raw"] if "raw" in keys(store) and "X" in keys(store["raw"]) else []
+    else:
+        there = []
+    return ["X", *sorted(there, key=lambda name: _LAYERS.index(name) if name in _LAYERS else len(_LAYERS))]
+
+
+def _opened(data: anndata.AnnData | Path | str, layer: str) -> Raw:
+    # Nothing is translated: the declarations only have to be without contradiction.
+    schema = Schema(units="arbitrary", perturbation=Constant("control"), layer=layer)
+    if isinstance(data, anndata.AnnData):
+        return anndata_raw(data, schema)
+    path = Path(data)
+    try:
+        return open_raw(path, schema, backed=suffix(path) in BACKED)
+    except SchemaError:
+        # Stored column by column, it can only be read whole.
+        return open_raw(path, schema)
+
+
+def _units(layers: dict[str, Raw]) -> list[Line]:
+    """Units by a look at the values: whole numbers are counts, wherever they lie; else what sums say of a logarithm."""
+    samples = {layer: _sample(raw) for layer, raw in layers.items()}
+    for layer, values in samples.items():
+        if values.size and (values >= 0).all() and (values == np.floor(values)).all() and values.max(initial=0) > 1:
+            units = Line("units", COUNTS, f"{_where(layer)} holds whole numbers up to {values.max():g}")
+            return [units, *([] if layer == "X" else [Line("layer", layer, f"X holds no whole numbers, {layer} does")])]
+    values = samples["X"]
+    sums = np.expm1(np.clip(values, None, 30)).sum(axis=1)
+    largest = float(values.max(initial=0))
+    if values.size and (values >= 0).all() and sums.min() > 0 and np.ptp(sums) <= 0.01 * sums.mean():
+        target = float(f"{sums.mean():.2g}")
+        evidence = f"in X, expm1 of every row sums to {sums.mean():.5g} (values up to {largest:.3g})"
+        return [Line("units", log1p_units(target), evidence)]
+    low = float(values.min(initial=0))
+    evidence = f"X holds values from {low:.3g} to {largest:.3g}, whose rows sum to no one total: what are they?"
+    return [Line("units", "log1p_cp10k", evidence, sure=False)]
+
+
+def _where(layer: str) -> str:
+    return layer if layer in ("X", "raw") else f"layer {layer!r}"
+
+
+def _sample(raw: Raw) -> np.ndarray:
+    block = raw.values.rows(0, _ROWS) if isinstance(raw.values, Rows) else raw.values[:_ROWS]
+    return np.asarray(block.toarray() if isinstance(block, sparse.csr_matrix) else block, dtype=np.float64)
+
+
+def _one_line(text: str) -> str:
+    """Text of strangers must not end a comment early."""
+    return json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"').replace("\x7f", "\\u007f")
+
+
+__all__ = ["Guess", "Line", "guess"]

@@ -1,0 +1,73 @@
+"""An AnnData that is already in memory, opened as a file would be: the same places, the same refusals."""
+
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from aivc.core.errors import DataError, SchemaError
+from aivc.core.measurement import Values
+from aivc.data.io.formats import Raw, as_float, sound_csr
+from aivc.data.io.schema import Schema
+
+
+def anndata_raw(cells: anndata.AnnData, schema: Schema) -> Raw:
+    """Take an AnnData as it came, in its own words; nothing of it is changed.
+
+    Args:
+        cells: In memory.
+        schema: Says which layer, and where coordinates lie.
+
+    Raises:
+        DataError: The values are no numbers, or a feature stands twice in a row of a sparse matrix.
+        SchemaError: It lies on disk, or the schema names what it does not hold.
+    """
+    if cells.isbacked:
+        raise SchemaError(
+            f"This AnnData is left on disk. Give its path instead ({str(cells.filename)!r}), or bring it into memory "
+            "with .to_memory()."
+        )
+    if schema.metadata is not None:
+        raise SchemaError("A metadata table lies beside a file. Join it to .obs first, and leave metadata out.")
+    values, var = _place(cells, schema.layer)
+    coordinates, problems = _coordinates(cells, schema)
+    try:
+        return Raw(_numbers(values), var, pd.DataFrame(cells.obs), coordinates, None, problems)
+    except (TypeError, ValueError) as error:
+        raise DataError([f"Layer {schema.layer} of the AnnData cannot be used: {error}. Correct it."]) from error
+
+
+def name_of(data: anndata.AnnData | Path | str) -> str:
+    """What to call data in messages: the name of a file, or that it is an AnnData.
+
+    >>> name_of("data/screen.h5ad")
+    'screen.h5ad'
+    """
+    return "the AnnData" if isinstance(data, anndata.AnnData) else Path(data).name
+
+
+def _place(cells: anndata.AnnData, layer: str) -> tuple[object, pd.DataFrame]:
+    places = {name: values for name, values in {"X": cells.X, **dict(cells.layers)}.items() if values is not None}
+    if layer == "raw" and cells.raw is not None:
+        return cells.raw.X, pd.DataFrame(cells.raw.var)
+    if layer not in places:
+        there = [*places, *(["raw"] if cells.raw is not None else [])]
+        raise SchemaError(f"There is no layer {layer!r}; there are {', '.join(there) or 'none'}. Name one of them.")
+    return places[layer], pd.DataFrame(cells.var)
+
+
+def _numbers(values: object) -> Values:
+    if not sparse.issparse(values):
+        return as_float(np.asarray(values))
+    rows = sparse.csr_matrix(values)
+    return sound_csr(as_float(rows.data), rows.indices.copy(), rows.indptr, rows.shape)
+
+
+def _coordinates(cells: anndata.AnnData, schema: Schema) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    if not isinstance(schema.coordinates, str):
+        return None, ()
+    if schema.coordinates not in cells.obsm:
+        return None, (f"There is no obsm key {schema.coordinates!r} for coordinates. Correct the schema.",)
+    return np.asarray(cells.obsm[schema.coordinates], dtype=np.float64)[:, :3], ()
