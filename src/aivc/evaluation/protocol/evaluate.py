@@ -95,7 +95,7 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
     means: list[np.ndarray] = []
     for fold in range(len(split.folds)):
         training, questions = evaluation.training(fold), list(evaluation.questions(fold))
-        ground = shared_fit(training, recipe, parts)
+        ground = shared_fit(training, recipe, known.parts)
         starts = [_start(ground, training, each) for each in questions]
         mean_of = evaluation.mean_effects(fold, sorted({each.context for each in questions}))
         means += [each.given.profile + mean_of[each.context] for each in questions]
