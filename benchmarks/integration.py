@@ -168,7 +168,7 @@ class Chosen:
 def count_vae(cells, given):
     part = import_module("aivc.representations.cellular.count_vae")
     steps = int(given["epochs"]) * max(len(cells) // 128, 1)
-    recipe = import_module("aivc.training.loop").Recipe(steps, warmup=min(100, steps // 10), decay=1e-6)
+    recipe = import_module("aivc.training.loop").TrainingRecipe(steps, warmup=min(100, steps // 10), decay=1e-6)
     found = every(lambda some: part.CountVAE.fit(some, dim=DIM, recipe=recipe), cells, given["fold"])
     return {"count-vae": found | {"epochs": given["epochs"]}}
 

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,24 @@ def test_no_error_is_swallowed(path, tree):
             assert caught != "BaseException", f"{path}:{node.lineno} catches everything"
         if isinstance(node, ast.Call) and ast.unparse(node.func) in {"warnings.warn", "warn"}:
             pytest.fail(f"{path}:{node.lineno} warns where a decision is needed; raise one of our errors")
+
+
+def twice(named):
+    """Names that stand for more than one thing, and where."""
+    places = defaultdict(list)
+    for name, place in named:
+        places[name].append(place)
+    return {name: found for name, found in places.items() if len(found) > 1}
+
+
+def test_a_class_name_stands_for_one_class():
+    classes = [(node.name, path) for path, tree in MODULES for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    assert twice(classes) == {}, "give the less public class a name of its own"
+
+
+def test_a_file_name_stands_for_one_module():
+    files = [(path.name, str(path.relative_to(ROOT))) for path in SOURCES if path.name != "__init__.py"]
+    assert twice(files) == {}, "give one of the modules a name of its own"
 
 
 def test_tests_mirror_the_source():

@@ -47,7 +47,7 @@ UNKNOWN = Dosage(0.0, 1 / 3)
 
 @final
 @dataclass(frozen=True, eq=False)
-class Calibration:
+class DosageCalibration:
     """Turns scores of variants into dosages, never against their order.
 
     Attributes:
@@ -58,7 +58,7 @@ class Calibration:
     Raises:
         DataError: Scores do not ascend, or dosages do not keep one direction or leave -1 to 1.
 
-    >>> Calibration(np.array([-4.0, 0.0]), np.array([-1.0, 0.0])).dosage(-2.0).mean
+    >>> DosageCalibration(np.array([-4.0, 0.0]), np.array([-1.0, 0.0])).dosage(-2.0).mean
     -0.5
     """
 
@@ -72,10 +72,10 @@ class Calibration:
             raise DataError(["A calibration has one dosage per score, and scores ascend. Sort them, each score once."])
         steps = np.diff(self.dosages)
         if not (np.abs(self.dosages) <= 1).all() or not ((steps >= 0).all() or (steps <= 0).all()):
-            raise DataError(["Calibrated dosages lie in -1 to 1 and keep one direction. Use Calibration.fit."])
+            raise DataError(["Calibrated dosages lie in -1 to 1 and keep one direction. Use DosageCalibration.fit."])
 
     @classmethod
-    def fit(cls, scores: np.ndarray, dosages: np.ndarray) -> "Calibration":
+    def fit(cls, scores: np.ndarray, dosages: np.ndarray) -> "DosageCalibration":
         """Fit the monotone steps nearest to measured dosages, in the direction that fits better.
 
         Args:
@@ -112,7 +112,7 @@ class Calibration:
         return Dosage(mean, min(self.variance, UNKNOWN.variance))
 
 
-def dosages_of(scores: Mapping[str, float], calibration: Calibration) -> dict[str, Dosage]:
+def dosages_of(scores: Mapping[str, float], calibration: DosageCalibration) -> dict[str, Dosage]:
     """Turn scores of variants into dosages, by the name that a perturbation gives them.
 
     Args:
