@@ -6,6 +6,7 @@ from typing import ClassVar, final
 
 import numpy as np
 from jaxtyping import Float
+from scipy.optimize import isotonic_regression
 
 from aivc.core.errors import DataError, MoleculeError
 from aivc.core.molecule import Molecule
@@ -93,8 +94,7 @@ class DosageCalibration:
         levels, rank = np.unique(x, return_inverse=True)
         weight = np.bincount(rank).astype(float)
         mean = np.bincount(rank, y) / weight
-        rising, falling = _isotonic(mean, weight), -_isotonic(-mean, weight)
-        fits = [rising, falling]
+        fits = [isotonic_regression(mean, weights=weight, increasing=rising).x for rising in (True, False)]
         losses = [float(((y - fit[rank]) ** 2).mean()) for fit in fits]
         best = int(np.argmin(losses))
         return cls(levels, fits[best], losses[best])
@@ -224,21 +224,3 @@ def _variant_of(target: str, species: str = "human") -> Molecule:
     if not colon or not variant:
         raise MoleculeError(f"A variant is written gene:variant, such as TP53:p.R175H, got {target!r}. Name both.")
     return Molecule("gene", gene, species, variant)
-
-
-def _isotonic(y: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Return the rising steps nearest to values in weighted squares, by pooling neighbors that fall."""
-    means: list[float] = []
-    weights: list[float] = []
-    lengths: list[int] = []
-    for value, amount in zip(y.tolist(), weight.tolist(), strict=True):
-        means.append(value)
-        weights.append(amount)
-        lengths.append(1)
-        while len(means) > 1 and means[-2] > means[-1]:
-            total = weights[-2] + weights[-1]
-            pooled = (means[-2] * weights[-2] + means[-1] * weights[-1]) / total
-            length = lengths[-2] + lengths[-1]
-            del means[-1], weights[-1], lengths[-1]
-            means[-1], weights[-1], lengths[-1] = pooled, total, length
-    return np.repeat(means, lengths)
