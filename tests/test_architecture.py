@@ -181,6 +181,7 @@ TESTED_THROUGH = {
     "report/score_tables.py": "report/test_sections.py",
     "report/sortable.py": "report/test_html.py",
     "report/stamp.py": "report/test_sections.py",
+    "report/templates.py": "report/test_html.py",
     "representations/cellular/effect_axes.py": "representations/cellular/test_full_space.py",
     "representations/cellular/factors.py": "representations/cellular/test_factor_analysis.py",
     "representations/cellular/gaussian.py": "representations/cellular/test_ppca.py",
