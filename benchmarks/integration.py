@@ -24,12 +24,12 @@ import anndata
 import h5py
 import numpy as np
 from anndata.io import read_elem
+from integration_scores.table import integration
 from label_transfer import macro_f1
 from scipy import sparse
 
 from aivc.core.measurement import Measurement
 from aivc.data.streaming.normalize import normalize, profile_units
-from aivc.evaluation.integration import integration
 from aivc.instruments.decoders.label_probe import fit_probe, logits
 from aivc.representations.cellular.count_pca import CountPCA
 from aivc.representations.cellular.ppca import PPCA
