@@ -70,7 +70,7 @@ lock: $(VENV)/.dev
 	@echo "requirements-dev.lock"
 
 clean:
-	@rm -rf $(VENV) out build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) out build dist docs/_build .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 # Stamps: a step runs again only when what it installs has changed.
 $(VENV)/.made:
