@@ -3,9 +3,11 @@
 #   make demo       a virtual cell from a real experiment, scored, with a report in out/demo
 #   make test       style, types, layers and the fast tests
 #   make test-all   the same with the slow tests
+#   make coverage   the fast tests, and how much of the code they run
 #   make lint       style, types and layers only
 #   make docs       the documentation, in docs/_build/html
 #   make bench      the benchmarks, into benchmarks/results, and the table in the README
+#   make lock       the versions developers use, into requirements-dev.lock
 #   make clean      remove .venv and everything built
 
 SHELL := /bin/sh
@@ -24,7 +26,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
 BENCHMARKS := $(filter-out %/readme_table.py %/pretrain_sequences.py %/parity.py %/evaluate_speed.py,$(wildcard benchmarks/*.py))
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all lint docs bench clean
+.PHONY: help demo test test-all coverage lint docs bench lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -39,6 +41,9 @@ test: lint
 test-all: lint
 	@echo "all tests"
 	@$(PYTEST)
+
+coverage: $(VENV)/.dev
+	@$(PYTEST) -m "not slow" --cov
 
 lint: $(VENV)/.dev
 	@echo "style"
@@ -57,8 +62,15 @@ bench: $(VENV)/.plain
 	@for script in $(BENCHMARKS); do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
 	@$(BIN)/python benchmarks/readme_table.py
 
+# Without torch and what belongs to it: it goes in first, and differs from machine to machine.
+lock: $(VENV)/.dev
+	@$(PIP) uv
+	@$(BIN)/uv pip compile -q pyproject.toml --extra dev --extra docs --python-version 3.11 --universal --no-header \
+	  --no-annotate --no-emit-index-url | grep -Ev '^(torch|triton|nvidia-|cuda-)' > requirements-dev.lock
+	@echo "requirements-dev.lock"
+
 clean:
-	@rm -rf $(VENV) out build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) out build dist docs/_build .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 # Stamps: a step runs again only when what it installs has changed.
 $(VENV)/.made:

@@ -34,7 +34,7 @@ from aivc.representations.cellular.count_vae import CountVAE
 from aivc.representations.cellular.ppca import PPCA
 from aivc.representations.cellular.programme_tokens import ProgrammeTokens
 from aivc.training.checkpoint import arrays_of
-from aivc.training.loop import Recipe, train
+from aivc.training.loop import TrainingRecipe, train
 
 RESULT = Path(__file__).parent / "results" / "cell_speed.json"
 PEER = Path(__file__).parent / "peers" / "scvi_speed.py"
@@ -67,7 +67,7 @@ def count_vae(cells: Measurement) -> dict:
     per_epoch = len(cells) // 128
 
     def fit(epochs: int) -> tuple[object, float]:
-        return timed(lambda: CountVAE.fit(cells, dim=DIM, recipe=Recipe(epochs * per_epoch, decay=1e-6)))
+        return timed(lambda: CountVAE.fit(cells, dim=DIM, recipe=TrainingRecipe(epochs * per_epoch, decay=1e-6)))
 
     started = time.monotonic()
     encoder, seconds = fit(1)
@@ -79,9 +79,11 @@ def count_vae(cells: Measurement) -> dict:
 
 
 def programme_tokens(cells: Measurement, steps: int = 100) -> dict:
-    stem, stem_seconds = timed(lambda: ProgrammeTokens.fit(cells, dim=DIM, preset="cpu-s", recipe=Recipe(0)))
+    stem, stem_seconds = timed(lambda: ProgrammeTokens.fit(cells, dim=DIM, preset="cpu-s", recipe=TrainingRecipe(0)))
     views, network = stem._views(cells), stem._empty()
-    seconds = by_step(lambda tell: train(network, programme_training.objective, views, Recipe(steps), progress=tell))
+    seconds = by_step(
+        lambda tell: train(network, programme_training.objective, views, TrainingRecipe(steps), progress=tell)
+    )
     encoder = dataclasses.replace(stem, weights=arrays_of(network), verdict={"kept": True})
     rate = views.batch / seconds
     found = answer(rate, stem_seconds + EPOCHS * len(cells) / rate, extrapolated=True)
@@ -147,7 +149,7 @@ def from_shards(folder: Path) -> dict:
     """Training and embedding of a million cells, without loading them."""
     cells = Shards.open(folder).measurement()
     loaded, started = peak_mb(), time.process_time()
-    recipe = Recipe(MILLION_STEPS, decay=1e-6)
+    recipe = TrainingRecipe(MILLION_STEPS, decay=1e-6)
     encoder = CountVAE.fit(cells, dim=DIM, recipe=recipe)
     seconds = time.process_time() - started
     found = {"cells": len(cells), "features": len(cells.features), "steps": MILLION_STEPS, "batch": 128}

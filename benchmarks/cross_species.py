@@ -34,7 +34,7 @@ from aivc.representations.cellular.programme_tokens import ProgrammeTokens
 from aivc.representations.molecular.gene_table import genes
 from aivc.representations.molecular.knowledge import Interactions, Processes
 from aivc.representations.molecular.molecular_ur import molecular_ur
-from aivc.training.loop import Recipe
+from aivc.training.loop import TrainingRecipe
 
 RESULT = Path(__file__).parent / "results" / "cross_species.json"
 BARON, BASTIDAS = "H/baron2016_pancreas_human_mouse_350cells.h5ad", "C/bastidas2019_pancreas_velocity_739cells.h5ad"
@@ -155,7 +155,10 @@ def guests(train: Measurement, target: Measurement, kept: np.ndarray, parts, see
     few = few.take(np.asarray(few.values.sum(axis=1)).ravel() > 0)
     test = panel(target, train.features, set())
     alone = panel(target, few.features, set())
-    pca, stem = CountPCA.fit(few, dim=DIM), ProgrammeTokens.fit(few, dim=DIM, seed=seed, parts=parts, recipe=Recipe(0))
+    pca, stem = (
+        CountPCA.fit(few, dim=DIM),
+        ProgrammeTokens.fit(few, dim=DIM, seed=seed, parts=parts, recipe=TrainingRecipe(0)),
+    )
     test = test.take(test.entities.index.isin(alone.entities.index))
     blind, known = (Learned(encoder.encode(few).values, few) for encoder in (pca, stem))
     return {

@@ -20,8 +20,8 @@ import torch
 from aivc.core.measurement import Measurement
 from aivc.nn.programme import GENE, PROGRAMME
 from aivc.representations.cellular.programme_tokens import ProgrammeTokens
-from aivc.representations.cellular.programme_training import HeldOut, objective
-from aivc.training.loop import Recipe, train
+from aivc.representations.cellular.programme_training import HiddenFeatures, objective
+from aivc.training.loop import TrainingRecipe, train
 
 RESULT = Path(__file__).parent / "results" / "gene_tokens.json"
 STEPS = int(sys.argv[1]) if len(sys.argv) > 1 else 100
@@ -53,11 +53,11 @@ def main() -> None:
 
 
 def measure(cells: Measurement, aside_n: np.ndarray, kind: str) -> dict[str, float]:
-    encoder = ProgrammeTokens.fit(cells.take(~aside_n), dim=DIM, recipe=Recipe(0), tokenizer=kind)
-    views, look = encoder._views(cells.take(~aside_n)), HeldOut(encoder._views(cells.take(aside_n)))
+    encoder = ProgrammeTokens.fit(cells.take(~aside_n), dim=DIM, recipe=TrainingRecipe(0), tokenizer=kind)
+    views, look = encoder._views(cells.take(~aside_n)), HiddenFeatures(encoder._views(cells.take(aside_n)))
     network = encoder._empty()
     began, cpu = time.perf_counter(), time.process_time()
-    train(network, objective, views, Recipe(STEPS, rate=1e-3, warmup=20))
+    train(network, objective, views, TrainingRecipe(STEPS, rate=1e-3, warmup=20))
     wall, own = time.perf_counter() - began, time.process_time() - cpu
     began = time.process_time()
     verdict = look.verdict(network)

@@ -24,12 +24,12 @@ import anndata
 import h5py
 import numpy as np
 from anndata.io import read_elem
+from integration_scores.table import integration
 from label_transfer import macro_f1
 from scipy import sparse
 
 from aivc.core.measurement import Measurement
 from aivc.data.streaming.normalize import normalize, profile_units
-from aivc.evaluation.integration import integration
 from aivc.instruments.decoders.label_probe import fit_probe, logits
 from aivc.representations.cellular.count_pca import CountPCA
 from aivc.representations.cellular.ppca import PPCA
@@ -168,7 +168,7 @@ class Chosen:
 def count_vae(cells, given):
     part = import_module("aivc.representations.cellular.count_vae")
     steps = int(given["epochs"]) * max(len(cells) // 128, 1)
-    recipe = import_module("aivc.training.loop").Recipe(steps, warmup=min(100, steps // 10), decay=1e-6)
+    recipe = import_module("aivc.training.loop").TrainingRecipe(steps, warmup=min(100, steps // 10), decay=1e-6)
     found = every(lambda some: part.CountVAE.fit(some, dim=DIM, recipe=recipe), cells, given["fold"])
     return {"count-vae": found | {"epochs": given["epochs"]}}
 

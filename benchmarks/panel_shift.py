@@ -29,7 +29,7 @@ from aivc.representations.cellular.count_pca import CountPCA
 from aivc.representations.cellular.factor_analysis import FactorAnalysis
 from aivc.representations.cellular.ppca import PPCA
 from aivc.representations.cellular.programme_tokens import ProgrammeTokens
-from aivc.training.loop import Recipe
+from aivc.training.loop import TrainingRecipe
 
 SHARES, PANELS, DIM, PENALTY = (1.0, 0.5, 0.2, 0.1), 3, 32, 1e-3
 STEPS = int(sys.argv[1]) if len(sys.argv) > 1 else 250
@@ -101,7 +101,9 @@ def fits(train: Measurement) -> dict[str, tuple[Encoder, float]]:
         "PCA, zeros for what is missing": lambda: CountPCA.fit(train, dim=DIM),
         "ppca": lambda: PPCA.fit(train, dim=DIM),
         "factor-analysis": lambda: FactorAnalysis.fit(train, dim=DIM),
-        "programme-tokens": lambda: ProgrammeTokens.fit(train, dim=DIM, recipe=Recipe(STEPS, rate=1e-3, warmup=30)),
+        "programme-tokens": lambda: ProgrammeTokens.fit(
+            train, dim=DIM, recipe=TrainingRecipe(STEPS, rate=1e-3, warmup=30)
+        ),
     }.items():
         started = time.perf_counter()
         made[name] = (fit(), time.perf_counter() - started)

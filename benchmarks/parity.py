@@ -18,8 +18,9 @@ from typing import Any
 import anndata
 import numpy as np
 import pandas as pd
+from scipy.stats import false_discovery_control
 
-from aivc.evaluation.metrics.differential import Control, adjust
+from aivc.evaluation.metrics.differential import Control
 from aivc.evaluation.metrics.metric import Metric
 from aivc.evaluation.metrics.profiles import metric
 
@@ -229,7 +230,7 @@ def on_purpose(screen: dict[str, np.ndarray], old: dict[str, Any]) -> dict[str, 
     low, high = np.array([[3.0, 897.0]] * 9), np.array([[4.0, 1196.0]] * 9)
     table = Control.of(low, np.array(["A", "B"]), units="counts").differential(high)
     found["p of equal shares at depths 900 and 1200 (ours is 1)"] = float(table.p[0])
-    pooled = adjust(np.array([0.01, 0.04]))
+    pooled = false_discovery_control(np.array([0.01, 0.04]))
     assert pooled[0] == 0.02
     return found
 

@@ -27,11 +27,11 @@ from aivc.core.molecule import Molecule
 from aivc.core.state import State, write_text
 from aivc.representations.molecular import pretrain
 from aivc.representations.molecular.alphabet import LETTERS, MASK, STOP, SYMBOLS, coding_rna, encode, first_symbol
-from aivc.representations.molecular.pretrain import Crops, Source
+from aivc.representations.molecular.pretrain import Crops, SequenceSource
 from aivc.representations.molecular.sequence_model import WEIGHTS, SequenceModel
 from aivc.representations.molecular.sequence_network import SequenceNetwork, shape_of
 from aivc.training.checkpoint import Checkpoints, arrays_of, load_arrays
-from aivc.training.loop import Batch, Recipe, Validation, train
+from aivc.training.loop import Batch, TrainingRecipe, Validation, train
 
 RESULT = Path(__file__).parent / "results" / "pretrain_sequences.json"
 WORK = Path("out/pretrain_sequences")
@@ -75,12 +75,12 @@ def main() -> None:
     ship(network, args, sources, held, files, log)
 
 
-def learn(args: argparse.Namespace, sources: list[Source], held: list[str]) -> tuple[SequenceNetwork, dict]:
+def learn(args: argparse.Namespace, sources: list[SequenceSource], held: list[str]) -> tuple[SequenceNetwork, dict]:
     """A plateau, then a fall to almost nothing; both can be interrupted."""
     crops = Crops(sources, CROP, SEED)
     torch.manual_seed(SEED)
     network = SequenceNetwork(shape_of(args.preset))
-    common = Recipe(
+    common = TrainingRecipe(
         args.plateau,
         seed=SEED,
         rate=RATE,
@@ -168,7 +168,7 @@ def fetched(work: Path) -> Path:
     return work / ARCHIVE
 
 
-def corpus(files: dict[str, Path]) -> tuple[list[Source], list[str]]:
+def corpus(files: dict[str, Path]) -> tuple[list[SequenceSource], list[str]]:
     """What is trained on, and the proteins that are held out."""
     uniprot, yeast, hepg2, wtc11, utr, sort_seq, mpsa = files.values()
     proteins = {name: sorted(set(fasta(path))) for name, path in (("uniprot", uniprot), ("yeast", yeast))}
@@ -177,12 +177,12 @@ def corpus(files: dict[str, Path]) -> tuple[list[Source], list[str]]:
     elements = sorted({row["seq"][FLANK:-FLANK] for path in (hepg2, wtc11) for row in table(path, "\t")})
     utrs = sorted({line.split("\t")[0] for line in lines(utr)})
     return [
-        Source("UniProt proteins", "protein", kept["uniprot"], rows=24, coding=5),
-        Source("yeast proteins", "protein", kept["yeast"], rows=5, coding=1),
-        Source("lentiMPRA elements, half of the families", "dna", halved(elements, both_strands=True), rows=3),
-        Source("sort-seq promoters, training set", "dna", training(sort_seq), rows=1),
-        Source("fast-UTR 3'UTR, half of the families", "rna", halved(utrs, both_strands=False), rows=2),
-        Source("MPSA 5' splice sites, training set", "rna", training(mpsa), rows=1),
+        SequenceSource("UniProt proteins", "protein", kept["uniprot"], rows=24, coding=5),
+        SequenceSource("yeast proteins", "protein", kept["yeast"], rows=5, coding=1),
+        SequenceSource("lentiMPRA elements, half of the families", "dna", halved(elements, both_strands=True), rows=3),
+        SequenceSource("sort-seq promoters, training set", "dna", training(sort_seq), rows=1),
+        SequenceSource("fast-UTR 3'UTR, half of the families", "rna", halved(utrs, both_strands=False), rows=2),
+        SequenceSource("MPSA 5' splice sites, training set", "rna", training(mpsa), rows=1),
     ], held
 
 
@@ -226,7 +226,7 @@ def fasta(path: Path) -> Iterator[str]:
 def ship(
     network: SequenceNetwork,
     args: argparse.Namespace,
-    sources: list[Source],
+    sources: list[SequenceSource],
     held: list[str],
     files: dict[str, Path],
     log: dict,
@@ -267,7 +267,7 @@ def ship(
     print(json.dumps(body, indent=1))
 
 
-def measure(model: SequenceModel, sources: list[Source], held: list[str]) -> dict:
+def measure(model: SequenceModel, sources: list[SequenceSource], held: list[str]) -> dict:
     """Hidden letters of held-out proteins beside counts, codons read, RNA matched to its protein, and speed."""
     train_on = [s for source in sources if source.kind == "protein" for s in source.sequences]
     known = {s[i : i + 8] for s in train_on for i in range(len(s) - 7)}

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -88,10 +89,144 @@ def test_no_error_is_swallowed(path, tree):
             pytest.fail(f"{path}:{node.lineno} warns where a decision is needed; raise one of our errors")
 
 
-def test_tests_mirror_the_source():
+def twice(named):
+    """Names that stand for more than one thing, and where."""
+    places = defaultdict(list)
+    for name, place in named:
+        places[name].append(place)
+    return {name: found for name, found in places.items() if len(found) > 1}
+
+
+def test_a_class_name_stands_for_one_class():
+    classes = [(node.name, path) for path, tree in MODULES for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    assert twice(classes) == {}, "give the less public class a name of its own"
+
+
+def test_a_file_name_stands_for_one_module():
+    files = [(path.name, str(path.relative_to(ROOT))) for path in SOURCES if path.name != "__init__.py"]
+    assert twice(files) == {}, "give one of the modules a name of its own"
+
+
+# Modules without a test file of their own: which file in tests/ tests them, or why none does.
+TESTED_THROUGH = {
+    "cli/commands.py": "cli/test_console.py",
+    "cli/grammar.py": "cli/test_console.py",
+    "cli/overview.py": "cli/test_data.py",
+    "cli/screen_command.py": "cli/test_fit_command.py",
+    "cli/sources.py": "cli/test_data.py",
+    "core/attribution.py": "interpretation/test_explain.py",
+    "core/calibration.py": "uncertainty/test_conformal.py",
+    "core/provider.py": "representations/molecular/test_molecular_ur.py",
+    "core/scale.py": "core/test_space.py",
+    "core/smiles.py": "core/test_molecule.py",
+    "core/worth.py": "experiments/fitting/test_few_shot.py",
+    "data/datasets/gdsc.py": "data/test_datasets.py",
+    "data/datasets/kang2018.py": "data/test_datasets.py",
+    "data/datasets/knowledge_files.py": "data/test_catalog.py",
+    "data/datasets/osmfish.py": "data/test_datasets.py",
+    "data/datasets/papalexi2021.py": "data/test_datasets.py",
+    "data/datasets/r_files.py": "data/test_datasets.py",
+    "data/datasets/rank_scores.py": "data/test_datasets.py",
+    "data/datasets/record.py": "data/test_catalog.py",
+    "data/datasets/replogle2022.py": "data/test_datasets.py",
+    "data/datasets/sachs2005.py": "data/test_datasets.py",
+    "data/datasets/screen_tables.py": "data/test_datasets.py",
+    "data/datasets/sequence_files.py": "data/test_catalog.py",
+    "data/io/formats.py": "data/io/test_read.py",
+    "data/io/labels.py": "data/io/test_read.py",
+    "data/io/tables.py": "data/io/test_read.py",
+    "data/io/ten_x.py": "data/io/test_read.py",
+    "data/molecules/blocks.py": "representations/molecular/test_molecular_ur.py",
+    "data/names/gene_files.py": "data/names/test_genes.py",
+    "data/priors/interactions.py": "data/priors/test_gene_priors.py",
+    "data/priors/mechanism_table.py": "representations/molecular/test_drug_mechanisms.py",
+    "data/priors/memberships.py": "instruments/decoders/test_cell_labels.py",
+    "data/priors/spectra.py": "representations/molecular/test_gene_table.py",
+    "data/splits/folding.py": "data/splits/test_folds.py",
+    "demo.py": "run by `make demo`: a script over verbs that have tests of their own",
+    "evaluation/leakage/findings.py": "evaluation/leakage/test_leaks.py",
+    "evaluation/metrics/panel.py": "evaluation/metrics/test_metric.py",
+    "evaluation/metrics/raw_cells.py": "evaluation/metrics/test_vcc2026.py",
+    "evaluation/protocol/cost.py": "evaluation/benchmarks/test_benchmark.py",
+    "evaluation/protocol/panels.py": "evaluation/protocol/test_evaluate.py",
+    "evaluation/scores/groups.py": "evaluation/scores/test_table.py",
+    "experiments/batch.py": "experiments/test_screen.py",
+    "experiments/fitting/own_target.py": "experiments/fitting/test_shared_fit.py",
+    "experiments/journal.py": "experiments/test_screen.py",
+    "instruments/decoders/kernel_map.py": "instruments/decoders/test_kernel_readout.py",
+    "instruments/decoders/label_probe.py": "instruments/decoders/test_cell_labels.py",
+    "instruments/decoders/readout_errors.py": "instruments/decoders/test_cell_readout.py",
+    "instruments/manipulators/baselines/additive.py": "instruments/manipulators/test_manipulators.py",
+    "instruments/manipulators/baselines/completion.py": "instruments/manipulators/baselines/test_pair_completion.py",
+    "instruments/manipulators/baselines/mean_effect.py": "instruments/manipulators/test_manipulators.py",
+    "instruments/manipulators/baselines/no_change.py": "test_conformance.py",
+    "instruments/manipulators/baselines/ridge_across_contexts.py": "instruments/manipulators/baselines/test_gaps.py",
+    "instruments/manipulators/baselines/stand_in.py": "instruments/manipulators/baselines/test_gaps.py",
+    "instruments/manipulators/baselines/sums.py": "instruments/manipulators/baselines/test_gaps.py",
+    "instruments/manipulators/baselines/transfer.py": "instruments/manipulators/baselines/test_scaled_transfer.py",
+    "instruments/manipulators/effect/answers.py": "instruments/manipulators/effect/test_effect_v2.py",
+    "instruments/manipulators/effect/few_readings.py": "instruments/manipulators/effect/test_effect_v2.py",
+    "instruments/manipulators/effect/new_context.py": "instruments/manipulators/effect/test_effect_v2.py",
+    "instruments/manipulators/populations/flow_training.py": "instruments/manipulators/populations/test_flow_v1.py",
+    "instruments/manipulators/populations/set_training.py": "instruments/manipulators/populations/test_set_v1.py",
+    "instruments/manipulators/priors/nearest.py": "instruments/manipulators/test_manipulators.py",
+    "instruments/manipulators/priors/places.py": "instruments/manipulators/test_manipulators.py",
+    "instruments/manipulators/priors/ridge_on_priors.py": "instruments/manipulators/test_manipulators.py",
+    "report/breakdown.py": "report/test_figures.py",
+    "report/drawing.py": "report/test_figures.py",
+    "report/quality.py": "report/test_figures.py",
+    "report/reading.py": "report/test_sections.py",
+    "report/score_tables.py": "report/test_sections.py",
+    "report/sortable.py": "report/test_html.py",
+    "report/stamp.py": "report/test_sections.py",
+    "report/templates.py": "report/test_html.py",
+    "representations/cellular/effect_axes.py": "representations/cellular/test_full_space.py",
+    "representations/cellular/factors.py": "representations/cellular/test_factor_analysis.py",
+    "representations/cellular/gaussian.py": "representations/cellular/test_ppca.py",
+    "representations/cellular/principal.py": "representations/cellular/test_count_pca.py",
+    "representations/cellular/programme_features.py": "representations/cellular/test_programme_tokens.py",
+    "representations/cellular/programme_training.py": "representations/cellular/test_programme_tokens.py",
+    "representations/cellular/technical_shifts.py": "representations/cellular/test_technical.py",
+    "representations/molecular/coexpression.py": "representations/molecular/test_gene_table.py",
+    "representations/molecular/compound_table.py": "representations/molecular/test_drug_effects.py",
+    "representations/molecular/knowledge.py": "representations/molecular/test_gene_table.py",
+    "representations/molecular/screen_effects.py": "representations/molecular/test_gene_table.py",
+    "representations/molecular/sequence_network.py": "representations/molecular/test_pretrain.py",
+    "representations/molecular/target_knowledge.py": "representations/molecular/test_drug_mechanisms.py",
+    "representations/molecular/text.py": "representations/molecular/test_gene_table.py",
+    "testing/decoders.py": "test_conformance.py",
+    "testing/encoders.py": "test_conformance.py",
+    "testing/manipulators.py": "test_conformance.py",
+    "testing/promises.py": "test_conformance.py",
+    "testing/providers.py": "test_conformance.py",
+    "testing/samples.py": "test_conformance.py",
+}
+
+
+def mirrored(module):
+    """Where the test file of a module stands."""
+    return Path("tests", module).with_name(f"test_{Path(module).name}")
+
+
+def test_each_module_has_its_test_file():
+    modules = [str(path.relative_to(ROOT / "src" / "aivc")) for path in SOURCES if path.name != "__init__.py"]
+    alone = {module for module in modules if not (ROOT / mirrored(module)).exists()}
+    lacking = sorted(alone - set(TESTED_THROUGH))
+    assert not lacking, f"write {', '.join(map(str, map(mirrored, lacking)))}, or say in TESTED_THROUGH what tests them"
+    stale = sorted(set(TESTED_THROUGH) - alone)
+    assert not stale, f"take these out of TESTED_THROUGH, they are gone or have a test file: {', '.join(stale)}"
+
+
+def test_the_table_of_tests_is_sorted_and_names_files_that_exist():
+    assert list(TESTED_THROUGH) == sorted(TESTED_THROUGH)
+    named = [reason for reason in TESTED_THROUGH.values() if reason.endswith(".py")]
+    assert [name for name in named if not (ROOT / "tests" / name).is_file()] == []
+
+
+def test_folders_of_tests_mirror_the_source():
     rooms = {path.relative_to(ROOT / "src" / "aivc").parts[0] for path in SOURCES if path.parent.name != "aivc"}
     strangers = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert strangers <= rooms | {"archives"}
+    assert strangers <= rooms | {"archives", "benchmarks"}
 
 
 def test_basenames_of_tests_are_unique():

@@ -1,5 +1,6 @@
 """One tiny part of each contract, to test what surrounds parts and to break on purpose."""
 
+import dataclasses
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 
@@ -16,6 +17,7 @@ from aivc.core.space import Space
 from aivc.core.units import require_units
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
+from aivc.data.datasets import ENTRIES
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,3 +165,7 @@ def fit_cell(cells):
 
 
 NANOBODY = Kind("nanobody", -1, genetic=False)
+
+PROFILES = {"tiny": ("mse-unbiased",)}
+DATASETS = {"tiny": dataclasses.replace(ENTRIES["go-bp"], name="tiny")}
+MISNAMED = ENTRIES["go-bp"]

@@ -4,7 +4,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from aivc.core.errors import IntegrityError, UnknownNameError
-from aivc.core.registry import ENCODERS, GROUPS, MANIPULATORS, names
+from aivc.core.registry import ENCODERS, GROUPS, MANIPULATORS, Registry, names
 from tiny_parts import POINTS, TinyEncoder
 
 
@@ -55,3 +55,11 @@ def test_two_packages_with_one_name_are_refused(register):
 def test_one_package_found_twice_is_no_conflict(register):
     register(EntryPoint("x", "one:X", "aivc.encoders"), EntryPoint("x", "one:X", "aivc.encoders"))
     assert names("encoders") == ("x",)
+
+
+def test_an_entry_point_may_name_a_table_that_holds_the_thing(register):
+    register(EntryPoint("tiny", "tiny_parts:PROFILES", "aivc.profiles"))
+    assert Registry("profiles").load("tiny") == ("mse-unbiased",)
+    register(EntryPoint("absent", "tiny_parts:PROFILES", "aivc.profiles"))
+    with pytest.raises(IntegrityError, match="a mapping that does not hold it"):
+        Registry("profiles").load("absent")

@@ -2,10 +2,12 @@ import dataclasses
 import hashlib
 import os
 import re
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
+from aivc.core import registry
 from aivc.core.errors import IntegrityError, UnavailableError, UnknownNameError
 from aivc.data import catalog
 from aivc.data.datasets import ENTRIES
@@ -189,3 +191,19 @@ def test_provenance_travels_with_the_measurement():
     provenance = catalog.load("sachs2005").provenance
     assert provenance["dataset"] == "sachs2005"
     assert "none stated" in provenance["licence"]
+
+
+def test_ours_are_registered_as_a_strangers_would_be():
+    assert set(ENTRIES) <= set(registry.names("datasets"))
+    assert all(registry.DATASETS.load(name) is entry for name, entry in ENTRIES.items())
+
+
+def test_a_package_adds_a_dataset_of_its_own(register):
+    register(EntryPoint("tiny", "tiny_parts:DATASETS", "aivc.datasets"))
+    assert "tiny" in catalog.names()
+    assert catalog.entry("tiny").name == "tiny"
+    register(EntryPoint("other", "tiny_parts:MISNAMED", "aivc.datasets"))
+    with pytest.raises(IntegrityError, match="registers the dataset 'go-bp' as 'other'"):
+        catalog.entry("other")
+    with pytest.raises(UnknownNameError, match=r"entry point aivc\.datasets"):
+        catalog.entry("nothing-like-it")

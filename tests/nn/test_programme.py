@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from aivc.core.errors import UnknownNameError
-from aivc.nn.programme import PRESETS, GeneTokens, ProgrammeNetwork, ProgrammeTokens
+from aivc.nn.programme import PRESETS, GeneTokens, ProgrammeNetwork, ProgrammeTokenizer
 
 SMALL = PRESETS["cpu-xs"]
 
@@ -31,7 +31,7 @@ def test_untrained_it_changes_nothing(preset):
 
 
 def test_features_are_told_apart_by_what_is_known_of_them_not_by_their_place():
-    tokens = ProgrammeTokens(SMALL, 5, 12).eval()
+    tokens = ProgrammeTokenizer(SMALL, 5, 12).eval()
     embedding, x, seen = inputs()[:3]
     order = torch.randperm(12, generator=torch.Generator().manual_seed(1))
     moved = tokens(embedding[order], x[:, order], seen[:, order])
@@ -39,7 +39,7 @@ def test_features_are_told_apart_by_what_is_known_of_them_not_by_their_place():
 
 
 def test_what_was_not_observed_is_not_read():
-    network = ProgrammeTokens(SMALL, 5, 12).eval()
+    network = ProgrammeTokenizer(SMALL, 5, 12).eval()
     embedding, x, seen = inputs()[:3]
     filled = x + 7 * (1 - seen)
     assert torch.equal(network(embedding, x, seen), network(embedding, filled, seen))
@@ -50,7 +50,7 @@ def test_what_was_not_observed_is_not_read():
 
 
 def test_identities_start_at_nothing_and_are_left_out_at_random_in_training():
-    tokens = ProgrammeTokens(SMALL, 5, 12)
+    tokens = ProgrammeTokenizer(SMALL, 5, 12)
     assert not tokens.identity.any()
     with torch.no_grad():
         tokens.identity.normal_()

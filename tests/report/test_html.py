@@ -7,11 +7,14 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from jinja2 import UndefinedError
+from markupsafe import Markup
 
 from aivc.core.errors import DataError, IntegrityError
 from aivc.report import Figure, Section, Table, evaluation_sections, write_report
 from aivc.report.figures import score_strip
 from aivc.report.sortable import Cell, number
+from aivc.report.templates import render
 from evaluator_bodies import HOSTILE, plain_body
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -210,3 +213,12 @@ def test_the_strip_shows_floor_ceiling_and_what_is_beyond_the_edge(scores):
         assert f">{word}" in drawn.svg
     with pytest.raises(DataError, match="at least one method"):
         score_strip({**scores, "methods": []})
+
+
+def test_a_template_shows_text_as_text_and_refuses_to_leave_a_value_out():
+    given = dict.fromkeys(["wide", "head", "rows", "count"], "")
+    table = {"caption": HOSTILE, "folded": False}
+    assert HOSTILE not in render("table.html", table=table, kind="", **given)
+    assert "<div class=x>" in render("table.html", table=table, kind=Markup(" class=x"), **given)
+    with pytest.raises(UndefinedError, match="kind"):
+        render("table.html", table=table, **given)

@@ -10,7 +10,7 @@ from aivc.data.streaming.shards import write_shards
 from aivc.testing.samples import sample_measurement
 from aivc.training.cells import CellBatches, CellLoader, MemoryCells, ShardCells
 from aivc.training.checkpoint import Checkpoints
-from aivc.training.loop import Batches, Recipe, train
+from aivc.training.loop import Batches, TrainingRecipe, train
 
 
 class InterruptedHereError(Exception):
@@ -98,7 +98,9 @@ class TestTensors:
                     raise InterruptedHereError
 
             batches = CellBatches(loader, "log1p_cp100")
-            train(model, objective, batches, Recipe(20), checkpoints=Checkpoints(folder, every=4), progress=stop)
+            train(
+                model, objective, batches, TrainingRecipe(20), checkpoints=Checkpoints(folder, every=4), progress=stop
+            )
             return model.weight.detach().numpy().copy()
 
         straight = weights(tmp_path / "straight")

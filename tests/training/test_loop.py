@@ -14,9 +14,9 @@ from torch import nn
 
 from aivc.core.errors import IntegrityError, ScoreError, UnknownNameError
 from aivc.training.checkpoint import Checkpoints, arrays_of
-from aivc.training.loop import History, Recipe, Validation, rows, train
+from aivc.training.loop import History, TrainingRecipe, Validation, rows, train
 
-RECIPE = Recipe(20, seed=3, rate=0.05, warmup=4)
+RECIPE = TrainingRecipe(20, seed=3, rate=0.05, warmup=4)
 
 
 class InterruptedHereError(Exception):
@@ -62,7 +62,7 @@ def stop_after(last):
 def test_it_learns_a_sum():
     model = network()
     before = score(model.eval())
-    history = train(model, objective, batches, Recipe(150, rate=0.05, warmup=5))
+    history = train(model, objective, batches, TrainingRecipe(150, rate=0.05, warmup=5))
     assert history.steps == 150 == len(history.losses["square"])
     assert score(model.eval()) < 0.1 * before
 
@@ -165,13 +165,13 @@ def test_a_term_without_weight_adds_nothing():
 def test_bf16_learns_too_and_keeps_its_weights_in_float32():
     model = network()
     before = score(model.eval())
-    train(model, objective, batches, Recipe(150, rate=0.05, warmup=5, precision="bf16-mixed"))
+    train(model, objective, batches, TrainingRecipe(150, rate=0.05, warmup=5, precision="bf16-mixed"))
     assert score(model.eval()) < 0.2 * before
     assert {p.dtype for p in model.parameters()} == {torch.float32}
 
 
 def test_the_rate_rises_then_falls_to_its_floor():
-    recipe = Recipe(100, rate=1.0, warmup=10, floor=0.1)
+    recipe = TrainingRecipe(100, rate=1.0, warmup=10, floor=0.1)
     rates = [recipe.rate_at(step) for step in range(101)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == rates[9] == 1.0
@@ -182,7 +182,7 @@ def test_the_rate_rises_then_falls_to_its_floor():
 @pytest.mark.parametrize(("field", "value"), [("precision", "16"), ("strategy", "zero3")])
 def test_a_recipe_refuses_what_it_does_not_know(field, value):
     with pytest.raises(UnknownNameError, match=value):
-        Recipe(1, **{field: value})
+        TrainingRecipe(1, **{field: value})
 
 
 def test_nobody_looked_so_nothing_was_best():

@@ -8,10 +8,9 @@ from rich.console import RenderableType
 from aivc.cli.console import Outcome, Reporter, table
 from aivc.cli.grammar import Commands, Parser, listed, natural, positive
 from aivc.cli.sources import add_priors, add_source, measured, priors
-from aivc.core.registry import DECODERS, ENCODERS
+from aivc.core.registry import DECODERS, ENCODERS, names
 from aivc.data.splits.grammar import SPLITS
 from aivc.data.splits.split import Split
-from aivc.evaluation.metrics.profiles import PROFILES
 from aivc.evaluation.protocol.evaluate import evaluate, metrics_of, require_methods, with_usage
 from aivc.evaluation.protocol.output import PREDICTIONS, REPORT, SCORES, SPLIT, Folder, require_free
 from aivc.evaluation.scores.table import Evaluation
@@ -45,7 +44,7 @@ def add(commands: Commands) -> None:
         "--profile",
         type=listed,
         metavar="a,b",
-        help=f"metric profiles: {', '.join(PROFILES)} (default: every registered metric)",
+        help=f"metric profiles: {', '.join(names('profiles'))} (default: every registered metric)",
     )
     made.add_argument(
         "--usage",

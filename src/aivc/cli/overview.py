@@ -35,8 +35,7 @@ def add(commands: Commands) -> None:
     commands.add(
         "parts",
         _parts,
-        "List the registered encoders, manipulators, decoders, wrappers, providers, metrics and kinds, and who "
-        "brought each.",
+        "List all that is registered, from encoders to benchmarks, and who brought each.",
         examples=("aivc parts", "aivc parts --json"),
     )
 

@@ -15,7 +15,7 @@ from aivc.core.units import is_effect, parse_units
 
 
 @runtime_checkable
-class Rows(Protocol):
+class StoredRows(Protocol):
     """Values that stay on disk and are handed out in blocks of rows."""
 
     @property
@@ -28,7 +28,7 @@ class Rows(Protocol):
         ...
 
 
-Values: TypeAlias = np.ndarray | sparse.csr_matrix | Rows
+Values: TypeAlias = np.ndarray | sparse.csr_matrix | StoredRows
 
 CONTROL = str(Perturbation.control())
 
@@ -39,9 +39,9 @@ class Measurement:
     """Readings of ``n`` entities on ``f`` features, in declared units.
 
     Attributes:
-        values: ``(n, f)`` dense, CSR, or `Rows` on disk. Sparse zeros are measured zeros. ``(n, f, …)``, dense or on
-            disk, where a feature is more than a number: of images the features are channels, ``(n, f, h, w)``. A memory
-            map is dense. What needs a number for each feature refuses the rest (`require_table`).
+        values: ``(n, f)`` dense, CSR, or `StoredRows` on disk. Sparse zeros are measured zeros. ``(n, f, …)``, dense or
+            on disk, where a feature is more than a number: of images the features are channels, ``(n, f, h, w)``. A
+            memory map is dense. What needs a number for each feature refuses the rest (`require_table`).
         features: ``(f,)`` names, unique.
         entities: ``n`` rows indexed by unique names. Columns with a meaning everywhere: ``perturbation`` (text of
             `Perturbation`), ``context`` (cell type or line), ``donor``, ``batch``, ``cells`` (how many cells a row
@@ -140,7 +140,7 @@ class Measurement:
     @property
     def in_memory(self) -> bool:
         """Whether the values are in memory rather than on disk."""
-        return not isinstance(self.values, Rows)
+        return not isinstance(self.values, StoredRows)
 
     @property
     def is_effects(self) -> bool:
@@ -179,12 +179,12 @@ class Measurement:
 
     def block(self, start: int, stop: int) -> sparse.csr_matrix | np.ndarray:
         """Values of rows ``start`` to ``stop``, wherever they lie."""
-        return self.values.rows(start, stop) if isinstance(self.values, Rows) else self.values[start:stop]
+        return self.values.rows(start, stop) if isinstance(self.values, StoredRows) else self.values[start:stop]
 
     def take(self, rows: np.ndarray) -> "Measurement":
         """Keep some entities: ``rows`` are positions, or True per entity. Loads those rows, and only those."""
         where = np.flatnonzero(rows) if np.asarray(rows).dtype == bool else np.asarray(rows, dtype=int)
-        values = self._read(where) if isinstance(self.values, Rows) else self.values[where]
+        values = self._read(where) if isinstance(self.values, StoredRows) else self.values[where]
         observed = self.observed
         return dataclasses.replace(
             self,
@@ -218,7 +218,7 @@ class Measurement:
             raise UnknownNameError(
                 "feature", str(np.asarray(features, dtype=object)[where < 0][0]), map(str, self.features)
             )
-        if isinstance(self.values, Rows):
+        if isinstance(self.values, StoredRows):
             raise IntegrityError(
                 "Features are selected in memory only. Take the rows you need first: measurement.take(rows)."
             )

@@ -1,5 +1,6 @@
 """One door for every part, ours and a stranger's: Python entry points. Listing names imports nothing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -7,7 +8,18 @@ from typing import Any, final
 
 from aivc.core.errors import IntegrityError, RetiredError, UnknownNameError
 
-GROUPS = ("encoders", "manipulators", "decoders", "wrappers", "providers", "metrics", "kinds")
+GROUPS = (
+    "encoders",
+    "manipulators",
+    "decoders",
+    "wrappers",
+    "providers",
+    "metrics",
+    "kinds",
+    "datasets",
+    "profiles",
+    "benchmarks",
+)
 # Parts that are no more, and which one does what they did: cells saved with them are still about.
 _RETIRED = {("manipulators", name): "effect.v2" for name in ("effect.v1", "kernel-priors", "fused-priors")}
 
@@ -24,13 +36,24 @@ class Registry:
         return tuple(sorted(_points(self.group)))
 
     def load(self, name: str) -> Any:
-        """Import and return the part registered under a name.
+        """Import and return what is registered under a name.
+
+        An entry point names the thing itself, or a mapping that holds it under the same name.
 
         Raises:
             RetiredError: The part is no more.
             UnknownNameError: Nothing is registered under it.
+            IntegrityError: The entry point names a mapping without it.
         """
-        return self._point(name).load()
+        found = self._point(name).load()
+        if not isinstance(found, Mapping):
+            return found
+        if name not in found:
+            raise IntegrityError(
+                f"{self.origin(name)} registers {name!r} under aivc.{self.group} as {self._point(name).value}, "
+                "a mapping that does not hold it. Put it there under this name, or correct the entry point."
+            )
+        return found[name]
 
     def origin(self, name: str) -> str:
         """Name and version of the distribution that registered a part.
@@ -76,10 +99,16 @@ WRAPPERS = Registry("wrappers")
 PROVIDERS = Registry("providers")
 METRICS = Registry("metrics")
 KINDS = Registry("kinds")
+DATASETS = Registry("datasets")
+PROFILES = Registry("profiles")
 
 
 def names(group: str) -> tuple[str, ...]:
-    """Names registered in a group: encoders, manipulators, decoders, wrappers, providers, metrics or kinds.
+    """Names registered in a group.
+
+    Args:
+        group: ``encoders``, ``manipulators``, ``decoders``, ``wrappers``, ``providers``, ``metrics``, ``kinds``,
+            ``datasets``, ``profiles`` or ``benchmarks``.
 
     Raises:
         UnknownNameError: No such group.

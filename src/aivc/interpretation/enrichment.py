@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-import numpy as np
 import pandas as pd
-from scipy.stats import hypergeom
+from scipy.stats import false_discovery_control, hypergeom
 
 _FEWEST = 3
 
@@ -40,11 +39,5 @@ def enrichment(genes: Iterable[str], background: Iterable[str], sets: Mapping[st
         rows.append((name, len(hits), len(inside), expected, p, ",".join(hits)))
     table = pd.DataFrame(rows, columns=["set", "hits", "size", "expected", "p", "genes"])
     table = table.sort_values(["p", "set"], kind="stable").reset_index(drop=True)
-    table.insert(5, "q", _adjusted(table["p"].to_numpy(dtype=float)))
+    table.insert(5, "q", false_discovery_control(table["p"].to_numpy(dtype=float)))
     return table
-
-
-def _adjusted(p: np.ndarray) -> np.ndarray:
-    """Adjust sorted p values by Benjamini & Hochberg (1995)."""
-    scaled = p * len(p) / np.arange(1, len(p) + 1)
-    return np.asarray(np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0))

@@ -80,7 +80,7 @@ class _Features(nn.Module):
 
 
 @final
-class ProgrammeTokens(_Features):
+class ProgrammeTokenizer(_Features):
     """Features of any panel → a fixed number of tokens, by sums over what was observed.
 
     Where a feature stands, and how many others there are, does not matter: each has its own weights. Sums are divided
@@ -193,7 +193,10 @@ class ProgrammeNetwork(nn.Module):
 
     def __init__(self, shape: ProgrammeShape, axes: int, features: int, dim: int, tokenizer: str = PROGRAMME) -> None:
         super().__init__()
-        kinds: dict[str, type[ProgrammeTokens] | type[GeneTokens]] = {PROGRAMME: ProgrammeTokens, GENE: GeneTokens}
+        kinds: dict[str, type[ProgrammeTokenizer] | type[GeneTokens]] = {
+            PROGRAMME: ProgrammeTokenizer,
+            GENE: GeneTokens,
+        }
         if tokenizer not in kinds:
             raise UnknownNameError("tokenizer", tokenizer, kinds)
         self.tokens = kinds[tokenizer](shape, axes, features)

@@ -4,14 +4,14 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any, final
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
 from aivc.core.errors import DataError
-from aivc.report.drawing import plain
+from aivc.report.templates import render
 
 
 @final
@@ -85,39 +85,34 @@ class Table:
         cells = [[_cell(value, self.formats.get(name, "")) for name, value in self._named(row)] for row in self.rows]
         numeric = [bool(cells) and any(row[j].sort is not None for row in cells) for j in range(len(self.columns))]
         faint = [name in self.faint_columns for name in self.columns]
-        head = "".join(
-            f'<th scope="col"{_classes(num=number, off=off)}><button type="button">{_shown(name)}</button></th>'
-            for name, number, off in zip(self.columns, numeric, faint, strict=True)
-        )
-        body = "\n".join(
-            f"<tr{_classes(mark=i in self.highlight, off=i in self.faint)}>"
-            + "".join(_data(cell, number, off) for cell, number, off in zip(row, numeric, faint, strict=True))
-            + "</tr>"
-            for i, row in enumerate(cells)
-        )
         # Wide tables scroll in their box, also by keyboard, and print on their side.
         wide = len(self.columns) > _WIDE
-        box = f'<div class="scroll" tabindex="0" role="region" aria-label="{_shown(self.caption)}">'
-        table = f"{box if wide else _BOX}<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
-        caption = f'<p class="caption">{_shown(self.caption)}</p>'
-        if self.folded:
-            count = f"{len(self.rows):,} row{'s' * (len(self.rows) != 1)}"
-            summary = f"<summary>{_shown(self.caption)} ({count})</summary>"
-            return f"<details{_classes(broad=wide)}>{summary}\n{table}</details>"
-        kinds = _classes(table=True, broad=wide, short=len(self.rows) <= _SHORT)
-        return f"<div{kinds}>{caption}\n{table}</div>"
+        return render(
+            "table.html",
+            table=self,
+            wide=wide,
+            head=[(name, _classes(num=j, off=k)) for name, j, k in zip(self.columns, numeric, faint, strict=True)],
+            rows=[
+                (
+                    _classes(mark=i in self.highlight, off=i in self.faint),
+                    [(cell, _kind(cell, j, k)) for cell, j, k in zip(row, numeric, faint, strict=True)],
+                )
+                for i, row in enumerate(cells)
+            ],
+            kind=_classes(table=not self.folded, broad=wide, short=not self.folded and len(self.rows) <= _SHORT),
+            count=f"{len(self.rows):,} row{'s' * (len(self.rows) != 1)}",
+        )
 
     def _named(self, row: tuple[Any, ...]) -> list[tuple[str, Any]]:
         return list(zip(self.columns, row, strict=True))
 
 
-_BOX = '<div class="scroll">'
 _WIDE, _SHORT = 9, 12
 
 
-def _classes(**given: bool) -> str:
+def _classes(**given: bool) -> Markup:
     names = " ".join(name for name, holds in given.items() if holds)
-    return f' class="{names}"' if names else ""
+    return Markup(f' class="{names}"' if names else "")
 
 
 def number(value: float | int, spec: str = "") -> str:
@@ -149,12 +144,6 @@ def _cell(value: Any, spec: str) -> Cell:
     return Cell(str(value))
 
 
-def _data(cell: Cell, numeric: bool, off: bool) -> str:  # noqa: FBT001 - private, and read beside the data it describes
-    sort = "" if cell.sort is None else f' data-sort="{cell.sort:.9g}"'
+def _kind(cell: Cell, numeric: bool, off: bool) -> Markup:  # noqa: FBT001 - private, and read beside what it describes
     absent = cell.sort is None and (numeric or cell.text == "missing")
-    note = "".join(f"<small>{_shown(line)}</small>" for line in cell.note.splitlines())
-    return f"<td{_classes(num=numeric, absent=absent, off=off)}{sort}>{_shown(cell.text)}{note}</td>"
-
-
-def _shown(text: str) -> str:
-    return escape(plain(text))
+    return _classes(num=numeric, absent=absent, off=off)

@@ -47,7 +47,7 @@ def check_decoder(
     before = digest_of(ur), digest_of(measurement)
     decoder = fit_twice(cls, lambda: cls.fit(ur, measurement, **{"seed": 0, **settings}))
     expect(cls.name, "reads is the space of the UR it was fitted on", decoder.reads, wanted=ur.space)
-    case = _Case(cls.name, decoder, ur, decoder.decode(ur))
+    case = _DecoderCase(cls.name, decoder, ur, decoder.decode(ur))
     for draw in case.answer.draws:
         _check_readout(case, draw, measurement)
     _check_profiles(case)
@@ -64,14 +64,14 @@ def check_decoder(
 
 @final
 @dataclass(frozen=True)
-class _Case:
+class _DecoderCase:
     name: str
     decoder: Decoder
     ur: UR
     answer: Prediction[Measurement]
 
 
-def _check_readout(case: _Case, draw: Measurement, measurement: Measurement) -> None:
+def _check_readout(case: _DecoderCase, draw: Measurement, measurement: Measurement) -> None:
     values = draw.dense()
     kept = draw.entities.equals(case.ur.entities)
     expect(case.name, "entities of a reading are those of the UR, in order, with their columns", kept)
@@ -84,7 +84,7 @@ def _check_readout(case: _Case, draw: Measurement, measurement: Measurement) -> 
     expect(case.name, "cells are read one by one; one profile is never tiled over them", kept)
 
 
-def _check_profiles(case: _Case) -> None:
+def _check_profiles(case: _DecoderCase) -> None:
     first, units = case.answer.draws[0], case.answer.profile_units
     expect(case.name, "made_by holds its registered name", case.name in case.answer.made_by)
     expect(case.name, "there is one finite profile per draw", profiles_fit(case.answer, len(first.features)))
@@ -93,7 +93,7 @@ def _check_profiles(case: _Case) -> None:
     expect(case.name, "units of the profile are declared", units, wanted=parse_units(units))
 
 
-def _check_cells(case: _Case) -> None:
+def _check_cells(case: _DecoderCase) -> None:
     order = np.random.default_rng(0).permutation(len(case.ur))
     kept = close(case.decoder.decode(case.ur.take(order)).profiles, case.answer.profiles)
     expect(case.name, "the mean profile does not depend on the order of cells", kept)

@@ -39,7 +39,7 @@ def check_encoder(
     settings = {"dim": 4, "seed": 0, **cls.given(parts), **settings}
     before = digest_of(measurement), None if parts is None else digest_of(parts)
     encoder = fit_twice(cls, lambda: cls.fit(measurement, **settings))
-    case = _Case(cls.name, encoder, measurement, parts, encoder.encode(measurement, parts))
+    case = _EncoderCase(cls.name, encoder, measurement, parts, encoder.encode(measurement, parts))
     kept = (digest_of(measurement), None if parts is None else digest_of(parts)) == before
     expect(cls.name, "fit and encode leave their input as it was; copy before writing", kept)
     _check_space(case)
@@ -54,7 +54,7 @@ def check_encoder(
 
 @final
 @dataclass(frozen=True)
-class _Case:
+class _EncoderCase:
     name: str
     encoder: Encoder
     measurement: Measurement
@@ -77,7 +77,7 @@ class _Case:
         expect(self.name, promise, kept)
 
 
-def _check_space(case: _Case) -> None:
+def _check_space(case: _EncoderCase) -> None:
     encoder, space = case.encoder, case.ur.space
     expect(case.name, "it answers in the space it writes: UR(values, self.writes, …)", space, wanted=encoder.writes)
     expect(case.name, "dim is the number of axes of its URs", encoder.dim, wanted=case.ur.values.shape[1])
@@ -85,7 +85,7 @@ def _check_space(case: _Case) -> None:
     expect(case.name, "its space carries its scale", space.scale, wanted=encoder.scale)
 
 
-def _check_entities(case: _Case) -> None:
+def _check_entities(case: _EncoderCase) -> None:
     kept = case.ur.entities.equals(case.measurement.entities)
     expect(case.name, "it keeps the entities, in order, with their columns: UR(…, measurement.entities)", kept)
     cells_n = np.arange(1.0, len(case.measurement) + 1)
@@ -94,7 +94,7 @@ def _check_entities(case: _Case) -> None:
     expect(case.name, "mass is the column cells, where a row stands for many: UR(…, mass=measurement.mass)", kept)
 
 
-def _check_rows(case: _Case) -> None:
+def _check_rows(case: _EncoderCase) -> None:
     measurement = case.measurement
     case.expect_identical("the same input gives the same answer", case.encode(measurement))
     order = np.random.default_rng(0).permutation(len(measurement))
@@ -108,7 +108,7 @@ def _check_rows(case: _Case) -> None:
         expect(case.name, "the state of an entity depends on it alone, not on those encoded beside it", kept)
 
 
-def _check_features(case: _Case) -> None:
+def _check_features(case: _EncoderCase) -> None:
     measurement = case.measurement
     order = np.random.default_rng(1).permutation(len(measurement.features))
     shuffled = case.encode(measurement.select(measurement.features[order]))
@@ -123,7 +123,7 @@ def _check_features(case: _Case) -> None:
         case.expect_same("unknown features are ignored or refused, never read as others", answer)
 
 
-def _check_missing(case: _Case) -> None:
+def _check_missing(case: _EncoderCase) -> None:
     measurement, half = case.measurement, len(case.measurement.features) // 2
     fewer = _read(case, measurement.select(measurement.features[half:]))
     if fewer is not None and case.ur.variance is not None:
@@ -134,7 +134,7 @@ def _check_missing(case: _Case) -> None:
     expect(case.name, "what was not observed is never read: leave it out, or refuse it", kept)
 
 
-def _read(case: _Case, measurement: Measurement) -> UR | None:
+def _read(case: _EncoderCase, measurement: Measurement) -> UR | None:
     return or_refusal(lambda: case.encode(measurement))
 
 
@@ -145,7 +145,7 @@ def _masked(measurement: Measurement, count: int, filler: float) -> Measurement:
     return measurement.replace(values=np.where(seen_f, measurement.dense(), filler), observed=observed)
 
 
-def _check_refusals(case: _Case) -> None:
+def _check_refusals(case: _EncoderCase) -> None:
     measurement = case.measurement
     units = "arbitrary" if measurement.units == LOG_INTENSITY else LOG_INTENSITY
     with Refusal(case.name, UnitsError, f"values in {units} after a fit on {measurement.units}"):
@@ -154,7 +154,7 @@ def _check_refusals(case: _Case) -> None:
         case.encode(measurement.replace(features=_strangers(len(measurement.features))))
 
 
-def _check_state(case: _Case, settings: dict[str, Any]) -> None:
+def _check_state(case: _EncoderCase, settings: dict[str, Any]) -> None:
     again = round_trip(case.encoder).encode(case.measurement, case.parts)
     case.expect_identical("after save and load it gives the same answer to the last bit", again)
     subset = case.measurement.take(np.arange(len(case.measurement)) % 3 > 0)
@@ -164,7 +164,7 @@ def _check_state(case: _Case, settings: dict[str, Any]) -> None:
         expect(case.name, "refitting on other data changes the fingerprint; do not override writes", kept)
 
 
-def _check_parts(case: _Case, settings: dict[str, Any]) -> None:
+def _check_parts(case: _EncoderCase, settings: dict[str, Any]) -> None:
     """An encoder that uses parts does without them, too: there may be none, at the fit or afterwards."""
     if not case.encoder.uses_parts:
         return

@@ -67,7 +67,7 @@ def check_manipulator(
 
 @final
 @dataclass(frozen=True)
-class _Case:
+class _ManipulatorCase:
     name: str
     manipulator: Manipulator
     control: UR
@@ -75,15 +75,15 @@ class _Case:
     answer: Prediction[UR]
 
 
-def _case(manipulator: Manipulator, ur: UR) -> _Case:
+def _case(manipulator: Manipulator, ur: UR) -> _ManipulatorCase:
     is_control = ur.perturbations == CONTROL
     here = ur.contexts == ur.contexts[is_control][0]
     control = ur.take(np.flatnonzero(is_control & here))
     seen = Perturbation.parse(str(ur.perturbations[~is_control & here][0]))
-    return _Case(manipulator.name, manipulator, control, seen, manipulator.manipulate(control, seen))
+    return _ManipulatorCase(manipulator.name, manipulator, control, seen, manipulator.manipulate(control, seen))
 
 
-def _check_population(case: _Case, answer: Prediction[UR], asked: Perturbation) -> None:
+def _check_population(case: _ManipulatorCase, answer: Prediction[UR], asked: Perturbation) -> None:
     """Rows stay aligned, labelled and dispersed."""
     control = case.control
     expect(case.name, "made_by holds its registered name", case.name in answer.made_by)
@@ -99,7 +99,7 @@ def _check_population(case: _Case, answer: Prediction[UR], asked: Perturbation) 
         expect(case.name, "cells stay a dispersed population; one mean is never tiled over them", kept)
 
 
-def _check_control(case: _Case) -> None:
+def _check_control(case: _ManipulatorCase) -> None:
     answer = case.manipulator.manipulate(case.control, Perturbation.control())
     kept = all(np.array_equal(draw.values, case.control.values) for draw in answer.draws)
     expect(case.name, "control changes nothing: return the UR that was given", kept)
@@ -107,7 +107,7 @@ def _check_control(case: _Case) -> None:
     expect(case.name, "the profile of control is the mean of what was given, so that its effect is zero", kept)
 
 
-def _check_cells(case: _Case) -> None:
+def _check_cells(case: _ManipulatorCase) -> None:
     order = np.random.default_rng(0).permutation(len(case.control))
     answer = case.manipulator.manipulate(case.control.take(order), case.seen)
     kept = len(answer.draws) == len(case.answer.draws) and all(
@@ -118,7 +118,7 @@ def _check_cells(case: _Case) -> None:
     expect(case.name, "a population of one cell is answered too", len(one.draws[0]), wanted=1)
 
 
-def _check_unknown(case: _Case) -> None:
+def _check_unknown(case: _ManipulatorCase) -> None:
     stranger = Agent("ko", "NEVER-SEEN")
     drug = Agent("drug", "never-seen", 10.0, "uM")
     pair = Perturbation((stranger, *case.seen.agents), case.seen.hours)

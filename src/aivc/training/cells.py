@@ -16,7 +16,7 @@ from aivc.data.streaming.shards import BlockShuffle, Shards
 
 @final
 @dataclass(frozen=True, eq=False)
-class Cells:
+class StepCells:
     """The cells of one step.
 
     Attributes:
@@ -48,7 +48,7 @@ class CellLoader(Protocol):
         """How many cells there are."""
         ...
 
-    def batches(self, step: int, rank: int, world: int) -> Cells:
+    def batches(self, step: int, rank: int, world: int) -> StepCells:
         """The share of one of ``world`` processes in the batch of a step; shares do not overlap."""
         ...
 
@@ -97,14 +97,14 @@ class MemoryCells:
         """How many cells there are to train on."""
         return len(self.measurement) if self.among is None else len(self.among)
 
-    def batches(self, step: int, rank: int, world: int) -> Cells:
+    def batches(self, step: int, rank: int, world: int) -> StepCells:
         """The share of one of ``world`` processes in the batch of a step."""
         rows = _among(self._order.at(step, rank, world), self.among)
         values = cast(Block, self.measurement.values)
         observed = self.measurement.observed
         if observed is None:
             observed = np.ones(len(self.features), dtype=bool)
-        return Cells(rows, values[rows], observed[rows] if observed.ndim == 2 else observed)
+        return StepCells(rows, values[rows], observed[rows] if observed.ndim == 2 else observed)
 
 
 @final
@@ -152,10 +152,10 @@ class ShardCells:
         """How many cells there are to train on."""
         return self.shards.shape[0] if self.among is None else len(self.among)
 
-    def batches(self, step: int, rank: int, world: int) -> Cells:
+    def batches(self, step: int, rank: int, world: int) -> StepCells:
         """The share of one of ``world`` processes in the batch of a step."""
         rows = _among(self._order.at(step, rank, world), self.among)
-        return Cells(rows, self.shards.take(rows), self.shards.observed(rows))
+        return StepCells(rows, self.shards.take(rows), self.shards.observed(rows))
 
 
 def _among(rows: np.ndarray, among: np.ndarray | None) -> np.ndarray:

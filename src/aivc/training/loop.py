@@ -37,7 +37,7 @@ class Batches(Protocol):
 
 @final
 @dataclass(frozen=True)
-class Recipe:
+class TrainingRecipe:
     """How to descend, and on what.
 
     Attributes:
@@ -132,7 +132,7 @@ def train(
     model: nn.Module,
     objective: Objective,
     batches: Batches,
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     *,
     checkpoints: Checkpoints | None = None,
     validation: Validation | None = None,
@@ -180,7 +180,7 @@ def train(
     return run.history
 
 
-def _fsdp(recipe: Recipe) -> ModelParallelStrategy:
+def _fsdp(recipe: TrainingRecipe) -> ModelParallelStrategy:
     """Shards of one unit per block of a model, or of the whole where it has none, over all processes."""
 
     def sharded(model: nn.Module, mesh: DeviceMesh) -> nn.Module:
@@ -203,7 +203,7 @@ class _Run:
         self,
         fabric: Fabric,
         model: nn.Module,
-        recipe: Recipe,
+        recipe: TrainingRecipe,
         checkpoints: Checkpoints | None,
         validation: Validation | None,
     ) -> None:
@@ -307,7 +307,7 @@ class _Run:
         self.fabric.barrier()
 
 
-def _optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
+def _optimizer(model: nn.Module, recipe: TrainingRecipe) -> Optimizer:
     weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
         {"params": [weight for weight in weights if weight.ndim > 1], "weight_decay": recipe.decay},

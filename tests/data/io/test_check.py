@@ -14,9 +14,9 @@ from aivc.core.measurement import Measurement
 from aivc.data.io import check as checking
 from aivc.data.io.check import check
 from aivc.data.io.schema import Schema
-from aivc.data.names.gene_files import GeneTable
+from aivc.data.names.gene_files import GeneNames
 
-TABLE = GeneTable("human", frozenset({"TP53", "MARCHF8", "JAK2"}), {"MARCH8": frozenset({"MARCHF8"})}, {}, {})
+TABLE = GeneNames("human", frozenset({"TP53", "MARCHF8", "JAK2"}), {"MARCH8": frozenset({"MARCHF8"})}, {}, {})
 SCREEN = Schema(units="counts", perturbation="target", control="NT", kind="ko", context="line")
 PAPALEXI = Path(os.environ.get("AIVC_DATA", "/nowhere"), "A/papalexi2021_thp1_eccite_299genes.h5ad")
 

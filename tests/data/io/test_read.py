@@ -16,7 +16,7 @@ from scipy import sparse
 from scipy.io import mmwrite
 
 from aivc.core.errors import DataError, IntegrityError, SchemaError, UnavailableError
-from aivc.core.measurement import Rows
+from aivc.core.measurement import StoredRows
 from aivc.data.io.read import read
 from aivc.data.io.schema import Constant, Schema
 
@@ -51,7 +51,7 @@ def test_anndata_comes_through_sparse(tmp_path, name, backed):
     assert m.features.tolist() == ["G1", "G2", "G3"]
     assert m.entities["batch"].tolist() == ["r1", "r1", "r2", "r2"]
     assert m.entities.index.tolist() == list("abcd")
-    assert isinstance(m.values, Rows) == backed
+    assert isinstance(m.values, StoredRows) == backed
     assert sparse.issparse(m.block(0, 2))
     np.testing.assert_array_equal(m.dense(), COUNTS_NF)
     np.testing.assert_array_equal(m.take(np.array([3, 1])).dense(), COUNTS_NF[[3, 1]])

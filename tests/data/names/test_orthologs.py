@@ -9,7 +9,7 @@ import pytest
 from scipy import sparse
 
 from aivc.core.errors import DataError, UnknownNameError
-from aivc.core.measurement import Measurement, Rows
+from aivc.core.measurement import Measurement, StoredRows
 from aivc.data.names.orthologs import to_species
 from aivc.data.streaming.stream import chunks
 
@@ -52,7 +52,7 @@ def test_orthologs_are_renamed_shared_ones_summed_and_the_others_kept_under_a_na
 
 def test_values_on_disk_stay_there_and_read_the_same():
     backed, _ = to_species(mouse(values=OnDisk(mouse().values)), "mouse", "human", pairs=PAIRS)
-    assert isinstance(backed.values, Rows)
+    assert isinstance(backed.values, StoredRows)
     whole = to_species(mouse(), "mouse", "human", pairs=PAIRS)[0].dense()
     np.testing.assert_array_equal(backed.dense(), whole)
     read = np.vstack([block.toarray() for _, block in chunks(backed, 2)])

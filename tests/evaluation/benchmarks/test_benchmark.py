@@ -30,7 +30,7 @@ from aivc.evaluation.metrics.profiles import PROFILES
 from aivc.evaluation.protocol.cost import measured, peak_mb
 from aivc.evaluation.protocol.output import Folder
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 OURS = names()
 HERE = os.environ.get("AIVC_DATA", "")
 needs_data = pytest.mark.skipif(not Path(HERE or "none").is_dir(), reason="AIVC_DATA names no folder of datasets")

@@ -6,7 +6,6 @@ from aivc.core.errors import ControlError, DataError, UnitsError
 from aivc.evaluation.metrics.differential import (
     Control,
     Differential,
-    adjust,
     differential,
     direction_fidelity,
     direction_reach,
@@ -144,10 +143,15 @@ def test_a_table_for_readers() -> None:
     assert frame.columns.tolist() == ["lfc", "p", "p_adj", "tested", "significant"]
 
 
-def test_adjustment_agrees_with_scipy() -> None:
-    p_f = np.random.default_rng(5).random(101) ** 3
-    np.testing.assert_allclose(adjust(p_f), stats.false_discovery_control(p_f), rtol=1e-12)
-    assert len(adjust(np.zeros(0))) == 0
+def test_p_is_adjusted_for_the_features_that_were_tested() -> None:
+    draw = np.random.default_rng(5)
+    low, high = draw.poisson(20, (30, 40)).astype(float), draw.poisson(np.linspace(18, 26, 40), (30, 40)).astype(float)
+    names = np.array([f"G{i}" for i in range(40)])
+    table = differential(high, low, names, units="counts", without=["G39"])
+    p = np.sort(table.p[:39])
+    by_hand = np.minimum(np.minimum.accumulate((p * 39 / np.arange(1, 40))[::-1])[::-1], 1.0)
+    np.testing.assert_allclose(np.sort(table.p_adj[:39]), by_hand, rtol=1e-12)
+    assert np.isnan(table.p_adj[39])
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
 """Profiles name metrics that exist and say what they are."""
 
+from importlib.metadata import EntryPoint, entry_points
+
 import pytest
 
 from aivc.core.errors import UnknownNameError
-from aivc.core.registry import METRICS
+from aivc.core.registry import METRICS, names
+from aivc.core.registry import PROFILES as REGISTERED
 from aivc.evaluation.metrics.profiles import PROFILES, metric, profile
 
 
@@ -32,3 +35,16 @@ def test_unknown_names_are_refused_with_the_nearest():
         profile("perturbenhc")
     with pytest.raises(UnknownNameError, match="Did you mean 'wmse'"):
         metric("wmsee")
+
+
+def test_ours_are_registered_as_a_strangers_would_be():
+    assert set(PROFILES) <= set(names("profiles"))
+    assert all(REGISTERED.load(name) == PROFILES[name] for name in PROFILES)
+
+
+def test_a_package_adds_a_profile_of_its_own(register):
+    installed = entry_points(group="aivc.metrics")
+    register(EntryPoint("tiny", "tiny_parts:PROFILES", "aivc.profiles"), *installed)
+    assert [each.name for each in profile("tiny")] == ["mse-unbiased"]
+    with pytest.raises(UnknownNameError, match=r"entry point aivc\.profiles"):
+        profile("nothing-like-it")

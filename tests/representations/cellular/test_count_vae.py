@@ -16,10 +16,10 @@ from aivc.representations.cellular.ppca import PPCA
 from aivc.testing.encoders import check_encoder
 from aivc.testing.samples import sample_measurement
 from aivc.training.checkpoint import Checkpoints
-from aivc.training.loop import Recipe
+from aivc.training.loop import TrainingRecipe
 
-SHORT = Recipe(30, rate=2e-3, warmup=5)
-LONG = Recipe(200, rate=4e-3, warmup=20)
+SHORT = TrainingRecipe(30, rate=2e-3, warmup=5)
+LONG = TrainingRecipe(200, rate=4e-3, warmup=20)
 TYPES, GENES = 3, 40
 
 
@@ -65,7 +65,7 @@ def test_states_tell_kinds_of_cells_apart_and_batches_less_than_those_of_a_linea
 
 
 def test_training_lowers_the_bound(mixed, fitted):
-    untrained = CountVAE.fit(mixed, dim=4, recipe=Recipe(0))
+    untrained = CountVAE.fit(mixed, dim=4, recipe=TrainingRecipe(0))
     batch = {
         "count": torch.from_numpy(mixed.values),
         "batch": torch.nn.functional.one_hot(
@@ -119,7 +119,7 @@ def test_a_cell_of_no_known_batch_is_refused(mixed):
 
 
 def test_an_interrupted_fit_goes_on_to_the_same_weights(mixed, tmp_path):
-    recipe = Recipe(40, warmup=5)
+    recipe = TrainingRecipe(40, warmup=5)
     whole = CountVAE.fit(mixed, dim=3, seed=5, recipe=recipe)
     kept = Checkpoints(tmp_path, every=15, keep=9)
     CountVAE.fit(mixed, dim=3, seed=5, recipe=recipe, checkpoints=kept)
@@ -131,7 +131,7 @@ def test_an_interrupted_fit_goes_on_to_the_same_weights(mixed, tmp_path):
 
 def test_shards_on_disk_are_fitted_and_read_as_they_lie(mixed, tmp_path):
     disk = write_shards(mixed, tmp_path / "shards", rows=100).measurement()
-    encoder = CountVAE.fit(disk, dim=4, recipe=Recipe(80, rate=4e-3, warmup=10))
+    encoder = CountVAE.fit(disk, dim=4, recipe=TrainingRecipe(80, rate=4e-3, warmup=10))
     z_nd = encoder.encode(disk).values
     np.testing.assert_allclose(z_nd, encoder.encode(mixed).values, atol=1e-5)
     assert between(z_nd, mixed.entities["kind"].to_numpy()) > 0.4

@@ -15,14 +15,14 @@ from aivc.nn.programme import PRESETS, ProgrammeNetwork
 from aivc.representations.cellular.factor_analysis import FactorAnalysis
 from aivc.representations.cellular.programme_features import from_relatives
 from aivc.representations.cellular.programme_tokens import ProgrammeTokens
-from aivc.representations.cellular.programme_training import HeldOut, objective
+from aivc.representations.cellular.programme_training import HiddenFeatures, objective
 from aivc.testing.encoders import check_encoder
 from aivc.testing.samples import sample_measurement, sample_parts
 from aivc.training.checkpoint import arrays_of
-from aivc.training.loop import Recipe, train
+from aivc.training.loop import TrainingRecipe, train
 
-SHORT = Recipe(20, rate=2e-3, warmup=5)
-NONE = Recipe(0)
+SHORT = TrainingRecipe(20, rate=2e-3, warmup=5)
+NONE = TrainingRecipe(0)
 
 
 def stirred(encoder, seed=0):
@@ -72,14 +72,14 @@ def test_a_correction_that_does_not_help_is_not_kept(cells):
 
 
 def test_the_verdict_is_for_a_correction_that_knows_and_against_one_that_only_seems_sure(cells):
-    look = HeldOut(ProgrammeTokens.fit(cells, dim=3, preset="cpu-xs", recipe=NONE)._views(cells))
+    look = HiddenFeatures(ProgrammeTokens.fit(cells, dim=3, preset="cpu-xs", recipe=NONE)._views(cells))
 
     assert look.verdict(Drawn(look, 1.0))["kept"] is True
     assert look.verdict(Drawn(look, 0.0, sure=100))["kept"] is False
 
 
 def test_what_harms_small_panels_is_refused_whatever_it_does_for_large_ones(cells):
-    look = HeldOut(ProgrammeTokens.fit(cells, dim=3, preset="cpu-xs", recipe=NONE)._views(cells))
+    look = HiddenFeatures(ProgrammeTokens.fit(cells, dim=3, preset="cpu-xs", recipe=NONE)._views(cells))
     for harmed in ("large", "medium", "small"):
         verdict = look.verdict(Drawn(look, 1.0, {harmed: -0.1}))
         assert verdict["corrected_distance"] < verdict["stem_distance"]
@@ -110,7 +110,7 @@ def test_training_finds_clusters_that_a_gaussian_does_not_know():
     x_nf = z_nd @ w_fd.T + draw.normal(0, 1.2, size=(1500, 30))
     names = np.array([f"g{i}" for i in range(30)], dtype=object)
     cells = Measurement(x_nf, names, pd.DataFrame(index=[f"c{i}" for i in range(1500)]), "arbitrary")
-    encoder = ProgrammeTokens.fit(cells, dim=2, preset="cpu-xs", recipe=Recipe(400, rate=3e-3, warmup=20))
+    encoder = ProgrammeTokens.fit(cells, dim=2, preset="cpu-xs", recipe=TrainingRecipe(400, rate=3e-3, warmup=20))
     assert encoder.verdict["corrected"] < encoder.verdict["stem"]
 
 
@@ -195,7 +195,7 @@ def test_missing_entries_of_training_data_are_not_read(cells):
             cells.replace(values=np.where(seen_nf, cells.dense(), filler), observed=seen_nf),
             dim=3,
             preset="cpu-xs",
-            recipe=Recipe(3, warmup=1),
+            recipe=TrainingRecipe(3, warmup=1),
         )
         for filler in (0.0, 99.0)
     )
@@ -217,7 +217,7 @@ def test_views_depend_on_the_step_alone_and_never_show_what_is_hidden(cells):
 
 def test_the_untrained_network_scores_as_the_stem(cells):
     encoder = ProgrammeTokens.fit(cells, dim=3, preset="cpu-xs", recipe=NONE)
-    look = HeldOut(encoder._views(cells))
+    look = HiddenFeatures(encoder._views(cells))
     network = ProgrammeNetwork(PRESETS["cpu-xs"], encoder.embedding.shape[1], 30, 3)
     assert look.verdict(network)["kept"] is False
     assert look.score(network.eval()) == pytest.approx(float(look.stem_b.mean()), abs=1e-6)
@@ -241,7 +241,9 @@ def genes(cells):
 
 
 def test_with_genes_as_tokens_it_keeps_every_promise_of_an_encoder(cells):
-    check_encoder(ProgrammeTokens, cells, preset="cpu-xs", recipe=Recipe(6, rate=2e-3, warmup=2), tokenizer="gene")
+    check_encoder(
+        ProgrammeTokens, cells, preset="cpu-xs", recipe=TrainingRecipe(6, rate=2e-3, warmup=2), tokenizer="gene"
+    )
 
 
 def test_with_genes_as_tokens_it_starts_as_factor_analysis_too(cells):
@@ -295,5 +297,5 @@ def test_training_gene_tokens_lowers_their_loss_on_views_that_no_step_saw(cells)
         return sum(float(total / weight) for total, weight in terms) / 10
 
     before = loss()
-    train(network, objective, views, Recipe(40, rate=2e-3, warmup=10))
+    train(network, objective, views, TrainingRecipe(40, rate=2e-3, warmup=10))
     assert loss() < before - 0.02

@@ -1,9 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from integration_scores.embedding import explained
 
 from aivc.core.measurement import Measurement
-from aivc.evaluation.integration_embedding import explained
 from aivc.representations.cellular.factor_analysis import FactorAnalysis
 from aivc.representations.cellular.technical import FactorAnalysisBatches
 from aivc.representations.cellular.technical_shifts import fit_shifts, mutual

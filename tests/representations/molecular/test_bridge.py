@@ -16,8 +16,8 @@ from aivc.representations.molecular.bridge import (
     LOSS,
     NOTHING,
     UNKNOWN,
-    Calibration,
     Dosage,
+    DosageCalibration,
     describe,
     dosages_of,
     molecules_of,
@@ -69,7 +69,7 @@ def test_an_unscored_missense_variant_is_ignorance_and_not_nothing(ur):
 
 
 def test_a_scored_missense_variant_lies_between_nothing_and_loss(ur):
-    calibration = Calibration(np.array([-8.0, 0.0]), np.array([-1.0, 0.0]), 0.01)
+    calibration = DosageCalibration(np.array([-8.0, 0.0]), np.array([-1.0, 0.0]), 0.01)
     dosages = dosages_of({"TP53:p.Arg175His": -6.0}, calibration)
     position, variance = place("variant:TP53:p.R175H", ur, dosages=dosages)
     np.testing.assert_allclose(position, -0.75 * ur.values[0])
@@ -103,7 +103,7 @@ def test_what_is_no_variant_is_refused(ur):
     with pytest.raises(MoleculeError, match="is no change"):
         place("variant:TP53:p.loss", ur)
     with pytest.raises(MoleculeError, match="Name both"):
-        dosages_of({"TP53": 1.0}, Calibration(np.array([0.0]), np.array([0.0])))
+        dosages_of({"TP53": 1.0}, DosageCalibration(np.array([0.0]), np.array([0.0])))
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -111,7 +111,7 @@ def test_calibration_finds_the_order_whichever_way_the_score_runs(sign):
     rng = np.random.default_rng(1)
     truth = rng.uniform(-1, 0, 400)
     score = sign * (5 * truth + rng.normal(0, 0.5, 400))
-    calibration = Calibration.fit(score, truth)
+    calibration = DosageCalibration.fit(score, truth)
     test = np.linspace(-0.8, -0.2, 7)
     found = [calibration.dosage(sign * 5 * dosage) for dosage in test]
     np.testing.assert_allclose([dosage.mean for dosage in found], test, atol=0.12)
@@ -121,14 +121,14 @@ def test_calibration_finds_the_order_whichever_way_the_score_runs(sign):
 
 def test_calibration_refuses_what_it_cannot_learn_from():
     with pytest.raises(DataError, match="Divide them"):
-        Calibration.fit(np.arange(4.0), np.array([0.0, -1, -2, -3]))
+        DosageCalibration.fit(np.arange(4.0), np.array([0.0, -1, -2, -3]))
     with pytest.raises(DataError, match="Add some"):
-        Calibration.fit(np.array([1.0, np.nan, 2.0]), np.zeros(3))
+        DosageCalibration.fit(np.array([1.0, np.nan, 2.0]), np.zeros(3))
     with pytest.raises(DataError, match="keep one direction"):
-        Calibration(np.arange(3.0), np.array([0.0, -1, 0]))
+        DosageCalibration(np.arange(3.0), np.array([0.0, -1, 0]))
     with pytest.raises(DataError, match="Sort them"):
-        Calibration(np.array([1.0, 1.0]), np.zeros(2))
+        DosageCalibration(np.array([1.0, 1.0]), np.zeros(2))
     with pytest.raises(DataError, match="Leave a variant without one out"):
-        Calibration(np.array([1.0]), np.zeros(1)).dosage(float("nan"))
+        DosageCalibration(np.array([1.0]), np.zeros(1)).dosage(float("nan"))
     with pytest.raises(DataError, match="Calibrate it"):
         Dosage(-4.0)

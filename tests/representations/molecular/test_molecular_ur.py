@@ -15,14 +15,14 @@ from aivc.representations.molecular.compounds import Morgan, SmilesWords
 from aivc.representations.molecular.gene_table import genes
 from aivc.representations.molecular.kmers import Kmers
 from aivc.representations.molecular.molecular_ur import available, made_from, molecular_ur, refuse_seen
-from aivc.representations.molecular.vector_table import Table
+from aivc.representations.molecular.vector_table import VectorTable
 
 NAMES = [f"G{i:02d}" for i in range(8)]
 
 
 def _table(title, known, width=3, **about):
     values = np.random.default_rng(len(title)).standard_normal((len(known), width)) * 7
-    return Table.of(title, list(known), values, **about)
+    return VectorTable.of(title, list(known), values, **about)
 
 
 def test_blocks_are_of_length_one_or_unknown_with_the_prior_variance(tmp_path):
@@ -69,7 +69,7 @@ def test_the_space_changes_with_what_is_known():
 
 def test_a_manipulator_reads_it_and_knows_less_of_what_a_provider_does_not_know():
     member = np.eye(3)[np.arange(8) % 3] + np.random.default_rng(0).normal(0, 0.1, (8, 3))
-    ur = molecular_ur(genes(NAMES), [Table.of("programs", NAMES, member), _table("noise", NAMES[:4])])
+    ur = molecular_ur(genes(NAMES), [VectorTable.of("programs", NAMES, member), _table("noise", NAMES[:4])])
     known = Knowledge.of(ur)
     assert [known.share(f"ko:{name}") for name in (NAMES[0], NAMES[5], "NEVER")] == [1.0, 0.5, 0.0]
     alike, apart = known.likeness([f"ko:{NAMES[4]}"], [f"ko:{NAMES[7]}", f"ko:{NAMES[5]}"])[0]

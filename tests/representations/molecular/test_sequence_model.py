@@ -14,7 +14,7 @@ from aivc.representations.molecular import sequence_model as module
 from aivc.representations.molecular.sequence_model import SequenceModel
 from aivc.representations.molecular.sequence_network import PRESETS, SequenceNetwork, Shape, shape_of
 from aivc.training.checkpoint import arrays_of
-from aivc.training.loop import Recipe
+from aivc.training.loop import TrainingRecipe
 
 SHAPE = Shape(16, 2, 2, 24, kernel=3, window=24, overlap=8)
 RNG = np.random.default_rng(0)
@@ -175,7 +175,7 @@ def test_fit_finds_a_rule_and_codons_and_is_the_same_every_time(monkeypatch):
     monkeypatch.setitem(PRESETS, "tiny", Shape(32, 1, 2, 48, kernel=3, window=32, overlap=8))
     # Every W stands between two Cs, and nowhere else does anything follow a rule.
     sequences = ["".join(drawn(3, "AGLK") + "CWC" for _ in range(6)) for _ in range(40)]
-    recipe = Recipe(120, rate=1e-2, warmup=10)
+    recipe = TrainingRecipe(120, rate=1e-2, warmup=10)
     fitted = SequenceModel.fit({"protein": sequences}, preset="tiny", recipe=recipe, crop=24, seed=1)
     table = np.exp(fitted.log_likelihoods("AGLCWCKLA"))
     assert table[4].argmax() == "ACDEFGHIKLMNPQRSTVWY".index("W")
@@ -183,7 +183,7 @@ def test_fit_finds_a_rule_and_codons_and_is_the_same_every_time(monkeypatch):
     assert fitted.score_variant("AGLCWCKLA", "AGLCKCKLA") < -1
     assert fitted.provenance["sequences"][0]["sequences"] == 40
     assert fitted.saw_sequences([sequences[7], sequences[7].lower(), sequences[7][1:]]).tolist() == [True, True, False]
-    short = Recipe(3, rate=1e-2)
+    short = TrainingRecipe(3, rate=1e-2)
     twice = [SequenceModel.fit({"protein": sequences}, preset="tiny", recipe=short, seed=1) for _ in range(2)]
     assert twice[0].state().digest() == twice[1].state().digest()
 

@@ -10,6 +10,7 @@ import platformdirs
 
 from aivc.core.errors import IntegrityError, UnavailableError, UnknownNameError
 from aivc.core.measurement import Measurement
+from aivc.core.registry import DATASETS
 from aivc.core.state import write_text
 from aivc.data.catalog.fetch import digest, download
 from aivc.data.datasets import ENTRIES
@@ -56,7 +57,7 @@ def names() -> list[str]:
     >>> "papalexi2021" in names()
     True
     """
-    return sorted(ENTRIES)
+    return sorted({*ENTRIES, *DATASETS.names()})
 
 
 def entry(name: str) -> Dataset:
@@ -64,13 +65,24 @@ def entry(name: str) -> Dataset:
 
     Raises:
         UnknownNameError: The catalog has no such name.
+        IntegrityError: A package registers something else under it.
 
     >>> entry("papalexi2021").citation
     'Papalexi et al. 2021, Nature Genetics 53:322'
     """
-    if name not in ENTRIES:
-        raise UnknownNameError("dataset", name, ENTRIES)
-    return ENTRIES[name]
+    if name in ENTRIES:
+        return ENTRIES[name]
+    if name not in DATASETS.names():
+        remedy = "A package adds one through the entry point aivc.datasets."
+        raise UnknownNameError("dataset", name, names(), remedy)
+    found = DATASETS.load(name)
+    if not isinstance(found, Dataset) or found.name != name:
+        what = f"the dataset {found.name!r}" if isinstance(found, Dataset) else f"a {type(found).__name__}"
+        raise IntegrityError(
+            f"{DATASETS.origin(name)} registers {what} as {name!r} under aivc.datasets. An entry point names a "
+            "Dataset of the same name, or a mapping that holds it."
+        )
+    return found
 
 
 def cache() -> Path:
@@ -113,7 +125,7 @@ def load(name: str, *, offline: bool = False) -> Measurement:
     """
     dataset = entry(name)
     if dataset.converter is None:
-        readable = [key for key, item in ENTRIES.items() if item.converter]
+        readable = [key for key in names() if entry(key).converter]
         raise UnknownNameError("measurement", name, readable, "This one is knowledge: read its file, catalog.path.")
     files = {item.name: _locate(dataset, item, offline=offline) for item in dataset.files}
     return dataset.converter(files).replace(provenance=dataset.provenance())

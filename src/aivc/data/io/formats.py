@@ -34,7 +34,7 @@ class Raw:
     """A file as it came, in its own words.
 
     Attributes:
-        values: ``(n, f)`` dense, CSR, or `Rows` on disk.
+        values: ``(n, f)`` dense, CSR, or `StoredRows` on disk.
         features: ``f`` rows indexed by the file's names of features, with whatever else it says of them.
         entities: ``n`` rows indexed by the file's names of entities.
         coordinates: ``(n, 2)`` or ``(n, 3)``, or None.

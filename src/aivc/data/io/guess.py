@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from aivc.core.errors import SchemaError
-from aivc.core.measurement import Rows
+from aivc.core.measurement import StoredRows
 from aivc.core.units import COUNTS, log1p_units
 from aivc.data.io.conventions import Line, as_mapping, convention, features_lines, lines_of
 from aivc.data.io.formats import Raw, keys, opened, suffix
@@ -18,7 +18,7 @@ from aivc.data.io.in_memory import anndata_raw, name_of
 from aivc.data.io.read import BACKED, open_raw
 from aivc.data.io.schema import Constant, Schema, toml_value
 
-# Rows whose values are looked at.
+# StoredRows whose values are looked at.
 _ROWS = 200
 _LAYERS = ("counts", "raw_counts", "raw", "X")
 
@@ -157,7 +157,7 @@ def _where(layer: str) -> str:
 
 
 def _sample(raw: Raw) -> np.ndarray:
-    block = raw.values.rows(0, _ROWS) if isinstance(raw.values, Rows) else raw.values[:_ROWS]
+    block = raw.values.rows(0, _ROWS) if isinstance(raw.values, StoredRows) else raw.values[:_ROWS]
     return np.asarray(block.toarray() if isinstance(block, sparse.csr_matrix) else block, dtype=np.float64)
 
 

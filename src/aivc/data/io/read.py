@@ -15,7 +15,7 @@ from aivc.core.errors import (
     SchemaError,
     UnavailableError,
 )
-from aivc.core.measurement import Measurement, Rows, Values
+from aivc.core.measurement import Measurement, StoredRows, Values
 from aivc.core.scale import Scale
 from aivc.core.units import is_effect
 from aivc.data.io.formats import Raw, anndata_file, intact, suffix
@@ -63,7 +63,7 @@ class Draft:
 
     def block(self, start: int, stop: int) -> sparse.csr_matrix | np.ndarray:
         """Values of rows ``start`` to ``stop``, wherever they lie."""
-        if isinstance(self.values, Rows):
+        if isinstance(self.values, StoredRows):
             return self.values.rows(start, stop)
         return self.values[start:stop]
 

@@ -26,7 +26,7 @@ _RENAMED = (
 
 @final
 @dataclass(frozen=True, eq=False)
-class GeneTable:
+class GeneNames:
     """Genes of one species by every name they go by.
 
     Attributes:
@@ -101,7 +101,7 @@ def only(found: Iterable[str], how: str) -> tuple[str | None, str]:
     return None, "ambiguous" if found else "unknown"
 
 
-def table_from(files: Mapping[str, Path], species: str = "human") -> GeneTable:
+def table_from(files: Mapping[str, Path], species: str = "human") -> GeneNames:
     """Build a table of genes from files, by their names in the catalog.
 
     Args:
@@ -137,7 +137,7 @@ def _identified(files: Mapping[str, Path]) -> dict[str, str]:
     return {identifier: symbol for identifier, symbol in found.items() if identifier and symbol}
 
 
-def _human(files: Mapping[str, Path]) -> GeneTable:
+def _human(files: Mapping[str, Path]) -> GeneNames:
     ensembl = _identified(files)
     current = set(ensembl.values())
     previous: dict[str, set[str]] = defaultdict(set)
@@ -162,7 +162,7 @@ def _human(files: Mapping[str, Path]) -> GeneTable:
             symbols.add(name)
     known = {name: frozenset(meant) for name, meant in previous.items() if name not in symbols}
     known |= {old: frozenset({new}) for old, new in _renamed(current).items() if old not in symbols}
-    return GeneTable("human", frozenset(symbols), known, ensembl, {n: s for n, s in entrez.items() if s in symbols})
+    return GeneNames("human", frozenset(symbols), known, ensembl, {n: s for n, s in entrez.items() if s in symbols})
 
 
 def _today(primary: str, others: Iterable[str], current: set[str], first: set[str]) -> str:
@@ -181,7 +181,7 @@ def _renamed(current: set[str]) -> dict[str, str]:
     return {old: new for old, new in families.items() if new in current}
 
 
-def _mouse(files: Mapping[str, Path]) -> GeneTable:
+def _mouse(files: Mapping[str, Path]) -> GeneNames:
     pairs = read_names(files["orthologs-symbols"])
     partners = defaultdict(set)
     for human, mouse in zip(pairs["symbol"], pairs["symbol_mouse"], strict=True):
@@ -194,4 +194,4 @@ def _mouse(files: Mapping[str, Path]) -> GeneTable:
             if len(found := partners.get(human_ids.get(human, ""), set())) == 1:
                 ensembl[mouse] = next(iter(found))
     entrez = dict(zip(pairs["entrez_mouse"], pairs["symbol_mouse"], strict=True))
-    return GeneTable("mouse", frozenset(pairs["symbol_mouse"]), {}, ensembl, entrez)
+    return GeneNames("mouse", frozenset(pairs["symbol_mouse"]), {}, ensembl, entrez)

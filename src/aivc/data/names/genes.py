@@ -14,7 +14,7 @@ from aivc.core.errors import DataError, UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.units import COUNTS
 from aivc.data import catalog
-from aivc.data.names.gene_files import GeneTable, only, read_names, table_from
+from aivc.data.names.gene_files import GeneNames, only, read_names, table_from
 
 HOW = ("exact", "case", "previous", "ensembl", "entrez", "ortholog", "ambiguous", "unknown")
 FORMS = ("symbol", "ensembl")
@@ -105,7 +105,7 @@ class Resolved:
 
 
 def resolve(
-    names: Iterable[str], to: str = "symbol", *, species: str = "human", table: GeneTable | None = None
+    names: Iterable[str], to: str = "symbol", *, species: str = "human", table: GeneNames | None = None
 ) -> Resolved:
     """Say which gene each name means today.
 
@@ -148,7 +148,7 @@ def orthologs(names: Iterable[str], *, source: str = "mouse", target: str = "hum
 
 
 def harmonize(
-    measurement: Measurement, to: str = "symbol", *, species: str = "human", table: GeneTable | None = None
+    measurement: Measurement, to: str = "symbol", *, species: str = "human", table: GeneNames | None = None
 ) -> tuple[Measurement, Coverage]:
     """Rename features to the names of today, and say what became of each.
 
@@ -190,7 +190,7 @@ def _summed(measurement: Measurement, codes: np.ndarray, unique: np.ndarray) -> 
 
 
 @cache
-def gene_table(species: str = "human") -> GeneTable:
+def gene_table(species: str = "human") -> GeneNames:
     """Return the genes of a species, from the catalog's files.
 
     Raises:

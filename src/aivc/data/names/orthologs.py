@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import sparse
 
 from aivc.core.errors import DataError, UnknownNameError
-from aivc.core.measurement import Measurement, Rows
+from aivc.core.measurement import Measurement, StoredRows
 from aivc.core.units import COUNTS
 from aivc.data.names.genes import orthologs
 
@@ -25,7 +25,7 @@ class SummedRows:
         onto: ``(f, g)`` 1 where a feature counts towards a new one.
     """
 
-    source: Rows
+    source: StoredRows
     onto: sparse.csr_matrix
 
     @property
@@ -196,5 +196,5 @@ def _summed(measurement: Measurement, codes: np.ndarray, unique: np.ndarray) -> 
     if observed is not None:
         # A sum was measured only where each of its parts was.
         observed = np.asarray((~observed).astype(np.float32) @ onto) == 0
-    moved = SummedRows(values, onto) if isinstance(values, Rows) else values @ onto
+    moved = SummedRows(values, onto) if isinstance(values, StoredRows) else values @ onto
     return measurement.replace(values=moved, features=unique, observed=observed)

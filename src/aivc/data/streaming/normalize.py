@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from aivc.core.errors import DataError, UnitsError
-from aivc.core.measurement import Measurement, Rows
+from aivc.core.measurement import Measurement, StoredRows
 from aivc.core.units import COUNTS, INTENSITY, LOG_INTENSITY, log1p_target, log1p_units, parse_units, require_units
 
 Block: TypeAlias = np.ndarray | sparse.csr_matrix
@@ -26,7 +26,7 @@ class NormalizedRows:
         observed: ``(f,)`` or ``(n, f)`` True where measured; None means everywhere.
     """
 
-    source: Rows
+    source: StoredRows
     target: float | None
     observed: np.ndarray | None = None
 
@@ -66,7 +66,9 @@ def normalize(measurement: Measurement, units: str) -> Measurement:
     values = measurement.values
     seen = measurement.observed
     changed = (
-        NormalizedRows(values, target, seen) if isinstance(values, Rows) else normalize_block(values, target, seen)
+        NormalizedRows(values, target, seen)
+        if isinstance(values, StoredRows)
+        else normalize_block(values, target, seen)
     )
     step = {"from": measurement.units, "to": units}
     steps = [*measurement.provenance.get("normalized", []), step]

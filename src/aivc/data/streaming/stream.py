@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import sparse
 
 from aivc.core.errors import DataError, UnitsError, UnknownNameError
-from aivc.core.measurement import Measurement, Rows
+from aivc.core.measurement import Measurement, StoredRows
 from aivc.core.units import COUNTS, parse_units
 from aivc.data.streaming.normalize import Block, normalize_block, require_path
 
@@ -33,7 +33,7 @@ def chunks(measurement: Measurement, size: int = CHUNK) -> Iterator[tuple[slice,
 
 def _view(measurement: Measurement, start: int, stop: int) -> Block:
     values = measurement.values
-    if isinstance(values, np.ndarray | Rows):
+    if isinstance(values, np.ndarray | StoredRows):
         return measurement.block(start, stop)
     first, last = values.indptr[start], values.indptr[stop]
     pointer = values.indptr[start : stop + 1] - first

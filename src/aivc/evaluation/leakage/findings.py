@@ -69,7 +69,7 @@ class LeakReport:
 
 @final
 @dataclass(frozen=True, eq=False)
-class Fold:
+class CheckedFold:
     """One fold of a split on its data, with the role of every entity."""
 
     measurement: Measurement

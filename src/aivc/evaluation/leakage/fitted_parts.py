@@ -16,7 +16,7 @@ from aivc.data import catalog
 from aivc.data.names.compound_names import target_keys
 from aivc.data.splits.fingerprints import Fingerprints, feature_hashes, source_of
 from aivc.data.splits.split import CONTROL_SCORE, data_digest
-from aivc.evaluation.leakage.findings import LEAK, NOTE, TESTED, Finding, Fold, are, shown
+from aivc.evaluation.leakage.findings import LEAK, NOTE, TESTED, CheckedFold, Finding, are, shown
 
 _ANY = "all"
 _GROUPS = ("context", "donor", "batch")
@@ -24,7 +24,7 @@ _GROUPS = ("context", "donor", "batch")
 
 @final
 @dataclass(frozen=True, eq=False)
-class Answer:
+class FittedPart:
     """What parts say they were made from, and whether these data can be compared with it.
 
     Attributes:
@@ -50,7 +50,7 @@ class Answer:
 
 def answer_by(
     cells: Mapping[str, VirtualCell | Provenance], measurement: Measurement, own: Fingerprints, split: str
-) -> list[Answer]:
+) -> list[FittedPart]:
     """Gather what fitted parts carry; parts of a cell that say the same speak together.
 
     Args:
@@ -71,7 +71,7 @@ def answer_by(
                 taken[key] = Fingerprints.of(measurement, saw.features).named(measurement)
             marks = taken[key]
         other_contexts = saw.source != source and {saw.source, source} <= known
-        found.append(Answer(who, saw, marks, saw.data_digest == digest, split, other_contexts))
+        found.append(FittedPart(who, saw, marks, saw.data_digest == digest, split, other_contexts))
     return found
 
 
@@ -90,7 +90,7 @@ def _speakers(cells: Mapping[str, VirtualCell | Provenance]) -> Iterator[tuple[s
             yield name, Provenance(pairs=tuple((_ANY, str(text)) for text in texts))
 
 
-def unknown(cells: Mapping[str, VirtualCell | Provenance], answer: list[Answer]) -> Iterator[Finding]:
+def unknown(cells: Mapping[str, VirtualCell | Provenance], answer: list[FittedPart]) -> Iterator[Finding]:
     """Say what is not carried, or cannot be compared."""
     for name, cell in cells.items():
         silent = [] if isinstance(cell, Provenance) else sorted(set(cell.parts) - set(cell.provenance))
@@ -119,7 +119,7 @@ def unknown(cells: Mapping[str, VirtualCell | Provenance], answer: list[Answer])
             yield Finding("part", NOTE, each.who, f"{sentence} Use it in no other fold.")
 
 
-def leaks_of(fold: Fold, answer: Answer) -> Iterator[Finding]:
+def leaks_of(fold: CheckedFold, answer: FittedPart) -> Iterator[Finding]:
     """Find what parts saw of what a fold scores."""
     if not answer.about(fold.number):
         return
@@ -135,7 +135,7 @@ def leaks_of(fold: Fold, answer: Answer) -> Iterator[Finding]:
             yield from _group(fold, answer, group)
 
 
-def _entities(fold: Fold, answer: Answer) -> Iterator[Finding]:
+def _entities(fold: CheckedFold, answer: FittedPart) -> Iterator[Finding]:
     if answer.marks is None:
         return
     seen = np.isin(answer.marks, answer.saw.marks)
@@ -147,7 +147,7 @@ def _entities(fold: Fold, answer: Answer) -> Iterator[Finding]:
             yield fold.found("part", LEAK, sentence)
 
 
-def _perturbations(fold: Fold, answer: Answer) -> Iterator[Finding]:
+def _perturbations(fold: CheckedFold, answer: FittedPart) -> Iterator[Finding]:
     exact = fold.split.kind.startswith("extrapolate-")
     anywhere = "perturbation" in fold.promised
     seen: dict[frozenset[str], set[str]] = {}
@@ -183,7 +183,7 @@ def _perturbations(fold: Fold, answer: Answer) -> Iterator[Finding]:
             yield fold.found("part", LEAK, f"{sentence} {_remedy(fold)}")
 
 
-def _group(fold: Fold, answer: Answer, group: str) -> Iterator[Finding]:
+def _group(fold: CheckedFold, answer: FittedPart, group: str) -> Iterator[Finding]:
     if group == "context":
         saw = {_plain(context) for context, text in answer.saw.pairs if text != CONTROL}
         both = {value for value in fold.values(group, *TESTED) if _plain(value) in saw}
@@ -199,7 +199,7 @@ def _group(fold: Fold, answer: Answer, group: str) -> Iterator[Finding]:
         yield fold.found("part", LEAK, sentence)
 
 
-def starts_of(fold: Fold, name: str, cell: VirtualCell, answer: list[Answer]) -> Iterator[Finding]:
+def starts_of(fold: CheckedFold, name: str, cell: VirtualCell, answer: list[FittedPart]) -> Iterator[Finding]:
     """Find predictions that start from what they are to predict, or from what they are scored with."""
     own = [each for each in answer if each.who == name or each.who.startswith(f"{name} (")]
     if own and all(each.other_contexts or not each.about(fold.number) for each in own):
@@ -225,11 +225,11 @@ def starts_of(fold: Fold, name: str, cell: VirtualCell, answer: list[Answer]) ->
             yield fold.found("shared-controls", LEAK, sentence)
 
 
-def _in_context(fold: Fold, context: str) -> np.ndarray:
+def _in_context(fold: CheckedFold, context: str) -> np.ndarray:
     return np.asarray(fold.measurement.contexts.astype(str) == context, dtype=bool)
 
 
-def _remedy(fold: Fold) -> str:
+def _remedy(fold: CheckedFold) -> str:
     # One command for a person, one call for a script.
     k = fold.number
     return f"Make it again without them: fit(..., split=split, fold={k}), or aivc fit --split SPLIT --fold {k}."

@@ -26,7 +26,7 @@ from aivc.data.splits.split import (
     data_digest,
     pair,
 )
-from aivc.evaluation.leakage.findings import LEAK, NOTE, SCORED, TESTED, Finding, Fold, LeakReport, are, shown
+from aivc.evaluation.leakage.findings import LEAK, NOTE, SCORED, TESTED, CheckedFold, Finding, LeakReport, are, shown
 from aivc.evaluation.leakage.fitted_parts import answer_by, leaks_of, starts_of, unknown
 
 __all__ = ["LEAK", "NOTE", "Finding", "LeakReport", "check_split"]
@@ -76,7 +76,7 @@ def check_split(
         except SplitError as error:
             found.append(Finding("roles", LEAK, f"fold {i}", str(error)))
             continue
-        fold = Fold(measurement, split, i, role_n)
+        fold = CheckedFold(measurement, split, i, role_n)
         found += [*_perturbations(fold), *_groups(fold), *_copies(fold, own), *_unused(fold)]
         for name, (mine, theirs) in foreign.items():
             found += _copies_in(fold, name, mine, theirs)
@@ -132,7 +132,7 @@ def _unchecked(own: Fingerprints) -> Iterator[Finding]:
         )
 
 
-def _perturbations(fold: Fold) -> Iterator[Finding]:
+def _perturbations(fold: CheckedFold) -> Iterator[Finding]:
     promised = {"perturbation", "pair"} & fold.promised
     if not promised:
         return
@@ -158,7 +158,7 @@ def _perturbations(fold: Fold) -> Iterator[Finding]:
     yield from _combinations(fold, asked, sets)
 
 
-def _targets(fold: Fold, within: str, *roles: str) -> dict[str, tuple[str, frozenset[str]]]:
+def _targets(fold: CheckedFold, within: str, *roles: str) -> dict[str, tuple[str, frozenset[str]]]:
     """What is targeted by each perturbation, and in which context where only the same one counts."""
     found = {}
     for context, text in fold.groups(*roles):
@@ -168,7 +168,7 @@ def _targets(fold: Fold, within: str, *roles: str) -> dict[str, tuple[str, froze
 
 
 def _compounds(
-    fold: Fold, asked: set[tuple[str, frozenset[str]]], known: set[tuple[str, frozenset[str]]]
+    fold: CheckedFold, asked: set[tuple[str, frozenset[str]]], known: set[tuple[str, frozenset[str]]]
 ) -> Iterator[Finding]:
     parsed = [Perturbation.parse(text) for text in set(fold.measurement.perturbations) - {CONTROL}]
     drugs = {agent.target for each in parsed for agent in each.agents if not kind_of(agent.kind).genetic}
@@ -192,7 +192,7 @@ def _compounds(
 
 
 def _combinations(
-    fold: Fold, asked: Mapping[str, tuple[str, frozenset[str]]], known: set[tuple[str, frozenset[str]]]
+    fold: CheckedFold, asked: Mapping[str, tuple[str, frozenset[str]]], known: set[tuple[str, frozenset[str]]]
 ) -> Iterator[Finding]:
     kind = fold.split.kind
     if kind.startswith("unseen-combination") and kind != "unseen-combination-seen0":
@@ -213,7 +213,7 @@ def _combinations(
         )
 
 
-def _groups(fold: Fold) -> Iterator[Finding]:
+def _groups(fold: CheckedFold) -> Iterator[Finding]:
     asked = set(fold.split.folds[fold.number].test)
     for name in sorted((asked | fold.promised) - {"perturbation", "pair"}):
         both = fold.values(name, *TESTED) & fold.values(name, TRAIN)
@@ -224,7 +224,7 @@ def _groups(fold: Fold) -> Iterator[Finding]:
             yield fold.found(name, LEAK if promised else NOTE, sentence)
 
 
-def _copies(fold: Fold, own: Fingerprints) -> Iterator[Finding]:
+def _copies(fold: CheckedFold, own: Fingerprints) -> Iterator[Finding]:
     remedy = "Keep one copy of each, or put the copies on the same side."
     pairs = (
         ("shared-controls", (CONTROL_TRAIN,), (CONTROL_SCORE,), "control entities given to methods are scored with"),
@@ -245,7 +245,7 @@ def _across(measurement: Measurement, other: Measurement) -> tuple[Fingerprints,
     return Fingerprints.of(measurement, both), Fingerprints.of(other, both)
 
 
-def _copies_in(fold: Fold, name: str, own: Fingerprints, theirs: Fingerprints) -> Iterator[Finding]:
+def _copies_in(fold: CheckedFold, name: str, own: Fingerprints, theirs: Fingerprints) -> Iterator[Finding]:
     rows = np.flatnonzero(fold.rows(*SCORED) & own.telling)
     copied = rows[np.isin(own.marks[rows], theirs.marks[theirs.telling])]
     if len(copied):
@@ -257,7 +257,7 @@ def _copies_in(fold: Fold, name: str, own: Fingerprints, theirs: Fingerprints) -
         yield fold.found("duplicate-cells", NOTE, sentence)
 
 
-def _part(fold: Fold, name: str, saw: Mapping[str, Any]) -> Iterator[Finding]:
+def _part(fold: CheckedFold, name: str, saw: Mapping[str, Any]) -> Iterator[Finding]:
     remedy = "Make it again from the training entities of each fold."
     if saw.get("data_digest") == data_digest(fold.measurement):
         yield fold.found("part", LEAK, f"{name} was made from all of these data, the tested included. {remedy}")
@@ -282,7 +282,7 @@ def _silent(parts: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
             yield Finding("part", NOTE, name, sentence)
 
 
-def _unused(fold: Fold) -> Iterator[Finding]:
+def _unused(fold: CheckedFold) -> Iterator[Finding]:
     rows = fold.rows(UNUSED)
     groups = {pair(*key) for key in fold.groups(UNUSED)}
     if groups:

@@ -9,6 +9,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int, UInt64
 from scipy import sparse
 from scipy.special import ndtr
+from scipy.stats import false_discovery_control
 
 from aivc.core.errors import ControlError, DataError, UnitsError
 from aivc.core.units import COUNTS, log1p_target, parse_units
@@ -174,7 +175,7 @@ class Control:
         p_f[tested_f] = _two_sided(u_f[tested_f], tie_f[tested_f], sizes, continuity=continuity)
         lfc_f = np.where(tested_f, np.log2((_mean(scaled_nf) + _EPSILON) / (self.mean + _EPSILON)), np.nan)
         adjusted_f = np.full(len(tested_f), np.nan)
-        adjusted_f[tested_f] = adjust(p_f[tested_f])
+        adjusted_f[tested_f] = false_discovery_control(p_f[tested_f])
         return Differential(self.features, lfc_f, p_f, adjusted_f, tested_f, alpha)
 
     def _rank(self, scaled_nf: sparse.csr_matrix, tested_f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -218,19 +219,6 @@ def differential(
     """
     control = Control.of(control_mf, features, units=units, gate_cpm=gate_cpm)
     return control.differential(cells_nf, without=without, alpha=alpha)
-
-
-def adjust(p_f: np.ndarray) -> np.ndarray:
-    """Adjust p values for their number so that a cut holds the false discovery rate (Benjamini & Hochberg 1995).
-
-    >>> adjust(np.array([0.01, 0.04, 0.03])).round(3).tolist()
-    [0.03, 0.04, 0.04]
-    """
-    order = np.argsort(p_f)[::-1]
-    ratio = len(p_f) / np.arange(len(p_f), 0, -1)
-    adjusted = np.empty(len(p_f))
-    adjusted[order] = np.minimum(np.minimum.accumulate(p_f[order] * ratio), 1.0)
-    return adjusted
 
 
 def direction_fidelity(real: Differential, predicted: Differential) -> float:

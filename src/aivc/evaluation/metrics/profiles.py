@@ -4,6 +4,7 @@ from types import MappingProxyType
 
 from aivc.core.errors import UnknownNameError
 from aivc.core.registry import METRICS
+from aivc.core.registry import PROFILES as REGISTERED
 from aivc.evaluation.metrics.across import PEARSON_ACROSS, PEARSON_ACROSS_RELATIVE
 from aivc.evaluation.metrics.distribution import MMD_RBF, VARIANCE_RATIO
 from aivc.evaluation.metrics.effect_sizes import R2_WEIGHTED, RMSE_DELTA, WMSE
@@ -96,14 +97,18 @@ def profile(name: str) -> tuple[Metric, ...]:
 
     Args:
         name: ``default`` (what every evaluation reports), ``across`` (tables of one reading), ``perturbench``,
-            ``systema``, ``weighted``, ``distribution``, ``calibration``, ``vcc2025`` or ``vcc2026``.
+            ``systema``, ``weighted``, ``distribution``, ``calibration``, ``vcc2025`` or ``vcc2026``; or one that a
+            package registers under ``aivc.profiles``: names of metrics, in order.
 
     Raises:
-        UnknownNameError: No such profile.
+        UnknownNameError: No such profile, or it names a metric that there is not.
 
     >>> [each.name for each in profile("systema")]
     ['pearson-systema', 'centroid-accuracy']
     """
-    if name not in PROFILES:
-        raise UnknownNameError("metric profile", name, PROFILES)
-    return tuple(metric(each) for each in PROFILES[name])
+    if name in PROFILES:
+        return tuple(metric(each) for each in PROFILES[name])
+    if name not in REGISTERED.names():
+        remedy = "A package adds one through the entry point aivc.profiles."
+        raise UnknownNameError("metric profile", name, [*PROFILES, *REGISTERED.names()], remedy)
+    return tuple(metric(each) for each in REGISTERED.load(name))

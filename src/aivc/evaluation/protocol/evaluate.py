@@ -17,7 +17,7 @@ from aivc.data.splits.split import CONTROL_TRAIN, Split
 from aivc.data.streaming.normalize import normalize, totals
 from aivc.evaluation.metrics.metric import Metric
 from aivc.evaluation.metrics.profiles import profile as metric_profile
-from aivc.evaluation.protocol.panels import LEVELS, Answer, panel_inputs, panel_of, replicates
+from aivc.evaluation.protocol.panels import LEVELS, MethodAnswer, panel_inputs, panel_of, replicates
 from aivc.evaluation.protocol.predictions import take_all
 from aivc.evaluation.protocol.questions import Cells, EvaluationSet, Question
 from aivc.evaluation.scores.adversaries import adversary_panels, judge
@@ -90,7 +90,7 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
     methods = with_usage([*BASELINES, *methods], usage, priors=known.parts is not None)
     evaluation = EvaluationSet.prepare(measurement, split, cells=cells, seed=recipe.seed, progress=progress)
     given = take_all(predictions or {}, evaluation, methods)
-    answers: dict[str, list[Answer]] = {method: [] for method in (*methods, *given)}
+    answers: dict[str, list[MethodAnswer]] = {method: [] for method in (*methods, *given)}
     failures: dict[str, str] = {}
     means: list[np.ndarray] = []
     for fold in range(len(split.folds)):
@@ -182,7 +182,7 @@ def _ask(
     parts: UR | None,
     cells: int,
     sink: Sink | None,
-) -> Iterator[Answer]:
+) -> Iterator[MethodAnswer]:
     name, _, shuffled = method.partition(":")
     cell = assemble(ground, name, parts=parts, shuffled=INPUTS[shuffled] if shuffled else None)
     for question, begin in zip(questions, starts, strict=True):
@@ -191,7 +191,7 @@ def _ask(
         if sink is not None:
             sink(method, question, population)
         seen = None if population.units != COUNTS and question.cells is None else population
-        yield Answer(
+        yield MethodAnswer(
             question,
             question.given.profile + said.effect,
             _bounds(said, question),

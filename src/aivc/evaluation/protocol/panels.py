@@ -17,7 +17,7 @@ LEVELS = (0.5, 0.8, 0.9, 0.95)
 
 @final
 @dataclass(frozen=True, eq=False)
-class Answer:
+class MethodAnswer:
     """What a method said to one question.
 
     Attributes:
@@ -37,7 +37,7 @@ class Answer:
     retrieval: np.ndarray | None = None
 
 
-def panel_of(answers: list[Answer], asked: dict[str, Any]) -> Panel:
+def panel_of(answers: list[MethodAnswer], asked: dict[str, Any]) -> Panel:
     """Put the answers of one method together with what was asked (`panel_inputs`)."""
     shape, at90 = asked["truth"].shape, LEVELS.index(0.9)
     # Views of one number where a method states nothing: many methods are held at once.
@@ -121,7 +121,7 @@ def replicates(like: Panel, questions: list[Question], evaluation: EvaluationSet
         )
 
 
-def _stated(answers: list[Answer], usable: np.ndarray) -> Stated | None:
+def _stated(answers: list[MethodAnswer], usable: np.ndarray) -> Stated | None:
     if all(answer.bounds is None for answer in answers):
         return None
     covered, width = np.full((2, len(answers), len(LEVELS)), np.nan)

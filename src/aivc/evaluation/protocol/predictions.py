@@ -13,7 +13,7 @@ from aivc.core.registry import MANIPULATORS
 from aivc.core.units import COUNTS, log1p_target
 from aivc.data.io.labels import some
 from aivc.data.streaming.normalize import Block, normalize, require_path, totals
-from aivc.evaluation.protocol.panels import Answer
+from aivc.evaluation.protocol.panels import MethodAnswer
 from aivc.evaluation.protocol.prediction_file import content_digest
 from aivc.evaluation.protocol.questions import Cells, EvaluationSet, Question
 from aivc.evaluation.scores.comparison import CEILING, INPUTS
@@ -91,7 +91,7 @@ class Predictions:
         }
         return cls(cells, rows, evaluation, about)
 
-    def answers(self, questions: Sequence[Question], cells: int, *, seed: int = 0) -> Iterator[Answer]:
+    def answers(self, questions: Sequence[Question], cells: int, *, seed: int = 0) -> Iterator[MethodAnswer]:
         """Say what the model predicts, question by question.
 
         What a registered method says is read as the difference between its moved and its unmoved start. Predicted
@@ -108,13 +108,13 @@ class Predictions:
         for question in questions:
             yield self._answer(question, cells, seed)
 
-    def _answer(self, question: Question, cells: int, seed: int) -> Answer:
+    def _answer(self, question: Question, cells: int, seed: int) -> MethodAnswer:
         rows = self.rows[question.fold, question.context, question.perturbation, question.site]
         units = self.evaluation.summary.units
         taken = normalize(self.cells.take(rows), units).block(0, len(rows))
         start = self.evaluation.given(question.context, question.site, _mix(self.cells, rows, self.evaluation))
         population = self._population(taken, rows, cells, seed)
-        return Answer(question, question.given.profile + (_mean(taken) - start), None, population, UNKNOWN)
+        return MethodAnswer(question, question.given.profile + (_mean(taken) - start), None, population, UNKNOWN)
 
     def _population(self, taken: Block, rows: np.ndarray, cells: int, seed: int) -> Cells | None:
         if self.evaluation.summary.profiles.is_effects or len(rows) < 2:

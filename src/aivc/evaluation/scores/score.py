@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import sparse
 
 from aivc.core.errors import ControlError, DataError, UnitsError
-from aivc.core.measurement import CONTROL, Measurement, Rows, Values
+from aivc.core.measurement import CONTROL, Measurement, StoredRows, Values
 from aivc.core.perturbation import Perturbation
 from aivc.core.units import COUNTS
 from aivc.data.io.labels import some
@@ -26,7 +26,7 @@ _FEWEST = 2
 
 @final
 @dataclass(frozen=True, eq=False)
-class _Side:
+class _ScoredFile:
     """Cells of one file, found by context and perturbation, in the units of the profiles."""
 
     cells: Measurement
@@ -89,7 +89,7 @@ def score_populations(
         UnitsError: The two cannot be brought to the same units.
     """
     common = _units(predicted, measured, units)
-    ours, real = _Side(_reordered(predicted, measured), common), _Side(measured, common)
+    ours, real = _ScoredFile(_reordered(predicted, measured), common), _ScoredFile(measured, common)
     keys = _keys(ours, real, shared_only=shared_only)
     panel = _panel(ours, real, keys, progress)
     sizes = {name: [side.size(key) for key in keys] for name, side in (("predicted", ours), ("measured", real))}
@@ -143,7 +143,7 @@ def _reordered(predicted: Measurement, measured: Measurement) -> Measurement:
     return in_memory.select(measured.features)
 
 
-def _keys(ours: _Side, real: _Side, *, shared_only: bool) -> list[Key]:
+def _keys(ours: _ScoredFile, real: _ScoredFile, *, shared_only: bool) -> list[Key]:
     contexts = {context for context, text in real.rows if text != CONTROL}
     if without := sorted(context for context in contexts if (context, CONTROL) not in real.rows):
         raise ControlError(
@@ -180,7 +180,7 @@ def _raw(values: Values, rows: np.ndarray) -> Block:
     """Those rows; cells that lie together in memory are viewed, not copied."""
     together = rows[-1] - rows[0] + 1 == len(rows) and bool((np.diff(rows) == 1).all())
     start, stop = int(rows[0]), int(rows[-1]) + 1
-    if isinstance(values, Rows):
+    if isinstance(values, StoredRows):
         return values.rows(start, stop) if together else values.rows(start, stop)[rows - start]
     if not together or isinstance(values, np.ndarray):
         return values[start:stop] if together else values[rows]
@@ -198,7 +198,7 @@ def _moments(block: Block) -> tuple[np.ndarray, np.ndarray]:
     return mean_f, np.maximum(square_f - mean_f**2, 0.0) / (n - 1)
 
 
-def _panel(ours: _Side, real: _Side, keys: list[Key], progress: Progress | None) -> Panel:
+def _panel(ours: _ScoredFile, real: _ScoredFile, keys: list[Key], progress: Progress | None) -> Panel:
     features = real.cells.features
     contexts = sorted({context for context, _ in keys})
     at = np.array([contexts.index(context) for context, _ in keys])
@@ -243,7 +243,7 @@ def _panel(ours: _Side, real: _Side, keys: list[Key], progress: Progress | None)
     )
 
 
-def _observed(ours: _Side, real: _Side) -> np.ndarray:
+def _observed(ours: _ScoredFile, real: _ScoredFile) -> np.ndarray:
     """``(f,)`` True where both files measured a feature in every cell."""
     seen = np.ones(len(real.cells.features), dtype=bool)
     for side in (ours, real):

@@ -33,7 +33,7 @@ ABOUT = "aivc"
 _CELLS, _FEATURES, _NEAREST = 10_000, 2000, 15
 
 
-class Embedding(NamedTuple):
+class CellEmbedding(NamedTuple):
     """States of entities, and how far each can be trusted.
 
     Attributes:
@@ -125,7 +125,7 @@ def embed_file(  # noqa: PLR0913 - each one is a question a user may ask
     seed: int = 0,
     species: str | None = None,
     progress: Progress | None = None,
-) -> Embedding:
+) -> CellEmbedding:
     """Represent the cells of a file; what an h5ad holds besides is copied as it is, and never loaded.
 
     Args:
@@ -188,7 +188,7 @@ def embedding(
     dim: int = 32,
     seed: int = 0,
     progress: Progress | None = None,
-) -> Embedding:
+) -> CellEmbedding:
     """Represent entities block by block; see `embed`."""
     made, reference, known = _encoder(cells, encoder, dim, seed, parts)
     n, tell = len(cells), progress or _silent
@@ -210,7 +210,7 @@ def embedding(
         "fitted_on": "a sample of these cells" if known is not None else "other cells",
         "training_states": 0 if reference is None else len(reference),
     }
-    return Embedding(z_nd, spread_n, coverage(made, cells), novelty_n, about)
+    return CellEmbedding(z_nd, spread_n, coverage(made, cells), novelty_n, about)
 
 
 def coverage(encoder: Encoder, cells: Measurement) -> np.ndarray:
@@ -324,7 +324,7 @@ def _texts(entities: pd.DataFrame) -> pd.DataFrame:
     return entities.set_axis(entities.index.astype(str), axis=0)
 
 
-def _columns(answer: Embedding) -> dict[str, np.ndarray]:
+def _columns(answer: CellEmbedding) -> dict[str, np.ndarray]:
     return {UNCERTAINTY: answer.uncertainty, COVERAGE: answer.coverage, NOVELTY: answer.novelty}
 
 
@@ -333,7 +333,7 @@ def _require_fresh(embedded: object, what: str) -> None:
         raise IntegrityError(f"{what} holds an embedding already. Remove obsm['{AXES}'] and the columns aivc_* first.")
 
 
-def _write_into(path: Path, answer: Embedding, name: str) -> None:
+def _write_into(path: Path, answer: CellEmbedding, name: str) -> None:
     from anndata.io import read_elem, write_elem
 
     with intact(path), h5py.File(path, "r+") as file:

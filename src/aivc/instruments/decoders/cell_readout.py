@@ -41,7 +41,7 @@ _FAR, _OUT, _EDGE = 0.99, 0.5, 0.1
 _CELL = "cell"
 
 
-class Intervals(NamedTuple):
+class CellIntervals(NamedTuple):
     """What is expected of each cell, and what holds it.
 
     Attributes:
@@ -207,7 +207,7 @@ class CellReadout(Decoder):
         verdict = Applicability.OUT if strange > _OUT else Applicability.EDGE if strange > _EDGE else Applicability.IN
         return Prediction((read,), (self.name,), verdict, (ur.mass @ mean_nf / ur.mass.sum())[None], self.units)
 
-    def intervals(self, ur: UR, level: float = 0.9) -> Intervals:
+    def intervals(self, ur: UR, level: float = 0.9) -> CellIntervals:
         """Say what is expected of each cell, and between which values it lies with probability ``level``.
 
         Raises:
@@ -219,7 +219,7 @@ class CellReadout(Decoder):
         mean_nf, scale_nf = self.predict(ur)
         half_nf = scale_nf * self.thresholds[int(np.searchsorted(LEVELS, level - 1e-9))]
         low_f, high_f = self.bounds
-        return Intervals(mean_nf, np.maximum(mean_nf - half_nf, low_f), np.minimum(mean_nf + half_nf, high_f))
+        return CellIntervals(mean_nf, np.maximum(mean_nf - half_nf, low_f), np.minimum(mean_nf + half_nf, high_f))
 
     def predict(self, ur: UR) -> tuple[np.ndarray, np.ndarray]:
         """Return ``(n, f)`` expected readouts, and ``(n, f)`` the expected size of their errors, not yet calibrated.
@@ -240,17 +240,17 @@ class CellReadout(Decoder):
         return KernelMap(*(getattr(self, item.name) for item in fields(KernelMap)))
 
 
-class _Fitted(NamedTuple):
+class _FittedReadouts(NamedTuple):
     slopes: np.ndarray
     intercept: np.ndarray
     penalty: np.ndarray
     predicted: np.ndarray
 
 
-def _fit(x_nq: np.ndarray, y_nf: np.ndarray, group_n: np.ndarray) -> _Fitted:
+def _fit(x_nq: np.ndarray, y_nf: np.ndarray, group_n: np.ndarray) -> _FittedReadouts:
     """Fit all readouts, and foretell each row without its group; NaN where a readout was not measured."""
     (n, f), q = y_nf.shape, x_nq.shape[1]
-    found = _Fitted(np.zeros((q, f)), np.zeros(f), np.zeros(f), np.full((n, f), np.nan))
+    found = _FittedReadouts(np.zeros((q, f)), np.zeros(f), np.zeros(f), np.full((n, f), np.nan))
     for columns, rows in patterns(y_nf):
         spectrum, target_nf = decompose(x_nq[rows]), y_nf[np.ix_(rows, columns)]
         said = _left_out(x_nq[rows], target_nf, group_n[rows])

@@ -90,7 +90,7 @@ def leave_one_out(spectrum: Spectrum, y_nf: np.ndarray, grid: np.ndarray) -> Hel
     return _chosen(y_nf, grid, predict)
 
 
-class Fold(NamedTuple):
+class SplitRows(NamedTuple):
     """Rows left out together, and the others decomposed.
 
     Attributes:
@@ -106,17 +106,17 @@ class Fold(NamedTuple):
     at: Float[np.ndarray, "m r"]
 
 
-def split_folds(x_nd: np.ndarray, fold_n: np.ndarray) -> tuple[Fold, ...]:
+def split_folds(x_nd: np.ndarray, fold_n: np.ndarray) -> tuple[SplitRows, ...]:
     """Decompose the rows without each fold in turn."""
     found = []
     for fold in np.unique(fold_n):
         out, rest = np.flatnonzero(fold_n == fold), np.flatnonzero(fold_n != fold)
         spectrum = decompose(x_nd[rest])
-        found.append(Fold(out, rest, spectrum, (x_nd[out] - spectrum.center) @ spectrum.axes))
+        found.append(SplitRows(out, rest, spectrum, (x_nd[out] - spectrum.center) @ spectrum.axes))
     return tuple(found)
 
 
-def leave_folds_out(folds: Sequence[Fold], y_nf: np.ndarray, grid: np.ndarray) -> HeldOutRows:
+def leave_folds_out(folds: Sequence[SplitRows], y_nf: np.ndarray, grid: np.ndarray) -> HeldOutRows:
     """Choose penalties by the error on each fold left out in turn."""
     means = [y_nf[fold.rest].mean(axis=0) for fold in folds]
     slopes = [fold.spectrum.slopes(y_nf[fold.rest] - mean_f) for fold, mean_f in zip(folds, means, strict=True)]

@@ -24,7 +24,7 @@ from aivc.data.streaming.stream import chunks, groups
 from aivc.nn.counts import CountNetwork
 from aivc.training.cells import CellLoader, MemoryCells, ShardCells
 from aivc.training.checkpoint import Checkpoints, arrays_of, load_arrays
-from aivc.training.loop import Batch, Recipe, Terms, train
+from aivc.training.loop import Batch, Terms, TrainingRecipe, train
 
 _WEIGHTS = "weights."
 _AT_ONCE, _BATCH, _TOTAL = 2048, 128, 10_000.0
@@ -64,7 +64,7 @@ class CountVAE(Encoder):
         dim: int = 32,
         seed: int = 0,
         units: str | None = None,
-        recipe: Recipe | None = None,
+        recipe: TrainingRecipe | None = None,
         checkpoints: Checkpoints | None = None,
     ) -> "CountVAE":
         """Fit on training cells, in memory or, never loaded whole, in shards on disk.
@@ -279,6 +279,6 @@ def _tensor(block: Block) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(dense, dtype=np.float32))
 
 
-def _recipe(cells: int) -> Recipe:
+def _recipe(cells: int) -> TrainingRecipe:
     steps = int(np.clip(_EPOCHS * cells // min(_BATCH, cells), _FEWEST_STEPS, _MOST_STEPS))
-    return Recipe(steps, rate=1e-3, warmup=min(100, steps // 10), decay=1e-6)
+    return TrainingRecipe(steps, rate=1e-3, warmup=min(100, steps // 10), decay=1e-6)

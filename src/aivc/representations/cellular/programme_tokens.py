@@ -24,9 +24,9 @@ from aivc.nn.programme import GENE, PRESETS, PROGRAMME, ProgrammeNetwork
 from aivc.representations.cellular.factors import cell_posterior, fit_factors
 from aivc.representations.cellular.gaussian import levels, readings, share
 from aivc.representations.cellular.programme_features import from_relatives, name_axes, part_axes
-from aivc.representations.cellular.programme_training import HeldOut, Views, objective, ranks, views_of
+from aivc.representations.cellular.programme_training import HiddenFeatures, Views, objective, ranks, views_of
 from aivc.training.checkpoint import arrays_of, load_arrays
-from aivc.training.loop import Recipe, Validation, train
+from aivc.training.loop import TrainingRecipe, Validation, train
 
 _WEIGHTS = "weights."
 TOKENIZERS = (PROGRAMME, GENE)
@@ -104,7 +104,7 @@ class ProgrammeTokens(Encoder):
         parts: UR | None = None,
         preset: str = "cpu-s",
         tokenizer: str = PROGRAMME,
-        recipe: Recipe | None = None,
+        recipe: TrainingRecipe | None = None,
     ) -> "ProgrammeTokens":
         """Fit the Gaussian states by expectation-maximization, then train the correction.
 
@@ -145,7 +145,7 @@ class ProgrammeTokens(Encoder):
         stem = cls(measurement.features, center, loadings, size, noise, *settings, {"kept": False}, tokenizer=tokenizer)
         return stem._corrected(measurement, recipe)
 
-    def _corrected(self, measurement: Measurement, recipe: Recipe | None) -> "ProgrammeTokens":
+    def _corrected(self, measurement: Measurement, recipe: TrainingRecipe | None) -> "ProgrammeTokens":
         count = len(measurement)
         if count < _FEWEST_CELLS or (recipe is not None and not recipe.steps):
             return self
@@ -153,7 +153,7 @@ class ProgrammeTokens(Encoder):
         aside = min(int(_HELD_OUT * count), _MOST_HELD_OUT)
         # Left in their order, so that the same cells are drawn whatever the lots.
         held, kept = self._views(measurement.take(np.sort(last_n[:aside]))), np.sort(last_n[aside:])
-        views, look = self._views(measurement.take(kept)), HeldOut(held)
+        views, look = self._views(measurement.take(kept)), HiddenFeatures(held)
         recipe = dataclasses.replace(recipe or _recipe(len(kept)), seed=self.seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
@@ -304,6 +304,6 @@ class _Rows:
     embedding: np.ndarray
 
 
-def _recipe(cells: int) -> Recipe:
+def _recipe(cells: int) -> TrainingRecipe:
     steps = min(-(-_EPOCHS * cells // min(_BATCH, cells)), _MOST_STEPS)
-    return Recipe(steps, rate=1e-3, warmup=max(min(50, steps // 10), 1))
+    return TrainingRecipe(steps, rate=1e-3, warmup=max(min(50, steps // 10), 1))

@@ -195,7 +195,7 @@ def surprise(mean_bd: Tensor, variance_bd: Tensor, batch: Batch) -> Tensor:
 
 
 @final
-class HeldOut:
+class HiddenFeatures:
     """Hidden features of cells that no step saw: how well are they foretold, with and without the correction?"""
 
     def __init__(self, views: Views) -> None:

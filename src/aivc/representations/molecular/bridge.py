@@ -6,6 +6,7 @@ from typing import ClassVar, final
 
 import numpy as np
 from jaxtyping import Float
+from scipy.optimize import isotonic_regression
 
 from aivc.core.errors import DataError, MoleculeError
 from aivc.core.molecule import Molecule
@@ -47,7 +48,7 @@ UNKNOWN = Dosage(0.0, 1 / 3)
 
 @final
 @dataclass(frozen=True, eq=False)
-class Calibration:
+class DosageCalibration:
     """Turns scores of variants into dosages, never against their order.
 
     Attributes:
@@ -58,7 +59,7 @@ class Calibration:
     Raises:
         DataError: Scores do not ascend, or dosages do not keep one direction or leave -1 to 1.
 
-    >>> Calibration(np.array([-4.0, 0.0]), np.array([-1.0, 0.0])).dosage(-2.0).mean
+    >>> DosageCalibration(np.array([-4.0, 0.0]), np.array([-1.0, 0.0])).dosage(-2.0).mean
     -0.5
     """
 
@@ -72,10 +73,10 @@ class Calibration:
             raise DataError(["A calibration has one dosage per score, and scores ascend. Sort them, each score once."])
         steps = np.diff(self.dosages)
         if not (np.abs(self.dosages) <= 1).all() or not ((steps >= 0).all() or (steps <= 0).all()):
-            raise DataError(["Calibrated dosages lie in -1 to 1 and keep one direction. Use Calibration.fit."])
+            raise DataError(["Calibrated dosages lie in -1 to 1 and keep one direction. Use DosageCalibration.fit."])
 
     @classmethod
-    def fit(cls, scores: np.ndarray, dosages: np.ndarray) -> "Calibration":
+    def fit(cls, scores: np.ndarray, dosages: np.ndarray) -> "DosageCalibration":
         """Fit the monotone steps nearest to measured dosages, in the direction that fits better.
 
         Args:
@@ -93,8 +94,7 @@ class Calibration:
         levels, rank = np.unique(x, return_inverse=True)
         weight = np.bincount(rank).astype(float)
         mean = np.bincount(rank, y) / weight
-        rising, falling = _isotonic(mean, weight), -_isotonic(-mean, weight)
-        fits = [rising, falling]
+        fits = [isotonic_regression(mean, weights=weight, increasing=rising).x for rising in (True, False)]
         losses = [float(((y - fit[rank]) ** 2).mean()) for fit in fits]
         best = int(np.argmin(losses))
         return cls(levels, fits[best], losses[best])
@@ -112,7 +112,7 @@ class Calibration:
         return Dosage(mean, min(self.variance, UNKNOWN.variance))
 
 
-def dosages_of(scores: Mapping[str, float], calibration: Calibration) -> dict[str, Dosage]:
+def dosages_of(scores: Mapping[str, float], calibration: DosageCalibration) -> dict[str, Dosage]:
     """Turn scores of variants into dosages, by the name that a perturbation gives them.
 
     Args:
@@ -224,21 +224,3 @@ def _variant_of(target: str, species: str = "human") -> Molecule:
     if not colon or not variant:
         raise MoleculeError(f"A variant is written gene:variant, such as TP53:p.R175H, got {target!r}. Name both.")
     return Molecule("gene", gene, species, variant)
-
-
-def _isotonic(y: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Return the rising steps nearest to values in weighted squares, by pooling neighbors that fall."""
-    means: list[float] = []
-    weights: list[float] = []
-    lengths: list[int] = []
-    for value, amount in zip(y.tolist(), weight.tolist(), strict=True):
-        means.append(value)
-        weights.append(amount)
-        lengths.append(1)
-        while len(means) > 1 and means[-2] > means[-1]:
-            total = weights[-2] + weights[-1]
-            pooled = (means[-2] * weights[-2] + means[-1] * weights[-1]) / total
-            length = lengths[-2] + lengths[-1]
-            del means[-1], weights[-1], lengths[-1]
-            means[-1], weights[-1], lengths[-1] = pooled, total, length
-    return np.repeat(means, lengths)

@@ -34,7 +34,7 @@ _NOTHING = -100
 
 @final
 @dataclass(frozen=True)
-class Source:
+class SequenceSource:
     """Sequences of one kind, and how many of them stand in each batch.
 
     Attributes:
@@ -75,7 +75,7 @@ class Crops:
         hide: Smallest and largest share of a crop's letters that are hidden.
     """
 
-    sources: Sequence[Source]
+    sources: Sequence[SequenceSource]
     crop: int
     seed: int = 0
     hide: tuple[float, float] = (0.1, 0.3)
@@ -243,7 +243,7 @@ def mark(sequence: str) -> np.uint64:
     return np.uint64(int.from_bytes(hashlib.blake2b(plain, digest_size=8).digest(), "little"))
 
 
-def marks(sources: Sequence[Source]) -> np.ndarray:
+def marks(sources: Sequence[SequenceSource]) -> np.ndarray:
     """``(m,)`` sorted marks of all sequences."""
     return np.unique(np.array([mark(s) for source in sources for s in source.sequences], dtype=np.uint64))
 

@@ -16,10 +16,10 @@ from aivc.core.provider import Embedding, Provider
 from aivc.core.state import State
 from aivc.representations.molecular import pretrain
 from aivc.representations.molecular.alphabet import KINDS, LETTERS, MASK, PAD, encode, first_symbol, framed, windows
-from aivc.representations.molecular.pretrain import Crops, Source
+from aivc.representations.molecular.pretrain import Crops, SequenceSource
 from aivc.representations.molecular.sequence_network import SequenceNetwork, Shape, shape_of
 from aivc.training.checkpoint import Checkpoints, arrays_of, load_arrays
-from aivc.training.loop import Progress, Recipe, train
+from aivc.training.loop import Progress, TrainingRecipe, train
 
 WEIGHTS = Path(__file__).parent / "weights"
 # Letters in one forward pass: enough to keep two cores busy, little enough to stay in a small memory.
@@ -62,7 +62,7 @@ class SequenceModel(Provider):
         sequences: Mapping[str, Sequence[str]],
         *,
         preset: str = "xs",
-        recipe: Recipe | None = None,
+        recipe: TrainingRecipe | None = None,
         crop: int | None = None,
         checkpoints: Checkpoints | None = None,
         progress: Progress | None = None,
@@ -87,7 +87,9 @@ class SequenceModel(Provider):
         """
         shape = shape_of(preset)
         sources = [
-            Source(kind, kind, found, _ROWS if kind == "protein" else _CODING, _CODING if kind == "protein" else 0)
+            SequenceSource(
+                kind, kind, found, _ROWS if kind == "protein" else _CODING, _CODING if kind == "protein" else 0
+            )
             for kind, found in sequences.items()
         ]
         crops = Crops(sources, crop or shape.window // 2, seed)
@@ -98,7 +100,7 @@ class SequenceModel(Provider):
             network,
             pretrain.objective,
             crops,
-            replace(recipe or Recipe(1000, rate=2.5e-3), seed=seed),
+            replace(recipe or TrainingRecipe(1000, rate=2.5e-3), seed=seed),
             checkpoints=checkpoints,
             progress=progress,
         )

@@ -22,7 +22,7 @@ _SHOWN = 5
 
 @final
 @dataclass(frozen=True, eq=False)
-class Table(Provider):
+class VectorTable(Provider):
     """A vector per name, as given; molecules that are not in the table come back masked.
 
     Attributes:
@@ -60,7 +60,7 @@ class Table(Provider):
         species: str = "human",
         licence: str = "not stated",
         saw: Sequence[Mapping[str, Any]] = (),
-    ) -> "Table":
+    ) -> "VectorTable":
         """Check a table and take it.
 
         Args:
@@ -95,7 +95,9 @@ class Table(Provider):
         return cls(title, kept, table[stays], tuple(asks), species, made_from)
 
     @classmethod
-    def read(cls, path: Path | str, title: str, *, key: str = "name", field: str = "values", **about: Any) -> "Table":
+    def read(
+        cls, path: Path | str, title: str, *, key: str = "name", field: str = "values", **about: Any
+    ) -> "VectorTable":
         """Read a table from a file.
 
         Args:

@@ -18,7 +18,7 @@ from aivc.data.names.compound_names import family_of
 from aivc.instruments.manipulators.priors.places import index_of, locate, unit_rows
 from aivc.nn.flow import Condition, VelocityNetwork
 from aivc.nn.transport import pair
-from aivc.training.loop import Batch, Recipe, Terms, rows, train
+from aivc.training.loop import Batch, Terms, TrainingRecipe, rows, train
 
 _AT_ONCE, _GROUPS, _ROUNDS, _EPSILON = 64, 8, 12, 0.05
 _FEWEST, _PART_AXES = 8, 8
@@ -260,7 +260,7 @@ def trained(groups: Sequence[Group], given: Condition, scale: Frame, *, steps: i
         weight = torch.tensor(float(len(left)))
         return {"along": ((along**2).sum(), weight), "rest": ((rest**2).mean(dim=1).sum(), weight)}
 
-    recipe = Recipe(steps=steps, seed=seed, rate=2e-3, warmup=min(50, steps // 5), decay=0.05)
+    recipe = TrainingRecipe(steps=steps, seed=seed, rate=2e-3, warmup=min(50, steps // 5), decay=0.05)
     train(network, objective, Ways(groups, given, seed), recipe)
     return network.eval()
 

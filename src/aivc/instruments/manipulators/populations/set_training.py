@@ -15,7 +15,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.ur import UR
 from aivc.instruments.manipulators.populations.flow_training import Frame, Group
 from aivc.nn.sets import SetNetwork, energy_distance
-from aivc.training.loop import Batch, Recipe, Terms, rows, train
+from aivc.training.loop import Batch, Terms, TrainingRecipe, rows, train
 
 SIZE = 64
 _SIZES, _SETS = (16, 32, SIZE), 8
@@ -23,7 +23,7 @@ _SIZES, _SETS = (16, 32, SIZE), 8
 
 @final
 @dataclass(frozen=True, eq=False)
-class Asked:
+class SetTargets:
     """What becomes of the sets of each group.
 
     Attributes:
@@ -37,7 +37,7 @@ class Asked:
     part: Tensor
 
 
-def asked(groups: Sequence[Group], states: UR, scale: Frame) -> Asked:
+def asked(groups: Sequence[Group], states: UR, scale: Frame) -> SetTargets:
     """Set groups beside the shifts that were measured, and add controls that nothing was done to.
 
     Args:
@@ -64,7 +64,7 @@ def asked(groups: Sequence[Group], states: UR, scale: Frame) -> Asked:
         found.append(Group(CONTROL, group.context, group.controls, group.controls[:0]))
         shifts.append(torch.zeros_like(shifts[0]))
         parts.append(torch.zeros_like(parts[0]))
-    return Asked(found, torch.cat(shifts), torch.cat(parts))
+    return SetTargets(found, torch.cat(shifts), torch.cat(parts))
 
 
 @final
@@ -77,7 +77,7 @@ class Sets:
         seed: Draws sizes, perturbations and cells.
     """
 
-    given: Asked
+    given: SetTargets
     seed: int
 
     def __call__(self, step: int, rank: int, world: int) -> Batch:
@@ -115,7 +115,7 @@ def _some(cells: Tensor, size: int, rng: np.random.Generator) -> Tensor:
     return cells[torch.from_numpy(rng.choice(len(cells), size, replace=len(cells) < size))]
 
 
-def trained(given: Asked, scale: Frame, *, steps: int, seed: int) -> SetNetwork:
+def trained(given: SetTargets, scale: Frame, *, steps: int, seed: int) -> SetNetwork:
     """Train a network on the energy distance between the sets it says and those seen.
 
     Args:
@@ -135,5 +135,10 @@ def trained(given: Asked, scale: Frame, *, steps: int, seed: int) -> SetNetwork:
         distance_b = energy_distance(said, batch["seen"])
         return {"energy": (distance_b.sum(), torch.tensor(float(len(distance_b))))}
 
-    train(network, objective, Sets(given, seed), Recipe(steps=steps, seed=seed, warmup=min(20, steps // 5), decay=0.05))
+    train(
+        network,
+        objective,
+        Sets(given, seed),
+        TrainingRecipe(steps=steps, seed=seed, warmup=min(20, steps // 5), decay=0.05),
+    )
     return network.eval()

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 
 from aivc.core.errors import DataError
-from aivc.evaluation.integration_embedding import (
+from integration_scores.embedding import (
     bras,
     cluster_agreement,
     isolated_labels,
     pcr_comparison,
     silhouette_label,
 )
-from aivc.evaluation.integration_graph import clisi, graph_connectivity, ilisi, kbet, near
+from integration_scores.graph import clisi, graph_connectivity, ilisi, kbet, near
 
 BIO = ("isolated labels", "k-means NMI", "k-means ARI", "silhouette label", "cLISI")
 BATCH = ("BRAS", "iLISI", "kBET", "graph connectivity", "PCR comparison")

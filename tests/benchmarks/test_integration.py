@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from integration_scores.embedding import bras, cluster_agreement, isolated_labels, pcr_comparison, silhouettes
+from integration_scores.graph import Near, graph_connectivity, lisi, near
+from integration_scores.table import BATCH, BIO, integration
 
 from aivc.core.errors import DataError
-from aivc.evaluation.integration import BATCH, BIO, integration
-from aivc.evaluation.integration_embedding import bras, cluster_agreement, isolated_labels, pcr_comparison, silhouettes
-from aivc.evaluation.integration_graph import Near, graph_connectivity, lisi, near
 
 
 def frozen():

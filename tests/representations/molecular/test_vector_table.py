@@ -6,7 +6,7 @@ import pytest
 from aivc.core.errors import DataError, UnavailableError, UnknownNameError
 from aivc.core.molecule import Molecule
 from aivc.core.state import State
-from aivc.representations.molecular.vector_table import Table
+from aivc.representations.molecular.vector_table import VectorTable
 
 KEYS, VALUES = ["TP53", "STAT1", "NA"], np.arange(6.0).reshape(3, 2)
 
@@ -36,7 +36,7 @@ def file(request, tmp_path):
 
 
 def test_every_format_holds_the_same(file):
-    table = Table.read(file, "mine", licence="CC0")
+    table = VectorTable.read(file, "mine", licence="CC0")
     said = _ask(table, "STAT1", "unknown", "TP53", "NA")
     assert said.known.tolist() == [True, False, True, True]
     np.testing.assert_allclose(said.values, [[2, 3], [0, 0], [0, 1], [4, 5]])
@@ -48,13 +48,13 @@ def test_every_format_holds_the_same(file):
 
 def test_a_mask_or_a_row_of_nan_says_what_is_not_known(tmp_path):
     np.savez(tmp_path / "t.npz", name=np.array(KEYS), values=VALUES, known=np.array([True, False, True]))
-    assert _ask(Table.read(tmp_path / "t.npz", "masked"), *KEYS).known.tolist() == [True, False, True]
+    assert _ask(VectorTable.read(tmp_path / "t.npz", "masked"), *KEYS).known.tolist() == [True, False, True]
     blank = np.where([[True], [False], [False]], np.nan, VALUES)
-    assert _ask(Table.of("blank", KEYS, blank), *KEYS).known.tolist() == [False, True, True]
+    assert _ask(VectorTable.of("blank", KEYS, blank), *KEYS).known.tolist() == [False, True, True]
 
 
 def test_a_variant_is_not_its_reference():
-    table = Table.of("variants", ["TP53", "TP53:p.R175H"], VALUES[:2], asks=["protein"])
+    table = VectorTable.of("variants", ["TP53", "TP53:p.R175H"], VALUES[:2], asks=["protein"])
     asked = [Molecule("protein", "TP53", variant=text) for text in ("", "p.R175H", "p.R248Q")]
     said = table.embed(asked)
     assert said.known.tolist() == [True, True, False]
@@ -62,9 +62,9 @@ def test_a_variant_is_not_its_reference():
 
 
 def test_it_survives_saving(tmp_path):
-    table = Table.of("mine", KEYS, VALUES)
+    table = VectorTable.of("mine", KEYS, VALUES)
     table.state().save(tmp_path / "part")
-    back = Table.from_state(State.load(tmp_path / "part"))
+    back = VectorTable.from_state(State.load(tmp_path / "part"))
     np.testing.assert_array_equal(_ask(back, *KEYS).values, VALUES)
     assert back.provenance == table.provenance
 
@@ -88,32 +88,32 @@ def test_it_survives_saving(tmp_path):
 )
 def test_bad_tables_are_refused(keys, values, remedy):
     with pytest.raises(DataError, match=remedy):
-        Table.of("bad", keys, values)
+        VectorTable.of("bad", keys, values)
 
 
 def test_bad_titles_are_refused():
     with pytest.raises(DataError, match="letters, digits and hyphens"):
-        Table.of("../x", KEYS, VALUES)
+        VectorTable.of("../x", KEYS, VALUES)
 
 
 def test_bad_files_are_refused(tmp_path):
     with pytest.raises(UnavailableError, match="Check the path"):
-        Table.read(tmp_path / "absent.npz", "x")
+        VectorTable.read(tmp_path / "absent.npz", "x")
     (tmp_path / "text.npz").write_text("not an archive")
     with pytest.raises(DataError, match="not an npz of plain arrays"):
-        Table.read(tmp_path / "text.npz", "x")
+        VectorTable.read(tmp_path / "text.npz", "x")
     np.savez(tmp_path / "objects.npz", name=np.array(KEYS, dtype=object), values=VALUES)
     with pytest.raises(DataError, match="fixed-width text"):
-        Table.read(tmp_path / "objects.npz", "x")
+        VectorTable.read(tmp_path / "objects.npz", "x")
     np.savez(tmp_path / "other.npz", genes=np.array(KEYS), values=VALUES)
     with pytest.raises(UnknownNameError, match=r"array of other\.npz"):
-        Table.read(tmp_path / "other.npz", "x")
-    assert len(Table.read(tmp_path / "other.npz", "x", key="genes").keys) == 3
+        VectorTable.read(tmp_path / "other.npz", "x")
+    assert len(VectorTable.read(tmp_path / "other.npz", "x", key="genes").keys) == 3
     (tmp_path / "words.csv").write_text("name,a\nTP53,high\n")
     with pytest.raises(DataError, match="not numbers: a"):
-        Table.read(tmp_path / "words.csv", "x")
+        VectorTable.read(tmp_path / "words.csv", "x")
     with pytest.raises(UnknownNameError, match="Did you mean 'name'"):
-        Table.read(tmp_path / "words.csv", "x", key="nam")
+        VectorTable.read(tmp_path / "words.csv", "x", key="nam")
     (tmp_path / "weights.pkl").write_bytes(b"")
     with pytest.raises(DataError, match="Convert it"):
-        Table.read(tmp_path / "weights.pkl", "x")
+        VectorTable.read(tmp_path / "weights.pkl", "x")

@@ -8,7 +8,7 @@ from aivc.core.errors import DataError
 from aivc.representations.molecular.alphabet import MASK, PAD, SYMBOLS, encode
 from aivc.representations.molecular.pretrain import (
     Crops,
-    Source,
+    SequenceSource,
     guess_by_counts,
     guess_hidden,
     hidden,
@@ -19,8 +19,8 @@ from aivc.representations.molecular.sequence_network import SequenceNetwork, Sha
 
 PROTEINS = ("MKLVAAGHDEWWYRNDPQ", "MAVLLSGGX", "MSTNPKPQRKTKRNTNRRPQDVKFPGGGQIVGGVYLLPRRG")
 SOURCES = (
-    Source("proteins", "protein", PROTEINS, rows=4, coding=2),
-    Source("promoters", "dna", ("ACGTACGTTTGACA",), rows=2),
+    SequenceSource("proteins", "protein", PROTEINS, rows=4, coding=2),
+    SequenceSource("promoters", "dna", ("ACGTACGTTTGACA",), rows=2),
 )
 
 
@@ -54,7 +54,7 @@ def test_unknown_letters_are_never_asked_for():
 
 
 def test_codons_are_asked_for_at_their_middle_letters():
-    coding = Crops([Source("p", "protein", ("MKV",), rows=0, coding=1)], 9)(0, 0, 1)
+    coding = Crops([SequenceSource("p", "protein", ("MKV",), rows=0, coding=1)], 9)(0, 0, 1)
     amino = coding["amino"][0]
     assert [SYMBOLS[code] for code in amino[amino >= 0]] == ["M", "K", "V"]
     assert torch.nonzero(amino >= 0).ravel().tolist() == [1, 4, 7]
@@ -62,7 +62,7 @@ def test_codons_are_asked_for_at_their_middle_letters():
 
 def test_nothing_to_crop_is_refused():
     with pytest.raises(DataError, match="got none"):
-        Crops([Source("empty", "dna", (), rows=3)], 12)
+        Crops([SequenceSource("empty", "dna", (), rows=3)], 12)
 
 
 def test_losses_at_the_start_are_those_of_guessing_blindly():
