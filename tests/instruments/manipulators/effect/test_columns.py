@@ -73,3 +73,12 @@ def test_effect_v2_answers_such_a_table_by_it(world):
     pieces = fitted.attribute(Perturbation.parse("drug:NEVER"), "L001")
     np.testing.assert_allclose(sum(piece.shift for piece in pieces), stranger.shift, atol=1e-9)
     assert stranger.applicability is not Applicability.IN
+
+
+def test_what_a_pair_of_strangers_is_expected_to_do_is_made_of_measured_rows_and_mean_effects(world):
+    given, _ = world
+    fitted = EffectV2.fit(states(given))
+    asked = Perturbation.parse("drug:X + drug:Y")
+    pieces = fitted.attribute(asked, "L001")
+    assert {"mean effect"} < {piece.source for piece in pieces}
+    np.testing.assert_allclose(sum(piece.shift for piece in pieces), fitted.predict(asked, "L001").shift, atol=1e-9)

@@ -23,6 +23,7 @@ from aivc.instruments.manipulators.effect.posterior import Posterior
 _RELATED = 0.02
 # Solving for so many columns at once takes little longer than for a few.
 _AT_ONCE = 600
+_MEAN = "mean effect"
 # Where no combination was measured, so much of its squared sum may be interaction.
 _INTERACTION = 0.25
 
@@ -132,7 +133,8 @@ class Answers:
         found: dict[tuple[str, str, str], Piece] = {}
         for pieces, share in parts:
             for each in pieces:
-                part = _source(same=False, here=True, asked=str(asked), text=each.name) if each.detail else each.source
+                row = each.detail and each.source != _MEAN
+                part = _source(same=False, here=True, asked=str(asked), text=each.name) if row else each.source
                 key = (part if part == "part" else each.source, each.name, each.detail)
                 old = found.get(key) or Piece(*key, 0.0, np.zeros_like(each.shift))
                 found[key] = Piece(*key, old.weight + share * each.weight, old.shift + share * each.shift)
@@ -157,13 +159,13 @@ class Answers:
         posterior, question = self._posterior(kind), self._question(asked, context, None)
         if (read := self._read(asked, context)) is not None:
             rest = Piece(read.source, str(asked), "", 1.0, read.shift - read.level)
-            return [Piece("mean effect", context, "", 1.0, read.level), rest]
+            return [Piece(_MEAN, context, "", 1.0, read.level), rest]
         rows, level_d = posterior.rows, posterior.level(context)
         pieces_rd, left_rd = posterior.pieces(question)
-        found = [Piece("mean effect", context, "", 1.0, level_d)] if level_d.any() else []
+        found = [Piece(_MEAN, context, "", 1.0, level_d)] if level_d.any() else []
         if self.tables.columns is not None:
             level_d = self.tables.columns.level(context) - posterior.shift(question, mean=True)[0]
-            found.append(Piece("mean effect", context, "of all contexts", 1.0, level_d))
+            found.append(Piece(_MEAN, context, "of all contexts", 1.0, level_d))
         size_r = np.maximum((left_rd**2).sum(axis=1), 1e-300)
         for row, (text, where) in enumerate(zip(rows.texts, rows.contexts, strict=True)):
             source = _source(same=text == str(asked), here=where == context, asked=str(asked), text=str(text))
