@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 
 from aivc.core.contracts import Encoder
-from aivc.core.errors import IntegrityError, UnknownNameError
+from aivc.core.errors import UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.scale import Scale
 from aivc.core.space import Space
@@ -21,7 +21,7 @@ from aivc.core.ur import UR
 from aivc.data.streaming.normalize import profile_units
 from aivc.data.streaming.stream import random_ranks
 from aivc.nn.programme import GENE, PRESETS, PROGRAMME, ProgrammeNetwork
-from aivc.representations.cellular.factors import cell_posterior, fit_factors
+from aivc.representations.cellular.factors import cell_posterior, fit_factors, require_feature_noise
 from aivc.representations.cellular.gaussian import levels, readings, share
 from aivc.representations.cellular.programme_features import from_relatives, name_axes, part_axes
 from aivc.representations.cellular.programme_training import HeldOut, Views, objective, ranks, views_of
@@ -190,11 +190,7 @@ class ProgrammeTokens(Encoder):
         Raises:
             IntegrityError: The state is not one of this encoder, or of one with a single noise for all features.
         """
-        if state.arrays.get("center", np.zeros(0)).shape != state.arrays.get("noise", np.zeros(())).shape:
-            raise IntegrityError(
-                f"{cls.name} reads a noise for each feature, and this state has none. It was written by an older "
-                "version of aivc: fit the encoder again."
-            )
+        require_feature_noise(state, cls.name)
         weights, plain = arrays_to_weights(state.arrays)
         encoder = dataclasses.replace(super().from_state(State(state.settings, plain)), weights=weights)
         encoder.network  # noqa: B018 - a wrong shape or a missing array is refused now, not at the first question
