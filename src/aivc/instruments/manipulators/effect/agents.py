@@ -193,7 +193,7 @@ class Knowledge:
         places, known = np.zeros((len(texts), self.values.shape[1])), np.zeros((len(texts), len(self.ends)), dtype=bool)
         for row, text in enumerate(texts):
             asked = Perturbation.parse(text)
-            here = [index[target] for target in _targets(asked) if target in index]
+            here = [index[agent.molecule] for agent in asked.agents if agent.molecule in index]
             # All or nothing: half a pair is another perturbation.
             if here and len(here) == len(asked.agents):
                 place = locate(asked, index, self.values)
@@ -209,9 +209,3 @@ class Knowledge:
 @lru_cache(maxsize=8)
 def _index_of(names: tuple[str, ...]) -> dict[str, int]:
     return {name: i for i, name in enumerate(names)}
-
-
-def _targets(perturbation: Perturbation) -> list[str]:
-    """What each agent is known under among molecules: the gene of a variant, otherwise its target."""
-    genes = set(perturbation.genes)
-    return [target.split(":")[0] if target.split(":")[0] in genes else target for target in perturbation.targets]

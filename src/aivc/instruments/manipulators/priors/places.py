@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from aivc.core.perturbation import Agent, Perturbation, kind_of
+from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability, Prediction
 from aivc.core.ur import UR
 from aivc.instruments.manipulators.baselines.stand_in import filled
@@ -25,14 +25,10 @@ def locate(perturbation: Perturbation, index: dict[str, int], values: np.ndarray
         index: Row of each name in ``values``.
         values: ``(g, m)`` molecular states.
     """
-    known = [agent for agent in perturbation.agents if _name(agent) in index]
+    known = [agent for agent in perturbation.agents if agent.molecule in index]
     if not known:
         return None
-    return np.asarray(np.sum([(agent.direction or 1) * values[index[_name(agent)]] for agent in known], axis=0))
-
-
-def _name(agent: Agent) -> str:
-    return agent.target.split(":")[0] if kind_of(agent.kind).genetic else agent.target
+    return np.asarray(np.sum([(agent.direction or 1) * values[index[agent.molecule]] for agent in known], axis=0))
 
 
 def shifted(
