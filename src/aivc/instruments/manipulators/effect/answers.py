@@ -103,7 +103,7 @@ class Answers:
             # All contexts tell the level of this one; the model for all saw some of them.
             shift_d = shift_d - posterior.shift(question, mean=True)[0] + self.tables.columns.level(context)
         away_d = self._away.get(str(asked))
-        retrieval = None if away_d is None else self._plain.get(context, self._everywhere) + away_d
+        retrieval = None if away_d is None else self._filled_means.get(context, self._everywhere) + away_d
         return Estimate(shift_d, variance_d, retrieval, self._verdict(kind, asked, posterior, question, total), kind)
 
     def _made_of(self, asked: Perturbation, kind: str) -> list[tuple[str, float]]:
@@ -270,15 +270,15 @@ class Answers:
         return {key: i for i, key in enumerate(zip(self.tables.rows.texts, self.tables.rows.contexts, strict=True))}
 
     @cached_property
-    def _plain(self) -> dict[str, np.ndarray]:
-        """Plain mean effect of each context."""
+    def _filled_means(self) -> dict[str, np.ndarray]:
+        """Mean of the filled rows of each context, where `Effects.mean_effects` takes only what was measured."""
         rows = self.tables.rows
         return {str(c): rows.shifts[rows.contexts == c].mean(axis=0) for c in np.unique(rows.contexts)}
 
     @cached_property
     def _everywhere(self) -> np.ndarray:
         """Mean over contexts of that."""
-        return np.asarray(np.mean(list(self._plain.values()), axis=0))
+        return np.asarray(np.mean(list(self._filled_means.values()), axis=0))
 
     @cached_property
     def _away(self) -> dict[str, np.ndarray]:
@@ -286,7 +286,7 @@ class Answers:
         rows = self.tables.rows
         names, place_r = np.unique(rows.texts, return_inverse=True)
         total, count = np.zeros((len(names), self.dim)), np.bincount(place_r, minlength=len(names))
-        for context, mean_d in self._plain.items():
+        for context, mean_d in self._filled_means.items():
             here = np.flatnonzero(rows.contexts == context)
             np.add.at(total, place_r[here], rows.shifts[here] - mean_d)
         return dict(zip(map(str, names), total / np.maximum(count, 1)[:, None], strict=True))
