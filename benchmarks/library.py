@@ -146,7 +146,7 @@ def predicting(rng: np.random.Generator) -> dict:
     report["answer_mb"] = round((shift_pcd.nbytes + variance_pcd.nbytes) / 2**20)
     report["peak_mb"] = peak_mb()
     few = rng.permutation(LIBRARY)[:20]
-    one_by_one = np.array([[fitted.tell(asked[i], place).shift for place in places[:3]] for i in few])
+    one_by_one = np.array([[fitted.predict(asked[i], place).shift for place in places[:3]] for i in few])
     report["differs_from_one_by_one"] = float(np.abs(one_by_one - shift_pcd[few, :3]).max())
     return report
 

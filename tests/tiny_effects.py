@@ -44,7 +44,7 @@ def split(shifts, asked):
 
 def error(manipulator, asked):
     """Mean squared error of the expected shifts."""
-    found = [manipulator.tell(Perturbation.parse(text), context).shift for context, text in asked]
+    found = [manipulator.predict(Perturbation.parse(text), context).shift for context, text in asked]
     return float(((np.array(found) - np.array(list(asked.values()))) ** 2).mean())
 
 

@@ -149,3 +149,13 @@ def test_kind_of_a_plugin(register):
     assert perturbation.agents[0].direction == 1
     assert Perturbation.parse(str(perturbation)) == perturbation
     assert perturbation.genes == ()
+
+
+def test_an_agent_is_looked_up_among_molecules_by_its_gene_or_else_by_its_target():
+    agents = Perturbation.parse("variant:TP53:p.R175H + ko:MDM2 + drug:A:b + ligand:TNF").agents
+    assert {agent.target: (agent.gene, agent.molecule) for agent in agents} == {
+        "TP53:p.R175H": ("TP53", "TP53"),
+        "MDM2": ("MDM2", "MDM2"),
+        "A:b": (None, "A:b"),
+        "TNF": (None, "TNF"),
+    }

@@ -23,7 +23,7 @@ def consequence(perturbation: Perturbation) -> Perturbation:
 
 
 def _consequence(agent: Agent) -> Agent | None:
-    gene, _, text = agent.target.partition(":")
+    _, _, text = agent.target.partition(":")
     if agent.kind != "variant" or not text:
         return agent
     try:
@@ -33,4 +33,4 @@ def _consequence(agent: Agent) -> Agent | None:
         return agent
     if variant.is_synonymous:
         return None
-    return Agent("ko", gene) if variant.ends_early else agent
+    return Agent("ko", agent.molecule) if variant.ends_early else agent

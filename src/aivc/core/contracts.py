@@ -22,6 +22,7 @@ from aivc.core.ur import UR
 
 # Not Self: the runtime type checks of the tests see methods one by one, where Self means nothing.
 P = TypeVar("P", bound="Part")
+T = TypeVar("T")
 
 
 class Part(ABC):
@@ -46,16 +47,30 @@ class Part(ABC):
         Raises:
             IntegrityError: The state is not one of this part.
         """
-        wanted = {item.name for item in dataclasses.fields(cls)}  # type: ignore[arg-type]
-        if set(state.settings) != wanted:
-            raise IntegrityError(
-                f"{cls.name} is made of {sorted(wanted)}, but the state holds {sorted(state.settings)}. "
-                "It was saved by another version or another part: install that version, or fit again."
-            )
-        try:
-            return cls(**{name: _unpack(name, value, state) for name, value in state.settings.items()})
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise IntegrityError(f"The state of {cls.name} is damaged ({error!r}). Fetch it again.") from error
+        return unpack(cls, state, cls.name)
+
+
+def unpack(cls: type[T], state: State, name: str) -> T:
+    """Make a dataclass of the fields that `pack` has put into a state.
+
+    Args:
+        cls: Such as a part, or what a part of nested objects is saved as.
+        state: Its fields.
+        name: Of the part, for messages.
+
+    Raises:
+        IntegrityError: The state is not one of this part.
+    """
+    wanted = {item.name for item in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    if set(state.settings) != wanted:
+        raise IntegrityError(
+            f"{name} is made of {sorted(wanted)}, but the state holds {sorted(state.settings)}. "
+            "It was saved by another version or another part: install that version, or fit again."
+        )
+    try:
+        return cls(**{field: _unpack(field, value, state) for field, value in state.settings.items()})
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise IntegrityError(f"The state of {name} is damaged ({error!r}). Fetch it again.") from error
 
 
 def _unpack(name: str, packed: dict[str, Any], state: State) -> Any:

@@ -110,6 +110,21 @@ class Agent:
         if self.direction not in (-1, 0, 1):
             raise PerturbationError(f"A direction is -1, 0 or +1, got {self.direction} for {self.target}.")
 
+    @property
+    def gene(self) -> str | None:
+        """Gene that it targets: of a variant, what stands before the colon; None of an agent that is not genetic.
+
+        >>> [Agent.parse(text).gene for text in ("ko:TP53", "variant:TP53:p.R175H", "drug:nutlin-3")]
+        ['TP53', 'TP53', None]
+        """
+        return self.target.split(":")[0] if kind_of(self.kind).genetic else None
+
+    @property
+    def molecule(self) -> str:
+        """Name by which it is looked up among molecules: its gene, or else its target."""
+        gene = self.gene
+        return self.target if gene is None else gene
+
     def __str__(self) -> str:
         target = _ESCAPED.sub(lambda found: quote(found[0], safe=""), self.target)
         dose = "" if self.dose is None else f"@{self.dose!r}".removesuffix(".0") + str(self.unit)
@@ -184,8 +199,8 @@ class Perturbation:
 
     @property
     def genes(self) -> tuple[str, ...]:
-        """Targets of the genetic agents; a variant's gene is what stands before its colon."""
-        return tuple(agent.target.split(":")[0] for agent in self.agents if kind_of(agent.kind).genetic)
+        """Genes of the genetic agents (`Agent.gene`), in order."""
+        return tuple(gene for agent in self.agents if (gene := agent.gene) is not None)
 
     @property
     def family(self) -> str:

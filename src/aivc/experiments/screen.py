@@ -1,6 +1,7 @@
 """Ask a virtual cell about many perturbations at once, and rank them by what they do to a response."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +25,38 @@ from aivc.experiments.response import Response
 __all__ = ["Response", "Screen", "screen"]
 
 
+class Ranking(ABC):
+    """A table of perturbations, best first.
+
+    Attributes:
+        table: One row per perturbation.
+    """
+
+    table: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def top(self, n: int) -> pd.DataFrame:
+        """The first ``n`` rows."""
+        return self.table.head(n)
+
+    def save(self, path: Path | str) -> None:
+        """Write one tidy table, ``.csv`` or ``.parquet``; what was asked stands in columns of its own.
+
+        Raises:
+            DataError: Another ending.
+        """
+        write_table(self.table.assign(**self._asked()), Path(path))
+
+    @abstractmethod
+    def _asked(self) -> dict[str, Any]:
+        """What was asked, by name of its column."""
+
+
 @final
 @dataclass(frozen=True, eq=False)
-class Screen:
+class Screen(Ranking):
     """A virtual screen, best first.
 
     Attributes:
@@ -50,21 +80,6 @@ class Screen:
     level: float
     direction: Literal["lower", "raise"]
     units: str
-
-    def __len__(self) -> int:
-        return len(self.table)
-
-    def top(self, n: int) -> pd.DataFrame:
-        """The first ``n`` rows."""
-        return self.table.head(n)
-
-    def save(self, path: Path | str) -> None:
-        """Write one tidy table, ``.csv`` or ``.parquet``; what was asked stands in columns of its own.
-
-        Raises:
-            DataError: Another ending.
-        """
-        write_table(self.table.assign(**self._asked()), Path(path))
 
     @classmethod
     def load(cls, path: Path | str) -> "Screen":

@@ -18,12 +18,12 @@ from aivc.core.virtual_cell import VirtualCell
 from aivc.data.streaming.stream import Progress, pseudobulk
 from aivc.experiments.batch import ask, beginning, distinct, was_seen, where
 from aivc.experiments.predict import predictor
-from aivc.experiments.screen import read_table, rows_to_json, write_table
+from aivc.experiments.screen import Ranking, read_table, rows_to_json
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Search:
+class Search(Ranking):
     """Interventions, the one that comes closest to the goal first.
 
     Attributes:
@@ -40,21 +40,6 @@ class Search:
     context: str
     level: float
     features: int
-
-    def __len__(self) -> int:
-        return len(self.table)
-
-    def top(self, n: int) -> pd.DataFrame:
-        """The first ``n`` rows."""
-        return self.table.head(n)
-
-    def save(self, path: Path | str) -> None:
-        """Write one tidy table, ``.csv`` or ``.parquet``; what was asked stands in columns of its own.
-
-        Raises:
-            DataError: Another ending.
-        """
-        write_table(self.table.assign(**self._asked()), Path(path))
 
     @classmethod
     def load(cls, path: Path | str) -> "Search":

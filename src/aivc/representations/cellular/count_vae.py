@@ -15,7 +15,7 @@ from aivc.core.contracts import Encoder
 from aivc.core.errors import DataError, UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.scale import Scale
-from aivc.core.state import State, pack
+from aivc.core.state import State
 from aivc.core.units import COUNTS, log1p_units, parse_units, require_units
 from aivc.core.ur import UR
 from aivc.data.streaming.normalize import Block
@@ -23,10 +23,10 @@ from aivc.data.streaming.shards import Shards
 from aivc.data.streaming.stream import chunks, groups
 from aivc.nn.counts import CountNetwork
 from aivc.training.cells import CellLoader, MemoryCells, ShardCells
-from aivc.training.checkpoint import Checkpoints, arrays_of, load_arrays
+from aivc.training.checkpoint import Checkpoints, arrays_of
 from aivc.training.loop import Batch, Terms, TrainingRecipe, train
+from aivc.training.weights import arrays_to_weights, network_of, pack_with_weights
 
-_WEIGHTS = "weights."
 _AT_ONCE, _BATCH, _TOTAL = 2048, 128, 10_000.0
 _EPOCHS, _FEWEST_STEPS, _MOST_STEPS, _WARM = 80, 300, 20_000, 0.5
 
@@ -113,18 +113,11 @@ class CountVAE(Encoder):
     @cached_property
     def network(self) -> CountNetwork:
         """The autoencoder, in evaluation mode."""
-        # Made without drawing weights, which are there already: nothing of the caller's generator is used up.
-        with torch.device("meta"):
-            network = self._empty()
-        network.to_empty(device="cpu")
-        load_arrays(network, self.weights)
-        return network.eval()
+        return network_of(self._empty, self.weights)
 
     def state(self) -> State:
         """Everything there is to it, as settings and arrays."""
-        plain = pack(dataclasses.replace(self, weights={}))
-        weights = {f"{_WEIGHTS}{name}": array for name, array in self.weights.items()}
-        return State(plain.settings, {**plain.arrays, **weights})
+        return pack_with_weights(self)
 
     @classmethod
     def from_state(cls, state: State) -> "CountVAE":
@@ -133,8 +126,8 @@ class CountVAE(Encoder):
         Raises:
             IntegrityError: The state is not one of this encoder.
         """
-        weights = {k.removeprefix(_WEIGHTS): v for k, v in state.arrays.items() if k.startswith(_WEIGHTS)}
-        encoder = dataclasses.replace(super().from_state(State(state.settings, {})), weights=weights)
+        weights, plain = arrays_to_weights(state.arrays)
+        encoder = dataclasses.replace(super().from_state(State(state.settings, plain)), weights=weights)
         encoder.network  # noqa: B018 - a wrong shape or a missing array is refused now, not at the first question
         return encoder
 

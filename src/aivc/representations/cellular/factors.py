@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from aivc.core.errors import IntegrityError
 from aivc.core.measurement import Measurement
+from aivc.core.state import State
 from aivc.data.streaming.normalize import normalize
 from aivc.representations.cellular.gaussian import fit_linear
 
@@ -21,10 +23,7 @@ def fit_factors(
 ) -> tuple[Float[np.ndarray, " f"], Float[np.ndarray, "f d"], Float[np.ndarray, " d"], Float[np.ndarray, " f"]]:
     """Center ``(f,)``, that of probabilistic PCA; loadings ``(f, d)``; size ``(d,)`` of states; and noise ``(f,)``.
 
-    Args:
-        measurement: Training entities; ``observed`` is respected.
-        units: Units to work in.
-        dim: Number of axes; at most one less than features and entities are kept.
+    Arguments are those of `fit_linear`.
 
     Raises:
         DataError: A cell without counts.
@@ -36,6 +35,19 @@ def fit_factors(
     w_fd, noise_f = factors(np.where(seen, x_nf - center, 0.0), seen, w_fd, noise)
     w_fd, size_d = principal(w_fd, noise_f)
     return center, w_fd / size_d, size_d, noise_f
+
+
+def require_feature_noise(state: State, name: str) -> None:
+    """Check that a saved encoder has a noise for each feature.
+
+    Raises:
+        IntegrityError: It has a single one, as encoders of older versions have.
+    """
+    if state.arrays.get("center", np.zeros(0)).shape != state.arrays.get("noise", np.zeros(())).shape:
+        raise IntegrityError(
+            f"{name} reads a noise for each feature, and this state has none. It was written by an older "
+            "version of aivc: fit the encoder again."
+        )
 
 
 def factors(

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import sparse
 
 from aivc.core.contracts import Encoder
-from aivc.core.errors import DataError, IntegrityError, SpaceError, UnitsError, UnknownNameError
+from aivc.core.errors import DataError, SpaceError, UnitsError, UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.scale import Scale
 from aivc.core.state import State
@@ -16,7 +16,7 @@ from aivc.core.units import ARBITRARY
 from aivc.core.ur import UR
 from aivc.data.io.obsm import EMBEDDING
 from aivc.data.streaming.normalize import normalize, profile_units
-from aivc.representations.cellular.factors import factors, principal
+from aivc.representations.cellular.factors import factors, principal, require_feature_noise
 from aivc.representations.cellular.gaussian import fit_linear, posterior, readings
 
 # How a feature says what kind it is: "adt:CD3". Any other text before a colon, as in "chr1:100-200", is part of a name.
@@ -113,11 +113,7 @@ class PPCAExperts(Encoder):
         Raises:
             IntegrityError: The state is not one of this encoder, or of one with a single noise for all features.
         """
-        if state.arrays.get("center", np.zeros(0)).shape != state.arrays.get("noise", np.zeros(())).shape:
-            raise IntegrityError(
-                f"{cls.name} reads a noise for each feature, and this state has none. It was written by an older "
-                "version of aivc: fit the encoder again."
-            )
+        require_feature_noise(state, cls.name)
         return super().from_state(state)
 
     @property

@@ -11,24 +11,24 @@ import torch
 from jaxtyping import Float
 
 from aivc.core.contracts import Encoder
-from aivc.core.errors import IntegrityError, UnknownNameError
+from aivc.core.errors import UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.scale import Scale
 from aivc.core.space import Space
-from aivc.core.state import State, pack
+from aivc.core.state import State
 from aivc.core.units import COUNTS, log1p_target
 from aivc.core.ur import UR
 from aivc.data.streaming.normalize import profile_units
 from aivc.data.streaming.stream import random_ranks
 from aivc.nn.programme import GENE, PRESETS, PROGRAMME, ProgrammeNetwork
-from aivc.representations.cellular.factors import cell_posterior, fit_factors
+from aivc.representations.cellular.factors import cell_posterior, fit_factors, require_feature_noise
 from aivc.representations.cellular.gaussian import levels, readings, share
 from aivc.representations.cellular.programme_features import from_relatives, name_axes, part_axes
 from aivc.representations.cellular.programme_training import HiddenFeatures, Views, objective, ranks, views_of
-from aivc.training.checkpoint import arrays_of, load_arrays
+from aivc.training.checkpoint import arrays_of
 from aivc.training.loop import TrainingRecipe, Validation, train
+from aivc.training.weights import arrays_to_weights, network_of, pack_with_weights
 
-_WEIGHTS = "weights."
 TOKENIZERS = (PROGRAMME, GENE)
 # A token per feature costs more than one per programme: fewer cells at once.
 _AT_ONCE = {PROGRAMME: 512, GENE: 64}
@@ -177,18 +177,11 @@ class ProgrammeTokens(Encoder):
         """The correction, in evaluation mode; None where it was not kept."""
         if not self.weights:
             return None
-        # Made without drawing weights, which are there already: nothing of the caller's generator is used up.
-        with torch.device("meta"):
-            network = self._empty()
-        network.to_empty(device="cpu")
-        load_arrays(network, self.weights)
-        return network.eval()
+        return network_of(self._empty, self.weights)
 
     def state(self) -> State:
         """Everything there is to it, as settings and arrays."""
-        plain = pack(dataclasses.replace(self, weights={}))
-        weights = {f"{_WEIGHTS}{name}": array for name, array in self.weights.items()}
-        return State(plain.settings, {**plain.arrays, **weights})
+        return pack_with_weights(self)
 
     @classmethod
     def from_state(cls, state: State) -> "ProgrammeTokens":
@@ -197,13 +190,8 @@ class ProgrammeTokens(Encoder):
         Raises:
             IntegrityError: The state is not one of this encoder, or of one with a single noise for all features.
         """
-        if state.arrays.get("center", np.zeros(0)).shape != state.arrays.get("noise", np.zeros(())).shape:
-            raise IntegrityError(
-                f"{cls.name} reads a noise for each feature, and this state has none. It was written by an older "
-                "version of aivc: fit the encoder again."
-            )
-        weights = {k.removeprefix(_WEIGHTS): v for k, v in state.arrays.items() if k.startswith(_WEIGHTS)}
-        plain = {name: array for name, array in state.arrays.items() if not name.startswith(_WEIGHTS)}
+        require_feature_noise(state, cls.name)
+        weights, plain = arrays_to_weights(state.arrays)
         encoder = dataclasses.replace(super().from_state(State(state.settings, plain)), weights=weights)
         encoder.network  # noqa: B018 - a wrong shape or a missing array is refused now, not at the first question
         return encoder

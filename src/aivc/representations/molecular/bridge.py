@@ -10,7 +10,7 @@ from scipy.optimize import isotonic_regression
 
 from aivc.core.errors import DataError, MoleculeError
 from aivc.core.molecule import Molecule
-from aivc.core.perturbation import Agent, Perturbation, kind_of
+from aivc.core.perturbation import Agent, Perturbation
 from aivc.core.ur import UR
 from aivc.core.variant import Variant
 
@@ -198,12 +198,10 @@ def _row(name: str, ur: UR) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _described(agent: Agent, dosages: Mapping[str, Dosage], species: str) -> tuple[Molecule, Dosage]:
-    kind = kind_of(agent.kind)
     stated = Dosage(float(agent.direction or 0)) if agent.direction else None
-    if kind.genetic:
-        gene, colon, _ = agent.target.partition(":")
+    if (gene := agent.gene) is not None:
         # A gene said to be changed, but not how, is as little known as a variant that nobody scored.
-        found = _dosage(_variant_of(agent.target, species), dosages) if colon and not stated else UNKNOWN
+        found = _dosage(_variant_of(agent.target, species), dosages) if ":" in agent.target and not stated else UNKNOWN
         return Molecule("gene", gene, species), stated or found
     if agent.kind == "ligand":
         return Molecule("protein", agent.target, species), stated or GAIN

@@ -9,14 +9,15 @@ import numpy as np
 from jaxtyping import Float
 
 from aivc.core.molecule import Molecule
-from aivc.core.provider import Embedding, Provider
+from aivc.core.provider import Embedding
 from aivc.data.names.compound_names import aliases, compound
+from aivc.representations.molecular.rows_of_vectors import VectorRows
 
 VERSION = "1"
 
 
 @dataclass(frozen=True, eq=False)
-class CompoundTable(Provider):
+class CompoundTable(VectorRows):
     """Vectors of length one for compounds; salts share what is known of the compound, and so do other names.
 
     Attributes:
@@ -32,16 +33,7 @@ class CompoundTable(Provider):
 
     def embed(self, molecules: Sequence[Molecule]) -> Embedding:
         """Look compounds up by name, and by the names in brackets behind it; other kinds come back masked."""
-        rows = find(molecules, self._index)
-        known = rows >= 0
-        values = np.zeros((len(rows), self.dim))
-        values[known] = self.values[rows[known]]
-        return Embedding(values, known, self.provenance)
-
-    @property
-    def dim(self) -> int:
-        """Number of axes."""
-        return int(self.values.shape[1])
+        return self.taken(find(molecules, self._index))
 
     @cached_property
     def provenance(self) -> Mapping[str, Any]:

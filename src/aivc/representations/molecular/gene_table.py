@@ -13,9 +13,10 @@ from jaxtyping import Float
 
 from aivc.core.errors import UnavailableError
 from aivc.core.molecule import Molecule
-from aivc.core.provider import Embedding, Provider
+from aivc.core.provider import Embedding
 from aivc.data import catalog
 from aivc.data.priors.gene_priors import current_symbols
+from aivc.representations.molecular.rows_of_vectors import VectorRows
 
 VERSION = "1"
 NAMES = "uniprot-human"
@@ -23,7 +24,7 @@ _ACCESSION = re.compile(r"[OPQ][0-9][A-Z0-9]{3}[0-9]|[A-NR-Z][0-9](?:[A-Z][A-Z0-
 
 
 @dataclass(frozen=True, eq=False)
-class GeneTable(Provider):
+class GeneTable(VectorRows):
     """Vectors of length one for genes; their transcripts, proteins and variants share what is known of the gene.
 
     Attributes:
@@ -46,16 +47,7 @@ class GeneTable(Provider):
     def embed(self, molecules: Sequence[Molecule]) -> Embedding:
         """Look genes up by symbol, former symbol or UniProt accession; other species and kinds come back masked."""
         found = [self._index.get(name, -1) for name in gene_symbols(molecules, self.kinds, known=self._index)]
-        rows = np.array(found, dtype=int)
-        known = rows >= 0
-        values = np.zeros((len(rows), self.dim))
-        values[known] = self.values[rows[known]]
-        return Embedding(values, known, self.provenance)
-
-    @property
-    def dim(self) -> int:
-        """Number of axes."""
-        return int(self.values.shape[1])
+        return self.taken(np.array(found, dtype=int))
 
     @cached_property
     def provenance(self) -> Mapping[str, Any]:

@@ -18,15 +18,15 @@ from aivc.representations.molecular import pretrain
 from aivc.representations.molecular.alphabet import KINDS, LETTERS, MASK, PAD, encode, first_symbol, framed, windows
 from aivc.representations.molecular.pretrain import Crops, SequenceSource
 from aivc.representations.molecular.sequence_network import SequenceNetwork, Shape, shape_of
-from aivc.training.checkpoint import Checkpoints, arrays_of, load_arrays
+from aivc.training.checkpoint import Checkpoints, arrays_of
 from aivc.training.loop import Progress, TrainingRecipe, train
+from aivc.training.weights import arrays_to_weights, network_of, weights_to_arrays
 
 WEIGHTS = Path(__file__).parent / "weights"
 # Letters in one forward pass: enough to keep two cores busy, little enough to stay in a small memory.
 _LETTERS_AT_ONCE = 8192
 _KIND_OF = {"protein": "protein", "dna": "dna", "rna": "rna", "gene": "dna", "transcript": "rna"}
 _ROWS, _CODING = 24, 8
-_WEIGHTS = "weights."
 
 
 @final
@@ -123,7 +123,7 @@ class SequenceModel(Provider):
 
     def state(self) -> State:
         """Everything there is to it, as settings and arrays."""
-        weights = {f"{_WEIGHTS}{name}": array for name, array in self.weights.items()}
+        weights = weights_to_arrays(self.weights)
         return State({"shape": self.shape.to_json(), "saw": dict(self.saw)}, {**weights, "marks": self.marks})
 
     @classmethod
@@ -134,7 +134,7 @@ class SequenceModel(Provider):
             IntegrityError: The state is not one of a sequence model.
         """
         try:
-            weights = {k.removeprefix(_WEIGHTS): v for k, v in state.arrays.items() if k.startswith(_WEIGHTS)}
+            weights, _ = arrays_to_weights(state.arrays)
             model = cls(Shape(**state.settings["shape"]), weights, dict(state.settings["saw"]), state.arrays["marks"])
         except (KeyError, TypeError, ValueError) as error:
             raise IntegrityError(f"This is no sequence model ({error!r}). Fetch it again.") from error
@@ -144,12 +144,7 @@ class SequenceModel(Provider):
     @cached_property
     def network(self) -> SequenceNetwork:
         """The torch network, in evaluation mode."""
-        # Made without drawing weights, which are there already: nothing of the caller's generator is used up.
-        with torch.device("meta"):
-            network = SequenceNetwork(self.shape)
-        network.to_empty(device="cpu")
-        load_arrays(network, self.weights)
-        return network.eval()
+        return network_of(lambda: SequenceNetwork(self.shape), self.weights)
 
     @property
     def dim(self) -> int:

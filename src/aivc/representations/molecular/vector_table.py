@@ -14,7 +14,8 @@ from jaxtyping import Float
 
 from aivc.core.errors import DataError, UnavailableError, UnknownNameError
 from aivc.core.molecule import KINDS, Molecule
-from aivc.core.provider import Embedding, Provider
+from aivc.core.provider import Embedding
+from aivc.representations.molecular.rows_of_vectors import VectorRows
 
 _LONGEST_NAME = 200
 _SHOWN = 5
@@ -22,7 +23,7 @@ _SHOWN = 5
 
 @final
 @dataclass(frozen=True, eq=False)
-class VectorTable(Provider):
+class VectorTable(VectorRows):
     """A vector per name, as given; molecules that are not in the table come back masked.
 
     Attributes:
@@ -128,16 +129,7 @@ class VectorTable(Provider):
 
     def embed(self, molecules: Sequence[Molecule]) -> Embedding:
         """Look molecules up by name; a variant by ``name:variant``, never by the name of its reference."""
-        rows = np.array([self._row(molecule) for molecule in molecules], dtype=int)
-        known = rows >= 0
-        values = np.zeros((len(rows), self.dim))
-        values[known] = self.values[rows[known]]
-        return Embedding(values, known, self.provenance)
-
-    @property
-    def dim(self) -> int:
-        """Number of axes."""
-        return int(self.values.shape[1])
+        return self.taken(np.array([self._row(molecule) for molecule in molecules], dtype=int))
 
     @cached_property
     def provenance(self) -> Mapping[str, Any]:

@@ -3,9 +3,9 @@ import pytest
 
 from aivc.core.effects import effects
 from aivc.instruments.manipulators.effect.agents import Knowledge
-from aivc.instruments.manipulators.effect.components import Asked, Component, Controls, Covariance, components
+from aivc.instruments.manipulators.effect.components import Component, Controls, Covariance, Queries, components
 from aivc.instruments.manipulators.effect.likeness import Likeness
-from aivc.instruments.manipulators.effect.rows import Rows
+from aivc.instruments.manipulators.effect.rows import EffectRows
 from tiny_effects import molecules, states
 
 NOTHING, BLANK = Knowledge.of(None), Controls((), np.zeros((0, 4)))
@@ -49,12 +49,12 @@ def test_the_sum_of_all_components_is_the_total_and_a_covariance():
     texts = [*SINGLES, "ko:G0 + ko:G1", "ko:G2 + ko:G3"]
     shifts = {(f"C{c}", text): rng.normal(size=10) for c in range(9) for text in texts}
     controls = {f"C{c}": rng.normal(size=10) for c in range(9)}
-    rows = Rows.of(effects(states(shifts, controls=controls)))
+    rows = EffectRows.of(effects(states(shifts, controls=controls)))
     knowledge = Knowledge.of(molecules({f"G{i}": rng.normal(size=3) for i in range(6)}))
     known = Controls(tuple(controls), np.array(list(controls.values())))
     parts = components(list(rows.texts), list(rows.contexts), 10, knowledge, known)
     covariance = Covariance(parts, Likeness.of(rows), knowledge, known)
-    asked = Asked(rows.texts, rows.contexts, controls)
+    asked = Queries(rows.texts, rows.contexts, controls)
     tables = covariance.between(asked, asked)
     variances = rng.uniform(size=len(parts))
     total = covariance.total(asked, asked, variances)
@@ -68,10 +68,10 @@ def test_the_sum_of_all_components_is_the_total_and_a_covariance():
 @pytest.mark.parametrize("part", [Component("all", "effects"), Component("residuals", "same")])
 def test_a_stranger_is_like_nobody_but_no_surer_for_it(part):
     rng = np.random.default_rng(0)
-    rows = Rows.of(effects(states({(c, text): rng.normal(size=10) for c in "ABC" for text in SINGLES})))
+    rows = EffectRows.of(effects(states({(c, text): rng.normal(size=10) for c in "ABC" for text in SINGLES})))
     covariance = Covariance((part,), Likeness.of(rows), NOTHING, BLANK)
-    known = Asked(rows.texts, rows.contexts, {})
-    stranger = Asked(np.array(["ko:NEVER"]), np.array(["Z"]), {})
+    known = Queries(rows.texts, rows.contexts, {})
+    stranger = Queries(np.array(["ko:NEVER"]), np.array(["Z"]), {})
     assert not covariance.between(stranger, known)[0].any()
     assert covariance.own(stranger).tolist() == [[1.0]]
 

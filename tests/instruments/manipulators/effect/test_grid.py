@@ -4,11 +4,11 @@ import pytest
 from aivc.core.effects import effects
 from aivc.instruments.manipulators.effect import posterior as module
 from aivc.instruments.manipulators.effect.agents import Knowledge
-from aivc.instruments.manipulators.effect.components import Asked, Controls, Covariance, components
+from aivc.instruments.manipulators.effect.components import Controls, Covariance, Queries, components
 from aivc.instruments.manipulators.effect.grid import Grid
 from aivc.instruments.manipulators.effect.likeness import Likeness
 from aivc.instruments.manipulators.effect.posterior import Posterior
-from aivc.instruments.manipulators.effect.rows import Rows
+from aivc.instruments.manipulators.effect.rows import EffectRows
 from aivc.instruments.manipulators.effect.strata import Stratum
 from tiny_effects import states
 
@@ -20,7 +20,7 @@ def seen():
     shifts = {
         (f"C{c}", f"ko:G{p:02d}"): rng.normal(size=10) for c in range(9) for p in range(20) if rng.random() < 0.67
     }
-    return Rows.of(effects(states(shifts)))
+    return EffectRows.of(effects(states(shifts)))
 
 
 def covariance_of(rows):
@@ -30,7 +30,7 @@ def covariance_of(rows):
 
 
 def test_a_product_on_the_grid_is_that_of_the_matrix_and_solving_undoes_it(seen):
-    covariance, asked, rng = covariance_of(seen), Asked(seen.texts, seen.contexts, {}), np.random.default_rng(1)
+    covariance, asked, rng = covariance_of(seen), Queries(seen.texts, seen.contexts, {}), np.random.default_rng(1)
     variances, diagonal = rng.uniform(0.1, 1, len(covariance.parts)), rng.uniform(0.5, 1, len(seen))
     dense = covariance.total(asked, asked, variances) + np.diag(diagonal)
     grid = Grid.of(covariance, asked, variances, diagonal)
@@ -43,9 +43,9 @@ def test_a_product_on_the_grid_is_that_of_the_matrix_and_solving_undoes_it(seen)
 
 
 def test_beyond_so_many_rows_answers_are_the_same_by_the_grid(seen, monkeypatch):
-    covariance, asked = covariance_of(seen), Asked(seen.texts, seen.contexts, {})
+    covariance, asked = covariance_of(seen), Queries(seen.texts, seen.contexts, {})
     variances = np.full((1, len(covariance.parts) + 1), 0.3)
-    question = Asked(np.array(["ko:G01", "ko:G02"]), np.array(["C0", "never seen"]), {})
+    question = Queries(np.array(["ko:G01", "ko:G02"]), np.array(["C0", "never seen"]), {})
 
     def answers():
         return Posterior(seen, covariance, [Stratum(None, np.zeros((0, 10)))], variances, asked).shift(question)

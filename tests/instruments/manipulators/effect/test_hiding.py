@@ -13,13 +13,13 @@ from aivc.instruments.manipulators.effect.hiding import (
     few_rows,
     hidings,
 )
-from aivc.instruments.manipulators.effect.rows import Rows
+from aivc.instruments.manipulators.effect.rows import EffectRows
 from tiny_effects import states
 
 
 def table(texts, contexts):
     rng = np.random.default_rng(0)
-    return Rows.of(effects(states({(c, t): rng.normal(size=4) for c in contexts for t in texts})))
+    return EffectRows.of(effects(states({(c, t): rng.normal(size=4) for c in contexts for t in texts})))
 
 
 SINGLES = [f"ko:G{i}" for i in range(8)]
@@ -77,7 +77,7 @@ def test_a_context_with_less_than_half_of_what_is_usual_has_few():
     rng = np.random.default_rng(0)
     shifts = {(c, t): rng.normal(size=4) for c in "ABC" for t in SINGLES}
     shifts |= {("D", t): rng.normal(size=4) for t in SINGLES[:3]}
-    assert few_rows(Rows.of(effects(states(shifts)))) == {"D": 3}
+    assert few_rows(EffectRows.of(effects(states(shifts)))) == {"D": 3}
 
 
 def test_practice_is_on_some_of_many_rows_all_contexts_of_a_perturbation_together():

@@ -3,7 +3,7 @@ import pytest
 
 from aivc.core.effects import effects
 from aivc.instruments.manipulators.effect.likeness import Likeness, two_way
-from aivc.instruments.manipulators.effect.rows import Rows
+from aivc.instruments.manipulators.effect.rows import EffectRows
 from tiny_effects import states
 
 
@@ -20,7 +20,7 @@ def families(perturbations=12, contexts=9, noise=0.3, seed=0):
 
 
 def test_families_of_perturbations_and_contexts_are_found_by_what_was_measured():
-    found = Likeness.of(Rows.of(effects(states(families()))))
+    found = Likeness.of(EffectRows.of(effects(states(families()))))
     for table in (found.effects, found.responses, found.offsets, found.residuals):
         place = np.arange(len(table)) % 2
         same = place[:, None] == place
@@ -32,7 +32,7 @@ def test_families_of_perturbations_and_contexts_are_found_by_what_was_measured()
 def test_a_likeness_is_a_covariance():
     rng = np.random.default_rng(0)
     shifts = {(f"C{c}", f"ko:G{p}"): rng.normal(size=8) for p in range(15) for c in range(10) if rng.random() < 0.6}
-    found = Likeness.of(Rows.of(effects(states(shifts))))
+    found = Likeness.of(EffectRows.of(effects(states(shifts))))
     for table in (found.effects, found.responses, found.offsets, found.residuals):
         assert np.linalg.eigvalsh(table).min() > -1e-9
 
@@ -53,7 +53,7 @@ def test_main_effects_of_an_incomplete_table_are_those_it_was_made_of():
 
 @pytest.mark.parametrize(("perturbations", "contexts"), [(1, 3), (3, 1), (1, 1)])
 def test_of_one_perturbation_or_one_context_nothing_is_like_anything(perturbations, contexts):
-    found = Likeness.of(Rows.of(effects(states(families(perturbations, contexts)))))
+    found = Likeness.of(EffectRows.of(effects(states(families(perturbations, contexts)))))
     assert np.isfinite(found.effects).all()
     if perturbations == 1:
         assert not found.effects.any()

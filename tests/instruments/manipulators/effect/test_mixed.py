@@ -5,13 +5,13 @@ from aivc.core.effects import effects
 from aivc.instruments.manipulators.effect.agents import Knowledge
 from aivc.instruments.manipulators.effect.components import Component, Controls
 from aivc.instruments.manipulators.effect.hiding import CONTEXT, FEW, PAIR, PERTURBATION, RELATIVE
-from aivc.instruments.manipulators.effect.mixed import Source, moments
-from aivc.instruments.manipulators.effect.rows import Rows
+from aivc.instruments.manipulators.effect.mixed import MixedModel, moments
+from aivc.instruments.manipulators.effect.rows import EffectRows
 from tiny_effects import DIM, states
 
 
 def source(shifts, dim=DIM):
-    return Source(Rows.of(effects(states(shifts))), Knowledge.of(None), Controls((), np.zeros((0, dim))))
+    return MixedModel(EffectRows.of(effects(states(shifts))), Knowledge.of(None), Controls((), np.zeros((0, dim))))
 
 
 def additive(perturbations=30, contexts="ABCD", dim=DIM, seed=0):

@@ -6,8 +6,8 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability
 from aivc.instruments.manipulators.effect.agents import Knowledge
 from aivc.instruments.manipulators.effect.effect_v2 import EffectV2
-from aivc.instruments.manipulators.effect.pairs import Pairs, answer_by_pairs
-from aivc.instruments.manipulators.effect.rows import Rows
+from aivc.instruments.manipulators.effect.pairs import Pairs, pair_rows
+from aivc.instruments.manipulators.effect.rows import EffectRows
 from tiny_effects import error, split, states
 
 
@@ -58,30 +58,30 @@ def test_what_two_genes_do_with_others_tells_of_the_two(world, fitted):
     given, asked = world
     # The noise alone is 0.16.
     assert error(fitted, asked) < 0.4 < 0.3 * sums_error(given, asked)
-    said = np.mean([fitted.tell(Perturbation.parse(text), "A").variance.mean() for _, text in asked])
+    said = np.mean([fitted.predict(Perturbation.parse(text), "A").variance.mean() for _, text in asked])
     assert 0.5 < said / error(fitted, asked) < 2
-    assert fitted.tell(Perturbation.parse("ko:G00 + ko:G07"), "A").applicability is Applicability.IN
+    assert fitted.predict(Perturbation.parse("ko:G00 + ko:G07"), "A").applicability is Applicability.IN
 
 
 def test_where_pairs_are_sums_nothing_is_added_to_them():
     given, asked = split(interactions(related=False), hidden)
-    found = Pairs.of(Rows.of(effects(states(given))), Knowledge.of(None), 0)
-    made = np.mean([(found.tell(text, context) - shift) ** 2 for (context, text), shift in asked.items()])
+    found = Pairs.of(EffectRows.of(effects(states(given))), Knowledge.of(None), 0)
+    made = np.mean([(found.predict(text, context) - shift) ** 2 for (context, text), shift in asked.items()])
     assert made < 1.02 * sums_error(given, asked)
 
 
 def test_the_order_of_a_pair_does_not_matter_and_of_strangers_nothing_is_told(world):
-    rows = Rows.of(effects(states(world[0])))
+    rows = EffectRows.of(effects(states(world[0])))
     found = Pairs.of(rows, Knowledge.of(None), 0)
-    one, other = (found.tell(text, "A") for text in ("ko:G00 + ko:G05", "ko:G05 + ko:G00"))
+    one, other = (found.predict(text, "A") for text in ("ko:G00 + ko:G05", "ko:G05 + ko:G00"))
     np.testing.assert_array_equal(one, other)
-    assert found.tell("ko:G00 + ko:NEVER", "A") is None
-    assert found.tell("ko:G00", "A") is None
+    assert found.predict("ko:G00 + ko:NEVER", "A") is None
+    assert found.predict("ko:G00", "A") is None
 
 
 @pytest.mark.parametrize("text", ["ko:G00 + ko:G05", "ko:G00 + ko:NEVER", "ko:G03"])
 def test_pieces_add_up_to_the_answer_which_is_the_same_in_a_library(fitted, text):
-    answer = fitted.tell(Perturbation.parse(text), "A")
+    answer = fitted.predict(Perturbation.parse(text), "A")
     pieces = fitted.attribute(Perturbation.parse(text), "A")
     np.testing.assert_allclose(sum(piece.shift for piece in pieces), answer.shift, atol=1e-9)
     shift_pcd, _ = fitted.effects([Perturbation.parse(text)], ["A"])
@@ -90,6 +90,6 @@ def test_pieces_add_up_to_the_answer_which_is_the_same_in_a_library(fitted, text
 
 def test_few_pairs_or_many_readings_are_not_such_a_table():
     given = interactions(genes=15)
-    assert not answer_by_pairs(Rows.of(effects(states(given)))).any()
+    assert not pair_rows(EffectRows.of(effects(states(given)))).any()
     wide = {key: np.repeat(value, 10) for key, value in interactions().items()}
-    assert not answer_by_pairs(Rows.of(effects(states(wide)))).any()
+    assert not pair_rows(EffectRows.of(effects(states(wide)))).any()

@@ -5,27 +5,27 @@ import pytest
 
 from aivc.core.effects import effects
 from aivc.instruments.manipulators.effect.agents import Knowledge
-from aivc.instruments.manipulators.effect.components import Asked, Component, Controls, Covariance
+from aivc.instruments.manipulators.effect.components import Component, Controls, Covariance, Queries
 from aivc.instruments.manipulators.effect.likeness import Likeness
 from aivc.instruments.manipulators.effect.posterior import Posterior
-from aivc.instruments.manipulators.effect.rows import Rows
+from aivc.instruments.manipulators.effect.rows import EffectRows
 from aivc.instruments.manipulators.effect.strata import Stratum, strata
 from tiny_effects import states
 
 PARTS = (Component("all", "all"), Component("same", "all"), Component("all", "same"))
 VARIANCES, OWN = (0.5, 0.3, 0.7), 0.4
-ASKED = Asked(np.array(["ko:G1", "ko:G2", "ko:NEVER"]), np.array(["C", "Z", "A"]), {})
+ASKED = Queries(np.array(["ko:G1", "ko:G2", "ko:NEVER"]), np.array(["C", "Z", "A"]), {})
 
 
 @cache
 def rows(noise=None):
     rng = np.random.default_rng(0)
     shifts = {(c, f"ko:G{i}"): rng.normal(size=8) for c in "ABC" for i in range(25) if (c, i) != ("C", 1)}
-    return Rows.of(effects(states(shifts, variance=noise)))
+    return EffectRows.of(effects(states(shifts, variance=noise)))
 
 
 def posterior(seen, cut):
-    asked = Asked(seen.texts, seen.contexts, {})
+    asked = Queries(seen.texts, seen.contexts, {})
     nothing, blank = Knowledge.of(None), Controls((), np.zeros((0, 8)))
     covariance = Covariance(PARTS, Likeness.of(seen), nothing, blank)
     return Posterior(seen, covariance, cut, np.tile([*VARIANCES, OWN], (len(cut), 1)), asked)
@@ -61,7 +61,7 @@ def test_known_noise_stands_beside_what_rows_have_to_themselves_and_shared_noise
 def test_strata_of_the_same_variances_are_no_strata():
     one = posterior(rows(), [Stratum(None, np.zeros((0, 8)))])
     wide = np.random.default_rng(0).normal(size=(len(rows()), 40)) * np.geomspace(9, 0.1, 40)
-    many = Rows(wide, rows().texts, rows().contexts, np.zeros(wide.shape), np.zeros(wide.shape))
+    many = EffectRows(wide, rows().texts, rows().contexts, np.zeros(wide.shape), np.zeros(wide.shape))
     cut = strata(wide)
     assert len(cut) > 1
     whole = posterior(many, [Stratum(None, np.zeros((0, 40)))])
@@ -75,7 +75,7 @@ def test_a_gap_is_told_by_all_other_rows():
     found = posterior(seen, cut).completed(np.ones(seen.shifts.shape, dtype=bool), rounds=1)
     for row in (0, 30, 73):
         others = seen.take(np.delete(np.arange(len(seen)), row))
-        asked = Asked(seen.texts[[row]], seen.contexts[[row]], {})
+        asked = Queries(seen.texts[[row]], seen.contexts[[row]], {})
         np.testing.assert_allclose(found[row], posterior(others, cut).shift(asked)[0], atol=1e-6)
     gaps = np.zeros(seen.shifts.shape, dtype=bool)
     gaps[3, 5] = True
@@ -95,7 +95,7 @@ def test_answers_are_the_rows_weighed(noise):
 
 def test_a_measured_row_is_its_own_answer_where_it_has_no_noise():
     seen = rows()
-    asked = Asked(seen.texts[:5], seen.contexts[:5], {})
+    asked = Queries(seen.texts[:5], seen.contexts[:5], {})
     found = posterior(seen, [Stratum(None, np.zeros((0, 8)))])
     np.testing.assert_allclose(found.shift(asked), seen.shifts[:5], atol=1e-6)
     assert (found.variance(asked) < 1e-5 * found.variance(ASKED).min()).all()
@@ -104,6 +104,6 @@ def test_a_measured_row_is_its_own_answer_where_it_has_no_noise():
 def test_of_a_stranger_the_mean_effect_is_told():
     found = posterior(rows(), [Stratum(None, np.zeros((0, 8)))])
     stranger = ASKED.take(np.array([2]))
-    known = Asked(np.array(["ko:G3"]), np.array(["A"]), {})
+    known = Queries(np.array(["ko:G3"]), np.array(["A"]), {})
     np.testing.assert_allclose(found.shift(known, mean=True), found.shift(stranger), atol=1e-12)
-    assert found.variance(stranger) > found.variance(Asked(np.array(["ko:G1"]), np.array(["C"]), {}))
+    assert found.variance(stranger) > found.variance(Queries(np.array(["ko:G1"]), np.array(["C"]), {}))

@@ -12,8 +12,8 @@ from aivc.core.scale import Scale
 from aivc.core.space import Space
 from aivc.core.state import State
 from aivc.core.ur import UR
-from aivc.instruments.manipulators.populations.flow_training import energy_score, folds_of, frame, groups_of
 from aivc.instruments.manipulators.populations.flow_v1 import FlowV1
+from aivc.instruments.manipulators.populations.frame import energy_score, folds_of, frame, groups_of
 from aivc.testing import check_manipulator
 
 DIM, COUNT, CELLS, CONTROLS = 4, 12, 60, 100

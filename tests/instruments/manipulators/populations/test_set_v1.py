@@ -13,8 +13,8 @@ from aivc.core.space import Space
 from aivc.core.state import State
 from aivc.core.ur import UR
 from aivc.instruments.manipulators.populations import set_v1
-from aivc.instruments.manipulators.populations.flow_training import energy_score, frame, groups_of
-from aivc.instruments.manipulators.populations.set_training import Sets, asked
+from aivc.instruments.manipulators.populations.frame import energy_score, frame, groups_of
+from aivc.instruments.manipulators.populations.set_training import Sets, shifted_sets
 from aivc.instruments.manipulators.populations.set_v1 import SetV1
 from aivc.testing import check_manipulator
 
@@ -145,7 +145,7 @@ def test_the_seed_decides(learned):
 def test_batches_and_contexts_are_told_apart():
     ur = screen(contexts=("A", "B"), batches=2, controls=160)
     scale = frame(ur, None, sorted(set(map(str, ur.perturbations)) - {CONTROL}))
-    given = asked(groups_of(ur, scale), ur, scale)
+    given = shifted_sets(groups_of(ur, scale), ur, scale)
     still = [i for i, group in enumerate(given.groups) if group.text == CONTROL]
     assert len(still) == 4
     assert not given.shift[still].any()

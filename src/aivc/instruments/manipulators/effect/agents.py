@@ -166,12 +166,12 @@ class Knowledge:
         if self._kept.get("key") != key:
             # The same rows are compared with one question after the other.
             self._kept.update(key=key, places=self._places(theirs))
-        two, answer = self._kept["places"]
+        two, covered = self._kept["places"]
         found, start = np.zeros((len(ours), len(theirs))), 0
         for block, end in enumerate(self.ends):
             cosine = one[:, start:end] @ two[:, start:end].T
             kernel = np.mean([np.exp((cosine - 1) / length) for length in _LENGTHS], axis=0)
-            found += kernel * np.outer(known[:, block], answer[:, block])
+            found += kernel * np.outer(known[:, block], covered[:, block])
             start = int(end)
         return found / max(len(self.ends), 1)
 
@@ -193,7 +193,7 @@ class Knowledge:
         places, known = np.zeros((len(texts), self.values.shape[1])), np.zeros((len(texts), len(self.ends)), dtype=bool)
         for row, text in enumerate(texts):
             asked = Perturbation.parse(text)
-            here = [index[target] for target in _targets(asked) if target in index]
+            here = [index[agent.molecule] for agent in asked.agents if agent.molecule in index]
             # All or nothing: half a pair is another perturbation.
             if here and len(here) == len(asked.agents):
                 place = locate(asked, index, self.values)
@@ -209,9 +209,3 @@ class Knowledge:
 @lru_cache(maxsize=8)
 def _index_of(names: tuple[str, ...]) -> dict[str, int]:
     return {name: i for i, name in enumerate(names)}
-
-
-def _targets(perturbation: Perturbation) -> list[str]:
-    """What each agent is known under among molecules: the gene of a variant, otherwise its target."""
-    genes = set(perturbation.genes)
-    return [target.split(":")[0] if target.split(":")[0] in genes else target for target in perturbation.targets]

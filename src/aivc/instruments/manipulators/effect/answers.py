@@ -12,22 +12,23 @@ from aivc.core.attribution import Piece
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability
 from aivc.instruments.manipulators.effect.agents import canonical, is_nothing
-from aivc.instruments.manipulators.effect.components import Asked, Controls
+from aivc.instruments.manipulators.effect.components import Controls, Queries
 from aivc.instruments.manipulators.effect.doses import stand_ins
 from aivc.instruments.manipulators.effect.few_readings import Read, Tables
 from aivc.instruments.manipulators.effect.hiding import CONTEXT, FEW, PAIR, PERTURBATION, RELATIVE, few_rows
-from aivc.instruments.manipulators.effect.mixed import Learned, Source
+from aivc.instruments.manipulators.effect.mixed import Learned, MixedModel
 from aivc.instruments.manipulators.effect.posterior import Posterior
 
 # What is known of a stranger's molecules counts where it explains this share of the variance.
 _RELATED = 0.02
 # Solving for so many columns at once takes little longer than for a few.
 _AT_ONCE = 600
+_MEAN = "mean effect"
 # Where no combination was measured, so much of its squared sum may be interaction.
 _INTERACTION = 0.25
 
 
-class Answer(NamedTuple):
+class Estimate(NamedTuple):
     """Expected shift of a state, and how far it can be trusted.
 
     Attributes:
@@ -53,7 +54,7 @@ class Answers:
     Attributes:
         tables: What was measured, and models of tables of few readings.
         controls: Of contexts.
-        learned: What practice has told, by kind of question.
+        learned: What practice has learned, by kind of question.
         seed: Of what is drawn.
     """
 
@@ -68,11 +69,11 @@ class Answers:
         return self.tables.rows.dim
 
     @cached_property
-    def source(self) -> Source:
+    def model(self) -> MixedModel:
         """What the model for all is made from."""
-        return Source(self.tables.general, self.tables.knowledge, self.controls, self.seed)
+        return MixedModel(self.tables.general, self.tables.knowledge, self.controls, self.seed)
 
-    def tell(self, perturbation: Perturbation, context: str = "", control: np.ndarray | None = None) -> Answer:
+    def predict(self, perturbation: Perturbation, context: str = "", control: np.ndarray | None = None) -> Estimate:
         """Say what a perturbation is expected to do in a context, and from which evidence.
 
         Args:
@@ -84,24 +85,26 @@ class Answers:
         if is_nothing(asked) or not len(self.tables.rows):
             nothing = np.zeros(self.dim)
             verdict = Applicability.IN if is_nothing(asked) else Applicability.OUT
-            return Answer(nothing, nothing, None, verdict, "nothing")
+            return Estimate(nothing, nothing, None, verdict, "nothing")
         kind = self.kind(asked, context)
         if (read := self._read(asked, context)) is not None:
             verdict = Applicability.EDGE if kind == CONTEXT else Applicability.IN
-            return Answer(read.shift, read.variance, None, verdict, kind)
+            return Estimate(read.shift, read.variance, None, verdict, kind)
         if parts := self._made_of(asked, kind):
-            return self._sum([(self.tell(Perturbation.parse(text), context, control), w) for text, w in parts], asked)
+            return self._sum(
+                [(self.predict(Perturbation.parse(text), context, control), w) for text, w in parts], asked
+            )
         posterior, question = self._posterior(kind), self._question(asked, context, control)
-        answer = self.learned[kind]
-        total = answer.expected if posterior.large else self._total(kind, question)
-        variance_d = total * answer.error / max(answer.expected, 1e-300)
+        learned = self.learned[kind]
+        total = learned.expected if posterior.large else self._total(kind, question)
+        variance_d = total * learned.error / max(learned.expected, 1e-300)
         shift_d = posterior.shift(question)[0]
         if self.tables.columns is not None:
             # All contexts tell the level of this one; the model for all saw some of them.
             shift_d = shift_d - posterior.shift(question, mean=True)[0] + self.tables.columns.level(context)
         away_d = self._away.get(str(asked))
-        retrieval = None if away_d is None else self._plain.get(context, self._everywhere) + away_d
-        return Answer(shift_d, variance_d, retrieval, self._verdict(kind, asked, posterior, question, total), kind)
+        retrieval = None if away_d is None else self._filled_means.get(context, self._everywhere) + away_d
+        return Estimate(shift_d, variance_d, retrieval, self._verdict(kind, asked, posterior, question, total), kind)
 
     def _made_of(self, asked: Perturbation, kind: str) -> list[tuple[str, float]]:
         """What an answer is added up from: other doses and times of it, or parts where no combination was measured."""
@@ -112,25 +115,26 @@ class Answers:
         return [] if self._combined else [(str(part), 1.0) for part in asked.parts()]
 
     @staticmethod
-    def _sum(parts: Sequence[tuple[Answer, float]], asked: Perturbation) -> Answer:
+    def _sum(parts: Sequence[tuple[Estimate, float]], asked: Perturbation) -> Estimate:
         """Answers added up; how an effect changes between doses and times, or by company, adds to the variance."""
-        shift_d = np.sum([weight * answer.shift for answer, weight in parts], axis=0)
-        variance_d = np.sum([weight * answer.variance for answer, weight in parts], axis=0)
-        apart_d = np.sum([weight * (answer.shift - shift_d) ** 2 for answer, weight in parts], axis=0)
+        shift_d = np.sum([weight * each.shift for each, weight in parts], axis=0)
+        variance_d = np.sum([weight * each.variance for each, weight in parts], axis=0)
+        apart_d = np.sum([weight * (each.shift - shift_d) ** 2 for each, weight in parts], axis=0)
         if len(asked.agents) > 1:
             apart_d = _INTERACTION * shift_d**2
-        verdict = max((answer.applicability for answer, _ in parts), key=list(Applicability).index)
+        verdict = max((each.applicability for each, _ in parts), key=list(Applicability).index)
         between = len(parts) > 1 and len(asked.agents) < 2
         verdict = max(verdict, Applicability.IN if between else Applicability.EDGE, key=list(Applicability).index)
-        return Answer(shift_d, variance_d + apart_d, None, verdict, RELATIVE)
+        return Estimate(shift_d, variance_d + apart_d, None, verdict, RELATIVE)
 
     @staticmethod
-    def _gathered(answer: Sequence[tuple[list[Piece], float]], asked: Perturbation) -> list[Piece]:
+    def _gathered(parts: Sequence[tuple[list[Piece], float]], asked: Perturbation) -> list[Piece]:
         """Pieces of several answers, each row once."""
         found: dict[tuple[str, str, str], Piece] = {}
-        for pieces, share in answer:
+        for pieces, share in parts:
             for each in pieces:
-                part = _source(same=False, here=True, asked=str(asked), text=each.name) if each.detail else each.source
+                row = each.detail and each.source != _MEAN
+                part = _source(same=False, here=True, asked=str(asked), text=each.name) if row else each.source
                 key = (part if part == "part" else each.source, each.name, each.detail)
                 old = found.get(key) or Piece(*key, 0.0, np.zeros_like(each.shift))
                 found[key] = Piece(*key, old.weight + share * each.weight, old.shift + share * each.shift)
@@ -155,13 +159,13 @@ class Answers:
         posterior, question = self._posterior(kind), self._question(asked, context, None)
         if (read := self._read(asked, context)) is not None:
             rest = Piece(read.source, str(asked), "", 1.0, read.shift - read.level)
-            return [Piece("mean effect", context, "", 1.0, read.level), rest]
+            return [Piece(_MEAN, context, "", 1.0, read.level), rest]
         rows, level_d = posterior.rows, posterior.level(context)
         pieces_rd, left_rd = posterior.pieces(question)
-        found = [Piece("mean effect", context, "", 1.0, level_d)] if level_d.any() else []
+        found = [Piece(_MEAN, context, "", 1.0, level_d)] if level_d.any() else []
         if self.tables.columns is not None:
             level_d = self.tables.columns.level(context) - posterior.shift(question, mean=True)[0]
-            found.append(Piece("mean effect", context, "of all contexts", 1.0, level_d))
+            found.append(Piece(_MEAN, context, "of all contexts", 1.0, level_d))
         size_r = np.maximum((left_rd**2).sum(axis=1), 1e-300)
         for row, (text, where) in enumerate(zip(rows.texts, rows.contexts, strict=True)):
             source = _source(same=text == str(asked), here=where == context, asked=str(asked), text=str(text))
@@ -174,7 +178,7 @@ class Answers:
     ) -> tuple[Float[np.ndarray, "p c d"], Float[np.ndarray, "p c d"]]:
         """Expected shifts of a whole library in some contexts, and their variances, in a few products.
 
-        The variance is that of its kind of question on average, not of each question as `tell` states it.
+        The variance is that of its kind of question on average, not of each question as `predict` states it.
 
         Args:
             perturbations: What to ask.
@@ -188,8 +192,8 @@ class Answers:
             )
             for i in range(len(asked)):
                 if self.tables.few or (kinds[i] and self._made_of(asked[i], kinds[i])):
-                    answer = self.tell(asked[i], context)
-                    shift_pcd[i, c], variance_pcd[i, c] = answer.shift, answer.variance
+                    found = self.predict(asked[i], context)
+                    shift_pcd[i, c], variance_pcd[i, c] = found.shift, found.variance
                     kinds[i] = ""
             for kind in sorted(set(kinds) - {""}):
                 rows = np.flatnonzero(kinds == kind)
@@ -200,7 +204,7 @@ class Answers:
         return shift_pcd, variance_pcd
 
     def _verdict(
-        self, kind: str, asked: Perturbation, posterior: Posterior, question: Asked, total: float
+        self, kind: str, asked: Perturbation, posterior: Posterior, question: Queries, total: float
     ) -> Applicability:
         if kind in (PAIR, FEW):
             return Applicability.IN
@@ -216,15 +220,15 @@ class Answers:
         stranger = self._strangers[key]
         return Applicability.EDGE if total < (1 - _RELATED) * stranger else Applicability.OUT
 
-    def _total(self, kind: str, question: Asked) -> float:
+    def _total(self, kind: str, question: Queries) -> float:
         """Expected squared error, summed over features; of all that were measured at once where that is quicker."""
         posterior, text, context = self._posterior(kind), str(question.texts[0]), str(question.contexts[0])
         if text not in self._away or context not in self.controls.names or len(self._away) > _AT_ONCE:
             return float(posterior.variance(question)[0])
         if (kind, context) not in self._totals:
             every = np.array(list(self._away), dtype=str)
-            answer = posterior.variance(self._questions(every, context, None))
-            self._totals[kind, context] = dict(zip(self._away, answer.tolist(), strict=True))
+            total_p = posterior.variance(self._questions(every, context, None))
+            self._totals[kind, context] = dict(zip(self._away, total_p.tolist(), strict=True))
         return self._totals[kind, context][text]
 
     @cached_property
@@ -232,21 +236,21 @@ class Answers:
         return {}
 
     def _knows(self, asked: Perturbation) -> bool:
-        return self.source.knowledge.knows(str(asked)) or bool(set(asked.targets) & self._targets)
+        return self.model.knowledge.knows(str(asked)) or bool(set(asked.targets) & self._targets)
 
-    def _question(self, asked: Perturbation, context: str, control: np.ndarray | None) -> Asked:
+    def _question(self, asked: Perturbation, context: str, control: np.ndarray | None) -> Queries:
         return self._questions(np.array([str(asked)]), context, control)
 
-    def _questions(self, texts: np.ndarray, context: str, control: np.ndarray | None) -> Asked:
+    def _questions(self, texts: np.ndarray, context: str, control: np.ndarray | None) -> Queries:
         known = dict(zip(self.controls.names, self.controls.profiles, strict=True))
         if context not in known:
             known[context] = self.controls.profiles.mean(axis=0) if control is None else control
-        return Asked(texts, np.full(len(texts), context), known)
+        return Queries(texts, np.full(len(texts), context), known)
 
     def _posterior(self, kind: str) -> Posterior:
         made: dict[str, Posterior] = self._posteriors
         if kind not in made:
-            made[kind] = self.source.posterior(self.learned[kind], kind)
+            made[kind] = self.model.posterior(self.learned[kind], kind)
         return made[kind]
 
     @cached_property
@@ -255,7 +259,7 @@ class Answers:
 
     def _read(self, asked: Perturbation, context: str) -> Read | None:
         """What the models of tables of few readings say; what was measured here is what it is."""
-        read = self.tables.tell(asked, context) if self.tables.few else None
+        read = self.tables.predict(asked, context) if self.tables.few else None
         row = self._rows_of.get((str(asked), context)) if read is not None else None
         if read is None or row is None:
             return read
@@ -266,15 +270,15 @@ class Answers:
         return {key: i for i, key in enumerate(zip(self.tables.rows.texts, self.tables.rows.contexts, strict=True))}
 
     @cached_property
-    def _plain(self) -> dict[str, np.ndarray]:
-        """Plain mean effect of each context."""
+    def _filled_means(self) -> dict[str, np.ndarray]:
+        """Mean of the filled rows of each context, where `Effects.mean_effects` takes only what was measured."""
         rows = self.tables.rows
         return {str(c): rows.shifts[rows.contexts == c].mean(axis=0) for c in np.unique(rows.contexts)}
 
     @cached_property
     def _everywhere(self) -> np.ndarray:
         """Mean over contexts of that."""
-        return np.asarray(np.mean(list(self._plain.values()), axis=0))
+        return np.asarray(np.mean(list(self._filled_means.values()), axis=0))
 
     @cached_property
     def _away(self) -> dict[str, np.ndarray]:
@@ -282,7 +286,7 @@ class Answers:
         rows = self.tables.rows
         names, place_r = np.unique(rows.texts, return_inverse=True)
         total, count = np.zeros((len(names), self.dim)), np.bincount(place_r, minlength=len(names))
-        for context, mean_d in self._plain.items():
+        for context, mean_d in self._filled_means.items():
             here = np.flatnonzero(rows.contexts == context)
             np.add.at(total, place_r[here], rows.shifts[here] - mean_d)
         return dict(zip(map(str, names), total / np.maximum(count, 1)[:, None], strict=True))
@@ -311,7 +315,7 @@ class Answers:
 
     @cached_property
     def _few(self) -> frozenset[str]:
-        return frozenset(few_rows(self.source.rows)) if FEW in self.learned else frozenset()
+        return frozenset(few_rows(self.model.rows)) if FEW in self.learned else frozenset()
 
     @cached_property
     def _targets(self) -> frozenset[str]:

@@ -12,15 +12,15 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg.lapack import dpotrf, dpotri
 
-from aivc.instruments.manipulators.effect.rows import Rows
+from aivc.instruments.manipulators.effect.rows import EffectRows
 
-# With fewer contexts, or than perturbations, a free covariance is not told; of many readings likeness says more.
+# With fewer contexts, or than perturbations, a free covariance cannot be learned; of many readings likeness says more.
 _CONTEXTS, _PERTURBATIONS, _MOST_READINGS = 60, 10, 4
 # Contexts that the first guess of the covariance counts for, its noise, and rounds: what they are matters little.
 _PRIOR, _NOISE, _ROUNDS, _FIRST = 20.0, 0.1, 3, 0.5
 
 
-def answer_by_columns(rows: Rows) -> bool:
+def has_columns(rows: EffectRows) -> bool:
     """Whether a table is of this kind."""
     contexts, texts = len(set(rows.contexts)), len(set(rows.texts))
     return rows.dim <= _MOST_READINGS and contexts >= max(_CONTEXTS, texts) and texts >= _PERTURBATIONS
@@ -48,18 +48,18 @@ class Columns:
     spread: Float[np.ndarray, "p d"]
 
     @classmethod
-    def of(cls, rows: Rows) -> "Columns":
+    def of(cls, rows: EffectRows) -> "Columns":
         """Complete each reading apart."""
         names, place_r = np.unique(rows.texts, return_inverse=True)
         where, at_r = np.unique(rows.contexts, return_inverse=True)
         laid = np.full((len(where), len(names), rows.dim), np.nan)
         laid[at_r, place_r] = rows.shifts
-        answer = [_completed(laid[:, :, d]) for d in range(rows.dim)]
-        expected, variance, mean, spread = (np.stack(each, axis=-1) for each in zip(*answer, strict=True))
+        completed = [_completed(laid[:, :, d]) for d in range(rows.dim)]
+        expected, variance, mean, spread = (np.stack(each, axis=-1) for each in zip(*completed, strict=True))
         texts, contexts = ({str(name): i for i, name in enumerate(each)} for each in (names, where))
         return cls(texts, contexts, expected, variance, mean, spread)
 
-    def tell(self, text: str, context: str) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, text: str, context: str) -> tuple[np.ndarray, np.ndarray]:
         """``(d,)`` readings and their variance."""
         column = self.texts[text]
         if context not in self.contexts:
@@ -105,9 +105,9 @@ def _conditional(
     unit_p: np.ndarray, seen: np.ndarray, mean_p: np.ndarray, precision: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean ``(p,)`` and covariance ``(p, p)`` given what was seen of a context."""
-    answer_p = seen / _NOISE
-    rest = _inverse(precision + np.diag(answer_p))
-    return mean_p + rest @ (answer_p * (unit_p - mean_p)), rest
+    weight_p = seen / _NOISE
+    rest = _inverse(precision + np.diag(weight_p))
+    return mean_p + rest @ (weight_p * (unit_p - mean_p)), rest
 
 
 def _inverse(symmetric: np.ndarray) -> np.ndarray:

@@ -127,7 +127,7 @@ class Controls:
 
 @final
 @dataclass(frozen=True, eq=False)
-class Asked:
+class Queries:
     """Perturbations in contexts, as rows or as questions.
 
     Attributes:
@@ -150,9 +150,9 @@ class Asked:
         """Sorted contexts, and ``(q,)`` place of each."""
         return np.unique(self.contexts, return_inverse=True)
 
-    def take(self, rows: np.ndarray) -> "Asked":
+    def take(self, rows: np.ndarray) -> "Queries":
         """Keep some, by position."""
-        return Asked(self.texts[rows], self.contexts[rows], self.controls)
+        return Queries(self.texts[rows], self.contexts[rows], self.controls)
 
 
 @final
@@ -174,7 +174,7 @@ class Covariance:
     controls: Controls
     together: float = 1.0
 
-    def between(self, ours: Asked, theirs: Asked) -> list[Float[np.ndarray, "p q"]]:
+    def between(self, ours: Queries, theirs: Queries) -> list[Float[np.ndarray, "p q"]]:
         """One matrix for each component."""
         pairs = self.tables(ours, theirs)
         (_, place_p), (_, place_q), (_, at_p), (_, at_q) = ours.named, theirs.named, ours.placed, theirs.placed
@@ -184,7 +184,7 @@ class Covariance:
         }
         return [found["c", each.contexts] * found["p", each.perturbations] for each in self.parts]
 
-    def tables(self, ours: Asked, theirs: Asked) -> dict[tuple[str, str], np.ndarray]:
+    def tables(self, ours: Queries, theirs: Queries) -> dict[tuple[str, str], np.ndarray]:
         """Each likeness once, between sorted contexts (``c``) and between sorted texts (``p``)."""
         # A question is asked for its mean, its variance and its verdict, one after the other.
         kept = self._kept.get("tables")
@@ -203,7 +203,7 @@ class Covariance:
     def _kept(self) -> dict[str, Any]:
         return {}
 
-    def total(self, ours: Asked, theirs: Asked, variance_k: np.ndarray) -> Float[np.ndarray, "p q"]:
+    def total(self, ours: Queries, theirs: Queries, variance_k: np.ndarray) -> Float[np.ndarray, "p q"]:
         """All components, each with its variance, without a matrix for each of them."""
         pairs = self.tables(ours, theirs)
         (_, place_p), (_, place_q), (_, at_p), (_, at_q) = ours.named, theirs.named, ours.placed, theirs.placed
@@ -212,7 +212,7 @@ class Covariance:
             found += at(pairs["c", name], at_p, at_q) * at(part, place_p, place_q)
         return found
 
-    def own(self, asked: Asked) -> Float[np.ndarray, "q k"]:
+    def own(self, asked: Queries) -> Float[np.ndarray, "q k"]:
         """What each component gives to a question's own variance."""
         names, place_q = asked.named
         by_name = {
@@ -223,7 +223,7 @@ class Covariance:
         ones = np.ones(len(names))
         return np.array([by_name.get(each.perturbations, ones)[place_q] for each in self.parts]).T
 
-    def _contexts(self, name: str, ours: np.ndarray, theirs: np.ndarray, one: Asked, two: Asked) -> np.ndarray:
+    def _contexts(self, name: str, ours: np.ndarray, theirs: np.ndarray, one: Queries, two: Queries) -> np.ndarray:
         match name:
             case "all":
                 return np.ones((len(ours), len(theirs)))
@@ -265,8 +265,8 @@ def by_contexts(
     found: dict[str, np.ndarray] = {}
     for each, variance in zip(parts, variance_k, strict=False):
         if variance:
-            answer = variance * tables["p", each.perturbations]
-            found[each.contexts] = found[each.contexts] + answer if each.contexts in found else answer
+            part = variance * tables["p", each.perturbations]
+            found[each.contexts] = found[each.contexts] + part if each.contexts in found else part
     return found
 
 

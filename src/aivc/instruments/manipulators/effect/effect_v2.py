@@ -1,30 +1,32 @@
 """Effects from all rows that were measured, weighed by what they have in common with the question."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, final
 from zlib import crc32
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 
 from aivc.core.attribution import Piece
-from aivc.core.contracts import Manipulator
+from aivc.core.contracts import Manipulator, unpack
 from aivc.core.effects import effects
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability, Prediction
 from aivc.core.space import Space
+from aivc.core.state import State, pack
 from aivc.core.ur import UR
 from aivc.core.worth import Worth
 from aivc.instruments.manipulators.effect.agents import Knowledge
-from aivc.instruments.manipulators.effect.answers import Answer, Answers
+from aivc.instruments.manipulators.effect.answers import Answers, Estimate
 from aivc.instruments.manipulators.effect.components import Controls
 from aivc.instruments.manipulators.effect.few_readings import Tables
-from aivc.instruments.manipulators.effect.mixed import Learned, Source
+from aivc.instruments.manipulators.effect.mixed import Learned, MixedModel
 from aivc.instruments.manipulators.effect.new_context import worth
-from aivc.instruments.manipulators.effect.rows import Rows
+from aivc.instruments.manipulators.effect.rows import EffectRows
+from aivc.instruments.manipulators.effect.saved import Saved
 
 _DRAWS = 8
 
@@ -44,22 +46,10 @@ class EffectV2(Manipulator):
 
     Attributes:
         reads: Space it was fitted on.
-        texts: ``(r,)`` perturbations measured, one for each context they were measured in.
-        contexts: ``(r,)`` these contexts.
-        shifts: ``(r, d)`` what they did.
-        noise: ``(r, d)`` sampling variance of the perturbed means; no rows where it is not known.
-        shared: ``(r, d)`` of the control means.
-        names: ``g`` names of molecules, and
-        values: ``(g, m)`` their positions,
-        covered: ``(g, b)`` which block knows them, and
-        ends: ``(b,)`` where the axes of each block end.
-        places: ``c`` contexts with controls, and
-        profiles: ``(c, d)`` their mean control states.
-        kinds: ``q`` kinds of questions that were practised.
-        variances: ``(q, s, k)`` of the components, by kind and stratum, and last of what each row has to itself.
-        errors: ``(q, d)`` mean squared error of each feature on hidden rows.
-        expected: ``(q,)`` what the model expected of it, summed over features.
-        hidden: ``(q,)`` rows hidden; 0 where a kind could not be practised.
+        rows: What was measured, filled where it was not.
+        knowledge: Of molecules.
+        controls: Of contexts.
+        learned: Variances and errors by kind of question, as practised.
         seed: Of the draws.
     """
 
@@ -67,22 +57,10 @@ class EffectV2(Manipulator):
     uses_parts: ClassVar[bool] = True
     resampled: ClassVar[bool] = False
     reads: Space
-    texts: tuple[str, ...]
-    contexts: tuple[str, ...]
-    shifts: Float[np.ndarray, "r d"]
-    noise: Float[np.ndarray, "n d"]
-    shared: Float[np.ndarray, "n d"]
-    names: tuple[str, ...]
-    values: Float[np.ndarray, "g m"]
-    covered: Bool[np.ndarray, "g b"]
-    ends: Int[np.ndarray, " b"]
-    places: tuple[str, ...]
-    profiles: Float[np.ndarray, "c d"]
-    kinds: tuple[str, ...]
-    variances: Float[np.ndarray, "q s k"]
-    errors: Float[np.ndarray, "q d"]
-    expected: Float[np.ndarray, " q"]
-    hidden: Int[np.ndarray, " q"]
+    rows: EffectRows
+    knowledge: Knowledge
+    controls: Controls
+    learned: Mapping[str, Learned]
     seed: int
 
     @classmethod
@@ -101,32 +79,26 @@ class EffectV2(Manipulator):
         Raises:
             ControlError: A context has no control.
         """
-        rows, knowledge, controls = Rows.of(effects(ur)), Knowledge.of(parts), _controls(ur)
-        source = Source(Tables(rows, knowledge, seed).general, knowledge, controls, seed)
-        answer = source.learn() if learned is None else source.relearn(learned)
-        if source.rows is rows:
-            rows = source.filled(answer)
-        nothing = np.zeros((0, rows.dim))
-        return cls(
-            ur.space,
-            tuple(map(str, rows.texts)),
-            tuple(map(str, rows.contexts)),
-            rows.shifts,
-            np.array(rows.noise) if rows.known_noise else nothing,
-            np.array(rows.shared) if rows.known_noise else nothing,
-            knowledge.names,
-            knowledge.values,
-            knowledge.covered,
-            knowledge.ends,
-            controls.names,
-            controls.profiles,
-            tuple(answer),
-            np.array([each.variances for each in answer.values()]),
-            np.array([each.error for each in answer.values()]),
-            np.array([each.expected for each in answer.values()]),
-            np.array([each.hidden for each in answer.values()], dtype=int),
-            seed,
-        )
+        rows, knowledge, controls = EffectRows.of(effects(ur)), Knowledge.of(parts), _controls(ur)
+        model = MixedModel(Tables(rows, knowledge, seed).general, knowledge, controls, seed)
+        found = model.learn() if learned is None else model.relearn(learned)
+        if model.rows is rows:
+            rows = model.filled(found)
+        return cls(ur.space, replace(rows, gaps=None), knowledge, controls, found, seed)
+
+    def state(self) -> State:
+        """Everything there is to it, flat, as `Saved` names it."""
+        return pack(Saved.of(self.reads, self.rows, self.knowledge, self.controls, self.learned, self.seed))
+
+    @classmethod
+    def from_state(cls, state: State) -> "EffectV2":
+        """Inverse of `state`.
+
+        Raises:
+            IntegrityError: The state is not one of this part.
+        """
+        flat = unpack(Saved, state, cls.name)
+        return cls(flat.reads, flat.rows, flat.knowledge, flat.controls, flat.learned, flat.seed)
 
     def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
         """Shift every state; eight draws, whose spread is ignorance."""
@@ -134,10 +106,10 @@ class EffectV2(Manipulator):
         if perturbation.is_control:
             return Prediction((ur,), (self.name,), Applicability.IN)
         here, code_n = np.unique(ur.contexts.astype(str), return_inverse=True)
-        answer = [self.tell(perturbation, str(c), ur.take(code_n == i).mean) for i, c in enumerate(here)]
-        shift_nd = np.array([each.shift for each in answer])[code_n]
-        size_nd = np.sqrt(np.array([each.variance for each in answer]))[code_n]
-        verdict = max((each.applicability for each in answer), key=list(Applicability).index)
+        found = [self.predict(perturbation, str(c), ur.take(code_n == i).mean) for i, c in enumerate(here)]
+        shift_nd = np.array([each.shift for each in found])[code_n]
+        size_nd = np.sqrt(np.array([each.variance for each in found]))[code_n]
+        verdict = max((each.applicability for each in found), key=list(Applicability).index)
         text = str(perturbation)
         if not size_nd.any():
             return Prediction((ur.moved(shift_nd, text),), (self.name,), verdict)
@@ -146,14 +118,14 @@ class EffectV2(Manipulator):
         # Drawn in pairs of opposite sign, so that the mean of the draws is what is expected.
         draws = tuple(ur.moved(shift_nd + noise_d * size_nd, text) for noise_d in np.concatenate([half_kd, -half_kd]))
         said = Prediction(draws, (self.name,), verdict)
-        if any(each.retrieval is None for each in answer):
+        if any(each.retrieval is None for each in found):
             return said
-        away_nd = np.array([each.retrieval for each in answer])[code_n]
+        away_nd = np.array([each.retrieval for each in found])[code_n]
         return said.replace(retrieval=np.average(ur.values + away_nd, axis=0, weights=ur.mass))
 
-    def tell(self, perturbation: Perturbation, context: str = "", control: np.ndarray | None = None) -> Answer:
-        """Say what a perturbation is expected to do in a context, and from which evidence; see `Answers.tell`."""
-        return self._answers.tell(perturbation, context, control)
+    def predict(self, perturbation: Perturbation, context: str = "", control: np.ndarray | None = None) -> Estimate:
+        """Say what a perturbation is expected to do in a context, and from which evidence; see `Answers.predict`."""
+        return self._answers.predict(perturbation, context, control)
 
     def attribute(self, perturbation: Perturbation, context: str = "") -> list[Piece]:
         """What each measured row adds to the expected shift: its effect, weighted. They add up to it exactly."""
@@ -167,28 +139,16 @@ class EffectV2(Manipulator):
 
     def worth(self, few: int = 10) -> Worth | None:
         """What so many perturbations measured in a new context would take away of the error there (`worth`)."""
-        return worth(self._answers.source, self._learned, few)
+        return worth(self._answers.model, self.learned, few)
 
     @property
     def refits(self) -> Mapping[str, Any]:
-        """Settings of a fit on part of the same rows: it takes over the variances that all of them have told."""
-        return {"learned": self._learned}
+        """Settings of a fit on part of the same rows: it takes over the variances learned on all of them."""
+        return {"learned": self.learned}
 
     @cached_property
     def _answers(self) -> Answers:
-        answer = len(self.noise) > 0
-        noise, shared = (
-            each if answer else np.broadcast_to(0.0, self.shifts.shape) for each in (self.noise, self.shared)
-        )
-        rows = Rows(self.shifts, np.array(self.texts, dtype=str), np.array(self.contexts, dtype=str), noise, shared)
-        knowledge = Knowledge(self.names, self.values, self.covered, self.ends)
-        controls = Controls(self.places, self.profiles)
-        return Answers(Tables(rows, knowledge, self.seed), controls, self._learned, self.seed)
-
-    @cached_property
-    def _learned(self) -> dict[str, Learned]:
-        answer = zip(self.variances, self.errors, self.expected.tolist(), self.hidden.tolist(), strict=True)
-        return {kind: Learned(*each) for kind, each in zip(self.kinds, answer, strict=True)}
+        return Answers(Tables(self.rows, self.knowledge, self.seed), self.controls, self.learned, self.seed)
 
 
 def _controls(ur: UR) -> Controls:

@@ -6,7 +6,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float, Int
 
-from aivc.instruments.manipulators.effect.components import Asked, Covariance, by_contexts
+from aivc.instruments.manipulators.effect.components import Covariance, Queries, by_contexts
 
 _STEPS, _TOLERANCE, _COLUMNS = 100, 1e-4, 256
 
@@ -31,7 +31,7 @@ class Grid:
     diagonal: Float[np.ndarray, " r"]
 
     @classmethod
-    def of(cls, covariance: Covariance, rows: Asked, variance_k: np.ndarray, diagonal: np.ndarray) -> "Grid":
+    def of(cls, covariance: Covariance, rows: Queries, variance_k: np.ndarray, diagonal: np.ndarray) -> "Grid":
         """Take the tables of these rows."""
         tables = covariance.tables(rows, rows)
         parts = by_contexts(covariance.parts, variance_k, tables)

@@ -8,7 +8,7 @@ import numpy as np
 
 from aivc.core.perturbation import Perturbation
 from aivc.data.names.compound_names import family_of
-from aivc.instruments.manipulators.effect.rows import Rows
+from aivc.instruments.manipulators.effect.rows import EffectRows
 
 # A perturbation measured elsewhere, in a context that knows many others, few of them, or none;
 # one that is made of what was measured: a combination, another dose or time; and one of which nothing was measured.
@@ -25,7 +25,7 @@ class Hiding(NamedTuple):
     hidden: np.ndarray
 
 
-def drawn(rows: Rows, seed: int) -> np.ndarray:
+def drawn(rows: EffectRows, seed: int) -> np.ndarray:
     """Rows to practise on: all, or those of perturbations drawn by lot, in contexts drawn by lot."""
     if len(rows) <= _MOST:
         return np.arange(len(rows))
@@ -39,14 +39,14 @@ def drawn(rows: Rows, seed: int) -> np.ndarray:
     return np.sort(here[np.argsort(rank, kind="stable")][:_MOST])
 
 
-def few_rows(rows: Rows) -> dict[str, int]:
+def few_rows(rows: EffectRows) -> dict[str, int]:
     """Contexts with less than half as many rows as is usual, and how many they have."""
     names, count = np.unique(rows.contexts, return_counts=True)
     little = count < _LITTLE * np.median(count) if len(count) else count > 0
     return {str(name): int(number) for name, number in zip(names[little], count[little], strict=True)}
 
 
-def hidings(kind: str, rows: Rows, seed: int, few: int = 0) -> list[Hiding]:
+def hidings(kind: str, rows: EffectRows, seed: int, few: int = 0) -> list[Hiding]:
     """Ways to hide rows for a kind of question; none where these rows cannot show it.
 
     Args:
@@ -65,7 +65,7 @@ def hidings(kind: str, rows: Rows, seed: int, few: int = 0) -> list[Hiding]:
     return found
 
 
-def _answerable(kind: str, rows: Rows, given: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+def _answerable(kind: str, rows: EffectRows, given: np.ndarray, hidden: np.ndarray) -> np.ndarray:
     seen = np.isin(rows.texts[hidden], rows.texts[given])
     here = np.isin(rows.contexts[hidden], rows.contexts[given])
     if kind in (PAIR, FEW):
@@ -77,27 +77,27 @@ def _folds(count: int) -> int:
     return min(count, _MANY_FOLDS if count <= _SMALL else _FOLDS)
 
 
-def _pairs(rows: Rows, rng: np.random.Generator) -> Iterator[np.ndarray]:
+def _pairs(rows: EffectRows, rng: np.random.Generator) -> Iterator[np.ndarray]:
     if len(set(rows.contexts)) > 1:
         order = rng.permutation(len(rows))
         yield from (np.sort(order[i :: _folds(len(rows))]) for i in range(_folds(len(rows))))
 
 
-def _contexts(rows: Rows, rng: np.random.Generator) -> Iterator[np.ndarray]:
+def _contexts(rows: EffectRows, rng: np.random.Generator) -> Iterator[np.ndarray]:
     names = rng.permutation(np.unique(rows.contexts))
     folds = min(len(names), _CONTEXT_FOLDS)
     if len(names) > 1:
         yield from (np.flatnonzero(np.isin(rows.contexts, names[i::folds])) for i in range(folds))
 
 
-def _few(rows: Rows, rng: np.random.Generator, few: int) -> Iterator[np.ndarray]:
+def _few(rows: EffectRows, rng: np.random.Generator, few: int) -> Iterator[np.ndarray]:
     for inside in _contexts(rows, rng):
         order = inside[np.lexsort((rng.permutation(len(inside)), rows.contexts[inside]))]
         first = np.searchsorted(rows.contexts[order], rows.contexts[order])
         yield np.sort(order[np.arange(len(order)) - first >= few])
 
 
-def _relatives(rows: Rows, rng: np.random.Generator) -> Iterator[np.ndarray]:
+def _relatives(rows: EffectRows, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """Texts all of whose targets other texts have too."""
     names, code_r = np.unique(rows.texts, return_inverse=True)
     targets = [frozenset(Perturbation.parse(str(name)).targets) for name in names]
@@ -119,7 +119,7 @@ def _relatives(rows: Rows, rng: np.random.Generator) -> Iterator[np.ndarray]:
         yield np.flatnonzero(np.isin(code_r, [j for j in hidden if targets[j] <= kept]))
 
 
-def _families(rows: Rows, rng: np.random.Generator) -> Iterator[np.ndarray]:
+def _families(rows: EffectRows, rng: np.random.Generator) -> Iterator[np.ndarray]:
     names, code_r = np.unique(rows.texts, return_inverse=True)
     family = np.array([family_of(Perturbation.parse(str(name))) for name in names], dtype=str)
     order = rng.permutation(np.unique(family))
@@ -127,6 +127,6 @@ def _families(rows: Rows, rng: np.random.Generator) -> Iterator[np.ndarray]:
         yield np.flatnonzero(np.isin(family[code_r], order[i :: _folds(len(order))]))
 
 
-_WAYS: Mapping[str, Callable[[Rows, np.random.Generator], Iterator[np.ndarray]]] = MappingProxyType(
+_WAYS: Mapping[str, Callable[[EffectRows, np.random.Generator], Iterator[np.ndarray]]] = MappingProxyType(
     {PAIR: _pairs, CONTEXT: _contexts, RELATIVE: _relatives, PERTURBATION: _families}
 )

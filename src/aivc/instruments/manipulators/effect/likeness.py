@@ -6,7 +6,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float
 
-from aivc.instruments.manipulators.effect.rows import Rows
+from aivc.instruments.manipulators.effect.rows import EffectRows
 
 _ROUNDS = 3
 # Of perturbations, more than so many are not compared with each other: the table would not fit.
@@ -35,7 +35,7 @@ class Likeness:
     residuals: Float[np.ndarray, "c c"]
 
     @classmethod
-    def of(cls, rows: Rows) -> "Likeness":
+    def of(cls, rows: EffectRows) -> "Likeness":
         """Measure it on these rows."""
         names, place_r = np.unique(rows.texts, return_inverse=True)
         where, context_r = np.unique(rows.contexts, return_inverse=True)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from aivc.instruments.manipulators.effect.agents import Knowledge, share_together
-from aivc.instruments.manipulators.effect.components import Asked, Component, Controls, Covariance, components
+from aivc.instruments.manipulators.effect.components import Component, Controls, Covariance, Queries, components
 from aivc.instruments.manipulators.effect.hiding import (
     CONTEXT,
     FEW,
@@ -24,7 +24,7 @@ from aivc.instruments.manipulators.effect.hiding import (
 from aivc.instruments.manipulators.effect.likeness import Likeness
 from aivc.instruments.manipulators.effect.posterior import Posterior
 from aivc.instruments.manipulators.effect.practice import Task, learn
-from aivc.instruments.manipulators.effect.rows import Rows
+from aivc.instruments.manipulators.effect.rows import EffectRows
 from aivc.instruments.manipulators.effect.strata import Stratum, leading, strata
 
 # Of what a perturbation did in the only context it was measured in, beside the mean effect, so much goes to another.
@@ -39,7 +39,7 @@ _ALONE = {Component("all", "effects"): 0.01, Component("all", "same"): 0.01}
 
 
 class Learned(NamedTuple):
-    """What practice on one kind of question has told.
+    """What practice on one kind of question has learned.
 
     Attributes:
         variances: ``(s, k + 1)`` of each component in each stratum, and last of what each row has to itself.
@@ -56,7 +56,7 @@ class Learned(NamedTuple):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Source:
+class MixedModel:
     """What a model is made from.
 
     Attributes:
@@ -66,7 +66,7 @@ class Source:
         seed: Draws what is practised on.
     """
 
-    rows: Rows
+    rows: EffectRows
     knowledge: Knowledge
     controls: Controls
     seed: int = 0
@@ -83,14 +83,14 @@ class Source:
         return Covariance(self.parts, Likeness.of(self.rows), self.knowledge, self.controls, self.together)
 
     @cached_property
-    def _compact(self) -> Rows:
+    def _compact(self) -> EffectRows:
         """Rows to practise on, of many rows along their leading directions: likeness is measured again and again."""
         rows = self.rows
         if rows.dim <= _LEADING or len(rows) <= _LEADING:
             return rows
         shifts = rows.shifts @ leading(rows.shifts, _LEADING, self.seed).T
         nothing = np.broadcast_to(0.0, shifts.shape)
-        return Rows(shifts, rows.texts, rows.contexts, nothing, nothing)
+        return EffectRows(shifts, rows.texts, rows.contexts, nothing, nothing)
 
     @cached_property
     def together(self) -> float:
@@ -102,10 +102,10 @@ class Source:
         """Of all rows."""
         return strata(self.rows.shifts, self.seed)
 
-    def asked(self, texts: np.ndarray, contexts: np.ndarray) -> Asked:
+    def queries(self, texts: np.ndarray, contexts: np.ndarray) -> Queries:
         """Perturbations in known contexts."""
         profiles = dict(zip(self.controls.names, self.controls.profiles, strict=True))
-        return Asked(texts, contexts, profiles)
+        return Queries(texts, contexts, profiles)
 
     def learn(self) -> dict[str, Learned]:
         """Practise every kind of question that these rows can show."""
@@ -117,10 +117,10 @@ class Source:
         return found
 
     def relearn(self, learned: Mapping[str, Learned]) -> dict[str, Learned]:
-        """Take over what more of the same rows have told; anew where these make other components or strata."""
-        answer = next(iter(learned.values())).variances.shape if learned else ()
+        """Take over what was learned on more of the same rows; anew where these make other components or strata."""
+        theirs = next(iter(learned.values())).variances.shape if learned else ()
         mine = (len(self.strata), len(self.parts) + 1)
-        if answer != mine:
+        if theirs != mine:
             return self.learn()
         return {kind: self._rescaled(each) for kind, each in learned.items()}
 
@@ -148,14 +148,14 @@ class Source:
         return Learned(variances, error_d, expected, sum(len(each.hidden) for each in cut))
 
     def _prepare(
-        self, subset: np.ndarray, practised: Rows, cut: Hiding
+        self, subset: np.ndarray, practised: EffectRows, cut: Hiding
     ) -> tuple[list[Task], list[Stratum], Covariance]:
         """A task for each stratum; likeness and strata are those of what is given."""
         given, hidden = practised.take(cut.given), practised.take(cut.hidden)
         others = np.setdiff1d(np.arange(len(self.rows)), subset[cut.hidden])
         likeness = Likeness.of(self._compact.take(others if len(others) > len(given) else subset[cut.given]))
         covariance = Covariance(self.parts, likeness, self.knowledge, self.controls, self.together)
-        ours, theirs = self.asked(given.texts, given.contexts), self.asked(hidden.texts, hidden.contexts)
+        ours, theirs = self.queries(given.texts, given.contexts), self.queries(hidden.texts, hidden.contexts)
         inside, across = (np.array(covariance.between(each, ours)) for each in (ours, theirs))
         tasks, cuts = [], self._cut(given)
         for stratum in cuts:
@@ -168,14 +168,14 @@ class Source:
             tasks.append(Task(inside, across, noise, y_t @ y_t.T, target, float((y_h**2).sum())))
         return tasks, cuts, covariance
 
-    def _cut(self, given: Rows) -> list[Stratum]:
+    def _cut(self, given: EffectRows) -> list[Stratum]:
         """As many strata as all rows have."""
         found = strata(given.shifts, self.seed)
         while len(found) < len(self.strata):
             found.insert(0, Stratum(np.zeros((0, given.dim)), np.zeros((0, given.dim))))
         return found if len(found) == len(self.strata) else [Stratum(None, np.zeros((0, given.dim)))]
 
-    def _moments(self, rows: Rows, task: Task, cut: Hiding) -> np.ndarray:
+    def _moments(self, rows: EffectRows, task: Task, cut: Hiding) -> np.ndarray:
         """Variances to start from: mean products of rows that share context, perturbation, both or neither."""
         gram = task.gram - task.noise
         texts, contexts = rows.texts[cut.given], rows.contexts[cut.given]
@@ -190,29 +190,29 @@ class Source:
             if rows.known_noise:
                 some = rows.take(np.arange(len(gram)))
                 gram = gram - shared_noise(stratum, some, some) - np.diag(stratum.noise(some.noise))
-            answer = moments(self.parts, gram, rows.texts[: len(gram)], rows.contexts[: len(gram)])
+            variance_k = moments(self.parts, gram, rows.texts[: len(gram)], rows.contexts[: len(gram)])
             if kind == CONTEXT and len(set(rows.contexts)) == 1 and Component("all", "effects") in self.parts:
-                answer = _of_one_context(self.parts, answer, self.covariance.likeness.effects)
-            variances.append(answer)
+                variance_k = _of_one_context(self.parts, variance_k, self.covariance.likeness.effects)
+            variances.append(variance_k)
         error_d = _deviations(rows)
         return Learned(np.array(variances), error_d, float(error_d.sum()), 0)
 
     def _tried(
         self,
-        practised: Rows,
+        practised: EffectRows,
         cut: Hiding,
         prepared: tuple[list[Task], list[Stratum], Covariance],
         variances: np.ndarray,
     ) -> tuple[np.ndarray, float]:
         """Squared error of each feature on rows hidden once, and what was expected of them in all."""
         given, hidden = practised.take(cut.given), practised.take(cut.hidden)
-        source = Source(given, self.knowledge, self.controls, self.seed)
-        posterior = Posterior(given, prepared[2], prepared[1], variances, self.asked(given.texts, given.contexts))
-        asked = source.asked(hidden.texts, hidden.contexts)
+        model = MixedModel(given, self.knowledge, self.controls, self.seed)
+        posterior = Posterior(given, prepared[2], prepared[1], variances, self.queries(given.texts, given.contexts))
+        asked = model.queries(hidden.texts, hidden.contexts)
         error_hd = hidden.shifts - posterior.shift(asked)
         return (error_hd**2).mean(axis=0), float(posterior.variance(asked).mean())
 
-    def filled(self, learned: Mapping[str, Learned]) -> Rows:
+    def filled(self, learned: Mapping[str, Learned]) -> EffectRows:
         """The rows with what others say of them where nothing was measured; as they are where none can be practised."""
         rows = self.rows
         practised = [kind for kind in (PAIR, PERTURBATION) if kind in learned and learned[kind].hidden]
@@ -227,11 +227,11 @@ class Source:
         alone = kind == CONTEXT and not learned.hidden and len(set(rows.contexts)) == 1
         transferred = np.array([1.0 if each.perturbations == "all" or not alone else _CARRIED for each in self.parts])
         return Posterior(
-            rows, self.covariance, self.strata, learned.variances, self.asked(rows.texts, rows.contexts), transferred
+            rows, self.covariance, self.strata, learned.variances, self.queries(rows.texts, rows.contexts), transferred
         )
 
 
-def _deviations(rows: Rows) -> Float[np.ndarray, " d"]:
+def _deviations(rows: EffectRows) -> Float[np.ndarray, " d"]:
     """Mean squared deviation from the mean row."""
     if not len(rows):
         return np.zeros(rows.dim)
@@ -239,7 +239,7 @@ def _deviations(rows: Rows) -> Float[np.ndarray, " d"]:
     return np.asarray((away_rd**2).mean(axis=0))
 
 
-def shared_noise(stratum: Stratum, ours: Rows, theirs: Rows) -> Float[np.ndarray, "r q"]:
+def shared_noise(stratum: Stratum, ours: EffectRows, theirs: EffectRows) -> Float[np.ndarray, "r q"]:
     """Covariance of rows of one context that comes from the control they were all compared with."""
     one, two = np.sqrt(stratum.noise(ours.shared)), np.sqrt(stratum.noise(theirs.shared))
     return np.asarray(np.outer(one, two) * (ours.contexts[:, None] == theirs.contexts))
@@ -281,11 +281,11 @@ def _mean(gram: np.ndarray, where: np.ndarray) -> float:
     return float(gram[where].mean()) if where.any() else 0.0
 
 
-def _of_one_context(parts: Sequence[Component], answer: np.ndarray, effects_pp: np.ndarray) -> np.ndarray:
+def _of_one_context(parts: Sequence[Component], variance_k: np.ndarray, effects_pp: np.ndarray) -> np.ndarray:
     """The spectrum of the deviations tells signal from noise: half of its values are taken for noise alone."""
-    away = float(answer[1:].sum())
-    found = np.full(len(answer), 1e-9 * max(float(answer.sum()), 1e-300))
-    found[parts.index(Component("all", "all"))] = answer[parts.index(Component("all", "all"))]
+    away = float(variance_k[1:].sum())
+    found = np.full(len(variance_k), 1e-9 * max(float(variance_k.sum()), 1e-300))
+    found[parts.index(Component("all", "all"))] = variance_k[parts.index(Component("all", "all"))]
     found[parts.index(Component("all", "effects"))] = away
     found[-1] = away * max(float(np.median(np.linalg.eigvalsh(effects_pp))), 1e-3)
     return found

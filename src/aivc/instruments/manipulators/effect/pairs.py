@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 
 from aivc.core.perturbation import Perturbation
 from aivc.instruments.manipulators.effect.agents import Knowledge
-from aivc.instruments.manipulators.effect.rows import Rows
+from aivc.instruments.manipulators.effect.rows import EffectRows
 
 _FEWEST, _MOST_READINGS, _ROUNDS, _STEPS, _TOLERANCE = 200, 4, 4, 60, 1e-3
 # Readings of an agent are divided by its own spread to this power: noise grows with it, and so does signal.
@@ -46,7 +46,7 @@ def pair_of(text: str) -> tuple[str, str] | None:
     return (str(agents[0]), str(agents[1])) if len(agents) == 2 else None
 
 
-def answer_by_pairs(rows: Rows) -> Bool[np.ndarray, " r"]:
+def pair_rows(rows: EffectRows) -> Bool[np.ndarray, " r"]:
     """``(r,)`` True for the pairs of a table of this kind: few readings of many pairs, each agent in several."""
     pairs = [pair_of(str(text)) for text in rows.texts] if rows.dim <= _MOST_READINGS else []
     found = np.array([pair is not None for pair in pairs], dtype=bool)
@@ -71,7 +71,7 @@ class Pairs:
     error: Float[np.ndarray, " d"]
 
     @classmethod
-    def of(cls, rows: Rows, knowledge: Knowledge, seed: int) -> "Pairs":
+    def of(cls, rows: EffectRows, knowledge: Knowledge, seed: int) -> "Pairs":
         """Choose how alike agents are on a tenth of the pairs, then complete with all of them.
 
         Args:
@@ -89,15 +89,15 @@ class Pairs:
         expected, errors = {}, np.zeros((len(set(rows.contexts)), rows.dim))
         for c, context in enumerate(sorted(set(rows.contexts))):
             here = rows.contexts == context
-            answer = np.zeros((len(names), len(names), rows.dim))
+            filled = np.zeros((len(names), len(names), rows.dim))
             for d in range(rows.dim):
                 y_r, at = rows.shifts[here, d], at_r2[here]
                 setting, errors[c, d] = _chosen(y_r, at, out[here], known, settings)
-                answer[:, :, d] = _completed(_laid(y_r, at, len(names)), known, setting)
-            expected[str(context)] = answer
+                filled[:, :, d] = _completed(_laid(y_r, at, len(names)), known, setting)
+            expected[str(context)] = filled
         return cls(place, expected, errors.mean(axis=0))
 
-    def tell(self, text: str, context: str) -> np.ndarray | None:
+    def predict(self, text: str, context: str) -> np.ndarray | None:
         """``(d,)`` readings of a pair; None where one of the two was in no pair."""
         pair = pair_of(text)
         if pair is None or not set(pair) <= set(self.agents):

@@ -9,10 +9,10 @@ from jaxtyping import Bool, Float
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.linalg.lapack import dpotri
 
-from aivc.instruments.manipulators.effect.components import Asked, Covariance
+from aivc.instruments.manipulators.effect.components import Covariance, Queries
 from aivc.instruments.manipulators.effect.grid import Grid
 from aivc.instruments.manipulators.effect.likeness import two_way
-from aivc.instruments.manipulators.effect.rows import Rows
+from aivc.instruments.manipulators.effect.rows import EffectRows
 from aivc.instruments.manipulators.effect.strata import Stratum
 
 # Beyond so many rows their covariance is not laid out.
@@ -33,11 +33,11 @@ class Posterior:
         transferred: ``(k,)`` how much of each component reaches the questions; all of it by default.
     """
 
-    rows: Rows
+    rows: EffectRows
     covariance: Covariance
     strata: list[Stratum]
     variances: Float[np.ndarray, "s v"]
-    own: Asked
+    own: Queries
     transferred: Float[np.ndarray, " k"] | None = None
 
     @property
@@ -45,7 +45,7 @@ class Posterior:
         """Whether there are so many rows that the variance of each answer would take too long."""
         return len(self.rows) > _DENSE
 
-    def shift(self, asked: Asked, *, mean: bool = False) -> Float[np.ndarray, "q d"]:
+    def shift(self, asked: Queries, *, mean: bool = False) -> Float[np.ndarray, "q d"]:
         """Expected effects.
 
         Args:
@@ -91,12 +91,12 @@ class Posterior:
         place_r = np.unique(self.rows.texts, return_inverse=True)[1]
         return {str(name): i for i, name in enumerate(names)}, two_way(self.rows.shifts, place_r, at_r)[1]
 
-    def weights(self, asked: Asked, *, mean: bool = False) -> Float[np.ndarray, "s q r"]:
+    def weights(self, asked: Queries, *, mean: bool = False) -> Float[np.ndarray, "s q r"]:
         """How much of each row goes into each answer, by stratum."""
         solved = [solver.solve(self._across(s, asked, mean=mean).T).T for s, (solver, _) in enumerate(self._solved)]
         return np.array(solved)
 
-    def pieces(self, asked: Asked) -> tuple[Float[np.ndarray, "r d"], Float[np.ndarray, "r d"]]:
+    def pieces(self, asked: Queries) -> tuple[Float[np.ndarray, "r d"], Float[np.ndarray, "r d"]]:
         """What each row adds to the answer of one question, beside `level`; and the rows as they are weighed."""
         left_rd = self._left
         found = np.zeros_like(left_rd)
@@ -110,7 +110,7 @@ class Posterior:
         shifts_rd = self.rows.shifts
         return shifts_rd - np.array([self.level(c) for c in self.rows.contexts]) if self.large else shifts_rd
 
-    def many(self, asked: Asked, block: int = 4096) -> Float[np.ndarray, "q d"]:
+    def many(self, asked: Queries, block: int = 4096) -> Float[np.ndarray, "q d"]:
         """Expected effects of many perturbations in one context: `shift`, in blocks that fit in memory."""
         found = np.zeros((len(asked.texts), self.rows.dim))
         for start in range(0, len(found), block):
@@ -118,7 +118,7 @@ class Posterior:
             found[start : start + block] = self.shift(some)
         return found
 
-    def variance(self, asked: Asked, *, mean: bool = False) -> Float[np.ndarray, " q"]:
+    def variance(self, asked: Queries, *, mean: bool = False) -> Float[np.ndarray, " q"]:
         """Expected squared error of the measured effects, summed over the features; ``mean`` as in `shift`."""
         own_qk, found = self.covariance.own(asked), np.zeros(len(asked.texts))
         for s, (solver, _) in enumerate(self._solved):
@@ -132,7 +132,7 @@ class Posterior:
         apart = [each.perturbations != "all" or not self.large for each in self.covariance.parts]
         return np.asarray(self.variances[s, :-1] * apart)
 
-    def _across(self, s: int, asked: Asked, *, mean: bool = False) -> np.ndarray:
+    def _across(self, s: int, asked: Queries, *, mean: bool = False) -> np.ndarray:
         """``(q, r)`` covariance of questions with rows; a row that is asked about itself shares all that is its own."""
         variance_k = self._variance(s) * (1.0 if self.transferred is None else self.transferred)
         if mean:

@@ -17,7 +17,7 @@ _FILLED = 0.5
 
 @final
 @dataclass(frozen=True, eq=False)
-class Rows:
+class EffectRows:
     """One row for each perturbation and context.
 
     Attributes:
@@ -37,7 +37,7 @@ class Rows:
     gaps: Bool[np.ndarray, "r d"] | None = None
 
     @classmethod
-    def of(cls, seen: Effects) -> "Rows":
+    def of(cls, seen: Effects) -> "EffectRows":
         """Take effects as rows: the same dose is one row however it is written, and no dose is no perturbation."""
         asked = [canonical(Perturbation.parse(str(text))) for text in seen.perturbations]
         kept = np.array([not is_nothing(each) for each in asked], dtype=bool)
@@ -64,14 +64,14 @@ class Rows:
         """Whether sampling variances are known."""
         return bool(self.noise.any() or self.shared.any())
 
-    def take(self, rows: np.ndarray) -> "Rows":
+    def take(self, rows: np.ndarray) -> "EffectRows":
         """Keep some rows, by position."""
         noise, shared = (
             each[rows] if any(each.strides) else np.broadcast_to(each[:1], (len(rows), each.shape[1]))
             for each in (self.noise, self.shared)
         )
         gaps = None if self.gaps is None else self.gaps[rows]
-        return Rows(self.shifts[rows], self.texts[rows], self.contexts[rows], noise, shared, gaps)
+        return EffectRows(self.shifts[rows], self.texts[rows], self.contexts[rows], noise, shared, gaps)
 
 
 def _filled(seen: Effects) -> np.ndarray:

@@ -47,7 +47,7 @@ def leading(shifts_rd: Float[np.ndarray, "r d"], count: int, seed: int = 0) -> F
     """Orthonormal directions along which rows are largest, at most ``count``, the largest first.
 
     Args:
-        shifts_rd: Rows; beyond 1,500 of them, as many are drawn.
+        shifts_rd: EffectRows; beyond 1,500 of them, as many are drawn.
         count: How many.
         seed: Draws them.
     """
@@ -64,7 +64,7 @@ def strata(shifts_rd: Float[np.ndarray, "r d"], seed: int = 0) -> list[Stratum]:
     """Cut the space along the leading directions of the rows; few rows or directions are one stratum.
 
     Args:
-        shifts_rd: Rows; beyond 1,500 of them, as many are drawn.
+        shifts_rd: EffectRows; beyond 1,500 of them, as many are drawn.
         seed: Draws them.
     """
     rows, dim = shifts_rd.shape

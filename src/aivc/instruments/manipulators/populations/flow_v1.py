@@ -1,7 +1,7 @@
 """Populations that change shape, not only place: a flow from control to perturbed cells around an anchored mean."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -12,35 +12,31 @@ import torch
 from jaxtyping import Float
 
 from aivc.core.contracts import Manipulator
-from aivc.core.effects import effects
 from aivc.core.errors import DataError
-from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Prediction
-from aivc.core.registry import MANIPULATORS
 from aivc.core.space import Space
-from aivc.core.state import State, pack
+from aivc.core.state import State
 from aivc.core.ur import UR
 from aivc.data.names.compound_names import family_of
-from aivc.instruments.manipulators.populations.flow_training import (
-    Frame,
-    Group,
-    energy_score,
-    folds_of,
-    frame,
-    groups_of,
-    single_cells,
-    trained,
+from aivc.instruments.manipulators.populations.anchored import (
+    FEWEST_CELLS,
+    FEWEST_TEXTS,
+    SHIFT,
+    Scores,
+    Training,
+    anchored,
+    frame_of,
+    measured_conditions,
+    population_scores,
 )
+from aivc.instruments.manipulators.populations.flow_training import trained
+from aivc.instruments.manipulators.populations.frame import Frame, Group
 from aivc.nn.flow import Condition, VelocityNetwork, solve
 from aivc.training.checkpoint import arrays_of, load_arrays
+from aivc.training.weights import arrays_to_weights, pack_with_weights
 
-SHIFT, ALONG, FULL = "shift", "along", "full"
-_WEIGHTS = "weights."
-_FOLDS, _FEWEST_TEXTS, _FEWEST_CELLS, _JUDGED = 3, 6, 500, 200
-# Few perturbations are soon learned by heart: twenty knockouts of Papalexi 2021 gained most after thirty steps, and
-# lost after a hundred and fifty.
-_STEPS, _BOUNDS = 3, (30, 300)
+ALONG, FULL = "along", "full"
 _BEYOND, _FEWEST_STATES = 0.95, 20
 
 
@@ -118,61 +114,43 @@ class FlowV1(Manipulator):
             DataError: States that stand for many cells each, and no single cells.
             SpaceError: Cells of another space than the states.
         """
-        means = MANIPULATORS.load(anchor)
-        cells = single_cells(cls.name, ur, cells, anchor, trained=steps != 0)
-        texts = sorted(set(cells.perturbations.astype(str)) - {CONTROL})
-        scale = frame(cells, parts, texts)
-        measures: dict[str, Any] = {each.name: getattr(scale, each.name) for each in dataclasses.fields(Frame)}
+        given = Training.of(cls.name, ur, cells, parts, anchor, seed, trained=steps != 0)
         nothing = {"kept": SHIFT, "because": "asked for"}
-        plain = cls(ur.space, means.fit(ur, parts=parts, seed=seed), verdict=nothing, **measures)
-        count = int((cells.perturbations.astype(str) != CONTROL).sum())
+        plain = cls(ur.space, given.anchor, verdict=nothing, **given.measures)
         if steps == 0:
             return plain
-        families = {family_of(Perturbation.parse(text)) for text in texts}
-        folds = folds_of(texts, _FOLDS, seed)
-        if count < _FEWEST_CELLS or len(families) < _FEWEST_TEXTS:
-            few = f"{len(families)} targets of {count} cells are too few to judge on"
+        families = {family_of(Perturbation.parse(text)) for text in given.texts}
+        if given.count < FEWEST_CELLS or len(families) < FEWEST_TEXTS:
+            few = f"{len(families)} targets of {given.count} cells are too few to judge on"
             return dataclasses.replace(plain, verdict={"kept": SHIFT, "because": few})
-        steps = steps or int(np.clip(_STEPS * len(texts), *_BOUNDS))
-        groups, rows = groups_of(cells, scale), np.array([folds.get(str(text), -1) for text in ur.perturbations])
-        scores = {}
-        for fold in range(_FOLDS):
-            rest = [group for group in groups if folds[group.text] != fold]
-            network = _trained(rest, ur, scale, steps, seed)
-            predicted = means.fit(ur.take(rows != fold), parts=parts, seed=seed, **plain.anchor.refits)
-            judge = dataclasses.replace(plain, anchor=predicted, weights=arrays_of(network))
-            scores.update(judge._scores([group for group in groups if folds[group.text] == fold], cells, seed))
-        verdict = _verdict(scores)
+        groups, steps = given.groups, given.steps(steps)
+
+        def train(some: Sequence[Group]) -> VelocityNetwork:
+            conditions = measured_conditions(some, ur, given.scale)
+            whole = Condition(*(torch.cat(column) for column in zip(*conditions, strict=True)))
+            return trained(some, whole, given.scale, steps=steps, seed=seed)
+
+        def score(anchor: Manipulator, weights: dict[str, np.ndarray], some: Sequence[Group]) -> Scores:
+            judge = dataclasses.replace(plain, anchor=anchor, weights=weights)
+            return population_scores(some, given.cells, anchor, judge._both, unit=plain.unit, seed=seed)
+
+        verdict = _verdict(given.left_out(groups, train, score))
         if verdict["kept"] == SHIFT:
             return dataclasses.replace(plain, verdict=verdict)
-        return dataclasses.replace(plain, verdict=verdict, weights=arrays_of(_trained(groups, ur, scale, steps, seed)))
+        return dataclasses.replace(plain, verdict=verdict, weights=arrays_of(train(groups)))
 
-    def _scores(self, groups: list[Group], cells: UR, seed: int) -> dict[str, tuple[float, float, float]]:
-        """Energy scores of the shift and of both corrections, for each perturbation; mean over its contexts."""
-        found: dict[str, list[tuple[float, float, float]]] = {}
-        rng = np.random.default_rng(seed)
-        texts, contexts = cells.perturbations.astype(str), cells.contexts.astype(str)
-        for text, context in sorted({(group.text, group.context) for group in groups}):
-            start = cells.take(_some((texts == CONTROL) & (contexts == context), rng))
-            seen_nd = cells.take(_some((texts == text) & (contexts == context), rng)).values
-            shift_nd = _shift(start, self.anchor.manipulate(start, Perturbation.parse(text)))
-            said = [start.values + shift_nd]
-            said += [said[0] + self._shape(start, shift_nd, Perturbation.parse(text), kept) for kept in (ALONG, FULL)]
-            shift, along, full = (energy_score(each / self.unit, seen_nd / self.unit) for each in said)
-            found.setdefault(text, []).append((shift, along, full))
-        means = {text: np.mean(each, axis=0) for text, each in found.items()}
-        return {text: (float(mean[0]), float(mean[1]), float(mean[2])) for text, mean in means.items()}
+    def _both(self, start: UR, shift_nd: np.ndarray, perturbation: Perturbation) -> list[np.ndarray]:
+        """Corrections along the shift, and in any direction."""
+        return [self._shape(start, shift_nd, perturbation, kept) for kept in (ALONG, FULL)]
 
     def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
         """Draws of the anchor, each with the shape that the flow gives its expected shift."""
         self.reads.require(ur.space, self.name)
-        answer = self.anchor.manipulate(ur, perturbation)
-        answer = answer.replace(made_by=(self.name, *answer.made_by))
-        if perturbation.is_control or not self.weights:
-            return answer
-        shape_nd = self._shape(ur, _shift(ur, answer), perturbation, self.verdict["kept"])
-        draws = tuple(dataclasses.replace(draw, values=draw.values + shape_nd) for draw in answer.draws)
-        return answer.replace(draws=draws)
+
+        def shape(shift_nd: np.ndarray) -> np.ndarray:
+            return self._shape(ur, shift_nd, perturbation, self.verdict["kept"])
+
+        return anchored(self.name, self.anchor, ur, perturbation, shape if self.weights else None)
 
     @property
     def center(self) -> Manipulator:
@@ -232,7 +210,7 @@ class FlowV1(Manipulator):
 
     @cached_property
     def _frame(self) -> Frame:
-        return Frame(*(getattr(self, each.name) for each in dataclasses.fields(Frame)))
+        return frame_of(self)
 
     @cached_property
     def _network(self) -> VelocityNetwork:
@@ -245,10 +223,7 @@ class FlowV1(Manipulator):
 
     def state(self) -> State:
         """Everything there is to it, as settings and arrays."""
-        plain = pack(dataclasses.replace(self, weights={}))
-        return State(
-            plain.settings, {**plain.arrays, **{f"{_WEIGHTS}{name}": array for name, array in self.weights.items()}}
-        )
+        return pack_with_weights(self)
 
     @classmethod
     def from_state(cls, state: State) -> "FlowV1":
@@ -257,31 +232,14 @@ class FlowV1(Manipulator):
         Raises:
             IntegrityError: The state is not one of this manipulator.
         """
-        weights = {k.removeprefix(_WEIGHTS): v for k, v in state.arrays.items() if k.startswith(_WEIGHTS)}
-        plain = {name: array for name, array in state.arrays.items() if not name.startswith(_WEIGHTS)}
+        weights, plain = arrays_to_weights(state.arrays)
         flow = dataclasses.replace(super().from_state(State(state.settings, plain)), weights=weights)
         if weights:
             flow._network  # noqa: B018 - a wrong shape or a missing array is refused now, not at the first question
         return flow
 
 
-def _trained(groups: list[Group], states: UR, scale: Frame, steps: int, seed: int) -> VelocityNetwork:
-    """A velocity whose shifts are those measured."""
-    seen = effects(states)
-    shift = {(str(c), str(p)): s for c, p, s in zip(seen.contexts, seen.perturbations, seen.shifts, strict=True)}
-    conditions = [
-        scale.condition(
-            shift[each.context, each.text],
-            scale.centers[scale.contexts.index(each.context)],
-            Perturbation.parse(each.text),
-        )
-        for each in groups
-    ]
-    given = Condition(*(torch.cat(column) for column in zip(*conditions, strict=True)))
-    return trained(groups, given, scale, steps=steps, seed=seed)
-
-
-def _verdict(scores: Mapping[str, tuple[float, float, float]]) -> dict[str, Any]:
+def _verdict(scores: Mapping[str, tuple[float, ...]]) -> dict[str, Any]:
     """Which correction gains more than the standard error of its gain; of both, the one that gains more."""
     score_p3 = np.array(list(scores.values()))
     gain_p2 = score_p3[:, :1] - score_p3[:, 1:]
@@ -299,17 +257,7 @@ def _verdict(scores: Mapping[str, tuple[float, float, float]]) -> dict[str, Any]
     return {"kept": kept, "because": because, **judged, "gains": gains}
 
 
-def _shift(ur: UR, answer: Prediction[UR]) -> np.ndarray:
-    """``(n, d)`` expected displacement of each state."""
-    return np.asarray(np.mean([draw.values for draw in answer.draws], axis=0) - ur.values)
-
-
 def _by_context(ur: UR) -> list[np.ndarray]:
     """Rows of each context."""
     contexts = ur.contexts.astype(str)
     return [np.flatnonzero(contexts == context) for context in sorted(set(contexts))]
-
-
-def _some(rows_n: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """At most `_JUDGED` of the rows."""
-    return np.sort(rng.permutation(np.flatnonzero(rows_n))[:_JUDGED])

@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from aivc.core.effects import effects
 from aivc.core.measurement import CONTROL
-from aivc.core.perturbation import Perturbation
 from aivc.core.ur import UR
-from aivc.instruments.manipulators.populations.flow_training import Frame, Group
+from aivc.instruments.manipulators.populations.anchored import measured_conditions
+from aivc.instruments.manipulators.populations.frame import Frame, Group
 from aivc.nn.sets import SetNetwork, energy_distance
 from aivc.training.loop import Batch, Terms, TrainingRecipe, rows, train
 
@@ -23,7 +22,7 @@ _SIZES, _SETS = (16, 32, SIZE), 8
 
 @final
 @dataclass(frozen=True, eq=False)
-class SetTargets:
+class ShiftedSets:
     """What becomes of the sets of each group.
 
     Attributes:
@@ -37,7 +36,7 @@ class SetTargets:
     part: Tensor
 
 
-def asked(groups: Sequence[Group], states: UR, scale: Frame) -> SetTargets:
+def shifted_sets(groups: Sequence[Group], states: UR, scale: Frame) -> ShiftedSets:
     """Set groups beside the shifts that were measured, and add controls that nothing was done to.
 
     Args:
@@ -45,26 +44,16 @@ def asked(groups: Sequence[Group], states: UR, scale: Frame) -> SetTargets:
         states: Whose mean effects are those of the groups.
         scale: How states are measured.
     """
-    seen = effects(states)
-    shift = {(str(c), str(p)): s for c, p, s in zip(seen.contexts, seen.perturbations, seen.shifts, strict=True)}
     # The first control tells which controls these are: those of a context, or of one batch of it.
     still = {(each.context, *each.controls[0].tolist()): each for each in groups if len(each.controls) > 1}.values()
-    found, shifts, parts = [], [], []
-    for group in groups:
-        given = scale.condition(
-            shift[group.context, group.text],
-            scale.centers[scale.contexts.index(group.context)],
-            Perturbation.parse(group.text),
-        )
-        found.append(group)
-        shifts.append(given.shift)
-        parts.append(given.part)
+    given = measured_conditions(groups, states, scale)
+    found, shifts, parts = list(groups), [each.shift for each in given], [each.part for each in given]
     for group in still:
         # Empty: its cells are other controls than those drawn to start from.
         found.append(Group(CONTROL, group.context, group.controls, group.controls[:0]))
         shifts.append(torch.zeros_like(shifts[0]))
         parts.append(torch.zeros_like(parts[0]))
-    return SetTargets(found, torch.cat(shifts), torch.cat(parts))
+    return ShiftedSets(found, torch.cat(shifts), torch.cat(parts))
 
 
 @final
@@ -77,7 +66,7 @@ class Sets:
         seed: Draws sizes, perturbations and cells.
     """
 
-    given: SetTargets
+    given: ShiftedSets
     seed: int
 
     def __call__(self, step: int, rank: int, world: int) -> Batch:
@@ -115,7 +104,7 @@ def _some(cells: Tensor, size: int, rng: np.random.Generator) -> Tensor:
     return cells[torch.from_numpy(rng.choice(len(cells), size, replace=len(cells) < size))]
 
 
-def trained(given: SetTargets, scale: Frame, *, steps: int, seed: int) -> SetNetwork:
+def trained(given: ShiftedSets, scale: Frame, *, steps: int, seed: int) -> SetNetwork:
     """Train a network on the energy distance between the sets it says and those seen.
 
     Args:

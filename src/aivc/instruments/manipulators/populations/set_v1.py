@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, final
@@ -12,30 +12,29 @@ import torch
 from jaxtyping import Float
 
 from aivc.core.contracts import Manipulator
-from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Prediction
-from aivc.core.registry import MANIPULATORS
 from aivc.core.space import Space
-from aivc.core.state import State, pack
+from aivc.core.state import State
 from aivc.core.ur import UR
-from aivc.instruments.manipulators.populations.flow_training import (
-    Frame,
-    Group,
-    energy_score,
-    folds_of,
-    frame,
-    groups_of,
-    single_cells,
+from aivc.instruments.manipulators.populations.anchored import (
+    FEWEST_CELLS,
+    FEWEST_TEXTS,
+    FOLDS,
+    SHIFT,
+    Scores,
+    Training,
+    anchored,
+    frame_of,
+    population_scores,
 )
-from aivc.instruments.manipulators.populations.set_training import SIZE, asked, trained
+from aivc.instruments.manipulators.populations.frame import Frame, Group
+from aivc.instruments.manipulators.populations.set_training import SIZE, shifted_sets, trained
 from aivc.nn.sets import SetNetwork
 from aivc.training.checkpoint import arrays_of, load_arrays
+from aivc.training.weights import arrays_to_weights, pack_with_weights
 
-SHIFT, SETS = "shift", "sets"
-_WEIGHTS = "weights."
-_FOLDS, _FEWEST_TEXTS, _FEWEST_CELLS, _JUDGED = 3, 6, 500, 200
-_STEPS, _BOUNDS = 3, (30, 300)
+SETS = "sets"
 # Beyond chance: what is kept may move means, so a gain of one standard error is not enough.
 _SURE = 2.0
 _FEWEST_OF_BATCH = 16
@@ -116,60 +115,40 @@ class SetV1(Manipulator):
             DataError: States that stand for many cells each, and no single cells.
             SpaceError: Cells of another space than the states.
         """
-        means = MANIPULATORS.load(anchor)
-        cells = single_cells(cls.name, ur, cells, anchor, trained=steps != 0)
-        texts = sorted(set(cells.perturbations.astype(str)) - {CONTROL})
-        scale = frame(cells, parts, texts)
-        measures: dict[str, Any] = {each.name: getattr(scale, each.name) for each in dataclasses.fields(Frame)}
+        given = Training.of(cls.name, ur, cells, parts, anchor, seed, trained=steps != 0)
         nothing = {"kept": SHIFT, "because": "asked for"}
-        plain = cls(ur.space, means.fit(ur, parts=parts, seed=seed), seed=seed, verdict=nothing, **measures)
+        plain = cls(ur.space, given.anchor, seed=seed, verdict=nothing, **given.measures)
         if steps == 0:
             return plain
-        count, folds = int((cells.perturbations.astype(str) != CONTROL).sum()), folds_of(texts, _FOLDS, seed)
-        if count < _FEWEST_CELLS or len(texts) < _FEWEST_TEXTS or len(set(folds.values())) < _FOLDS:
+        count, texts = given.count, given.texts
+        if count < FEWEST_CELLS or len(texts) < FEWEST_TEXTS or len(set(given.folds.values())) < FOLDS:
             few = f"{len(texts)} perturbations of {count} cells are too few to judge on"
             return dataclasses.replace(plain, verdict={"kept": SHIFT, "because": few})
-        steps = steps or int(np.clip(_STEPS * len(texts), *_BOUNDS))
-        groups, rows = groups_of(cells, scale), np.array([folds.get(str(text), -1) for text in ur.perturbations])
-        scores: dict[str, tuple[float, float]] = {}
-        for fold in range(_FOLDS):
-            rest = asked([group for group in groups if folds[group.text] != fold], ur, scale)
-            network = trained(rest, scale, steps=steps, seed=seed)
-            predicted = means.fit(ur.take(rows != fold), parts=parts, seed=seed, **plain.anchor.refits)
-            judge = dataclasses.replace(plain, anchor=predicted, weights=arrays_of(network))
-            scores.update(judge._scores([group for group in groups if folds[group.text] == fold], cells))
-        verdict = _verdict(scores)
+        groups, steps = given.groups, given.steps(steps)
+
+        def train(some: Sequence[Group]) -> SetNetwork:
+            return trained(shifted_sets(some, ur, given.scale), given.scale, steps=steps, seed=seed)
+
+        def score(anchor: Manipulator, weights: dict[str, np.ndarray], some: Sequence[Group]) -> Scores:
+            judge = dataclasses.replace(plain, anchor=anchor, weights=weights)
+            return population_scores(some, given.cells, anchor, judge._only, unit=plain.unit, seed=seed)
+
+        verdict = _verdict(given.left_out(groups, train, score))
         if verdict["kept"] == SHIFT:
             return dataclasses.replace(plain, verdict=verdict)
-        network = trained(asked(groups, ur, scale), scale, steps=steps, seed=seed)
-        return dataclasses.replace(plain, verdict=verdict, weights=arrays_of(network))
+        return dataclasses.replace(plain, verdict=verdict, weights=arrays_of(train(groups)))
 
-    def _scores(self, groups: list[Group], cells: UR) -> dict[str, tuple[float, float]]:
-        """Energy scores of the shift, and with the correction, for each perturbation; mean over its contexts."""
-        found: dict[str, list[tuple[float, float]]] = {}
-        rng = np.random.default_rng(self.seed)
-        texts, contexts = cells.perturbations.astype(str), cells.contexts.astype(str)
-        for text, context in sorted({(group.text, group.context) for group in groups}):
-            start = cells.take(_some((texts == CONTROL) & (contexts == context), rng))
-            seen_nd = cells.take(_some((texts == text) & (contexts == context), rng)).values / self.unit
-            shift_nd = _shift(start, self.anchor.manipulate(start, Perturbation.parse(text)))
-            said_nd = start.values + shift_nd
-            ours_nd = said_nd + self._correction(start, shift_nd, Perturbation.parse(text))
-            shift, ours = (energy_score(each / self.unit, seen_nd) for each in (said_nd, ours_nd))
-            found.setdefault(text, []).append((shift, ours))
-        means = {text: np.mean(each, axis=0) for text, each in found.items()}
-        return {text: (float(mean[0]), float(mean[1])) for text, mean in means.items()}
+    def _only(self, start: UR, shift_nd: np.ndarray, perturbation: Perturbation) -> list[np.ndarray]:
+        return [self._correction(start, shift_nd, perturbation)]
 
     def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
         """Draws of the anchor, each with what the network adds to its expected shift."""
         self.reads.require(ur.space, self.name)
-        answer = self.anchor.manipulate(ur, perturbation)
-        answer = answer.replace(made_by=(self.name, *answer.made_by))
-        if perturbation.is_control or not self.weights:
-            return answer
-        more_nd = self._correction(ur, _shift(ur, answer), perturbation)
-        draws = tuple(dataclasses.replace(draw, values=draw.values + more_nd) for draw in answer.draws)
-        return answer.replace(draws=draws)
+
+        def correction(shift_nd: np.ndarray) -> np.ndarray:
+            return self._correction(ur, shift_nd, perturbation)
+
+        return anchored(self.name, self.anchor, ur, perturbation, correction if self.weights else None)
 
     @property
     def center(self) -> Manipulator | None:
@@ -199,7 +178,7 @@ class SetV1(Manipulator):
 
     @cached_property
     def _frame(self) -> Frame:
-        return Frame(*(getattr(self, each.name) for each in dataclasses.fields(Frame)))
+        return frame_of(self)
 
     @cached_property
     def _network(self) -> SetNetwork:
@@ -212,10 +191,7 @@ class SetV1(Manipulator):
 
     def state(self) -> State:
         """Everything there is to it, as settings and arrays."""
-        plain = pack(dataclasses.replace(self, weights={}))
-        return State(
-            plain.settings, {**plain.arrays, **{f"{_WEIGHTS}{name}": array for name, array in self.weights.items()}}
-        )
+        return pack_with_weights(self)
 
     @classmethod
     def from_state(cls, state: State) -> "SetV1":
@@ -224,15 +200,14 @@ class SetV1(Manipulator):
         Raises:
             IntegrityError: The state is not one of this manipulator.
         """
-        weights = {k.removeprefix(_WEIGHTS): v for k, v in state.arrays.items() if k.startswith(_WEIGHTS)}
-        plain = {name: array for name, array in state.arrays.items() if not name.startswith(_WEIGHTS)}
+        weights, plain = arrays_to_weights(state.arrays)
         found = dataclasses.replace(super().from_state(State(state.settings, plain)), weights=weights)
         if weights:
             found._network  # noqa: B018 - a wrong shape or a missing array is refused now, not at the first question
         return found
 
 
-def _verdict(scores: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
+def _verdict(scores: Mapping[str, tuple[float, ...]]) -> dict[str, Any]:
     """Whether the correction gains more than two standard errors of its gain."""
     score_p2 = np.array(list(scores.values()))
     gain_p = score_p2[:, 0] - score_p2[:, 1]
@@ -249,11 +224,6 @@ def _verdict(scores: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
     }
 
 
-def _shift(ur: UR, answer: Prediction[UR]) -> np.ndarray:
-    """``(n, d)`` expected displacement of each state."""
-    return np.asarray(np.mean([draw.values for draw in answer.draws], axis=0) - ur.values)
-
-
 def _together(ur: UR) -> list[np.ndarray]:
     """Rows of each context and batch; batches of a few states of one context are taken together."""
     batch = ur.entities["batch"].astype(str) if "batch" in ur.entities else np.full(len(ur), "")
@@ -261,8 +231,3 @@ def _together(ur: UR) -> list[np.ndarray]:
     count = Counter(own)
     own = [(context, name if count[context, name] >= _FEWEST_OF_BATCH else "") for context, name in own]
     return [np.array([i for i, each in enumerate(own) if each == key]) for key in sorted(set(own))]
-
-
-def _some(rows_n: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """At most `_JUDGED` of the rows."""
-    return np.sort(rng.permutation(np.flatnonzero(rows_n))[:_JUDGED])

@@ -14,8 +14,8 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability, Prediction
 from aivc.core.space import Space
 from aivc.core.ur import UR
-from aivc.instruments.manipulators.baselines.stand_in import filled, gaps, mean_effect_of
-from aivc.instruments.manipulators.priors.places import index_of, locate, unit_rows
+from aivc.instruments.manipulators.baselines.stand_in import gaps, mean_effect_of
+from aivc.instruments.manipulators.priors.places import index_of, locate, shifted, unit_rows
 
 _RELATED = 0.3
 
@@ -76,12 +76,8 @@ class Nearest(Manipulator):
     def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
         """Shift every state by what is known, or by what the neighbours did."""
         self.reads.require(ur.space, self.name)
-        if perturbation.is_control:
-            return Prediction((ur,), (self.name,), Applicability.IN)
         instead_nd = mean_effect_of(ur, self.contexts, self.means, self.default)
-        shift, answer = self._shift(perturbation)
-        shift_nd = instead_nd if shift is None else filled(shift, instead_nd)
-        return Prediction((ur.moved(shift_nd, str(perturbation)),), (self.name,), answer)
+        return shifted(self.name, ur, perturbation, instead_nd, self._shift)
 
     def _shift(self, perturbation: Perturbation) -> tuple[np.ndarray | None, Applicability]:
         if str(perturbation) in self.perturbations:

@@ -1,10 +1,14 @@
 """Where a perturbation lies in molecular space: the sum over its agents, signed by what they do to their targets."""
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 
-from aivc.core.perturbation import Agent, Perturbation, kind_of
+from aivc.core.perturbation import Perturbation
+from aivc.core.prediction import Applicability, Prediction
+from aivc.core.ur import UR
+from aivc.instruments.manipulators.baselines.stand_in import filled
 
 
 @lru_cache(maxsize=8)
@@ -21,14 +25,33 @@ def locate(perturbation: Perturbation, index: dict[str, int], values: np.ndarray
         index: Row of each name in ``values``.
         values: ``(g, m)`` molecular states.
     """
-    known = [agent for agent in perturbation.agents if _name(agent) in index]
+    known = [agent for agent in perturbation.agents if agent.molecule in index]
     if not known:
         return None
-    return np.asarray(np.sum([(agent.direction or 1) * values[index[_name(agent)]] for agent in known], axis=0))
+    return np.asarray(np.sum([(agent.direction or 1) * values[index[agent.molecule]] for agent in known], axis=0))
 
 
-def _name(agent: Agent) -> str:
-    return agent.target.split(":")[0] if kind_of(agent.kind).genetic else agent.target
+def shifted(
+    name: str,
+    ur: UR,
+    perturbation: Perturbation,
+    instead_nd: np.ndarray,
+    shift_of: Callable[[Perturbation], tuple[np.ndarray | None, Applicability]],
+) -> Prediction[UR]:
+    """Shift every state by what is predicted of a perturbation; by something else where nothing is; control by nothing.
+
+    Args:
+        name: Of the manipulator.
+        ur: States.
+        perturbation: What is done.
+        instead_nd: ``(n, d)`` shift where nothing is predicted.
+        shift_of: Says the shift ``(d,)``, NaN where it is not known, and whether the perturbation lies near others.
+    """
+    if perturbation.is_control:
+        return Prediction((ur,), (name,), Applicability.IN)
+    shift_d, verdict = shift_of(perturbation)
+    shift_nd = instead_nd if shift_d is None else filled(shift_d, instead_nd)
+    return Prediction((ur.moved(shift_nd, str(perturbation)),), (name,), verdict)
 
 
 def unit_rows(values: np.ndarray) -> np.ndarray:

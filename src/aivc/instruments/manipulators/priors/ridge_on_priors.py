@@ -17,8 +17,8 @@ from aivc.core.space import Space
 from aivc.core.ur import UR
 from aivc.data.names.compound_names import family_of
 from aivc.instruments.manipulators.baselines.left_out import left_out_residuals
-from aivc.instruments.manipulators.baselines.stand_in import filled, gaps, mean_effect_of
-from aivc.instruments.manipulators.priors.places import index_of, locate, unit_rows
+from aivc.instruments.manipulators.baselines.stand_in import gaps, mean_effect_of
+from aivc.instruments.manipulators.priors.places import index_of, locate, shifted, unit_rows
 
 _PENALTIES = np.geomspace(0.03, 100, 15)
 # The intercept is a prior feature with so large a scale that the penalty does not reach it.
@@ -99,12 +99,8 @@ class RidgeOnPriors(Manipulator):
     def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
         """Shift every state by what is known, foretold, or average, in this order."""
         self.reads.require(ur.space, self.name)
-        if perturbation.is_control:
-            return Prediction((ur,), (self.name,), Applicability.IN)
         instead_nd = mean_effect_of(ur, self.contexts, self.means, self.default)
-        shift, answer = self._shift(perturbation)
-        shift_nd = instead_nd if shift is None else filled(shift, instead_nd)
-        return Prediction((ur.moved(shift_nd, str(perturbation)),), (self.name,), answer)
+        return shifted(self.name, ur, perturbation, instead_nd, self._shift)
 
     def _shift(self, perturbation: Perturbation) -> tuple[np.ndarray | None, Applicability]:
         if str(perturbation) in self.perturbations:
