@@ -123,7 +123,7 @@ def test_paths_outside_the_folder_are_never_read(saved, name):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "stated"),
     [
         (lambda body: body.update(format=2), "not a virtual cell in format 1"),
         (lambda body: body.update(parts=[]), "not a virtual cell in format 1"),

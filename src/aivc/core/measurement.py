@@ -16,7 +16,7 @@ from aivc.core.units import parse_units
 
 @runtime_checkable
 class Rows(Protocol):
-    """A matrix that stays on disk and hands out blocks of rows."""
+    """A matrix that stays on disk and returns blocks of rows."""
 
     @property
     def shape(self) -> tuple[int, int]:
