@@ -46,7 +46,7 @@ class Fingerprints:
         Args:
             measurement: In memory or on disk; what is missing (NaN) counts as zero.
             features: Names to look at, or their hashes (`feature_hashes`); None takes all.
-            progress: Told how many rows are done.
+            progress: Called with how many rows are done.
         """
         marks_n = np.zeros(len(measurement), dtype=np.uint64)
         bits_n = np.zeros(len(measurement))
@@ -65,8 +65,8 @@ class Fingerprints:
         silent = np.flatnonzero(~self.telling)
         marks_n = self.marks.copy()
         names, texts = measurement.entities.index[silent], measurement.perturbations[silent]
-        answer = zip(names, measurement.contexts[silent], texts, strict=True)
-        marks_n[silent] = _hashes(["\n".join(map(str, each)) for each in answer])
+        labels = zip(names, measurement.contexts[silent], texts, strict=True)
+        marks_n[silent] = _hashes(["\n".join(map(str, each)) for each in labels])
         return marks_n
 
 
@@ -96,7 +96,7 @@ def provenance_of(
         marks: From `Fingerprints.named`, where they were taken before.
         split: Digest of the split it is made for.
         fold: Which fold of it.
-        progress: Told how far it is.
+        progress: Called with how far it is.
 
     >>> from aivc.data.synthetic import synthetic_screen
     >>> cells, _ = synthetic_screen(perturbations=2, features=60, cells=4, controls=4)
