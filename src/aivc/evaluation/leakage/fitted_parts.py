@@ -29,11 +29,11 @@ class Answer:
 
     Attributes:
         who: Names the parts, and the cell they are of.
-        saw: What they carry.
+        saw: Their provenance.
         marks: ``(n,)`` marks of the tested data, over the same features; None where they cannot be compared.
         whole: Whether they saw all of the tested data.
         split: Digest of the split that is checked.
-        elsewhere: Whether they were made from another dataset of the catalog, whose donors only share their names.
+        other_dataset: Whether they were made from another dataset of the catalog, whose donors only share their names.
     """
 
     who: str
@@ -41,7 +41,7 @@ class Answer:
     marks: UInt64[np.ndarray, " n"] | None
     whole: bool
     split: str
-    other_contexts: bool
+    other_dataset: bool
 
     def about(self, fold: int) -> bool:
         """Whether they are used in a fold: what was fitted for another fold of this split is not."""
@@ -51,7 +51,7 @@ class Answer:
 def answer_by(
     cells: Mapping[str, VirtualCell | Provenance], measurement: Measurement, own: Fingerprints, split: str
 ) -> list[Answer]:
-    """Gather what fitted parts carry; parts of a cell that say the same speak together.
+    """Gather the provenance of fitted parts; parts of a cell that say the same speak together.
 
     Args:
         cells: By name.
@@ -70,8 +70,8 @@ def answer_by(
             if key not in taken:
                 taken[key] = Fingerprints.of(measurement, saw.features).named(measurement)
             marks = taken[key]
-        other_contexts = saw.source != source and {saw.source, source} <= known
-        found.append(Answer(who, saw, marks, saw.data_digest == digest, split, other_contexts))
+        other_dataset = saw.source != source and {saw.source, source} <= known
+        found.append(Answer(who, saw, marks, saw.data_digest == digest, split, other_dataset))
     return found
 
 
@@ -91,7 +91,7 @@ def _speakers(cells: Mapping[str, VirtualCell | Provenance]) -> Iterator[tuple[s
 
 
 def unknown(cells: Mapping[str, VirtualCell | Provenance], answer: list[Answer]) -> Iterator[Finding]:
-    """Say what is not carried, or cannot be compared."""
+    """Say which provenance is missing, or cannot be compared."""
     for name, cell in cells.items():
         silent = [] if isinstance(cell, Provenance) else sorted(set(cell.parts) - set(cell.provenance))
         if silent:
@@ -189,7 +189,7 @@ def _group(fold: Fold, answer: Answer, group: str) -> Iterator[Finding]:
         both = {value for value in fold.values(group, *TESTED) if _plain(value) in saw}
     else:
         both = fold.values(group, *TESTED) & set(getattr(answer.saw, {"donor": "donors", "batch": "batches"}[group]))
-    if both and answer.other_contexts and group != "context":
+    if both and answer.other_dataset and group != "context":
         sentence = (
             f"{answer.who} was made from {group} {shown(both)} of {answer.saw.source}: the same name, other cells."
         )
@@ -202,7 +202,7 @@ def _group(fold: Fold, answer: Answer, group: str) -> Iterator[Finding]:
 def starts_of(fold: Fold, name: str, cell: VirtualCell, answer: list[Answer]) -> Iterator[Finding]:
     """Find predictions that start from what they are to predict, or from what they are scored with."""
     own = [each for each in answer if each.who == name or each.who.startswith(f"{name} (")]
-    if own and all(each.other_contexts or not each.about(fold.number) for each in own):
+    if own and all(each.other_dataset or not each.about(fold.number) for each in own):
         return
     index = fold.measurement.entities.index.astype(str)
     for context, start in cell.starts.items():

@@ -110,7 +110,7 @@ def _of_manifest(measurement: Measurement, split: Split) -> Iterator[Finding]:
             "shared-controls",
             NOTE,
             "manifest",
-            "The list names no control pools. Here they are drawn and kept apart; scores computed elsewhere with one "
+            "The list names no control pools. Here they are drawn and kept apart; scores computed by others with one "
             "pool for training and scoring share their noise. Name both pools, or compare no scores with those.",
         )
 
@@ -254,7 +254,7 @@ def _copies_in(fold: Fold, name: str, own: Fingerprints, theirs: Fingerprints) -
         sentence = f"{len(copied)} scored entities stand in {name} too: {few}. Take them out of {name}, or of the test."
         yield fold.found("duplicate-cells", LEAK, sentence)
     if not (own.telling.any() and theirs.telling.any()):
-        sentence = f"{name} shares too few features with the data for copies to be told. Bring both to the same names."
+        sentence = f"{name} shares too few features with the data for copies to be found. Bring both to the same names."
         yield fold.found("duplicate-cells", NOTE, sentence)
 
 

@@ -88,7 +88,7 @@ def shuffled(panel: Panel, *, seed: int = 0, step: int = 1) -> Panel:
 
 
 def twisted_control(panel: Panel) -> Panel:
-    """Move every answer as if control lay elsewhere: by three times the mean training effect, away from control."""
+    """Move every answer as if control were another state: three times the mean training effect away."""
     shift = TWIST * (panel.perturbed_mean - panel.given)
     moved = [None if cells is None else _dense(cells) + row for cells, row in zip(panel.population, shift, strict=True)]
     return replace(
