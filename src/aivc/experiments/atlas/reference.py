@@ -81,7 +81,7 @@ class Atlas:
             parents: Label → broader label, for answers that back off.
             dim: Axes, where an encoder is fitted.
             seed: Of all that draws.
-            progress: Told what is being done, how many entities are done, of how many.
+            progress: Called with what is being done, how many entities are done, of how many.
 
         Raises:
             DataError: No entities, or names that stand twice.

@@ -17,10 +17,10 @@ from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.splits.split import CONTROL_TRAIN, TRAIN, Split
 from aivc.data.streaming.stream import Progress
-from aivc.experiments.fitting import negative_transfer as harm
+from aivc.experiments.fitting import negative_transfer
 from aivc.experiments.fitting.control_noise import following, with_other_controls
 from aivc.experiments.fitting.few_shot import practised
-from aivc.experiments.fitting.lineage import notes_of, origins
+from aivc.experiments.fitting.lineage import notes_of, provenance_by_part
 from aivc.experiments.fitting.shared_fit import Recipe, SharedFit, shared_fit
 from aivc.experiments.fitting.summary import summarize
 
@@ -56,7 +56,7 @@ def fit(  # noqa: PLR0913 - each one is a question a user may ask
         made_from: What ``parts`` were made from, where they are not the catalog's.
         abstain: Answer with the mean effect wherever perturbations left out did not gain
         (`aivc.experiments.fitting.negative_transfer`).
-        progress: Told what is being done.
+        progress: Called with what is being done.
 
     Raises:
         ControlError: No controls, or none in some context.
@@ -76,7 +76,7 @@ def fit(  # noqa: PLR0913 - each one is a question a user may ask
         asked = {"split": split.digest, "fold": fold}
     ground = shared_fit(summarize(measurement, seed=recipe.seed, progress=progress), recipe)
     cell = assemble(ground, manipulator, parts=parts, settings=settings, abstain=abstain)
-    stated = origins(cell, ground, measurement, parts=parts, made_from=made_from, **asked, progress=progress)
+    stated = provenance_by_part(cell, ground, measurement, parts=parts, made_from=made_from, **asked, progress=progress)
     card = {**cell.card, "cells": int(measurement.mass.sum()), "data": notes_of(measurement), **asked}
     if (ten := practised(cell)) is not None:
         card["worth"] = ten._asdict()
@@ -92,7 +92,7 @@ def assemble(
     shuffled: str | None = None,
     abstain: bool = False,
 ) -> VirtualCell:
-    """Fit one manipulator on the groundwork, with its ensemble and its calibration.
+    """Fit one manipulator on the shared fit, with its ensemble and its calibration.
 
     Args:
         ground: What was fitted already.
@@ -109,19 +109,22 @@ def assemble(
             few perturbations were left out to learn where.
     """
     if abstain:
-        harm.require_enough(sum(len(keys) for _, keys in ground.inner))
+        negative_transfer.require_enough(sum(len(keys) for _, keys in ground.inner))
     fitted = _fit(ground, manipulator, parts, settings or {}, shuffled)
     decoder = ground.decoder
     quick = {**(settings or {}), **fitted.refits}
     held_out = left_out(ground, manipulator, parts=parts, settings=quick, shuffled=shuffled)
     card: dict[str, Any] = {}
     if len(held_out) > 1:
-        chosen = harm.rule(held_out) if abstain else None
-        card = {"left_out": harm.comparison(held_out, ground.recipe.seed)}
+        chosen = negative_transfer.rule(held_out) if abstain else None
+        card = {"left_out": negative_transfer.comparison(held_out, ground.recipe.seed)}
         if chosen is not None:
-            floor, held_out = _floor(ground), harm.abstain(held_out, chosen)
+            floor, held_out = _floor(ground), negative_transfer.abstain(held_out, chosen)
             fitted = fitted.abstaining(ground.states, floor, *chosen)
-            card |= {"abstains": chosen._asdict(), "left_out_abstaining": harm.comparison(held_out, ground.recipe.seed)}
+            card |= {
+                "abstains": chosen._asdict(),
+                "left_out_abstaining": negative_transfer.comparison(held_out, ground.recipe.seed),
+            }
         decoder = calibrated(ground, held_out)
     recipe = ground.recipe
     seen = sorted(set(map(str, ground.profiles.perturbations)) - {CONTROL})
@@ -140,7 +143,7 @@ def left_out(
     settings: Mapping[str, Any] | None = None,
     shuffled: str | None = None,
 ) -> list[HeldOut]:
-    """Fit one manipulator on each inner groundwork, and foretell what that has not seen; arguments as in `assemble`."""
+    """Fit one manipulator on each inner shared fit, and predict what that has not seen; arguments as in `assemble`."""
     quick = {**(settings or {}), **MANIPULATORS.load(manipulator).for_means}
     found, follows = [], 1.0
     for number, (inner, keys) in enumerate(ground.inner):
@@ -157,7 +160,7 @@ def left_out(
 
 
 def calibrated(ground: SharedFit, held_out: Sequence[HeldOut]) -> Decoder:
-    """The decoder of the groundwork, with intervals as wide as held-out perturbations need.
+    """The decoder of the shared fit, with intervals as wide as held-out perturbations need.
 
     Raises:
         DataError: Fewer than two were held out.
@@ -255,7 +258,7 @@ _SHUFFLES = {"perturbation": _shuffle_perturbations, "context": _shuffle_context
 def _predict(
     inner: SharedFit, manipulator: Manipulator, ground: SharedFit, left_out: Sequence[tuple[str, str]]
 ) -> list[HeldOut]:
-    """Predict what the inner groundwork has not seen, and set it beside what was measured."""
+    """Predict what the inner shared fit has not seen, and set it beside what was measured."""
     profiles, decoder, seed = ground.profiles, inner.decoder, inner.recipe.seed
     keys = pd.DataFrame({"context": profiles.contexts.astype(str), "text": profiles.perturbations.astype(str)})
     rows = keys.groupby(["context", "text"]).indices
@@ -273,7 +276,7 @@ def _predict(
         # What is done to the target itself is no response, and no method is asked for it.
         measured[columns.isin(Perturbation.parse(text).genes)] = np.nan
         control, controls = _measured(profiles.take(rows[context, CONTROL]))
-        # A feature that no control was measured on has no error either, only an effect that is foretold.
+        # A feature that no control was measured on has no error either, only an effect that is predicted.
         control = np.where(np.isfinite(control), control, decoder.profile(start))
         instead, base = floor.manipulate(start, Perturbation.parse(text)), control - decoder.profile(start)
         departure = float(np.mean((answer.mean - instead.mean) ** 2))
