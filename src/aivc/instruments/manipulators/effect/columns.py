@@ -14,7 +14,7 @@ from scipy.linalg.lapack import dpotrf, dpotri
 
 from aivc.instruments.manipulators.effect.rows import Rows
 
-# With fewer contexts, or than perturbations, a free covariance is not told; of many readings likeness says more.
+# With fewer contexts, or than perturbations, no free covariance is estimated; of many readings likeness says more.
 _CONTEXTS, _PERTURBATIONS, _MOST_READINGS = 60, 10, 4
 # Contexts that the first guess of the covariance counts for, its noise, and rounds: what they are matters little.
 _PRIOR, _NOISE, _ROUNDS, _FIRST = 20.0, 0.1, 3, 0.5

@@ -171,7 +171,7 @@ class EffectV2(Manipulator):
 
     @property
     def refits(self) -> Mapping[str, Any]:
-        """Settings of a fit on part of the same rows: it takes over the variances that all of them have told."""
+        """Settings of a fit on part of the same rows: it takes over the variances learned from all of them."""
         return {"learned": self._learned}
 
     @cached_property

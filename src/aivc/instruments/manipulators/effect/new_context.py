@@ -22,7 +22,7 @@ def worth(source: Source, learned: Mapping[str, Learned], few: int = 10) -> Wort
 
     Args:
         source: All rows.
-        learned: What practice on them has told, by kind of question; a new context with a few rows is weighed as one
+        learned: What practice on them has taught, by kind of question; a new context with a few rows is weighed as one
             that has few, or else as one that has many.
         few: How many rows are given.
 
@@ -44,7 +44,7 @@ def worth(source: Source, learned: Mapping[str, Learned], few: int = 10) -> Wort
 
 
 def _practised(rows: Rows, few: int, seed: int) -> Rows:
-    """Rows of perturbations drawn by lot, in contexts drawn by lot among those with rows enough."""
+    """Rows of perturbations drawn at random, in contexts drawn at random among those with rows enough."""
     names, count = np.unique(rows.contexts, return_counts=True)
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(names[count > _TIMES * few])[:_CONTEXTS]
