@@ -98,7 +98,7 @@ class Drawn(torch.nn.Linear):
         named = {"": self.look.batch, **self.look.sizes}
         name = next(name for name, batch in named.items() if batch["mean"] is mean)
         share = self.sizes.get(name, self.share)
-        wide = named[name]["doubt"] if share == 1 else variance / self.sure
+        wide = named[name]["aim_variance"] if share == 1 else variance / self.sure
         return mean + share * (named[name]["aim"] - mean), wide
 
 

@@ -39,7 +39,7 @@ class FactorAnalysisBatches(Encoder):
         local: ``(K, B, t)`` what each cluster adds.
         centers: ``(K, d)`` clusters.
         width: Variance of a cluster's kernel.
-        doubt: ``(K, B)`` one over how many cells say a shift.
+        doubt: ``(K, B)`` one over how many cells a shift is estimated from.
         spread: ``(t,)`` variance of cells within a cluster.
         gain: ``(t, t)`` expected shift per state of a batch never seen.
         unknown: ``(t,)`` variance of the shift of a batch never seen, given the state.
@@ -111,8 +111,8 @@ class FactorAnalysisBatches(Encoder):
         ur = self.base.encode(measurement)
         z_nd, variance_nd = ur.values, np.array(ur.variance)
         if self.axes.shape[1]:
-            shift_nd, doubt_nd = self._shift(z_nd, variance_nd, _batches(measurement))
-            z_nd, variance_nd = z_nd - shift_nd, variance_nd + doubt_nd
+            shift_nd, extra_nd = self._shift(z_nd, variance_nd, _batches(measurement))
+            z_nd, variance_nd = z_nd - shift_nd, variance_nd + extra_nd
         return UR(z_nd, self.writes, measurement.entities, variance_nd, measurement.mass)
 
     def _shift(self, y_nd: np.ndarray, variance_nd: np.ndarray, answer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -120,17 +120,17 @@ class FactorAnalysisBatches(Encoder):
         known_nd = 1 - variance_nd / self.size**2
         known_nd = np.minimum(known_nd / np.maximum(1 - _certain(self.size), 1e-12), 1.0)
         shift_nd = y_nd @ self.axes @ self.gain.T @ self.axes.T
-        doubt_nd = known_nd**2 * (self.unknown @ (self.axes**2).T)
+        extra_nd = known_nd**2 * (self.unknown @ (self.axes**2).T)
         shifts = Shifts(self.axes, self.overall, self.local, self.centers, self.width, self.doubt, self.spread)
         for code, batch in enumerate(self.batches):
             own = answer == batch
             if own.any():
-                shift_nd[own], doubt_nd[own] = shifts.along(y_nd[own], code, known_nd[own])
-        return shift_nd, doubt_nd
+                shift_nd[own], extra_nd[own] = shifts.along(y_nd[own], code, known_nd[own])
+        return shift_nd, extra_nd
 
 
 def _batches(measurement: Measurement) -> np.ndarray:
-    """``(n,)`` batch of each entity as text, empty where none is told."""
+    """``(n,)`` batch of each entity as text, empty where none is given."""
     if "batch" not in measurement.entities:
         return np.full(len(measurement), "", dtype=object)
     column = measurement.entities["batch"]
