@@ -43,11 +43,11 @@ class Conformal(Decoder):
         cells: Median number of cells behind the held-out profiles.
         groups: ``(c,)`` and
         counts: ``(g,)`` and
-        cuts: ``(3, 2)`` Mondrian groups of the held-out ones, see `Calibration`; empty where they were not told.
+        cuts: ``(3, 2)`` Mondrian groups of the held-out ones, see `Calibration`; empty where they were not given.
         models: ``(3, f)`` and
         growth: ``(3, 2, 5)`` and
         own: ``(3,)`` and
-        least: ``(3,)`` how the error grows by kind of evidence; empty where predicted effects were not told.
+        least: ``(3,)`` how the error grows by kind of evidence; empty where predicted effects were not given.
         contexts: In which perturbations were held out; none where contexts were.
         shared: and
         follows: of the noise of controls, see `Calibration`.
@@ -94,7 +94,7 @@ class Conformal(Decoder):
             seed: Not used.
             units: Not used; they are the decoder's.
             decoder: The decoder to wrap.
-            held_out: At least two perturbations foretold by a model that had not seen them.
+            held_out: At least two perturbations predicted by a model that had not seen them.
             variance: ``(f,)`` variance of one measured cell; zero for effect-level data.
             contexts: In which the promise holds; None takes those of the held-out ones, nothing means any.
 
@@ -190,7 +190,7 @@ def _by_kind(
 ) -> tuple[list[Grown], np.ndarray, np.ndarray]:
     """How errors grow for each kind of evidence; ``(p, f)`` what the others say of each; ``(f,)`` errors of all kinds.
 
-    What was measured elsewhere is foretold with other errors than what was measured nowhere, on other features. A kind
+    What was measured in other contexts has other errors than what was measured nowhere, on other features. A kind
     of which few were held out takes over how the errors of all of them grow.
     """
     whole = fit_growth(error_pf, noise_pf, effect_pf, spread_pf, floor)
