@@ -39,9 +39,9 @@ class Velocity(NamedTuple):
     """What is added to the shift.
 
     Attributes:
-        along: ``(n, d)`` in the direction of the shift, told by how far a state lies in that direction already: a rule
-            that holds for any direction, so that few perturbations suffice to learn it.
-        rest: ``(n, d)`` in any direction, told by all there is.
+        along: ``(n, d)`` in the direction of the shift, computed from how far a state lies in that direction already: a
+            rule that holds for any direction, so that few perturbations suffice to learn it.
+        rest: ``(n, d)`` in any direction, computed from all inputs.
     """
 
     along: Tensor
