@@ -32,7 +32,7 @@ from aivc.data.synthetic import synthetic_screen
 from aivc.evaluation.benchmarks.benchmark import benchmark
 from aivc.evaluation.metrics.uncertainty import interval_score
 from aivc.evaluation.protocol.questions import EvaluationSet, targets
-from aivc.experiments.fitting import negative_transfer as harm
+from aivc.experiments.fitting import negative_transfer
 from aivc.experiments.fitting.fit import assemble, calibrated, left_out
 from aivc.experiments.fitting.shared_fit import Recipe, shared_fit
 from aivc.experiments.predict import predict
@@ -97,7 +97,7 @@ def ask(evaluation: EvaluationSet, fold: int, parts: Any, recipe: Recipe) -> Ite
     plain = calibrated(ground, [each._replace(control=None) for each in held]).calibration
     grown = calibrated(ground, held).calibration
     oracle = calibrated(ground, [answer(each, ground.variance) for each in held]).calibration
-    rule, floor = harm.rule(held), MANIPULATORS.load("mean-effect").fit(ground.states)
+    rule, floor = negative_transfer.rule(held), MANIPULATORS.load("mean-effect").fit(ground.states)
     silent = (
         cell.instruments[METHOD] if rule is None else cell.instruments[METHOD].abstaining(ground.states, floor, *rule)
     )

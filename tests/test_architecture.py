@@ -1,4 +1,4 @@
-"""The house stands as drawn: layers, import time, docstrings, and nothing that runs a stranger's bytes."""
+"""The house stands as drawn: layers, import time, docstrings, and nothing that runs foreign bytes."""
 
 import ast
 import json
@@ -59,7 +59,7 @@ def test_module_says_what_it_is_for(path, tree):
 
 
 @pytest.mark.parametrize(("path", "tree"), MODULES, ids=[path for path, _ in MODULES])
-def test_nothing_runs_a_strangers_bytes(path, tree):
+def test_nothing_runs_foreign_bytes(path, tree):
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             assert not {alias.name.split(".")[0] for alias in node.names} & LOADS_CODE, path
@@ -90,8 +90,8 @@ def test_no_error_is_swallowed(path, tree):
 
 def test_tests_mirror_the_source():
     rooms = {path.relative_to(ROOT / "src" / "aivc").parts[0] for path in SOURCES if path.parent.name != "aivc"}
-    strangers = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert strangers <= rooms | {"archives"}
+    others = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert others <= rooms | {"archives"}
 
 
 def test_basenames_of_tests_are_unique():

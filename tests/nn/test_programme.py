@@ -30,7 +30,7 @@ def test_untrained_it_changes_nothing(preset):
     assert torch.allclose(variance, given[4])
 
 
-def test_features_are_told_apart_by_what_is_known_of_them_not_by_their_place():
+def test_features_are_distinguished_by_what_is_known_of_them_not_by_their_place():
     tokens = ProgrammeTokens(SMALL, 5, 12).eval()
     embedding, x, seen = inputs()[:3]
     order = torch.randperm(12, generator=torch.Generator().manual_seed(1))

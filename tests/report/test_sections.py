@@ -145,7 +145,7 @@ def test_a_split_from_a_file_is_called_one(scores):
     assert spoken_split("unseen-pair") == "unseen pair"
 
 
-def test_adversaries_are_told_in_words_and_marks(scores):
+def test_adversaries_are_shown_in_words_and_marks(scores):
     verdicts = {"pearson": {"adversary:constant": "holds", "adversary:shuffled": "fooled"}}
     made = {"adversary:constant": "no-change", "adversary:shuffled": "ridge"}
     scores["adversaries"] = {"rule": "Rule.", "made_from": made, "verdicts": verdicts, "findings": ["It is fooled."]}
@@ -198,7 +198,7 @@ def test_thousands_of_questions_stay_below_a_page_that_opens(tmp_path, scores):
     assert "300, evenly spaced in rank, are drawn" in halves.figures[0].caption
 
 
-def test_challenge_scores_are_shown_and_a_missing_scale_is_told(scores):
+def test_challenge_scores_are_shown_and_a_missing_scale_is_stated(scores):
     answer = {"vcc2026": {"ours": {"vcc26-pds": 0.25, "mean": 0.5}}, "vcc2025": {"reason": "There is no scale."}}
     shown = next(s for s in evaluation_sections({**scores, "challenges": answer}) if s.title == "Challenge scores")
     assert shown.tables[0].rows == (("ours", 0.25, 0.5),)

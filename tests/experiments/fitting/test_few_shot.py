@@ -46,7 +46,7 @@ def test_more_measurements_buy_more():
     assert shares[2] - shares[0] > 0.05
 
 
-def test_what_fitting_told_stands_on_the_card():
+def test_what_fitting_learned_stands_on_the_card():
     cell = fit(effects_of(1.0), "effect.v2", recipe=RECIPE)
     assert Worth(**cell.card["worth"]) == worth(cell)
 

@@ -48,7 +48,7 @@ def test_lines_tell_together_how_drugs_go_with_each_other(world):
         np.testing.assert_allclose(found.tell(text, context)[0], value)
 
 
-def test_of_a_line_never_seen_the_mean_over_lines_is_told(world):
+def test_of_a_line_never_seen_the_mean_over_lines_is_predicted(world):
     given, _ = world
     found = Columns.of(Rows.of(effects(states(given))))
     mean = np.mean([v for (_, text), v in given.items() if text == "drug:D03"])
@@ -69,7 +69,7 @@ def test_effect_v2_answers_such_a_table_by_it(world):
         pieces = fitted.attribute(Perturbation.parse(text), context)
         np.testing.assert_allclose(sum(piece.shift for piece in pieces), answer.shift, atol=1e-9)
         assert answer.applicability is Applicability.IN
-    stranger = fitted.tell(Perturbation.parse("drug:NEVER"), "L001")
+    unseen = fitted.tell(Perturbation.parse("drug:NEVER"), "L001")
     pieces = fitted.attribute(Perturbation.parse("drug:NEVER"), "L001")
-    np.testing.assert_allclose(sum(piece.shift for piece in pieces), stranger.shift, atol=1e-9)
-    assert stranger.applicability is not Applicability.IN
+    np.testing.assert_allclose(sum(piece.shift for piece in pieces), unseen.shift, atol=1e-9)
+    assert unseen.applicability is not Applicability.IN

@@ -70,7 +70,7 @@ def test_where_pairs_are_sums_nothing_is_added_to_them():
     assert made < 1.02 * sums_error(given, asked)
 
 
-def test_the_order_of_a_pair_does_not_matter_and_of_strangers_nothing_is_told(world):
+def test_the_order_of_a_pair_does_not_matter_and_of_unseen_ones_nothing_is_known(world):
     rows = Rows.of(effects(states(world[0])))
     found = Pairs.of(rows, Knowledge.of(None), 0)
     one, other = (found.tell(text, "A") for text in ("ko:G00 + ko:G05", "ko:G05 + ko:G00"))
