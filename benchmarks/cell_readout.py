@@ -2,8 +2,8 @@
 
 Beside `cell-readout` on the states of `ppca`: ridge on all genes, kernel ridge and 15 nearest neighbours on the same
 states, and the mean of the true cell type, which no method is given. Intervals of the others are what is usual: as
-wide as the error on a fifth of the training cells, drawn at random. And does an embedding made by others, as one more expert,
-help to name the cells held out?
+wide as the error on a fifth of the training cells, drawn at random. And does an embedding made by others, as one more
+expert, help to name the cells held out?
 
 Run: AIVC_DATA=FOLDER python benchmarks/cell_readout.py
 """

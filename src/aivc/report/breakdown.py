@@ -47,7 +47,7 @@ def wins_and_harms(scores: Mapping[str, Any]) -> Figure:
         "that the mean gain is more than chance, a cross that the mean loss is; without either, the data do not say. A "
         "method that wins on most questions can still lose on average: the sizes of gains are in the table."
     )
-    return render(drawing, "Wins and harms against the best simple baseline", caption)
+    return render(drawing, "Wins and losses against the best simple baseline", caption)
 
 
 def compared(scores: Mapping[str, Any]) -> list[str]:

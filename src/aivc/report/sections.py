@@ -173,7 +173,7 @@ def _gains(scores: Mapping[str, Any]) -> Section | None:
         "A mean can rise because a few questions improve much while most get worse. Here each method is held against "
         "the best of the simple baselines, which may be another one for each score, question by question."
     )
-    return Section("Who is helped, who is harmed?", text, (wins_and_harms(scores),), (table,))
+    return Section("Gains and negative transfer", text, (wins_and_harms(scores),), (table,))
 
 
 def _strata(scores: Mapping[str, Any]) -> Section | None:
