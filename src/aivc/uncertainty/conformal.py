@@ -139,9 +139,9 @@ class Conformal(Decoder):
         counts = np.bincount(code_p, minlength=len(KINDS) * THIRDS).astype(float)
         here = sorted({each.context for each in held_out}) if contexts is None else contexts
         growth = [each.growth for each in grown]
-        answer = (np.array([each.table for each in growth]), *np.array([(each.own, each.least) for each in growth]).T)
+        growths = (np.array([each.table for each in growth]), *np.array([(each.own, each.least) for each in growth]).T)
         models = np.array([each.model for each in grown])
-        found = (scores, weights, cells, groups, counts, cuts, models, *answer, tuple(here), *control)
+        found = (scores, weights, cells, groups, counts, cuts, models, *growths, tuple(here), *control)
         return cls(decoder.reads, decoder, v_f, whole_f, *found)
 
     def decode(self, ur: UR) -> Prediction[Measurement]:
@@ -153,11 +153,11 @@ class Conformal(Decoder):
     def calibration(self) -> Calibration:
         """What it attaches to every answer."""
         plain = Calibration(self.variance, self.model, self.scores, self.weights, self.cells)
-        answer = replace(plain, shared=self.shared, follows=self.follows)
+        ungrown = replace(plain, shared=self.shared, follows=self.follows)
         if not len(self.growth):
-            return answer
+            return ungrown
         growth = tuple(Growth(*each) for each in zip(self.growth, self.own.tolist(), self.least.tolist(), strict=True))
-        grouped = replace(answer, groups=self.groups, counts=self.counts, cuts=self.cuts)
+        grouped = replace(ungrown, groups=self.groups, counts=self.counts, cuts=self.cuts)
         return replace(grouped, growth=growth, models=self.models, contexts=self.contexts)
 
     def profile(self, ur: UR) -> np.ndarray:

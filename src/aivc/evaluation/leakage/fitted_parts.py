@@ -24,7 +24,7 @@ _GROUPS = ("context", "donor", "batch")
 
 @final
 @dataclass(frozen=True, eq=False)
-class Answer:
+class PartRecord:
     """What parts say they were made from, and whether these data can be compared with it.
 
     Attributes:
@@ -48,9 +48,9 @@ class Answer:
         return self.saw.split != self.split or self.saw.fold in (None, fold)
 
 
-def answer_by(
+def records_of(
     cells: Mapping[str, VirtualCell | Provenance], measurement: Measurement, own: Fingerprints, split: str
-) -> list[Answer]:
+) -> list[PartRecord]:
     """Gather the provenance of fitted parts; parts of a cell that say the same speak together.
 
     Args:
@@ -71,7 +71,7 @@ def answer_by(
                 taken[key] = Fingerprints.of(measurement, saw.features).named(measurement)
             marks = taken[key]
         other_dataset = saw.source != source and {saw.source, source} <= known
-        found.append(Answer(who, saw, marks, saw.data_digest == digest, split, other_dataset))
+        found.append(PartRecord(who, saw, marks, saw.data_digest == digest, split, other_dataset))
     return found
 
 
@@ -90,7 +90,7 @@ def _speakers(cells: Mapping[str, VirtualCell | Provenance]) -> Iterator[tuple[s
             yield name, Provenance(pairs=tuple((_ANY, str(text)) for text in texts))
 
 
-def unknown(cells: Mapping[str, VirtualCell | Provenance], answer: list[Answer]) -> Iterator[Finding]:
+def unknown(cells: Mapping[str, VirtualCell | Provenance], records: list[PartRecord]) -> Iterator[Finding]:
     """Say which provenance is missing, or cannot be compared."""
     for name, cell in cells.items():
         silent = [] if isinstance(cell, Provenance) else sorted(set(cell.parts) - set(cell.provenance))
@@ -101,7 +101,7 @@ def unknown(cells: Mapping[str, VirtualCell | Provenance], answer: list[Answer])
                 "give the data it was fitted on as others (--others)."
             )
             yield Finding("part", NOTE, name, sentence)
-    for each in answer:
+    for each in records:
         if not each.saw.known:
             sentence = (
                 f"Unknown provenance: {each.who} {'stands' if each.saw.tables else 'is'} without a word on whether it "
@@ -119,39 +119,39 @@ def unknown(cells: Mapping[str, VirtualCell | Provenance], answer: list[Answer])
             yield Finding("part", NOTE, each.who, f"{sentence} Use it in no other fold.")
 
 
-def leaks_of(fold: Fold, answer: Answer) -> Iterator[Finding]:
+def leaks_of(fold: Fold, record: PartRecord) -> Iterator[Finding]:
     """Find what parts saw of what a fold scores."""
-    if not answer.about(fold.number):
+    if not record.about(fold.number):
         return
-    if answer.whole:
-        sentence = f"{answer.who} was made from all of these data, the tested included. {_remedy(fold)}"
+    if record.whole:
+        sentence = f"{record.who} was made from all of these data, the tested included. {_remedy(fold)}"
         yield fold.found("part", LEAK, sentence)
         return
-    yield from _entities(fold, answer)
+    yield from _entities(fold, record)
     if {"perturbation", "pair"} & fold.promised:
-        yield from _perturbations(fold, answer)
+        yield from _perturbations(fold, record)
     for group in _GROUPS:
         if group in fold.promised:
-            yield from _group(fold, answer, group)
+            yield from _group(fold, record, group)
 
 
-def _entities(fold: Fold, answer: Answer) -> Iterator[Finding]:
-    if answer.marks is None:
+def _entities(fold: Fold, record: PartRecord) -> Iterator[Finding]:
+    if record.marks is None:
         return
-    seen = np.isin(answer.marks, answer.saw.marks)
+    seen = np.isin(record.marks, record.saw.marks)
     for what, rows in (("tested entities", TESTED), ("controls that are kept for scoring", (CONTROL_SCORE,))):
         hit = np.flatnonzero(seen & fold.rows(*rows))
         if len(hit):
             names = fold.measurement.entities.index[hit]
-            sentence = f"{answer.who} was made from {len(hit)} {what}: {shown(names)}. {_remedy(fold)}"
+            sentence = f"{record.who} was made from {len(hit)} {what}: {shown(names)}. {_remedy(fold)}"
             yield fold.found("part", LEAK, sentence)
 
 
-def _perturbations(fold: Fold, answer: Answer) -> Iterator[Finding]:
+def _perturbations(fold: Fold, record: PartRecord) -> Iterator[Finding]:
     exact = fold.split.kind.startswith("extrapolate-")
     anywhere = "perturbation" in fold.promised
     seen: dict[frozenset[str], set[str]] = {}
-    for context, text in answer.saw.pairs:
+    for context, text in record.saw.pairs:
         if text != CONTROL:
             seen.setdefault(_key(text, exact=exact), set()).add(_plain(context))
     here = {_plain(str(context)) for context in fold.measurement.contexts} if anywhere else set()
@@ -165,12 +165,12 @@ def _perturbations(fold: Fold, answer: Answer) -> Iterator[Finding]:
             other.add(text)
     if same:
         sentence = (
-            f"{shown(same)} {are(same)} tested, and {answer.who} was made from cells perturbed so. {_remedy(fold)}"
+            f"{shown(same)} {are(same)} tested, and {record.who} was made from cells perturbed so. {_remedy(fold)}"
         )
         yield fold.found("part", LEAK, sentence)
     if other and anywhere:
         sentence = (
-            f"{shown(other)} {are(other)} tested, and {answer.who} was made from cells perturbed so in other contexts "
+            f"{shown(other)} {are(other)} tested, and {record.who} was made from cells perturbed so in other contexts "
             "of other data. Say so beside the scores."
         )
         yield fold.found("part", NOTE, sentence)
@@ -179,29 +179,29 @@ def _perturbations(fold: Fold, answer: Answer) -> Iterator[Finding]:
         near = {name for key in seen if len(key) > 1 for name in key} & asked
         near -= {name for text in same for name in _key(text, exact=False)}
         if near:
-            sentence = f"{shown(near)} {are(near)} tested, and {answer.who} was made from combinations with it."
+            sentence = f"{shown(near)} {are(near)} tested, and {record.who} was made from combinations with it."
             yield fold.found("part", LEAK, f"{sentence} {_remedy(fold)}")
 
 
-def _group(fold: Fold, answer: Answer, group: str) -> Iterator[Finding]:
+def _group(fold: Fold, record: PartRecord, group: str) -> Iterator[Finding]:
     if group == "context":
-        saw = {_plain(context) for context, text in answer.saw.pairs if text != CONTROL}
+        saw = {_plain(context) for context, text in record.saw.pairs if text != CONTROL}
         both = {value for value in fold.values(group, *TESTED) if _plain(value) in saw}
     else:
-        both = fold.values(group, *TESTED) & set(getattr(answer.saw, {"donor": "donors", "batch": "batches"}[group]))
-    if both and answer.other_dataset and group != "context":
+        both = fold.values(group, *TESTED) & set(getattr(record.saw, {"donor": "donors", "batch": "batches"}[group]))
+    if both and record.other_dataset and group != "context":
         sentence = (
-            f"{answer.who} was made from {group} {shown(both)} of {answer.saw.source}: the same name, other cells."
+            f"{record.who} was made from {group} {shown(both)} of {record.saw.source}: the same name, other cells."
         )
         yield fold.found("part", NOTE, f"{sentence} Nothing need be done if they are not the same.")
     elif both:
-        sentence = f"{answer.who} was made from perturbed entities of tested {group} {shown(both)}. {_remedy(fold)}"
+        sentence = f"{record.who} was made from perturbed entities of tested {group} {shown(both)}. {_remedy(fold)}"
         yield fold.found("part", LEAK, sentence)
 
 
-def starts_of(fold: Fold, name: str, cell: VirtualCell, answer: list[Answer]) -> Iterator[Finding]:
+def starts_of(fold: Fold, name: str, cell: VirtualCell, records: list[PartRecord]) -> Iterator[Finding]:
     """Find predictions that start from what they are to predict, or from what they are scored with."""
-    own = [each for each in answer if each.who == name or each.who.startswith(f"{name} (")]
+    own = [each for each in records if each.who == name or each.who.startswith(f"{name} (")]
     if own and all(each.other_dataset or not each.about(fold.number) for each in own):
         return
     index = fold.measurement.entities.index.astype(str)

@@ -28,7 +28,7 @@ from aivc.data.splits.split import (
     pair,
 )
 from aivc.evaluation.leakage.findings import LEAK, NOTE, SCORED, TESTED, Finding, Fold, LeakReport, are, shown
-from aivc.evaluation.leakage.fitted_parts import answer_by, leaks_of, starts_of, unknown
+from aivc.evaluation.leakage.fitted_parts import leaks_of, records_of, starts_of, unknown
 
 __all__ = ["LEAK", "NOTE", "Finding", "LeakReport", "check_split"]
 
@@ -68,8 +68,8 @@ def check_split(
     split = dataclasses.replace(split, data_digest=None)
     own = Fingerprints.of(measurement)
     found += _unchecked(own)
-    answer = answer_by(cells, measurement, own, digest)
-    found += unknown(cells, answer)
+    records = records_of(cells, measurement, own, digest)
+    found += unknown(cells, records)
     foreign = {name: _across(measurement, other) for name, other in others.items()}
     for i in range(len(split.folds)):
         try:
@@ -83,10 +83,10 @@ def check_split(
             found += _copies_in(fold, name, mine, theirs)
         for name, saw in parts_provenance.items():
             found += _part(fold, name, saw)
-        found += [finding for each in answer for finding in leaks_of(fold, each)]
+        found += [finding for each in records for finding in leaks_of(fold, each)]
         for name, cell in cells.items():
             if isinstance(cell, VirtualCell):
-                found += starts_of(fold, name, cell, answer)
+                found += starts_of(fold, name, cell, records)
     found += _silent(parts_provenance)
     return LeakReport(tuple(found))
 

@@ -162,7 +162,7 @@ class Atlas:
     def _near(self, ur: UR, rows_nk: np.ndarray, far_nk: np.ndarray) -> pd.DataFrame:
         n, k = rows_nk.shape
         kept = self.states.entities.iloc[rows_nk.ravel()]
-        answer = pd.DataFrame(
+        nearest = pd.DataFrame(
             {
                 "entity": np.repeat(ur.entities.index.to_numpy(dtype=object), k),
                 "rank": np.tile(np.arange(1, k + 1), n),
@@ -170,8 +170,8 @@ class Atlas:
                 "match": kept.index.to_numpy(dtype=object),
             }
         )
-        clashing = [name for name in kept if name not in answer]
-        return pd.concat([answer, kept[clashing].reset_index(drop=True)], axis=1)
+        clashing = [name for name in kept if name not in nearest]
+        return pd.concat([nearest, kept[clashing].reset_index(drop=True)], axis=1)
 
     def save(self, folder: Path | str) -> None:
         """Write the atlas as JSON and safetensors.

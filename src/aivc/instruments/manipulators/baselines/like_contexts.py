@@ -124,8 +124,8 @@ class LikeContexts(Manipulator):
         rows, asked = self._rows.get(text, np.zeros(0, dtype=int)), ur.contexts.astype(str)
         for context in sorted(set(asked)):
             shift_nd[asked == context] = self._shift(context, ur.take(asked == context).mean, rows)
-        answer = Applicability.IN if len(rows) else Applicability.OUT
-        return Prediction((ur.moved(shift_nd, text),), (self.name,), answer)
+        verdict = Applicability.IN if len(rows) else Applicability.OUT
+        return Prediction((ur.moved(shift_nd, text),), (self.name,), verdict)
 
     def _shift(self, context: str, control_d: np.ndarray, rows: np.ndarray) -> np.ndarray:
         mean_d = self.means[self.contexts.index(context)] if context in self.contexts else self.default

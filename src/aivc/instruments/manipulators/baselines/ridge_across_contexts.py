@@ -96,8 +96,8 @@ class RidgeAcrossContexts(Manipulator):
                 instead_nd[code_n == code] = shift
         known = all(shift is not None for shift in shifts)
         unseen = set(map(str, here)) - set(self.contexts)
-        answer = (Applicability.EDGE if unseen else Applicability.IN) if known else Applicability.OUT
-        return Prediction((ur.moved(instead_nd, text),), (self.name,), answer)
+        verdict = (Applicability.EDGE if unseen else Applicability.IN) if known else Applicability.OUT
+        return Prediction((ur.moved(instead_nd, text),), (self.name,), verdict)
 
     def _shift(self, text: str, context: str) -> np.ndarray | None:
         rows = self._rows.get(text, np.zeros(0, dtype=int))

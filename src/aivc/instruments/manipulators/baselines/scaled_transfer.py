@@ -70,8 +70,8 @@ class ScaledTransfer(Manipulator):
         known = text in self.perturbations
         own_d = self.share * self.deviations[self.perturbations.index(text)] if known else np.zeros(self.reads.dim)
         mean_nd = np.array([table.get(str(context), self.default) for context in ur.contexts])
-        answer = Applicability.IN if known else Applicability.OUT
-        return Prediction((ur.moved(mean_nd + own_d, text),), (self.name,), answer)
+        verdict = Applicability.IN if known else Applicability.OUT
+        return Prediction((ur.moved(mean_nd + own_d, text),), (self.name,), verdict)
 
 
 def _deviations(seen: Effects, contexts: tuple[str, ...], mean_cd: np.ndarray) -> tuple[Effects, np.ndarray]:

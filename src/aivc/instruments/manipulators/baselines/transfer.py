@@ -60,5 +60,5 @@ class Transfer(Manipulator):
         known = text in self.perturbations
         if known:
             shift_nd = filled(self.shifts[self.perturbations.index(text)], shift_nd)
-        answer = Applicability.IN if known else Applicability.OUT
-        return Prediction((ur.moved(shift_nd, text),), (self.name,), answer)
+        verdict = Applicability.IN if known else Applicability.OUT
+        return Prediction((ur.moved(shift_nd, text),), (self.name,), verdict)

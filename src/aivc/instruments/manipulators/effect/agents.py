@@ -166,12 +166,12 @@ class Knowledge:
         if self._kept.get("key") != key:
             # The same rows are compared with one question after the other.
             self._kept.update(key=key, places=self._places(theirs))
-        two, answer = self._kept["places"]
+        two, covered = self._kept["places"]
         found, start = np.zeros((len(ours), len(theirs))), 0
         for block, end in enumerate(self.ends):
             cosine = one[:, start:end] @ two[:, start:end].T
             kernel = np.mean([np.exp((cosine - 1) / length) for length in _LENGTHS], axis=0)
-            found += kernel * np.outer(known[:, block], answer[:, block])
+            found += kernel * np.outer(known[:, block], covered[:, block])
             start = int(end)
         return found / max(len(self.ends), 1)
 

@@ -92,9 +92,9 @@ class Answers:
         if parts := self._made_of(asked, kind):
             return self._sum([(self.tell(Perturbation.parse(text), context, control), w) for text, w in parts], asked)
         posterior, question = self._posterior(kind), self._question(asked, context, control)
-        answer = self.learned[kind]
-        total = answer.expected if posterior.large else self._total(kind, question)
-        variance_d = total * answer.error / max(answer.expected, 1e-300)
+        learned = self.learned[kind]
+        total = learned.expected if posterior.large else self._total(kind, question)
+        variance_d = total * learned.error / max(learned.expected, 1e-300)
         shift_d = posterior.shift(question)[0]
         if self.tables.columns is not None:
             # All contexts tell the level of this one; the model for all saw some of them.
@@ -114,21 +114,21 @@ class Answers:
     @staticmethod
     def _sum(parts: Sequence[tuple[Answer, float]], asked: Perturbation) -> Answer:
         """Answers added up; how an effect changes between doses and times, or by company, adds to the variance."""
-        shift_d = np.sum([weight * answer.shift for answer, weight in parts], axis=0)
-        variance_d = np.sum([weight * answer.variance for answer, weight in parts], axis=0)
-        apart_d = np.sum([weight * (answer.shift - shift_d) ** 2 for answer, weight in parts], axis=0)
+        shift_d = np.sum([weight * part.shift for part, weight in parts], axis=0)
+        variance_d = np.sum([weight * part.variance for part, weight in parts], axis=0)
+        apart_d = np.sum([weight * (part.shift - shift_d) ** 2 for part, weight in parts], axis=0)
         if len(asked.agents) > 1:
             apart_d = _INTERACTION * shift_d**2
-        verdict = max((answer.applicability for answer, _ in parts), key=list(Applicability).index)
+        verdict = max((part.applicability for part, _ in parts), key=list(Applicability).index)
         between = len(parts) > 1 and len(asked.agents) < 2
         verdict = max(verdict, Applicability.IN if between else Applicability.EDGE, key=list(Applicability).index)
         return Answer(shift_d, variance_d + apart_d, None, verdict, RELATIVE)
 
     @staticmethod
-    def _gathered(answer: Sequence[tuple[list[Piece], float]], asked: Perturbation) -> list[Piece]:
+    def _gathered(parts: Sequence[tuple[list[Piece], float]], asked: Perturbation) -> list[Piece]:
         """Pieces of several answers, each row once."""
         found: dict[tuple[str, str, str], Piece] = {}
-        for pieces, share in answer:
+        for pieces, share in parts:
             for each in pieces:
                 part = _source(same=False, here=True, asked=str(asked), text=each.name) if each.detail else each.source
                 key = (part if part == "part" else each.source, each.name, each.detail)
@@ -223,8 +223,8 @@ class Answers:
             return float(posterior.variance(question)[0])
         if (kind, context) not in self._totals:
             every = np.array(list(self._away), dtype=str)
-            answer = posterior.variance(self._questions(every, context, None))
-            self._totals[kind, context] = dict(zip(self._away, answer.tolist(), strict=True))
+            totals = posterior.variance(self._questions(every, context, None))
+            self._totals[kind, context] = dict(zip(self._away, totals.tolist(), strict=True))
         return self._totals[kind, context][text]
 
     @cached_property

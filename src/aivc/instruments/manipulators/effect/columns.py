@@ -54,8 +54,8 @@ class Columns:
         where, at_r = np.unique(rows.contexts, return_inverse=True)
         laid = np.full((len(where), len(names), rows.dim), np.nan)
         laid[at_r, place_r] = rows.shifts
-        answer = [_completed(laid[:, :, d]) for d in range(rows.dim)]
-        expected, variance, mean, spread = (np.stack(each, axis=-1) for each in zip(*answer, strict=True))
+        completed = [_completed(laid[:, :, d]) for d in range(rows.dim)]
+        expected, variance, mean, spread = (np.stack(each, axis=-1) for each in zip(*completed, strict=True))
         texts, contexts = ({str(name): i for i, name in enumerate(each)} for each in (names, where))
         return cls(texts, contexts, expected, variance, mean, spread)
 

@@ -265,8 +265,8 @@ def by_contexts(
     found: dict[str, np.ndarray] = {}
     for each, variance in zip(parts, variance_k, strict=False):
         if variance:
-            answer = variance * tables["p", each.perturbations]
-            found[each.contexts] = found[each.contexts] + answer if each.contexts in found else answer
+            term = variance * tables["p", each.perturbations]
+            found[each.contexts] = found[each.contexts] + term if each.contexts in found else term
     return found
 
 

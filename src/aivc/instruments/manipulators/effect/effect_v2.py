@@ -103,9 +103,9 @@ class EffectV2(Manipulator):
         """
         rows, knowledge, controls = Rows.of(effects(ur)), Knowledge.of(parts), _controls(ur)
         source = Source(Tables(rows, knowledge, seed).general, knowledge, controls, seed)
-        answer = source.learn() if learned is None else source.relearn(learned)
+        learning = source.learn() if learned is None else source.relearn(learned)
         if source.rows is rows:
-            rows = source.filled(answer)
+            rows = source.filled(learning)
         nothing = np.zeros((0, rows.dim))
         return cls(
             ur.space,
@@ -120,11 +120,11 @@ class EffectV2(Manipulator):
             knowledge.ends,
             controls.names,
             controls.profiles,
-            tuple(answer),
-            np.array([each.variances for each in answer.values()]),
-            np.array([each.error for each in answer.values()]),
-            np.array([each.expected for each in answer.values()]),
-            np.array([each.hidden for each in answer.values()], dtype=int),
+            tuple(learning),
+            np.array([each.variances for each in learning.values()]),
+            np.array([each.error for each in learning.values()]),
+            np.array([each.expected for each in learning.values()]),
+            np.array([each.hidden for each in learning.values()], dtype=int),
             seed,
         )
 
@@ -134,10 +134,10 @@ class EffectV2(Manipulator):
         if perturbation.is_control:
             return Prediction((ur,), (self.name,), Applicability.IN)
         here, code_n = np.unique(ur.contexts.astype(str), return_inverse=True)
-        answer = [self.tell(perturbation, str(c), ur.take(code_n == i).mean) for i, c in enumerate(here)]
-        shift_nd = np.array([each.shift for each in answer])[code_n]
-        size_nd = np.sqrt(np.array([each.variance for each in answer]))[code_n]
-        verdict = max((each.applicability for each in answer), key=list(Applicability).index)
+        answers = [self.tell(perturbation, str(c), ur.take(code_n == i).mean) for i, c in enumerate(here)]
+        shift_nd = np.array([each.shift for each in answers])[code_n]
+        size_nd = np.sqrt(np.array([each.variance for each in answers]))[code_n]
+        verdict = max((each.applicability for each in answers), key=list(Applicability).index)
         text = str(perturbation)
         if not size_nd.any():
             return Prediction((ur.moved(shift_nd, text),), (self.name,), verdict)
@@ -146,9 +146,9 @@ class EffectV2(Manipulator):
         # Drawn in pairs of opposite sign, so that the mean of the draws is what is expected.
         draws = tuple(ur.moved(shift_nd + noise_d * size_nd, text) for noise_d in np.concatenate([half_kd, -half_kd]))
         said = Prediction(draws, (self.name,), verdict)
-        if any(each.retrieval is None for each in answer):
+        if any(each.retrieval is None for each in answers):
             return said
-        away_nd = np.array([each.retrieval for each in answer])[code_n]
+        away_nd = np.array([each.retrieval for each in answers])[code_n]
         return said.replace(retrieval=np.average(ur.values + away_nd, axis=0, weights=ur.mass))
 
     def tell(self, perturbation: Perturbation, context: str = "", control: np.ndarray | None = None) -> Answer:
@@ -176,9 +176,9 @@ class EffectV2(Manipulator):
 
     @cached_property
     def _answers(self) -> Answers:
-        answer = len(self.noise) > 0
+        noisy = len(self.noise) > 0
         noise, shared = (
-            each if answer else np.broadcast_to(0.0, self.shifts.shape) for each in (self.noise, self.shared)
+            each if noisy else np.broadcast_to(0.0, self.shifts.shape) for each in (self.noise, self.shared)
         )
         rows = Rows(self.shifts, np.array(self.texts, dtype=str), np.array(self.contexts, dtype=str), noise, shared)
         knowledge = Knowledge(self.names, self.values, self.covered, self.ends)
@@ -187,8 +187,8 @@ class EffectV2(Manipulator):
 
     @cached_property
     def _learned(self) -> dict[str, Learned]:
-        answer = zip(self.variances, self.errors, self.expected.tolist(), self.hidden.tolist(), strict=True)
-        return {kind: Learned(*each) for kind, each in zip(self.kinds, answer, strict=True)}
+        columns = zip(self.variances, self.errors, self.expected.tolist(), self.hidden.tolist(), strict=True)
+        return {kind: Learned(*each) for kind, each in zip(self.kinds, columns, strict=True)}
 
 
 def _controls(ur: UR) -> Controls:

@@ -190,10 +190,10 @@ class Source:
             if rows.known_noise:
                 some = rows.take(np.arange(len(gram)))
                 gram = gram - shared_noise(stratum, some, some) - np.diag(stratum.noise(some.noise))
-            answer = moments(self.parts, gram, rows.texts[: len(gram)], rows.contexts[: len(gram)])
+            variance_k = moments(self.parts, gram, rows.texts[: len(gram)], rows.contexts[: len(gram)])
             if kind == CONTEXT and len(set(rows.contexts)) == 1 and Component("all", "effects") in self.parts:
-                answer = _of_one_context(self.parts, answer, self.covariance.likeness.effects)
-            variances.append(answer)
+                variance_k = _of_one_context(self.parts, variance_k, self.covariance.likeness.effects)
+            variances.append(variance_k)
         error_d = _deviations(rows)
         return Learned(np.array(variances), error_d, float(error_d.sum()), 0)
 
@@ -283,11 +283,11 @@ def _mean(gram: np.ndarray, where: np.ndarray) -> float:
     return float(gram[where].mean()) if where.any() else 0.0
 
 
-def _of_one_context(parts: Sequence[Component], answer: np.ndarray, effects_pp: np.ndarray) -> np.ndarray:
+def _of_one_context(parts: Sequence[Component], variance_k: np.ndarray, effects_pp: np.ndarray) -> np.ndarray:
     """The spectrum of the deviations tells signal from noise: half of its values are taken for noise alone."""
-    away = float(answer[1:].sum())
-    found = np.full(len(answer), 1e-9 * max(float(answer.sum()), 1e-300))
-    found[parts.index(Component("all", "all"))] = answer[parts.index(Component("all", "all"))]
+    away = float(variance_k[1:].sum())
+    found = np.full(len(variance_k), 1e-9 * max(float(variance_k.sum()), 1e-300))
+    found[parts.index(Component("all", "all"))] = variance_k[parts.index(Component("all", "all"))]
     found[parts.index(Component("all", "effects"))] = away
     found[-1] = away * max(float(np.median(np.linalg.eigvalsh(effects_pp))), 1e-3)
     return found

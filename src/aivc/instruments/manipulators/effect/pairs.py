@@ -89,12 +89,12 @@ class Pairs:
         expected, errors = {}, np.zeros((len(set(rows.contexts)), rows.dim))
         for c, context in enumerate(sorted(set(rows.contexts))):
             here = rows.contexts == context
-            answer = np.zeros((len(names), len(names), rows.dim))
+            completed = np.zeros((len(names), len(names), rows.dim))
             for d in range(rows.dim):
                 y_r, at = rows.shifts[here, d], at_r2[here]
                 setting, errors[c, d] = _chosen(y_r, at, out[here], known, settings)
-                answer[:, :, d] = _completed(_laid(y_r, at, len(names)), known, setting)
-            expected[str(context)] = answer
+                completed[:, :, d] = _completed(_laid(y_r, at, len(names)), known, setting)
+            expected[str(context)] = completed
         return cls(place, expected, errors.mean(axis=0))
 
     def tell(self, text: str, context: str) -> np.ndarray | None:

@@ -53,10 +53,10 @@ def learn(tasks: Sequence[Task], start: Float[np.ndarray, " k"]) -> Float[np.nda
     begin, cost = np.log(start), _COST / max(hidden, 1) ** 2
 
     def loss(log_k: np.ndarray) -> tuple[float, np.ndarray]:
-        answer = [_error(task, np.exp(log_k)) for task in tasks]
+        errors = [_error(task, np.exp(log_k)) for task in tasks]
         away_k = log_k - begin
-        error = sum(each[0] for each in answer) / size + cost * float(away_k @ away_k)
-        return error, sum(each[1] for each in answer) / size + 2 * cost * away_k
+        error = sum(each[0] for each in errors) / size + cost * float(away_k @ away_k)
+        return error, sum(each[1] for each in errors) / size + 2 * cost * away_k
 
     bounds = [(each - _DOWN, each + _UP) for each in begin]
     found = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _STEPS})

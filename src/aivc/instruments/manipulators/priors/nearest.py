@@ -79,9 +79,9 @@ class Nearest(Manipulator):
         if perturbation.is_control:
             return Prediction((ur,), (self.name,), Applicability.IN)
         instead_nd = mean_effect_of(ur, self.contexts, self.means, self.default)
-        shift, answer = self._shift(perturbation)
+        shift, verdict = self._shift(perturbation)
         shift_nd = instead_nd if shift is None else filled(shift, instead_nd)
-        return Prediction((ur.moved(shift_nd, str(perturbation)),), (self.name,), answer)
+        return Prediction((ur.moved(shift_nd, str(perturbation)),), (self.name,), verdict)
 
     def _shift(self, perturbation: Perturbation) -> tuple[np.ndarray | None, Applicability]:
         if str(perturbation) in self.perturbations:
@@ -95,13 +95,13 @@ class Nearest(Manipulator):
         weight = np.maximum(similarity_p[nearest], 0.0)
         if not weight.sum():
             return None, Applicability.OUT
-        answer = Applicability.EDGE if weight.max() >= _RELATED else Applicability.OUT
+        verdict = Applicability.EDGE if weight.max() >= _RELATED else Applicability.OUT
         said_kd = self.shifts[rows[nearest]]
         weight_kd = weight[:, None] * np.isfinite(said_kd)
         total = weight_kd.sum(axis=0)
         return np.where(
             total > 0, np.nansum(weight_kd * said_kd, axis=0) / np.where(total > 0, total, 1), np.nan
-        ), answer
+        ), verdict
 
     @cached_property
     def _index(self) -> dict[str, int]:

@@ -102,9 +102,9 @@ class RidgeOnPriors(Manipulator):
         if perturbation.is_control:
             return Prediction((ur,), (self.name,), Applicability.IN)
         instead_nd = mean_effect_of(ur, self.contexts, self.means, self.default)
-        shift, answer = self._shift(perturbation)
+        shift, verdict = self._shift(perturbation)
         shift_nd = instead_nd if shift is None else filled(shift, instead_nd)
-        return Prediction((ur.moved(shift_nd, str(perturbation)),), (self.name,), answer)
+        return Prediction((ur.moved(shift_nd, str(perturbation)),), (self.name,), verdict)
 
     def _shift(self, perturbation: Perturbation) -> tuple[np.ndarray | None, Applicability]:
         if str(perturbation) in self.perturbations:
