@@ -1,4 +1,4 @@
-"""The data door: every format in, every label translated, every damaged or hostile file refused."""
+"""Reading data: every format in, every label translated, every damaged or hostile file refused."""
 
 import gzip
 import json

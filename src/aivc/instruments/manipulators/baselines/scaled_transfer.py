@@ -33,7 +33,7 @@ class ScaledTransfer(Manipulator):
         default: ``(d,)`` mean over contexts, for one never seen perturbed.
         perturbations: ``p`` texts.
         deviations: ``(p, d)`` mean deviation of each.
-        share: Of a deviation that carries over.
+        share: Of a deviation that transfers.
     """
 
     name: ClassVar[str] = "scaled-transfer"

@@ -1,4 +1,4 @@
-"""The mixed model itself: rows, what they have in common, and how much of it carries over for each kind of question."""
+"""The mixed model itself: rows, what they have in common, and how much of it transfers for each kind of question."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
