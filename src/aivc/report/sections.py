@@ -190,28 +190,22 @@ def _strata(scores: Mapping[str, Any]) -> Section | None:
 
 
 def _calibration(scores: Mapping[str, Any]) -> Section | None:
-    intervals = {method: item for method, item in scores["calibration"].items() if None not in item["covered"]}
-    if not intervals:
+    curves = {method: item for method, item in scores["calibration"].items() if None not in item["covered"]}
+    if not curves:
         return None
-    drawn = competing(scores, list(intervals))[:_MOST_DRAWN]
+    drawn = competing(scores, list(curves))[:_MOST_DRAWN]
     figures = [
         reliability(
-            intervals[m]["levels"],
-            intervals[m]["covered"],
-            low=intervals[m].get("low"),
-            high=intervals[m].get("high"),
-            label=m,
+            curves[m]["levels"], curves[m]["covered"], low=curves[m].get("low"), high=curves[m].get("high"), label=m
         )
         for m in drawn
     ]
     figures += [
-        coverage_by(intervals[m], method=m)
-        for m in drawn
-        if any(len(v) > 1 for v in intervals[m].get("by", {}).values())
+        coverage_by(curves[m], method=m) for m in drawn if any(len(v) > 1 for v in curves[m].get("by", {}).values())
     ]
     rows = tuple(
         (method, level, share, width)
-        for method, item in intervals.items()
+        for method, item in curves.items()
         for level, share, width in zip(item["levels"], item["covered"], item["width"], strict=True)
     )
     formats = {"promised": ".0%", "kept": ".1%"}
@@ -223,14 +217,14 @@ def _calibration(scores: Mapping[str, Any]) -> Section | None:
         "effects, in every context, and where a method says that it knows the question least. Methods without "
         "intervals are not here. Of two that keep their promise, the one with the narrower intervals says more."
     )
-    if len(drawn) < len(intervals):
+    if len(drawn) < len(curves):
         text += f"\n\nDrawn: {', '.join(drawn)}. Baselines and negative controls are in the tables."
-    tables = (overall, _groups(intervals)) if any(item.get("by") for item in intervals.values()) else (overall,)
+    tables = (overall, _groups(curves)) if any(item.get("by") for item in curves.values()) else (overall,)
     return Section("Are the intervals honest?", text, tuple(figures), tables)
 
 
-def _groups(intervals: Mapping[str, Any]) -> Table:
-    levels = list(dict.fromkeys(level for item in intervals.values() for level in item["levels"]))
+def _groups(curves: Mapping[str, Any]) -> Table:
+    levels = list(dict.fromkeys(level for item in curves.values() for level in item["levels"]))
     rows = [
         (
             method,
@@ -239,7 +233,7 @@ def _groups(intervals: Mapping[str, Any]) -> Table:
             each["n"],
             *(dict(zip(item["levels"], each["covered"], strict=True)).get(x) for x in levels),
         )
-        for method, item in intervals.items()
+        for method, item in curves.items()
         for kind, labels in item.get("by", {}).items()
         for name, each in labels.items()
     ]
