@@ -5,9 +5,9 @@ Run: python benchmarks/calibration.py [NAME …]
 Each name is a frozen benchmark, or `synthetic`. On every fold `effect.v2` is fitted once, and its answers get three
 kinds of intervals from the same held-out perturbations: `pooled` (one variance of the model's error for each feature,
 all held-out perturbations alike), `grown` (what `aivc` does: the variance grows with what was said, and held-out
-perturbations like the one asked about count for more), and `told-strength`, an oracle that is told how strong each
+perturbations like the one asked about count for more), and `told-strength`, an oracle that is given how strong each
 perturbation will turn out to be and nothing else: what it gains, no method could know beforehand. These are of the
-profile, foretold from the controls given to the method; `fresh` are those of `grown` for the effect, measured against
+profile, predicted from the controls given to the method; `fresh` are those of `grown` for the effect, measured against
 the controls kept for scoring.
 """
 
@@ -32,7 +32,7 @@ from aivc.data.synthetic import synthetic_screen
 from aivc.evaluation.benchmarks.benchmark import benchmark
 from aivc.evaluation.metrics.uncertainty import interval_score
 from aivc.evaluation.protocol.questions import EvaluationSet, targets
-from aivc.experiments.fitting import negative_transfer as harm
+from aivc.experiments.fitting import negative_transfer
 from aivc.experiments.fitting.fit import assemble, calibrated, left_out
 from aivc.experiments.fitting.shared_fit import Recipe, shared_fit
 from aivc.experiments.predict import predict
@@ -97,7 +97,7 @@ def ask(evaluation: EvaluationSet, fold: int, parts: Any, recipe: Recipe) -> Ite
     plain = calibrated(ground, [each._replace(control=None) for each in held]).calibration
     grown = calibrated(ground, held).calibration
     oracle = calibrated(ground, [answer(each, ground.variance) for each in held]).calibration
-    rule, floor = harm.rule(held), MANIPULATORS.load("mean-effect").fit(ground.states)
+    rule, floor = negative_transfer.rule(held), MANIPULATORS.load("mean-effect").fit(ground.states)
     silent = (
         cell.instruments[METHOD] if rule is None else cell.instruments[METHOD].abstaining(ground.states, floor, *rule)
     )
@@ -165,7 +165,7 @@ def summarized(rows: list[dict[str, Any]]) -> dict[str, Any]:
         found[kind] = {
             "coverage90": round(float(covered.mean()), 4),
             "by_strength": thirds(covered, column("strength")),
-            "by_predicted_strength": thirds(covered, column("foretold")),
+            "by_predicted_strength": thirds(covered, column("predicted")),
             "by_applicability": {
                 kind: [
                     int((column("applicability") == kind).sum()),
@@ -185,7 +185,7 @@ def summarized(rows: list[dict[str, Any]]) -> dict[str, Any]:
     fresh = np.array([row["fresh"]["covered"] for row in rows])
     found["fresh"] = {
         "coverage90": round(float(fresh.mean()), 4),
-        "by_predicted_strength": thirds(fresh, column("foretold")),
+        "by_predicted_strength": thirds(fresh, column("predicted")),
     }
     squared = {name: np.array([row["squared"][name] for row in rows]) for name in ("method", "abstaining", "floor")}
     for name in ("method", "abstaining"):

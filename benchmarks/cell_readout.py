@@ -1,9 +1,9 @@
-"""Foretell proteins, open chromatin and phenotypes of held-out donors, batches and clones from the RNA of their cells.
+"""Predict proteins, open chromatin and phenotypes of held-out donors, batches and clones from the RNA of their cells.
 
 Beside `cell-readout` on the states of `ppca`: ridge on all genes, kernel ridge and 15 nearest neighbours on the same
-states, and the mean of the true cell type, which no method is told. Intervals of the others are what is usual: as wide
-as the error on a fifth of the training cells, drawn by lot. And does an embedding made by others, as one more expert,
-help to name the cells held out?
+states, and the mean of the true cell type, which no method is given. Intervals of the others are what is usual: as
+wide as the error on a fifth of the training cells, drawn at random. And does an embedding made by others, as one more
+expert, help to name the cells held out?
 
 Run: AIVC_DATA=FOLDER python benchmarks/cell_readout.py
 """

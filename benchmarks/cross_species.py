@@ -1,4 +1,4 @@
-"""How well cell types of one species are told by an encoder and a probe that saw only cells of the other.
+"""How well cell types of one species are recognized by an encoder and a probe that saw only cells of the other.
 
 Baron 2016: 175 human and 175 mouse pancreas cells, five types each, both ways; and from these human cells to those of
 another study, Bastidas-Ponce 2019 (mouse embryo, alpha, beta and delta only). The table of Baron writes mouse genes by
@@ -93,9 +93,9 @@ def species() -> tuple[Measurement, Measurement, Measurement, dict[str, str]]:
 def read(file: str, label: str, unit: str | None) -> Measurement:
     table = anndata.read_h5ad(Path(os.environ["AIVC_DATA"]) / file)
     entities = pd.DataFrame({"label": table.obs[label].astype(str)}, dtype=object)
-    # Without donors, five lots of cells.
-    random_ranks = [f"lot {i % 5}" for i in np.random.default_rng(0).permutation(len(table))]
-    entities["unit"] = random_ranks if unit is None else table.obs[unit].astype(str)
+    # Without donors, five random groups of cells.
+    drawn = [f"group {i % 5}" for i in np.random.default_rng(0).permutation(len(table))]
+    entities["unit"] = drawn if unit is None else table.obs[unit].astype(str)
     entities.index = [str(name) for name in table.obs_names]
     values = table.X.astype(np.float32)
     return Measurement(values.tocsr(), np.array(list(map(str, table.var_names)), dtype=object), entities, "counts")
@@ -201,7 +201,7 @@ def majority(train: Measurement, test: Measurement) -> dict[str, float]:
 
 
 def ceiling(cells: Measurement) -> dict[str, float]:
-    """Cells of the target species itself: each donor, or lot of cells, asked about once."""
+    """Cells of the target species itself: each donor, or random group of cells, asked about once."""
     own = cells.entities["label"].to_numpy(dtype=str)
     best = np.empty(len(cells), dtype="U40")
     for unit in cells.entities["unit"].unique():

@@ -2,7 +2,7 @@
 
 Gains are read from `benchmarks/results/leaderboard` (run `python benchmarks/leaderboard.py` first); the rest is
 measured here, on one thread. A dead screen is Papalexi 2021 with its labels permuted within each batch, controls among
-them: no perturbation does anything, and every answer beside "no change" is harm.
+them: no perturbation does anything, and every answer beside "no change" is an error.
 
 Run: python benchmarks/effect_v2.py [--gains]
 """
@@ -135,8 +135,8 @@ cell = aivc.fit(data, "effect.v2")
 first = next(text for text in cell.card["perturbations"])
 context = next(iter(cell.starts))
 cell.predict(context, first).mean
-told = {"cpu_s": time.process_time() - start, "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}
-print(json.dumps(told))
+cost = {"cpu_s": time.process_time() - start, "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}
+print(json.dumps(cost))
 """
 
 

@@ -133,7 +133,7 @@ def half_responders(seed: int) -> dict:
         for name, method in (("shift", shift), ("flow", flow)):
             said_nd = np.mean([draw.values for draw in method.manipulate(start, asked).draws], axis=0) / flow.unit
             rows[text][f"energy distance, {name}"] = round(energy(said_nd, seen_nd), 4)
-            # The mean of an unseen knockout is foretold, and wrong by more than any shape: here it is given.
+            # The mean of an unseen knockout is predicted, and wrong by more than any shape: here it is given.
             right_nd = said_nd + seen_nd.mean(axis=0) - said_nd.mean(axis=0)
             rows[text][f"energy distance at the true mean, {name}"] = round(energy(right_nd, seen_nd), 4)
             rows[text][f"responders, {name}"] = round(method.responders(start, asked), 3)

@@ -151,12 +151,12 @@ def novel(cells):
             "known called another type": round(
                 float(wrong(table["label"].to_numpy(), own[fold_n == 0])[~new].mean()), 3
             ),
-            "at level 0.99": doubted(labels.labels(asked, level=0.99)["label"].to_numpy(), own[fold_n == 0], new),
+            "at level 0.99": unsure_shares(labels.labels(asked, level=0.99)["label"].to_numpy(), own[fold_n == 0], new),
         }
     return answer
 
 
-def doubted(label, own, new):
+def unsure_shares(label, own, new):
     unsure = np.isin(label, ["unknown", "undecided"])
     return {
         "called unknown or undecided": round(float(unsure[new].mean()), 3),

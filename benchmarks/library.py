@@ -1,4 +1,4 @@
-"""How long a large screen takes to fit, and a whole library to foretell, with effect.v2 on one thread.
+"""How long a large screen takes to fit, and a whole library to predict, with effect.v2 on one thread.
 
 A table of 2,000 perturbations × 8,000 genes in three contexts, with priors of 160 axes: encoder, decoder and
 manipulator. Then 20,000 perturbations in 50 contexts, a tenth of them measured in some: a million effects, in the axes
@@ -48,7 +48,7 @@ def priors(names: list[str], rng: np.random.Generator) -> UR:
 
 
 def responses(parts: UR, rng: np.random.Generator) -> np.ndarray:
-    """``(p, 20)`` what each perturbation does, half of it foretold by its priors."""
+    """``(p, 20)`` what each perturbation does, half of it predicted by its priors."""
     answer = parts.values @ rng.standard_normal((AXES, 20)) / np.sqrt(3)
     return answer + rng.standard_normal(answer.shape)
 

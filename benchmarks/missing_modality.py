@@ -1,4 +1,4 @@
-"""States from RNA, from protein, and from both, of a donor never seen: cell types, proteins foretold, agreement.
+"""States from RNA, from protein, and from both, of a donor never seen: cell types, predicted proteins, agreement.
 
 Run: AIVC_DATA=FOLDER python benchmarks/missing_modality.py
 """

@@ -1,4 +1,4 @@
-"""How well readouts of molecules never measured are foretold: variants, promoters, splice sites, UTRs, affinities.
+"""How well readouts of molecules never measured are predicted: variants, promoters, splice sites, UTRs, affinities.
 
 Run: python benchmarks/molecular.py [task ...]      (all of them: two processes, some ten minutes on two free cores)
 """
@@ -499,7 +499,7 @@ def affinity_scores(said: np.ndarray, y_nf: np.ndarray, groups: np.ndarray) -> d
 
 
 def concordance(mean: np.ndarray, truth: np.ndarray) -> float:
-    """How often, of two pairs that differ, the one foretold stronger is stronger; ties in the forecast count half."""
+    """How often, of two pairs that differ, the one predicted stronger is stronger; predicted ties count half."""
     x, y = mean.ravel().round(10), truth.ravel()
     if not np.ptp(x):
         return 0.5

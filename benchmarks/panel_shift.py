@@ -1,4 +1,4 @@
-"""How well cell types are told from 100, 50, 20 and 10 % of the genes, by a probe that learned on all of them.
+"""How well cell types are recognized from 100, 50, 20 and 10 % of the genes, by a probe that learned on all of them.
 
 Encoder and probe are fitted on some donors or batches and used, unchanged, on the cells of the others. Panels are
 drawn at random, three of each size. Cells without any count in the smallest panel of a draw are left out for every
@@ -137,12 +137,12 @@ def measure(cells: Measurement, held: list[str]) -> dict:
             row[f"{share:.0%}"] = [round(macro_f1(truth, said(z_nd)), 4) for z_nd in states]
         if isinstance(encoder, ProgrammeTokens):
             row["verdict"] = dict(encoder.verdict)
-        answer[name] = row | ({} if zero else {"sigma against error": believed(encoder, test)})
+        answer[name] = row | ({} if zero else {"sigma against error": calibration_of_variance(encoder, test)})
         print(name, row, flush=True)
     return answer
 
 
-def believed(encoder: Encoder, test: Measurement) -> dict[str, float | None]:
+def calibration_of_variance(encoder: Encoder, test: Measurement) -> dict[str, float | None]:
     """Does a state with more variance lie further from the one of all data? Spearman over cells."""
     draw, full = np.random.default_rng(11), encoder.encode(test)
     keep_n1 = draw.uniform(0.1, 1.0, (len(test), 1))

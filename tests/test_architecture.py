@@ -1,4 +1,4 @@
-"""The house stands as drawn: layers, import time, docstrings, and nothing that runs a stranger's bytes."""
+"""The house stands as drawn: layers, import time, docstrings, and nothing that runs foreign bytes."""
 
 import ast
 import json
@@ -60,7 +60,7 @@ def test_module_says_what_it_is_for(path, tree):
 
 
 @pytest.mark.parametrize(("path", "tree"), MODULES, ids=[path for path, _ in MODULES])
-def test_nothing_runs_a_strangers_bytes(path, tree):
+def test_nothing_runs_foreign_bytes(path, tree):
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             assert not {alias.name.split(".")[0] for alias in node.names} & LOADS_CODE, path

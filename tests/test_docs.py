@@ -119,6 +119,46 @@ def test_citations_of_the_references_page_are_in_the_bibliography():
     assert len(listed) == len(entries)
 
 
+def test_words_page_names_modules_that_exist():
+    named_there = re.findall(r"`aivc\.([a-z_.0-9]+)`", (DOCS / "reference" / "words.md").read_text(encoding="utf-8"))
+    places = [ROOT / "src" / "aivc" / name.replace(".", "/") for name in named_there]
+    assert len(places) > 40
+    assert [str(at) for at in places if not (at.with_suffix(".py").is_file() or (at / "__init__.py").is_file())] == []
+
+
+# Words of a private dialect, for which the field has terms of its own (docs/reference/words.md).
+BANNED = ("foretell", "foretells", "foretelling", "foretold", "told", "untold", "asked-of", "groundwork", "groundworks")
+BANNED += ("elsewhere", "lot", "lots", "carried", "standing")
+# Columns of tables that users have: their names are kept.
+KEPT = {
+    "src/aivc/instruments/decoders/variant_effect.py": "elsewhere",
+    "src/aivc/interpretation/explain.py": "carried_by",
+}
+# Its texts are quoted from frozen benchmarks, whose digests cover them.
+QUOTED = DOCS / "reference" / "leaderboard.md"
+PLAIN = [*sorted((ROOT / "src").rglob("*.py")), ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES]
+
+
+def banned_in(text: str) -> list[str]:
+    """Banned words, in any case, alone or as a part of a name in snake case."""
+    return re.findall(rf"(?<![a-z])(?:{'|'.join(BANNED)})(?![a-z])", text.lower())
+
+
+def test_banned_words_are_found_in_prose_and_in_names():
+    assert banned_in("Told by lot, and _elsewhere = 1") == ["told", "lot", "elsewhere"]
+    assert banned_in("a plot, a pilot, outstanding allotments") == []
+
+
+@pytest.mark.parametrize("path", [path for path in PLAIN if path != QUOTED], ids=named)
+def test_words_are_plain(path):
+    text = path.read_text(encoding="utf-8")
+    if kept := KEPT.get(named(path)):
+        assert kept in text, f"{named(path)} needs no exception for {kept} any more"
+        text = re.sub(rf"(?:\"|``){kept}(?:\"|``)", "", text)
+    found = sorted(set(banned_in(text)))
+    assert not found, f"{named(path)} says {', '.join(found)}. Use a term of docs/reference/words.md."
+
+
 def test_changelog_knows_this_version():
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

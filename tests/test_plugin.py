@@ -1,4 +1,4 @@
-"""A stranger's distribution, installed on its own, is found, checked, fitted, saved and loaded like our own parts."""
+"""A third-party distribution, installed on its own, is found, checked, fitted, saved and loaded like our own parts."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""A tiny benchmark of a stranger's package, and some that are wrong in one way."""
+"""A tiny benchmark of a third-party package, and some that are wrong in one way."""
 
 import dataclasses
 from functools import cache

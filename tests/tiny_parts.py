@@ -107,10 +107,10 @@ class TinyRecognizer(Manipulator):
 
 
 @dataclass(frozen=True, eq=False)
-class TinyDoubter(Manipulator):
-    """Expects the mean effect, and says of strangers that it may be more or less of it by a half."""
+class TinyUncertain(Manipulator):
+    """Expects the mean effect, and says of unseen ones that it may be more or less of it by a half."""
 
-    name = "tiny-doubter"
+    name = "tiny-uncertain"
     reads: Space
     shift: np.ndarray
     known: tuple
@@ -152,7 +152,7 @@ def _with_one(values):
     return np.column_stack([values, np.ones(len(values))])
 
 
-PARTS = (TinyEncoder, TinyManipulator, TinyRecognizer, TinyDoubter, TinyDecoder)
+PARTS = (TinyEncoder, TinyManipulator, TinyRecognizer, TinyUncertain, TinyDecoder)
 POINTS = tuple(EntryPoint(part.name, f"tiny_parts:{part.__name__}", f"aivc.{part.group}") for part in PARTS)
 
 

@@ -31,7 +31,7 @@ def table(effects, *, controls=None, cells=None):
 
 
 def predicted(part, ur, text, context, control=None):
-    """The shift that a manipulator foretells, and its verdict."""
+    """The shift that a manipulator predicts, and its verdict."""
     rows = (ur.perturbations == CONTROL) & (ur.contexts == context)
     start = ur.take(rows) if rows.any() else ur.take(ur.perturbations == CONTROL).take(np.array([0]))
     if not rows.any():

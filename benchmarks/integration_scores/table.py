@@ -112,34 +112,34 @@ def integration(
 def _reasons(
     scores: dict[str, float | None], labels: np.ndarray, batches: np.ndarray, before: np.ndarray | None
 ) -> dict[str, str]:
-    answer = {}
+    reasons = {}
     for name in (name for name, score in scores.items() if score is None):
         if name in BIO:
-            answer[name] = f"Every cell has the label {labels[0]!r}: it takes two to tell apart."
+            reasons[name] = f"Every cell has the label {labels[0]!r}: it takes two to tell apart."
         elif len(np.unique(batches)) == 1:
-            answer[name] = f"Every cell is of the batch {batches[0]!r}: it takes two to mix."
+            reasons[name] = f"Every cell is of the batch {batches[0]!r}: it takes two to mix."
         elif name == "PCR comparison" and before is None:
-            answer[name] = "Values before integration were not given: pass before=."
+            reasons[name] = "Values before integration were not given: pass before=."
         elif name == "PCR comparison":
-            answer[name] = "Batches explained nothing before integration, so there was nothing to remove."
+            reasons[name] = "Batches explained nothing before integration, so there was nothing to remove."
         else:
-            answer[name] = "No label has enough cells in more than one batch."
-    return answer
+            reasons[name] = "No label has enough cells in more than one batch."
+    return reasons
 
 
 def _problems(embedding: np.ndarray, labels: np.ndarray, batches: np.ndarray, before: np.ndarray | None) -> list[str]:
-    n, answer = len(embedding), []
+    n, problems = len(embedding), []
     if embedding.ndim != 2:
         return [f"An embedding has one row per cell and one column per axis; this has shape {embedding.shape}."]
     if n < _FEWEST:
-        answer.append(f"Neighbourhoods need at least {_FEWEST} cells; there are {n}. Score more cells at once.")
+        problems.append(f"Neighbourhoods need at least {_FEWEST} cells; there are {n}. Score more cells at once.")
     for name, values in (("labels", labels), ("batches", batches), ("values before", before)):
         if values is not None and len(values) != n:
-            answer.append(f"There are {n} cells, but {len(values)} {name}. Align them.")
+            problems.append(f"There are {n} cells, but {len(values)} {name}. Align them.")
     for name, values in (("labels", labels), ("batches", batches)):
         if pd.isna(values).any():
-            answer.append(f"{int(pd.isna(values).sum())} of the {name} are missing. Leave those cells out.")
+            problems.append(f"{int(pd.isna(values).sum())} of the {name} are missing. Leave those cells out.")
     for name, values in (("embedding", embedding), ("values before", before)):
         if values is not None and not np.isfinite(values).all():
-            answer.append(f"The {name} hold NaN or infinity. Leave those cells out, or embed them again.")
-    return answer
+            problems.append(f"The {name} hold NaN or infinity. Leave those cells out, or embed them again.")
+    return problems

@@ -1,4 +1,4 @@
-"""CellFlow (cellflow-tools) on a handout: `PEER/bin/python benchmarks/peers/cellflow.py DIR OUT [ROUNDS [LR]]`.
+"""CellFlow (cellflow-tools) on an export: `PEER/bin/python benchmarks/peers/cellflow.py DIR OUT [ROUNDS [LR]]`.
 
 Flow matching between control and perturbed cells in principal components of the cells given, coupled by its own
 optimal transport. A perturbation is the knowledge of its target, or one-hot where every asked one is in training; a
@@ -23,7 +23,7 @@ SOLVER = {}
 def main(folder, out, rounds=2500, lr=1e-3):
     rounds, lr = int(rounds), float(lr)
     book = exchange.Book("cellflow", out, ["cellflow-tools", "jax"], budget=f"{rounds} rounds of {BATCH} cells")
-    for fold, given in exchange.handouts(folder):
+    for fold, given in exchange.exports(folder):
         began = time.process_time()
         flow, axes, answer = trained(given, rounds, lr)
         fitted = time.process_time()

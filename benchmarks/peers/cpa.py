@@ -1,4 +1,4 @@
-"""CPA (cpa-tools) on a handout: `PEER/bin/python benchmarks/peers/cpa.py DIR OUT [EPOCHS [scaled]]`.
+"""CPA (cpa-tools) on an export: `PEER/bin/python benchmarks/peers/cpa.py DIR OUT [EPOCHS [scaled]]`.
 
 Its own sizes and training plan, counts with a negative binomial. Where an asked perturbation is not in training its
 embedding is a linear map of the knowledge of its target, by the door it has for fingerprints of drugs; otherwise its
@@ -25,7 +25,7 @@ def main(folder, out, epochs=70, scale=""):
     packages = ["cpa-tools", "scvi-tools", "torch", "pytorch-lightning"]
     book = exchange.Book("cpa", out, packages, budget=f"{epochs} epochs of batches of {BATCH}")
     delta = exchange.Book("cpa-delta", out, packages, budget=f"{epochs} epochs of batches of {BATCH}")
-    for fold, given in exchange.handouts(folder):
+    for fold, given in exchange.exports(folder):
         began = time.process_time()
         model, answer = trained(given, epochs, scale == "scaled")
         fitted = time.process_time()

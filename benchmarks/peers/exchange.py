@@ -1,7 +1,7 @@
-"""What the adapters of peers share: read a handout, write predicted cells, say what it cost. Needs numpy and anndata.
+"""What the adapters of peers share: read an export, write predicted cells, say what it cost. Needs numpy and anndata.
 
 An adapter runs in its peer's environment, `PEER/bin/python benchmarks/peers/PEER.py DIR OUT`. DIR is a benchmark's
-export with the arrays of `handout_npz.py`; OUT receives `PEER.h5ad` (predicted cells) and `PEER.cost.json`.
+export with the arrays of `export_npz.py`; OUT receives `PEER.h5ad` (predicted cells) and `PEER.cost.json`.
 """
 
 import json
@@ -29,10 +29,10 @@ def single_thread():
         os.environ[name] = "1"
 
 
-def handouts(folder):
+def exports(folder):
     """Each fold: its number and what it gives."""
     for path in sorted(Path(folder).glob("fold-*")):
-        yield int(path.name.removeprefix("fold-")), export(path / "handout.npz")
+        yield int(path.name.removeprefix("fold-")), export(path / "export.npz")
 
 
 def export(path):
@@ -52,7 +52,7 @@ def export(path):
     known = held.get("knowledge", np.zeros((len(held["perturbations"]), 0), dtype=np.float32))
     cells = {name.removeprefix("cell_"): held[name].astype(str) for name in held if name.startswith("cell_")}
     asked = {name.removeprefix("asked_"): held[name].astype(str) for name in held if name.startswith("asked_")}
-    # Where a donor or a batch is asked about, it is part of the context that a model is told.
+    # Where a donor or a batch is asked about, it is part of the context that a model is given.
     where = [name for name in ("context", "donor", "batch") if name in asked]
     terms = {}
     for gene, term in held["terms"]:
@@ -80,12 +80,12 @@ def scaled(known):
 
 
 def context_of(question):
-    """The context that a question is about, as in `context` of a handout."""
+    """The context that a question is about, as in `context` of an export."""
     return " | ".join(question[name] for name in ("context", "donor", "batch") if name in question)
 
 
 def starts(given, question, most=1200, seed=0):
-    """Rows of the control cells of a question's context that predictions begin from: all, or that many by lot."""
+    """Rows of the control cells of a question's context that predictions begin from: all, or that many at random."""
     rows = given.controls[given.context[given.controls] == context_of(question)]
     return np.sort(np.random.default_rng(seed).choice(rows, min(most, len(rows)), replace=False))
 

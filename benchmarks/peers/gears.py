@@ -1,8 +1,8 @@
-"""GEARS (cell-gears) on a handout: `PEER/bin/python benchmarks/peers/gears.py DIR OUT [EPOCHS [CELLS]]`.
+"""GEARS (cell-gears) on an export: `PEER/bin/python benchmarks/peers/gears.py DIR OUT [EPOCHS [CELLS]]`.
 
 Its own sizes, losses and training, on up to CELLS cells of each perturbation and of the control. Its graph between
 perturbations is made as it makes it, from shared terms of GO (Jaccard above 0.1, twenty nearest), but of the terms in
-the handout, because its own table is fetched from the net. It keeps its best epoch by other cells of the perturbations
+the export, because its own table is fetched from the net. It keeps its best epoch by other cells of the perturbations
 it is trained on, so that all of these stay in training. `gears.h5ad` holds its output on control cells,
 `gears-delta.h5ad` control cells moved by the difference between its outputs with and without the perturbation.
 """
@@ -25,7 +25,7 @@ def main(folder, out, epochs=10, most=150):
     budget = f"{epochs} epochs, up to {most} cells a perturbation"
     packages = ["cell-gears", "torch", "torch_geometric"]
     book, delta = (exchange.Book(name, out, packages, budget=budget) for name in ("gears", "gears-delta"))
-    for fold, given in exchange.handouts(folder):
+    for fold, given in exchange.exports(folder):
         began = time.process_time()
         with tempfile.TemporaryDirectory() as scratch:
             model, answer = trained(given, Path(scratch), epochs, most)
@@ -68,7 +68,7 @@ def trained(given, scratch, epochs, most):
     for file, held in {"gene2go_all.pkl": terms, "genes.pkl": sorted(terms)}.items():
         (scratch / file).write_bytes(pickle.dumps(held))
     data = PertData(str(scratch), gene_set_path=str(scratch / "genes.pkl"))
-    data.new_data_process("handout", adata=cells)
+    data.new_data_process("export", adata=cells)
     data.dataset_processed["ctrl"] = data.dataset_processed["ctrl"][:most]
     asked = {given.targets[text] for text in given.asked["perturbation"]}
     training = sorted(set(obs["condition"]) - {"ctrl"})

@@ -1,4 +1,4 @@
-"""What a method of aivc takes for the same handout: `python benchmarks/peers/ours.py METHOD DIR OUT`, one process.
+"""What a method of aivc takes for the same export: `python benchmarks/peers/ours.py METHOD DIR OUT`, one process.
 
 Reads the cells given, fits with calibrated intervals as the benchmark does, predicts every question, all folds. Writes
 `METHOD.cost.json` in the form of the adapters; its scores come from the benchmark itself.

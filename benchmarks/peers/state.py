@@ -1,4 +1,4 @@
-"""State's transition model (arc-state) on a handout: `PEER/bin/python benchmarks/peers/state.py DIR OUT [STEPS [LR]]`.
+"""State's transition model (arc-state) on an export: `PEER/bin/python benchmarks/peers/state.py DIR OUT [STEPS [LR]]`.
 
 Its own class, loss and training step, set as its default configuration is, but smaller: 256 wide and 4 layers deep
 instead of 768 and 8, in sets of 64 cells instead of 512; attention goes both ways. Cells enter as log1p profiles over
@@ -25,7 +25,7 @@ def main(folder, out, steps=300, lr=1e-3):
     steps, lr = int(steps), float(lr)
     packages, budget = ["arc-state", "torch", "lightning"], f"{steps} steps of {SETS}x{SET}"
     book, delta = (exchange.Book(name, out, packages, budget=budget) for name in ("state", "state-delta"))
-    for fold, given in exchange.handouts(folder):
+    for fold, given in exchange.exports(folder):
         began = time.process_time()
         book.cost["conditioning"] = delta.cost["conditioning"] = conditioning(given)[1]
         model, answer = trained(given, steps, lr)

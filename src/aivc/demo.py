@@ -1,4 +1,4 @@
-"""The main job, end to end: read a real screen, foretell unseen knockouts, be scored, and propose the next plate."""
+"""The main job, end to end: read a real screen, predict unseen knockouts, be scored, and propose the next plate."""
 
 import resource
 import sys
@@ -58,7 +58,7 @@ def run(
         data: Name in the catalog; by default the default screen, or the packaged data where that cannot be had.
         out: Folder to write into; made where it does not exist.
         seed: Of everything that draws.
-        progress: Told what is being done, how far, of how much.
+        progress: Called with what is being done, how far, of how much.
 
     Returns:
         JSON-ready: ``data``, ``source``, ``cells``, ``seconds``, ``peak_mb``, ``scores``, ``coverage90``, ``report``.
@@ -138,8 +138,8 @@ def _clearest(evaluation: Evaluation) -> str:
 
 
 def _predict(job: _Job, text: str) -> pd.DataFrame:
-    """Hide a perturbation, fit, foretell it, and set what was measured beside it."""
-    job.tell(f"foretell {text}", 0, 1)
+    """Hide a perturbation, fit, predict it, and set what was measured beside it."""
+    job.tell(f"predict {text}", 0, 1)
     measurement = job.measurement
     tested = measurement.perturbations.astype(str) == text
     cell = fit(measurement.take(~tested), METHOD, parts=job.priors, recipe=job.recipe)
@@ -154,7 +154,7 @@ def _predict(job: _Job, text: str) -> pd.DataFrame:
     table = pd.DataFrame(
         {"feature": measurement.features, "predicted": said.effect, "low": low, "high": high, "measured": measured}
     )
-    table[~own].to_csv(job.out / "foretold.csv", index=False)
+    table[~own].to_csv(job.out / "predicted.csv", index=False)
     return table[~own]
 
 
@@ -204,7 +204,7 @@ def _screen_section(ranked: Screen, name: str, units: str) -> Section:
     figure = figures.ranking(ranked.table, response=str(ranked.response), units=units, level=_LEVEL)
     words = (
         f"{len(ranked.table):,} perturbations were asked which lowers {ranked.response} most. Those of training are "
-        "looked up; all others are foretold from what is known about their targets."
+        "looked up; all others are predicted from what is known about their targets."
     )
     if name == catalog.FALLBACK:
         words += " With eight conditions to learn from, read the order as a demonstration, not as advice."

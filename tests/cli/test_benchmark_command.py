@@ -96,7 +96,7 @@ def test_run_all_goes_on_and_tells_what_failed(only, tmp_path, capsys):
 
 
 def controls_again(export, path, *, shift=0.0):
-    """Answer every question with the mean of the controls handed out, and a little more."""
+    """Answer every question with the mean of the exported controls, and a little more."""
     rows, obs = [], []
     for questions in sorted(export.glob("fold-*/questions.csv")):
         train = anndata.read_h5ad(questions.parent / "train.h5ad")
@@ -113,34 +113,34 @@ def controls_again(export, path, *, shift=0.0):
 
 def test_a_model_of_another_environment_is_scored_by_files(only, tmp_path, capsys):
     only(tiny_benchmarks.TINY)
-    export, other_contexts = tmp_path / "handout", tmp_path / "elsewhere.h5ad"
+    export, file = tmp_path / "export", tmp_path / "other.h5ad"
     code, body = answer(capsys, "benchmark", "export", "tiny", "--out", export)
     assert code == 0
     assert len(body["files"]) == 6
     code, body = answer(capsys, "benchmark", "export", "tiny", "--out", export, "--fold", "1")
     assert (code, "--overwrite" in body["error"]["message"]) == (1, True)
 
-    controls_again(export, other_contexts)
+    controls_again(export, file)
     run = ("benchmark", "run", "tiny", "--methods", "mean-effect", "--out", tmp_path / "out", "--resume")
-    run = (*run, "--predictions", f"gears={other_contexts}")
+    run = (*run, "--predictions", f"gears={file}")
     code, body = answer(capsys, *run)
     assert code == 0
     assert set(body["benchmarks"]["tiny"]["scores"]) == {"no-change", "mean-effect", "gears", "replicate"}
     scores = json.loads((tmp_path / "out" / "tiny" / "scores.json").read_text())
-    sha256 = hashlib.sha256(other_contexts.read_bytes()).hexdigest()
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
     assert scores["stamp"]["predictions"] == {"gears": f"{sha256} log1p_cp159"}
     ours, theirs = (scores["scores"][name]["pearson-systema"]["value"] for name in ("no-change", "gears"))
     assert theirs == pytest.approx(ours, rel=1e-4)
     page = (tmp_path / "out" / "tiny" / "report.html").read_text()
-    assert f"given as elsewhere.h5ad (sha256 {sha256[:12]})" in page
+    assert f"given as other.h5ad (sha256 {sha256[:12]})" in page
 
     assert answer(capsys, *run)[1]["benchmarks"]["tiny"]["kept"] is True
-    controls_again(export, other_contexts, shift=0.01)
+    controls_again(export, file, shift=0.01)
     code, body = answer(capsys, *run)
     assert (code, body["benchmarks"]["tiny"]["kept"]) == (0, False)
 
     # A file that cannot be scored costs nothing that is there.
-    controls_again(export, other_contexts, shift=np.nan)
+    controls_again(export, file, shift=np.nan)
     code, body = answer(capsys, *run)
     assert (code, "NaN" in body["error"]["message"]) == (1, True)
     assert answer(capsys, *run[:-2])[1]["benchmarks"]["tiny"]["kept"] is True

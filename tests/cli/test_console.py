@@ -35,7 +35,7 @@ def test_help_is_there_for_every_command(words, capsys):
 
 
 @pytest.mark.parametrize("words", [[], ["fly"], ["predict"], ["evaluate", "x", "--method", "a"], ["parts", "--jso"]])
-def test_wrong_usage_is_told_apart(words, capsys):
+def test_wrong_usage_is_distinguished(words, capsys):
     assert main(words) == 2
     answer = capsys.readouterr()
     assert not answer.out

@@ -61,7 +61,7 @@ def test_a_prediction_says_what_it_is_and_is_read_back_by_the_data_door(evaluate
     assert list(cells.features[:2]) == ["G0001", "G0002"]
 
 
-def test_an_earlier_evaluation_and_a_strangers_folder_are_refused_before_any_work(evaluated, tmp_path, capsys):
+def test_an_earlier_evaluation_and_a_foreign_folder_are_refused_before_any_work(evaluated, tmp_path, capsys):
     out, _, _ = evaluated
     code, said = asked(capsys, "evaluate", "no-such-file", "--methods", "mean-effect", "--out", out)
     assert (code, said["error"]["type"]) == (1, "IntegrityError")

@@ -50,7 +50,7 @@ def test_a_fitted_cell_can_be_loaded_and_is_not_overwritten_by_accident(cell, sm
     assert (code, said["perturbations"], said["manipulator"]) == (0, 6, "effect.v2")
 
 
-def test_a_cell_says_what_was_harmed_and_learns_to_abstain_from_no_fewer_than_ten(small_screen, tmp_path, capsys):
+def test_a_cell_says_what_was_worsened_and_learns_to_abstain_from_no_fewer_than_ten(small_screen, tmp_path, capsys):
     code, said = asked(capsys, *fit_words(small_screen, tmp_path / "bold"))
     assert (code, said["left_out"]["n"], "abstains" in said) == (0, 6, False)
     assert said["left_out"]["harm_rate"] <= 1
@@ -111,7 +111,7 @@ def test_a_prediction_can_start_from_your_own_controls(cell, small_screen, capsy
     words = ("predict", cell, "ko:G0002", "--control", small_screen / "screen.h5ad")
     code, said = asked(capsys, *words, "--schema", small_screen / "schema.toml")
     assert code == 0
-    code, said = asked(capsys, *words, "--schema", small_screen / "schema.toml", "--context", "elsewhere")
+    code, said = asked(capsys, *words, "--schema", small_screen / "schema.toml", "--context", "new")
     assert (code, said["error"]["type"]) == (1, "ControlError")
 
 
@@ -162,7 +162,9 @@ def test_what_priors_were_made_from_lies_beside_them(small_screen, tmp_path):
     assert VirtualCell.load(tmp_path / "cell").provenance["priors"].source == "a map of pathways"
 
 
-def test_a_strangers_manipulator_that_needs_priors_is_told_apart(small_screen, tmp_path, capsys, no_catalog, register):
+def test_a_third_party_manipulator_that_needs_priors_is_distinguished(
+    small_screen, tmp_path, capsys, no_catalog, register
+):
     ours = [point for group in ("encoders", "decoders", "wrappers") for point in entry_points(group=f"aivc.{group}")]
     register(*tiny_parts.POINTS, *ours)
     words = ["fit", small_screen / "screen.h5ad", "--schema", small_screen / "schema.toml", "--out", tmp_path / "cell"]
@@ -233,7 +235,7 @@ def effects_cell(tmp_path_factory) -> Path:
     return out
 
 
-def test_a_line_never_measured_is_asked_by_name_and_told_apart_from_a_slip(effects_cell, tmp_path, capsys):
+def test_a_line_never_measured_is_asked_by_name_and_distinguished_from_a_slip(effects_cell, tmp_path, capsys):
     code, said = asked(capsys, "predict", effects_cell, "ko:G03", "--context", "T98G")
     assert (code, said["context"], said["new_context"], said["contexts"]) == (0, "T98G", True, 4)
     assert (said["applicability"], said["coverage"]) == ("edge", "not guaranteed")

@@ -24,7 +24,7 @@ def words(predicted, folder, *more: object) -> list[str]:
     return [str(word) for word in given]
 
 
-def test_scores_are_written_and_told(small_screen, prediction, tmp_path, capsys):
+def test_scores_are_written_and_shown(small_screen, prediction, tmp_path, capsys):
     out = tmp_path / "scores"
     asked = words(prediction, small_screen, "--profile", "vcc2025,vcc2026", "--out", out)
     assert main([*asked, "--json"]) == 0

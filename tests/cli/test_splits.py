@@ -28,7 +28,7 @@ def test_a_clean_split_passes(small_screen, capsys):
     assert said["split"]["kind"] == "unseen-perturbation"
 
 
-def test_a_leaking_split_is_told_with_exit_code_1(small_screen, tmp_path, capsys):
+def test_a_leaking_split_is_reported_with_exit_code_1(small_screen, tmp_path, capsys):
     cells = read(small_screen / "screen.h5ad", Schema.from_toml(small_screen / "schema.toml"))
     held = {"perturbation": ("ko:G0001",)}
     fold = Fold({**held, "context": (cells.contexts[0],)}, held)

@@ -22,7 +22,7 @@ CAUGHT_AS = {
 
 
 @pytest.mark.parametrize(("name", "builtin"), CAUGHT_AS.items())
-def test_each_refusal_is_also_the_builtin_a_stranger_catches(name, builtin):
+def test_each_refusal_is_also_the_builtin_others_catch(name, builtin):
     assert issubclass(getattr(errors, name), builtin)
     assert issubclass(getattr(errors, name), AIVCError)
 

@@ -20,7 +20,7 @@ def make(values=VALUES, **changes):
 
 
 class OnDisk:
-    """Rows that count how many were handed out."""
+    """Rows that count how many were returned."""
 
     def __init__(self, values):
         self._values, self.shape, self.read = values, values.shape, 0

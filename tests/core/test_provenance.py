@@ -39,7 +39,7 @@ def test_eight_bytes_an_entity(tmp_path):
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 8 * len(marks) + 2000
 
 
-def test_nothing_said_is_told_from_nothing_seen():
+def test_nothing_said_differs_from_nothing_seen():
     assert not Provenance("an embedding").known
     assert Provenance("a map of pathways", expression=False).known
     assert SEEN.known

@@ -110,7 +110,7 @@ def test_what_is_no_variant_is_refused(text, why):
         Variant.parse(text)
 
 
-def test_ends_and_silence_are_told():
+def test_ends_and_silence_are_stated():
     assert Variant.parse("p.R97fs").ends_early
     assert Variant.parse("p.[A2G;R97*]").ends_early
     assert not Variant.parse("p.R97H").ends_early

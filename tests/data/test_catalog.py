@@ -118,7 +118,7 @@ def test_offline_may_be_asked_for_a_single_call(small, monkeypatch):
         catalog.path("small", offline=True)
 
 
-def test_a_failed_network_is_told_apart_and_quick(small, monkeypatch):
+def test_a_failed_network_is_distinguished_and_quick(small, monkeypatch):
     monkeypatch.delenv("AIVC_OFFLINE")
     with pytest.raises(UnavailableError, match="Check the network"):
         catalog.path("small")
@@ -173,7 +173,7 @@ def test_all_that_gene_priors_need_can_be_fetched():
         assert file.address or file.original, file
 
 
-def test_without_network_the_packaged_data_are_used_and_the_reason_is_told(nowhere):
+def test_without_network_the_packaged_data_are_used_and_the_reason_is_given(nowhere):
     chosen = catalog.default()
     assert chosen.name == "sachs2005"
     assert len(chosen.measurement) == 7466

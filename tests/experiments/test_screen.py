@@ -52,7 +52,7 @@ def test_direction_turns_the_ranking_round(world):
     assert list(down.table["perturbation"]) == list(up.table["perturbation"])[::-1]
 
 
-def test_unseen_perturbations_are_told_apart(world):
+def test_unseen_perturbations_are_distinguished(world):
     cell, _ = world
     table = screen(cell, ["ko:G0001", "ko:G0050"], "G0060").table.set_index("perturbation")
     assert table["seen"].to_dict() == {"ko:G0001": True, "ko:G0050": False}

@@ -94,8 +94,8 @@ def test_refuses_impossible_goals(world):
         search(cell, {"G0060": 0.0}, ["ko:G0001"])
     with pytest.raises(UnknownNameError, match="features that the cell decodes"):
         search(cell, {"TP53": 1.0}, ["ko:G0001"])
-    strange = cells.replace(features=np.array([f"X{i}" for i in range(80)]))
+    foreign = cells.replace(features=np.array([f"X{i}" for i in range(80)]))
     with pytest.raises(DataError, match="same kind"):
-        search(cell, strange, ["ko:G0001"])
+        search(cell, foreign, ["ko:G0001"])
     with pytest.raises(DataError, match="Name at least one"):
         search(cell, {"G0060": 1.0}, [])

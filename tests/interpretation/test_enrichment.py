@@ -31,5 +31,5 @@ def test_q_values_grow_with_p_and_hold_the_false_discoveries():
     table = enrichment(rng.choice(BACKGROUND, 30, replace=False), BACKGROUND, sets)
     assert (np.diff(table["q"]) >= 0).all()
     assert (table["q"] >= table["p"]).all()
-    # Sets drawn by lot: none is found.
+    # Sets drawn at random: none is found.
     assert (table["q"] > 0.05).all()

@@ -9,7 +9,7 @@ from aivc.experiments.fitting.shared_fit import Recipe
 from aivc.experiments.predict import predict
 from aivc.interpretation.explain import explain
 
-SOURCES = {"measured", "elsewhere", "part", "relative", "relative elsewhere"}
+SOURCES = {"measured", "other context", "part", "relative", "relative in other context"}
 QUICK = Recipe(dim=6, members=2, inner_folds=2)
 
 
@@ -57,7 +57,7 @@ def test_the_evidence_is_named(screen, cell, context):
     assert "part" in set(explain(cell, asked["parts"], context).sources["source"])
     assert "relative" in asked, "the screen of this test leaves one perturbation out"
     relative = explain(cell, asked["relative"], context)
-    assert {"relative", "relative elsewhere"} <= set(relative.sources["source"]) <= {*SOURCES, "readout"}
+    assert {"relative", "relative in other context"} <= set(relative.sources["source"]) <= {*SOURCES, "readout"}
     names = set(relative.pieces.loc[relative.pieces["source"] == "relative", "name"])
     assert names <= set(cell.card["perturbations"])
 
@@ -77,7 +77,7 @@ def test_of_many_pieces_the_largest_are_listed_and_the_rest_is_summed():
         assert table["changed"].is_monotonic_decreasing
 
 
-def test_genes_come_with_intervals_and_what_carried_them(screen, cell, context):
+def test_genes_come_with_intervals_and_what_they_are_made_from(screen, cell, context):
     said = explain(cell, asks(screen, cell, context)["measured"], context, top=5)
     assert len(said.genes) == 5
     assert (said.genes["low"] <= said.genes["effect"]).all()

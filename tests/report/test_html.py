@@ -87,7 +87,7 @@ def test_hostile_text_is_shown_never_run(tmp_path, scores):
     assert HOSTILE in reader.said
 
 
-def test_the_browser_is_told_to_refuse_everything_else(tmp_path):
+def test_the_browser_is_made_to_refuse_everything_else(tmp_path):
     page = write_report(tmp_path / "r.html", title="t", lead="l", sections=[]).read_text()
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)
     assert policy is not None
@@ -119,7 +119,7 @@ def test_what_rounds_to_zero_has_no_sign():
     assert number(-0.012, ".2f") == "−0.01"
 
 
-def test_grayed_rows_and_columns_and_wide_tables_are_told_apart():
+def test_grayed_rows_and_columns_and_wide_tables_are_distinguished():
     made = Table(("a", "⊘ b"), ((1, 2), (3, 4)), "Some.", faint=(1,), faint_columns=("⊘ b",)).to_html()
     assert made.count('class="num off"') == 3
     assert made.count('<tr class="off">') == 1

@@ -33,7 +33,7 @@ def test_every_part_has_its_section_and_figure(parts):
         "Methods that failed": 0,
         "What was found": 0,
         "Scores": 1,
-        "Who is helped, who is harmed?": 1,
+        "Gains and negative transfer": 1,
         "By kind of question": 1,
         "Are the intervals honest?": 2,
         "What do the methods use?": 1,
@@ -70,7 +70,7 @@ def test_findings_name_the_best_simple_baseline_with_wins_and_harms(parts):
     assert "chance: Pearson of effects (ridge)." in text
     assert "more than chance (better on 75%, worse on 25% of the questions)" in text
     assert "mean over 5 ways of halving" in text
-    gains = parts["Who is helped, who is harmed?"]
+    gains = parts["Gains and negative transfer"]
     assert cells(gains.tables[0], "gain") == ["−0.200", "+0.300", "−0.200"]
     assert cells(gains.tables[0], "harms") == ["90%", "25%", "90%"]
     assert ">75%<" in gains.figures[0].svg
@@ -145,7 +145,7 @@ def test_a_split_from_a_file_is_called_one(scores):
     assert spoken_split("unseen-pair") == "unseen pair"
 
 
-def test_adversaries_are_told_in_words_and_marks(scores):
+def test_adversaries_are_shown_in_words_and_marks(scores):
     verdicts = {"pearson": {"adversary:constant": "holds", "adversary:shuffled": "fooled"}}
     made = {"adversary:constant": "no-change", "adversary:shuffled": "ridge"}
     scores["adversaries"] = {"rule": "Rule.", "made_from": made, "verdicts": verdicts, "findings": ["It is fooled."]}
@@ -159,7 +159,7 @@ def test_adversaries_are_told_in_words_and_marks(scores):
 def test_a_body_without_the_newer_parts_still_renders(tmp_path):
     parts = evaluation_sections(plain_body())
     titles = [part.title for part in parts]
-    assert "Who is helped, who is harmed?" not in titles
+    assert "Gains and negative transfer" not in titles
     assert "What do the methods use?" not in titles
     assert dict(parts[-1].tables[0].rows)["benchmark digest"].startswith("none")
     assert write_report(tmp_path / "r.html", title="t", lead="l", sections=parts).stat().st_size > 10_000
@@ -198,7 +198,7 @@ def test_thousands_of_questions_stay_below_a_page_that_opens(tmp_path, scores):
     assert "300, evenly spaced in rank, are drawn" in halves.figures[0].caption
 
 
-def test_challenge_scores_are_shown_and_a_missing_scale_is_told(scores):
+def test_challenge_scores_are_shown_and_a_missing_scale_is_stated(scores):
     answer = {"vcc2026": {"ours": {"vcc26-pds": 0.25, "mean": 0.5}}, "vcc2025": {"reason": "There is no scale."}}
     shown = next(s for s in evaluation_sections({**scores, "challenges": answer}) if s.title == "Challenge scores")
     assert shown.tables[0].rows == (("ours", 0.25, 0.5),)

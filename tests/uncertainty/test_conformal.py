@@ -69,7 +69,7 @@ def test_90_percent_intervals_hold_90_percent_of_effects_measured_against_fresh_
                 effect = each.truth.profile - each.control.profile
                 low, high = said.effect_interval(0.9, cells=each.truth.cells, controls=each.control.cells)
                 fresh.append(((effect >= low) & (effect <= high))[other].mean())
-                # The profile itself is foretold from the given controls, whose noise is no other than it was.
+                # The profile itself is predicted from the given controls, whose noise is no other than it was.
                 moved = each.truth.profile - each.given.profile + said.base
                 low, high = said.interval(0.9, cells=each.truth.cells)
                 same.append(((moved >= low) & (moved <= high))[other].mean())

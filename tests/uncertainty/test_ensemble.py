@@ -34,14 +34,14 @@ def test_draws_are_centred_on_the_fit_to_everything(states):
 def test_what_a_method_itself_does_not_know_is_kept(states, register):
     register(*tiny_parts.POINTS)
     ur, truth = states
-    part = Ensemble.fit(ur, manipulator="tiny-doubter", parts=truth.priors, members=6)
+    part = Ensemble.fit(ur, manipulator="tiny-uncertain", parts=truth.priors, members=6)
     start = ur.take(ur.perturbations == CONTROL)
     known, unknown = (part.manipulate(start, Perturbation.parse(text)) for text in ("ko:G0030", "ko:NOBODY"))
     np.testing.assert_allclose(unknown.mean, part.center.manipulate(start, Perturbation.parse("ko:NOBODY")).mean)
     assert unknown.spread.mean() > known.spread.mean()
 
 
-def test_of_control_there_is_no_doubt(states):
+def test_of_control_nothing_is_uncertain(states):
     ur, truth = states
     part = Ensemble.fit(ur, parts=truth.priors, members=6)
     start = ur.take(ur.perturbations == CONTROL)

@@ -48,7 +48,7 @@ def add(commands: Commands) -> None:
         "run",
         _run,
         "Score methods on a benchmark, or on all. Every score carries the benchmark's digest. With `all`, one that "
-        "fails does not stop the others; it is told at the end, and the exit code is 1.",
+        "fails does not stop the others; it is reported at the end, and the exit code is 1.",
         examples=(
             "aivc benchmark run papalexi-unseen-target --out scores/",
             "aivc benchmark run norman-geometry --methods your-method,your-method:shuffled,additive --out scores/",
@@ -79,7 +79,7 @@ def add(commands: Commands) -> None:
         _export,
         "Write what each fold of a benchmark gives to methods, and what it asks, so that a model of any other "
         "environment can be trained on it. README.txt says what to give back, and `run --predictions` scores that.",
-        examples=("aivc benchmark export papalexi-unseen-target --out handout/",),
+        examples=("aivc benchmark export papalexi-unseen-target --out export/",),
     )
     made.add_argument("name", metavar="NAME", help="name from `aivc benchmark list`")
     made.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for fold-0, fold-1, …")
@@ -217,7 +217,7 @@ def _given(name: str, about: dict[str, Any]) -> str:
     """Say where a row came from, and what of it was left aside."""
     aside = {"rows": "ignored_rows", "features": "ignored_features", "cells without counts": "empty_cells"}
     left = [f"{about[key]:,} {what}" for what, key in aside.items() if about[key]]
-    said = f"{name} was predicted elsewhere and given as {about['file']} (sha256 {about['sha256'][:12]})"
+    said = f"{name} was predicted by another program and given as {about['file']} (sha256 {about['sha256'][:12]})"
     return f"{said}; left aside: {', '.join(left)}" if left else said
 
 

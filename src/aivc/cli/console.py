@@ -45,7 +45,7 @@ class Outcome:
 @final
 @dataclass
 class Reporter:
-    """Tells on standard error how far the work is: a bar on a terminal, now and then a line elsewhere."""
+    """Shows on standard error how far the work is: a bar on a terminal, now and then a line otherwise."""
 
     console: Console = field(default_factory=lambda: Console(stderr=True))
     started: float = field(default_factory=time.monotonic)
@@ -100,7 +100,7 @@ def perform(run: Callable[[argparse.Namespace, Reporter], Outcome], args: argpar
     except AIVCError as error:
         return refuse(error, json=args.json)
     except OSError as error:
-        # A full disk or a folder without permission is told like a refusal; anything else is a fault of ours.
+        # A full disk or a folder without permission is reported like a refusal; anything else is a fault of ours.
         return refuse(error, json=args.json) if error.filename else _fault(error, json=args.json)
     except KeyboardInterrupt:
         return refuse(KeyboardInterrupt("Interrupted. What was written is whole."), json=args.json, code=INTERRUPTED)

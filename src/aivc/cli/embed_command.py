@@ -67,7 +67,7 @@ def _embed(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         )
     reporter(f"checking {args.data.name}", 0, 0)
     check(args.data, schema, controls=False).raise_if_any()
-    answer = embed_file(
+    atlas = embed_file(
         args.data,
         args.out,
         (args.encoder or _ENCODER) if args.cell is None else args.cell,
@@ -78,20 +78,18 @@ def _embed(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         species=args.to_species,
         progress=reporter,
     )
-    columns = {UNCERTAINTY: answer.uncertainty, COVERAGE: answer.coverage, NOVELTY: answer.novelty}
+    columns = {UNCERTAINTY: atlas.uncertainty, COVERAGE: atlas.coverage, NOVELTY: atlas.novelty}
     spread = {name: np.quantile(column, [0.05, 0.5, 0.95]).tolist() for name, column in columns.items()}
     body = {
         "data": args.data.name,
-        "cells": len(answer.values),
-        "axes": answer.values.shape[1],
-        **answer.about,
+        "cells": len(atlas.values),
+        "axes": atlas.values.shape[1],
+        **atlas.about,
         "quantiles": spread,
-        "files": {"embedded": args.out},
+        "files": {"atlas": args.out},
         "seconds": reporter.seconds,
     }
-    said = (
-        f"{len(answer.values):,} cells on {answer.values.shape[1]} axes of {answer.about['encoder']} lie in {args.out}."
-    )
+    said = f"{len(atlas.values):,} cells on {atlas.values.shape[1]} axes of {atlas.about['encoder']} lie in {args.out}."
     rows = [[name, *values] for name, values in spread.items()]
-    lines = [said, *filter(None, [answer.about.get("orthologs")])]
+    lines = [said, *filter(None, [atlas.about.get("orthologs")])]
     return Outcome(body, [*lines, table(["obs", "5 %", "median", "95 %"], rows), f"scanpy: use_rep='{AXES}'"])

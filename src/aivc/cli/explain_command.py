@@ -1,4 +1,4 @@
-"""`aivc explain`: which evidence carried a prediction, which genes, which pathways."""
+"""`aivc explain`: which evidence a prediction is made from, which genes, which pathways."""
 
 import argparse
 

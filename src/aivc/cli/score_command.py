@@ -60,8 +60,10 @@ def _score(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     real, name = measured(args.measured, args.schema, on_disk=args.on_disk, reporter=reporter)
     reporter("scoring", 0, 0)
     found = score_populations(predicted, real, metrics, shared_only=args.shared_only, progress=reporter)
-    answer = summarize(found.assign(method="predicted"), metrics, args.seed)["predicted"]
-    scores = {key: {at: each[at] for at in ("value", "low", "high", "n", "undefined")} for key, each in answer.items()}
+    summaries = summarize(found.assign(method="predicted"), metrics, args.seed)["predicted"]
+    scores = {
+        key: {at: each[at] for at in ("value", "low", "high", "n", "undefined")} for key, each in summaries.items()
+    }
     body: dict[str, Any] = {
         "predicted": args.predicted.name,
         "measured": name,

@@ -50,7 +50,7 @@ def measured(data: str, schema: str, *, on_disk: bool, reporter: Reporter) -> tu
         data: File, folder, or name in the catalog.
         schema: TOML file; empty for names in the catalog.
         on_disk: Leave the values on disk.
-        reporter: Told what is being done.
+        reporter: Called with what is being done.
 
     Returns:
         The cells, and what to call them.
@@ -87,8 +87,8 @@ def measured(data: str, schema: str, *, on_disk: bool, reporter: Reporter) -> tu
 
 def made_from(folder: str) -> Provenance | None:
     """Read what a saved UR was made from, where that lies beside it in a folder named ``provenance``."""
-    answer = Path(folder) / FOLDER
-    return Provenance.load(answer) if folder and answer.is_dir() else None
+    path = Path(folder) / FOLDER
+    return Provenance.load(path) if folder and path.is_dir() else None
 
 
 def priors(measurement: Measurement, methods: Sequence[str], folder: str, reporter: Reporter) -> Known:
@@ -98,7 +98,7 @@ def priors(measurement: Measurement, methods: Sequence[str], folder: str, report
         measurement: The screen.
         methods: Registered manipulators that were asked for by name.
         folder: Of a saved UR; empty takes the catalog's.
-        reporter: Told what is being done.
+        reporter: Called with what is being done.
 
     Raises:
         DataError: A method needs knowledge, but no target of the screen is known.

@@ -11,10 +11,10 @@ class Piece(NamedTuple):
     """One piece of a predicted shift.
 
     Attributes:
-        source: Kind of evidence: ``measured`` (the same in this context), ``elsewhere`` (the same in another one),
-            ``part`` (what shares an agent with it), ``relative`` (another perturbation in this context), ``relative
-            elsewhere``, ``mean effect`` of the context; or a model of its own for tables of few readings, ``columns``
-            or ``pairs``.
+        source: Kind of evidence: ``measured`` (the same in this context), ``other context`` (the same in another one),
+            ``part`` (what shares an agent with it), ``relative`` (another perturbation in this context),
+            ``relative in other context``, ``mean effect`` of the context; or a model of its own for tables of few
+            readings, ``columns`` or ``pairs``.
         name: Which perturbation, or context, it is from.
         detail: In which context; may be empty.
         weight: How much of what that one did is taken over; 1 where all of it is.

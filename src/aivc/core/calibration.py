@@ -18,7 +18,7 @@ class Applicability(StrEnum):
 
 
 class HeldOut(NamedTuple):
-    """A perturbation left out of training, foretold, and then compared with what was measured.
+    """A perturbation left out of training, predicted, and then compared with what was measured.
 
     Attributes:
         predicted: ``(f,)`` predicted mean profile.
@@ -26,7 +26,7 @@ class HeldOut(NamedTuple):
         measured: ``(f,)`` measured mean profile; NaN where a feature was not measured.
         cells: How many cells the measured profile is the mean of.
         control: ``(f,)`` profile of the controls that the predicted effect was added to; None where it is not known.
-        floor: ``(f,)`` what the mean effect foretells; None where it was not asked.
+        floor: ``(f,)`` what the mean effect predicts; None where it was not asked.
         applicability: Verdict on the question: the kind of evidence it was answered from.
         context: Where it was asked.
         departure: Mean squared distance, over axes, of the predicted mean state from that of the mean effect.
@@ -63,14 +63,14 @@ class Growth:
     """How the error on perturbations not seen grows with what a method says of them, before anything is measured.
 
     The variance of the model's error is multiplied by the exponential of ``slopes`` times two logarithms, of the mean
-    squared effect foretold and of the mean squared spread across draws, each standardized and kept within the range
+    squared predicted effect and of the mean squared spread across draws, each standardized and kept within the range
     seen among held-out perturbations; and ``own`` times the squared effect of the feature itself is added.
 
     Attributes:
         table: ``(2, 5)`` for effect and spread: mean and standard deviation of the logarithm, least and greatest
             standardized value, slope.
         own: Share of the squared effect of a feature that its squared error has.
-        least: Added to mean squares before the logarithm, so that nothing foretold is finite.
+        least: Added to mean squares before the logarithm, so that a predicted effect of zero is finite.
     """
 
     table: Float[np.ndarray, "2 5"]
@@ -119,13 +119,13 @@ class Calibration:
         growth: How the error grows with what is said, for each kind of evidence; None where variance and spread across
             draws are all there is.
         models: ``(3, f)`` variance of the model's error by kind of evidence, where growth multiplies it by 1.
-        groups: ``(c,)`` kind of evidence times 3, plus third by predicted strength; none where they are not told.
-        counts: ``(9,)`` held-out perturbations in each group; none where they are not told.
+        groups: ``(c,)`` kind of evidence times 3, plus third by predicted strength; none where they are not known.
+        counts: ``(9,)`` held-out perturbations in each group; none where they are not known.
         cuts: ``(3, 2)`` for each kind of evidence the mean squared effect at which the second and the last third begin.
         contexts: In which perturbations were held out; none where contexts were, and any may be asked.
         shared: One over the cells of a control of the fit; 0 where the control has no noise.
         follows: How much of the noise of a control a predicted effect takes over in its context: 1 for a method that
-            believes all that the perturbations there have in common, 0 for one that looks elsewhere.
+            takes all that the perturbations there have in common, 0 for one that uses other contexts only.
     """
 
     variance: Float[np.ndarray, " f"]

@@ -194,8 +194,8 @@ class Manipulator(Part):
     def refits(self) -> Mapping[str, Any]:
         """Settings with which a refit on part of the same entities takes over what is costly to learn again.
 
-        Calibration refits a method many times. No more may be taken over than a few numbers that all entities have
-        told together, such as variances of components.
+        Calibration refits a method many times. No more may be taken over than a few numbers that were learned
+        from all entities together, such as variances of components.
         """
         return {}
 

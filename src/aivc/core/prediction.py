@@ -201,7 +201,7 @@ class Prediction(Generic[T]):
         """What is promised of the intervals: `GUARANTEED`, on average over perturbations, or `NOT_GUARANTEED`.
 
         Not where nothing was held out, nor where the question is unlike what was: another context, another kind of
-        evidence (`Applicability`), or an effect over twice as large as any foretold there.
+        evidence (`Applicability`), or an effect over twice as large as any predicted there.
         """
         if self.calibration is None:
             return NOT_GUARANTEED

@@ -1,4 +1,4 @@
-"""What a fitted part was made from: carried by the part itself, so that nobody has to be taken at their word."""
+"""What a fitted part was made from: stored with the part itself, so that it can be checked."""
 
 import base64
 from collections.abc import Mapping

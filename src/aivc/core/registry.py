@@ -1,4 +1,4 @@
-"""One door for every part, ours and a stranger's: Python entry points. Listing names imports nothing."""
+"""One registry for every part, ours and third-party: Python entry points. Listing names imports nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

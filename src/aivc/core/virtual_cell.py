@@ -258,12 +258,12 @@ class VirtualCell:
         for i, start in enumerate(self.starts.values()):
             start.save(folder / "starts" / str(i))
         # Parts that were fitted on the same entities share what says so.
-        answer = {each.digest: each for each in self.provenance.values()}
-        for i, each in enumerate(answer.values()):
+        notes = {each.digest: each for each in self.provenance.values()}
+        for i, each in enumerate(notes.values()):
             each.save(folder / FOLDER / str(i))
         body = {"format": FORMAT, "parts": parts, "card": dict(self.card), "starts": list(self.starts)}
-        if answer:
-            places = {digest: {"at": i, "digest": digest} for i, digest in enumerate(answer)}
+        if notes:
+            places = {digest: {"at": i, "digest": digest} for i, digest in enumerate(notes)}
             body["provenance"] = {name: places[each.digest] for name, each in self.provenance.items()}
         write_text(folder / "cell.json", json.dumps(body, indent=1, sort_keys=True) + "\n")
 
@@ -308,15 +308,15 @@ def _load_provenance(folder: Path, body: Mapping[str, Any]) -> dict[str, Provena
         raise IntegrityError(
             f"{folder / 'cell.json'} lists no provenance ({error!r}). Fetch the cell again."
         ) from error
-    answer = {at: Provenance.load(folder / FOLDER / str(at)) for at in sorted({at for at, _ in places.values()})}
+    notes = {at: Provenance.load(folder / FOLDER / str(at)) for at in sorted({at for at, _ in places.values()})}
     for name, (at, digest) in places.items():
-        if answer[at].digest != digest:
+        if notes[at].digest != digest:
             raise IntegrityError(f"What {name!r} was made from was altered after it was saved. Fetch the cell again.")
-    return {name: answer[at] for name, (at, _) in places.items()}
+    return {name: notes[at] for name, (at, _) in places.items()}
 
 
 def _load_part(folder: Path, key: str, entry: Any) -> Any:
-    # Names come from a file a stranger may have written: nothing outside the folder is read.
+    # Names come from a file of unknown origin: nothing outside the folder is read.
     if not _PLAIN.fullmatch(key) or not isinstance(entry, dict):
         raise IntegrityError(
             f"{folder / 'cell.json'} names a part {key!r} that is not a plain folder name. Do not trust it."

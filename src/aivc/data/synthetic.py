@@ -173,7 +173,7 @@ def write_synthetic_h5ad(
         contexts: Cell lines.
         seed: Draws everything.
         block: Cells held at a time.
-        progress: Told what is being done, how many cells are written, of how many.
+        progress: Called with what is being done, how many cells are written, of how many.
 
     Raises:
         DataError: There are more knock-outs than genes.

@@ -74,7 +74,7 @@ def ask(
         perturbations: What to ask about.
         row: Reduces an answer to what is kept, ``perturbation`` among it.
         journal: Where finished rows are kept, so that work cut off goes on.
-        progress: Told what is being done, how many are done, of how many.
+        progress: Called with what is being done, how many are done, of how many.
     """
     done = {each["perturbation"]: each for each in (journal.read() if journal else [])}
     todo = [each for each in perturbations if str(each) not in done]

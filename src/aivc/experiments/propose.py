@@ -174,8 +174,8 @@ def _exploit(pool: pd.DataFrame, direction: str, count: int) -> pd.DataFrame:
 def _explore(pool: pd.DataFrame, count: int, rng: np.random.Generator, taken: set[str]) -> pd.DataFrame:
     """Widest intervals first, in turn from near and far, what repeats a prediction or a target last."""
     width = (pool["high"] - pool["low"]).astype(float)
-    random_ranks = pd.Series(rng.random(len(pool)), index=pool.index)
-    order = pd.DataFrame({"width": -width, "lot": random_ranks}).sort_values(["width", "lot"]).index
+    ranks = pd.Series(rng.random(len(pool)), index=pool.index)
+    order = pd.DataFrame({"width": -width, "rank": ranks}).sort_values(["width", "rank"]).index
     sorted_pool, width = pool.loc[order], width[order]
     targets = {target for text in taken for target in Perturbation.parse(text).targets}
     heard: set[tuple[str, ...]] = set()

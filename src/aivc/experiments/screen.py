@@ -136,7 +136,7 @@ def screen(  # noqa: PLR0913 - one keyword for each thing a screen may be asked
         direction: Whether to look for what lowers the response or for what raises it.
         level: Of the intervals.
         checkpoint: File that finished rows are appended to; asked the same again, the screen goes on from there.
-        progress: Told what is being done, how many perturbations are done, of how many.
+        progress: Called with what is being done, how many perturbations are done, of how many.
 
     Raises:
         DataError: Nothing to screen, a perturbation twice, or the control among them.

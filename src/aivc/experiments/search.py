@@ -113,8 +113,8 @@ def search(  # noqa: PLR0913 - one keyword for each thing a search may be asked
         pairs: Ask also about every pair among the best single agents.
         beam: Among how many of them.
         level: Of the intervals.
-        progress: Told what is being done, how many interventions are done, of how many, once for the candidates and
-            once for the pairs.
+        progress: Called with what is being done, how many interventions are done, of how many, once for the candidates
+            and once for the pairs.
 
     Raises:
         DataError: No candidates, one twice, or a goal that is no change at all.

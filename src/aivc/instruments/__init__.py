@@ -1,1 +1,1 @@
-"""Virtual instruments: what can be asked of a representation."""
+"""Virtual instruments: manipulators and decoders that work on a representation."""

@@ -1,4 +1,4 @@
-"""What carried a prediction: which perturbations, contexts and knowledge; which genes; which pathways."""
+"""What a prediction is made from: which perturbations, contexts and knowledge; which genes; which pathways."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -93,14 +93,14 @@ def explain(
     table, sources = _pieces(pieces, count, effects, whole)
     low, high = said.effect_interval(level)
     order = np.argsort(-np.abs(said.effect), kind="stable")
-    transferred = [_carrier(pieces, effects[:, i], float(said.effect[i])) for i in order[:top]]
+    largest = [_carrier(pieces, effects[:, i], float(said.effect[i])) for i in order[:top]]
     genes = pd.DataFrame(
         {
             "feature": read.features[order[:top]].astype(str),
             "effect": said.effect[order[:top]],
             "low": low[order[:top]],
             "high": high[order[:top]],
-            "carried_by": transferred,
+            "carried_by": largest,
         }
     )
     pathways = None if sets is None else _pathways(said.effect, read.features, sets, top)

@@ -39,9 +39,9 @@ class Velocity(NamedTuple):
     """What is added to the shift.
 
     Attributes:
-        along: ``(n, d)`` in the direction of the shift, told by how far a state lies in that direction already: a rule
-            that holds for any direction, so that few perturbations suffice to learn it.
-        rest: ``(n, d)`` in any direction, told by all there is.
+        along: ``(n, d)`` in the direction of the shift, computed from how far a state lies in that direction already: a
+            rule that holds for any direction, so that few perturbations suffice to learn it.
+        rest: ``(n, d)`` in any direction, computed from all inputs.
     """
 
     along: Tensor
@@ -94,8 +94,8 @@ class VelocityNetwork(nn.Module):
             # Now and then nothing is said of context and molecule, so that neither is leant on alone.
             heard_n2 = (torch.rand(len(y_nd), 2, device=y_nd.device) >= _SILENT).to(y_nd.dtype)
             context, part = context * heard_n2[:, :1], part * heard_n2[:, 1:]
-        answer = torch.cat([common, y_nd / self.spread, given.shift / self.spread, context, part], dim=1)
-        return Velocity(along_nd, self.rest(self.rest_in(answer)) * self.spread * open_n1)
+        inputs = torch.cat([common, y_nd / self.spread, given.shift / self.spread, context, part], dim=1)
+        return Velocity(along_nd, self.rest(self.rest_in(inputs)) * self.spread * open_n1)
 
 
 @final

@@ -58,7 +58,7 @@ class SetNetwork(nn.Module):
         """
         asked_bw = self.shift(shift_bd / self.spread)
         if self.part is not None:
-            # Now and then nothing is said of the molecule, so that a strange one is answered from its shift.
+            # Now and then nothing is said of the molecule, so that an unknown one is answered from its shift.
             heard_b1 = torch.rand(len(part_be), 1, device=part_be.device) >= _SILENT if self.training else 1.0
             asked_bw = asked_bw + self.part(part_be * heard_b1)
         x_blw = self.state(y_bld / self.spread) + asked_bw[:, None]

@@ -35,8 +35,8 @@ def wins_and_harms(scores: Mapping[str, Any]) -> Figure:
     drawing, panels = small_multiples([label(scores, metric) for metric in metrics], methods)
     for axes, metric in zip(panels, metrics, strict=True):
         for row, method in enumerate(methods):
-            answer = look(scores["scores"], method, metric).get("against_best") or {}
-            _win_bar(axes, row, answer, dull=bool(cannot_tell(scores, metric)))
+            gain = look(scores["scores"], method, metric).get("against_best") or {}
+            _win_bar(axes, row, gain, dull=bool(cannot_tell(scores, metric)))
         axes.axvline(0, color=ink.MUTED, lw=0.8)
         axes.set_xlim(-1.12, 1.12)
         axes.set_xticks([-1, 0, 1], ["← worse", "", "better →"])
@@ -47,7 +47,7 @@ def wins_and_harms(scores: Mapping[str, Any]) -> Figure:
         "that the mean gain is more than chance, a cross that the mean loss is; without either, the data do not say. A "
         "method that wins on most questions can still lose on average: the sizes of gains are in the table."
     )
-    return render(drawing, "Wins and harms against the best simple baseline", caption)
+    return render(drawing, "Wins and losses against the best simple baseline", caption)
 
 
 def compared(scores: Mapping[str, Any]) -> list[str]:
@@ -57,12 +57,12 @@ def compared(scores: Mapping[str, Any]) -> list[str]:
 
 def rival(scores: Mapping[str, Any], metric: str) -> str:
     """Return the best simple baseline on a score; empty where none is named."""
-    answer = (look(scores["scores"], method, metric).get("against_best") for method in scores["methods"])
-    return next((str(each["baseline"]) for each in answer if each), "")
+    gains = (look(scores["scores"], method, metric).get("against_best") for method in scores["methods"])
+    return next((str(each["baseline"]) for each in gains if each), "")
 
 
-def _win_bar(axes: "Axes", row: int, answer: Mapping[str, Any], *, dull: bool) -> None:
-    wins, harms = answer.get("wins"), answer.get("harms")
+def _win_bar(axes: "Axes", row: int, gain: Mapping[str, Any], *, dull: bool) -> None:
+    wins, harms = gain.get("wins"), gain.get("harms")
     if wins is None or harms is None:
         return
     axes.barh([row], [wins], height=0.5, color=ink.GRAY if dull else ink.BLUE)
@@ -75,7 +75,7 @@ def _win_bar(axes: "Axes", row: int, answer: Mapping[str, Any], *, dull: bool) -
             color=ink.PAPER if inside and side > 0 else ink.INK,
             bbox={"facecolor": ink.PAPER, "edgecolor": "none", "pad": 0.6} if inside and side < 0 else None,
         )  # fmt: skip
-    sure = "✓" if (answer.get("low") or 0) > 0 else "✗" if (answer.get("high") or 0) < 0 else ""
+    sure = "✓" if (gain.get("low") or 0) > 0 else "✗" if (gain.get("high") or 0) < 0 else ""
     axes.text(1.04, row, sure, transform=axes.get_yaxis_transform(), ha="center", va="center", fontsize=9)
 
 
@@ -197,11 +197,11 @@ def input_usage(scores: Mapping[str, Any], metrics: Sequence[str]) -> Figure:
         raise DataError(["No input was shuffled. Evaluate with the inputs whose use is to be known."])
     names = [f"{method} without {what}" for method, what in rows]
     drawing, panels = small_multiples([label(scores, metric) for metric in metrics], names)
-    answer = {(each["method"], each["input"], each["metric"]): each for each in scores["usage"]}
+    losses = {(each["method"], each["input"], each["metric"]): each for each in scores["usage"]}
     for axes, metric in zip(panels, metrics, strict=True):
         axes.axvline(0, color=ink.MUTED, lw=0.8)
         for row, key in enumerate(rows):
-            each = answer.get((*key, metric))
+            each = losses.get((*key, metric))
             if each is None:
                 continue
             sure = each["low"] > 0

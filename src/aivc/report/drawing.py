@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-# Okabe & Ito's colours, told apart under every common colour blindness; each is a variable the page can brighten.
+# Okabe & Ito's colours, distinct under every common colour blindness; each is a variable the page can brighten.
 INK, MUTED, RULE, PAPER = "#1c1f25", "#666d78", "#d9dce1", "#fefefd"
 BLUE, ORANGE, GREEN, GRAY = "#0072b2", "#d55e00", "#009e73", "#9aa1ab"
 _VARIABLES = {
@@ -131,7 +131,7 @@ def small_multiples(
 
     Args:
         titles: Of the panels; those marked as dull (`aivc.report.reading.DULL`) are gray.
-        rows: Names, told once per line of panels.
+        rows: Names, shown once per line of panels.
         across: Most panels side by side.
         below: Inches kept under each panel for what is said there, besides the numbers of its axis.
     """

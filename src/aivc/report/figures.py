@@ -177,8 +177,8 @@ def ranking(table: pd.DataFrame, *, response: str, units: str = "", top: int = 3
         DataError: A column is missing, a score is not finite, or an applicability is none of the three.
     """
     need_columns(table, ["perturbation", "score", "low", "high", "seen", "applicability"], finite=["score"])
-    if strange := sorted(set(table["applicability"].astype(str)) - set(_SURE)):
-        raise DataError([f"Applicability is in, edge or out, got {', '.join(strange)}. Use Prediction.applicability."])
+    if unknown := sorted(set(table["applicability"].astype(str)) - set(_SURE)):
+        raise DataError([f"Applicability is in, edge or out, got {', '.join(unknown)}. Use Prediction.applicability."])
     shown = table.iloc[:top]
     seen = shown["seen"].to_numpy(bool)
     sure = [_SURE[str(value)] for value in shown["applicability"]]
@@ -266,14 +266,14 @@ def plate(plan: pd.DataFrame, *, title: str = "") -> Figure:
 
 
 def _plate_problems(plan: pd.DataFrame, wells: list[re.Match[str] | None]) -> list[str]:
-    strange = [str(well) for well, match in zip(plan["well"], wells, strict=True) if match is None]
+    unknown = [str(well) for well, match in zip(plan["well"], wells, strict=True) if match is None]
     places = pd.Series([f"{match[1]}{match[2]}" for match in wells if match], dtype=object)
     twice = sorted(set(places[places.duplicated()]))
     roles = sorted(set(plan["role"].astype(str)) - set(_ROLES))
     problems = []
-    if strange:
+    if unknown:
         problems.append(
-            f"A 96-well plate has the wells A1 to H12, not {', '.join(strange[:6])}. Draw each plate by itself."
+            f"A 96-well plate has the wells A1 to H12, not {', '.join(unknown[:6])}. Draw each plate by itself."
         )
     if twice:
         problems.append(f"Wells {', '.join(twice[:6])} are used twice. Give one row per well, one plate at a time.")
@@ -309,7 +309,7 @@ def _legend(axes: "Axes", columns: int) -> None:
 def _diverging() -> Any:
     from matplotlib import colormaps
 
-    # Few enough steps for the scale to stay vector; more could not be told apart.
+    # Few enough steps for the scale to stay vector; more could not be distinguished.
     return colormaps["RdBu_r"].resampled(41)
 
 

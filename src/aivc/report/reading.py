@@ -70,8 +70,8 @@ def contenders(scores: Mapping[str, Any]) -> list[str]:
 
 def cannot_tell(scores: Mapping[str, Any], metric: str) -> str:
     """Return why a score cannot tell methods apart on these data; empty where it can, or where nobody looked."""
-    answer = scores.get("dynamic_range", {}).get(metric, {})
-    return "" if answer.get("usable", True) else str(answer.get("reason") or "no reason was given")
+    span = scores.get("dynamic_range", {}).get(metric, {})
+    return "" if span.get("usable", True) else str(span.get("reason") or "no reason was given")
 
 
 def dull_metrics(scores: Mapping[str, Any]) -> list[str]:

@@ -66,13 +66,13 @@ def gain_table(scores: Mapping[str, Any]) -> Table | None:
     faint: list[int] = []
     for metric in scores["metrics"]:
         for method in scores["methods"]:
-            answer = look(scores["scores"], method, metric).get("against_best")
-            if not answer or answer.get("gain") is None:
+            gains = look(scores["scores"], method, metric).get("against_best")
+            if not gains or gains.get("gain") is None:
                 continue
             faint += [len(rows)] if cannot_tell(scores, metric) else []
-            shares = [_share(answer.get(key)) for key in ("wins", "harms")]
-            gain = Cell(_signed(answer["gain"]), float(answer["gain"]), _bounds(answer))
-            rows.append((label(scores, metric), method, answer["baseline"], gain, *shares, answer.get("n")))
+            shares = [_share(gains.get(key)) for key in ("wins", "harms")]
+            gain = Cell(_signed(gains["gain"]), float(gains["gain"]), _bounds(gains))
+            rows.append((label(scores, metric), method, gains["baseline"], gain, *shares, gains.get("n")))
     if not rows:
         return None
     caption = (
@@ -115,11 +115,11 @@ def _short_cell(score: Mapping[str, Any]) -> Cell:
 
 def range_table(scores: Mapping[str, Any]) -> Table | None:
     """Return what each score can tell on these data; None where nobody looked."""
-    answer = scores.get("dynamic_range", {})
+    ranges = scores.get("dynamic_range", {})
     rows: list[tuple[Any, ...]] = []
     faint: list[int] = []
     for metric in scores["metrics"]:
-        each = answer.get(metric)
+        each = ranges.get(metric)
         if each is None:
             continue
         faint += [len(rows)] if cannot_tell(scores, metric) else []

@@ -77,14 +77,14 @@ def _summary(scores: Mapping[str, Any]) -> Section:
         f"{scores['baseline']}, which knows nothing of the perturbation asked about, and a ceiling, "
         f"{scores['ceiling']}, which is one half of the experiment against the other{mean}."
     )
-    answer = [_finding(scores, metric) for metric in scores["metrics"] if metric not in dull_metrics(scores)]
+    lines = [_finding(scores, metric) for metric in scores["metrics"] if metric not in dull_metrics(scores)]
     if dull := dull_metrics(scores):
         names = ", ".join(str(scores["metrics"][metric]["label"]) for metric in dull)
-        answer.append(
+        lines.append(
             f"Nothing is concluded from {names}: on these data repeating the experiment is not clearly better than the "
             f"floor there. Marked {DULL.strip()} below."
         )
-    parts = [text, _headline(scores), "\n".join(f"- {line}" for line in answer if line)]
+    parts = [text, _headline(scores), "\n".join(f"- {line}" for line in lines if line)]
     return Section("What was found", "\n\n".join(filter(None, parts)))
 
 
@@ -98,7 +98,7 @@ def _challenges(scores: Mapping[str, Any]) -> Section | None:
             notes.append(f"No score by the rules of {name}: {by_method['reason']}")
             continue
         columns = list(next(iter(by_method.values()), {}))
-        rows = tuple((method, *(answer[column] for column in columns)) for method, answer in by_method.items())
+        rows = tuple((method, *(row[column] for column in columns)) for method, row in by_method.items())
         tables.append(Table(("method", *columns), rows, f"Anchored scores of {name} and their mean, by its own rules."))
     text = (
         "What a community challenge would report: scores between its baseline and its ceiling, cut off and averaged by "
@@ -124,8 +124,8 @@ def _headline(scores: Mapping[str, Any]) -> str:
 
 
 def _leads(scores: Mapping[str, Any], method: str, metric: str) -> bool:
-    answer = look(scores["scores"], method, metric).get("against_best") or {}
-    return (answer.get("n") or 0) >= _ENOUGH and (answer.get("low") or 0.0) > 0
+    gain = look(scores["scores"], method, metric).get("against_best") or {}
+    return (gain.get("n") or 0) >= _ENOUGH and (gain.get("low") or 0.0) > 0
 
 
 def _finding(scores: Mapping[str, Any], metric: str) -> str:
@@ -146,13 +146,13 @@ def _finding(scores: Mapping[str, Any], metric: str) -> str:
     cell = look(scores["scores"], best, metric)
     if "against_best" not in cell and compared(scores):
         return f"{name}: no method does better than the simple baseline {best}, which goes {way}."
-    answer = cell.get("against_best") or {"baseline": scores["baseline"], **(cell.get("gain") or {})}
-    clear = f"its gain over {answer['baseline']} is more than chance"
-    if (answer.get("n") or 0) < _ENOUGH:
-        clear = f"the questions are too few to tell its gain over {answer['baseline']} from chance"
-    elif not answer.get("low") or answer["low"] <= 0:
-        clear = f"its gain over {answer['baseline']} may be chance"
-    shares = [f"{word} on {answer[key]:.0%}" for key, word in _SHARES.items() if answer.get(key) is not None]
+    gain = cell.get("against_best") or {"baseline": scores["baseline"], **(cell.get("gain") or {})}
+    clear = f"its gain over {gain['baseline']} is more than chance"
+    if (gain.get("n") or 0) < _ENOUGH:
+        clear = f"the questions are too few to tell its gain over {gain['baseline']} from chance"
+    elif not gain.get("low") or gain["low"] <= 0:
+        clear = f"its gain over {gain['baseline']} may be chance"
+    shares = [f"{word} on {gain[key]:.0%}" for key, word in _SHARES.items() if gain.get(key) is not None]
     of = f" ({', '.join(shares)} of the questions)" if shares else ""
     return f"{name}: best is {best}, {way}; paired by question, {clear}{of}."
 
@@ -173,7 +173,7 @@ def _gains(scores: Mapping[str, Any]) -> Section | None:
         "A mean can rise because a few questions improve much while most get worse. Here each method is held against "
         "the best of the simple baselines, which may be another one for each score, question by question."
     )
-    return Section("Who is helped, who is harmed?", text, (wins_and_harms(scores),), (table,))
+    return Section("Gains and negative transfer", text, (wins_and_harms(scores),), (table,))
 
 
 def _strata(scores: Mapping[str, Any]) -> Section | None:
@@ -190,22 +190,22 @@ def _strata(scores: Mapping[str, Any]) -> Section | None:
 
 
 def _calibration(scores: Mapping[str, Any]) -> Section | None:
-    answer = {method: item for method, item in scores["calibration"].items() if None not in item["covered"]}
-    if not answer:
+    curves = {method: item for method, item in scores["calibration"].items() if None not in item["covered"]}
+    if not curves:
         return None
-    drawn = competing(scores, list(answer))[:_MOST_DRAWN]
+    drawn = competing(scores, list(curves))[:_MOST_DRAWN]
     figures = [
         reliability(
-            answer[m]["levels"], answer[m]["covered"], low=answer[m].get("low"), high=answer[m].get("high"), label=m
+            curves[m]["levels"], curves[m]["covered"], low=curves[m].get("low"), high=curves[m].get("high"), label=m
         )
         for m in drawn
     ]
     figures += [
-        coverage_by(answer[m], method=m) for m in drawn if any(len(v) > 1 for v in answer[m].get("by", {}).values())
+        coverage_by(curves[m], method=m) for m in drawn if any(len(v) > 1 for v in curves[m].get("by", {}).values())
     ]
     rows = tuple(
         (method, level, share, width)
-        for method, item in answer.items()
+        for method, item in curves.items()
         for level, share, width in zip(item["levels"], item["covered"], item["width"], strict=True)
     )
     formats = {"promised": ".0%", "kept": ".1%"}
@@ -217,14 +217,14 @@ def _calibration(scores: Mapping[str, Any]) -> Section | None:
         "effects, in every context, and where a method says that it knows the question least. Methods without "
         "intervals are not here. Of two that keep their promise, the one with the narrower intervals says more."
     )
-    if len(drawn) < len(answer):
+    if len(drawn) < len(curves):
         text += f"\n\nDrawn: {', '.join(drawn)}. Baselines and negative controls are in the tables."
-    tables = (overall, _groups(answer)) if any(item.get("by") for item in answer.values()) else (overall,)
+    tables = (overall, _groups(curves)) if any(item.get("by") for item in curves.values()) else (overall,)
     return Section("Are the intervals honest?", text, tuple(figures), tables)
 
 
-def _groups(answer: Mapping[str, Any]) -> Table:
-    levels = list(dict.fromkeys(level for item in answer.values() for level in item["levels"]))
+def _groups(curves: Mapping[str, Any]) -> Table:
+    levels = list(dict.fromkeys(level for item in curves.values() for level in item["levels"]))
     rows = [
         (
             method,
@@ -233,7 +233,7 @@ def _groups(answer: Mapping[str, Any]) -> Table:
             each["n"],
             *(dict(zip(item["levels"], each["covered"], strict=True)).get(x) for x in levels),
         )
-        for method, item in answer.items()
+        for method, item in curves.items()
         for kind, labels in item.get("by", {}).items()
         for name, each in labels.items()
     ]
@@ -260,20 +260,20 @@ def _usage(scores: Mapping[str, Any]) -> Section | None:
 
 
 def _adversaries(scores: Mapping[str, Any]) -> Section | None:
-    if not (answer := scores.get("adversaries")):
+    if not (unmasked := scores.get("adversaries")):
         return None
-    names = {name: name.partition(":")[2].replace("-", " ") for name in answer["made_from"]}
+    names = {name: name.partition(":")[2].replace("-", " ") for name in unmasked["made_from"]}
     made = "\n".join(
-        f"- {names[name]}: made from the answers of {source}" for name, source in answer["made_from"].items()
+        f"- {names[name]}: made from the answers of {source}" for name, source in unmasked["made_from"].items()
     )
     rows = tuple(
         (
             scores["metrics"].get(metric, {"label": metric})["label"],
             *(_MARKS.get(word := verdicts.get(name, "undefined"), word) for name in names),
         )
-        for metric, verdicts in answer["verdicts"].items()
+        for metric, verdicts in unmasked["verdicts"].items()
     )
-    found = "\n".join(f"- {line}" for line in answer["findings"]) or "- No metric is clearly fooled on these data."
+    found = "\n".join(f"- {line}" for line in unmasked["findings"]) or "- No metric is clearly fooled on these data."
     caption = (
         "One row per score, one column per answer without merit; each place says the worst that happened. ✗ fooled: "
         "the score puts it above what it must not beat, by more than chance. ? unclear: above, but perhaps by chance. "
@@ -283,7 +283,7 @@ def _adversaries(scores: Mapping[str, Any]) -> Section | None:
     text = (
         "Answers that deserve nothing were made from honest ones and scored like any method. A score that rewards them "
         f"can be gamed on these data.\n\n{found}\n\nThe answers without merit:\n\n{made}\n\n"
-        f"The rule: {answer['rule']}"
+        f"The rule: {unmasked['rule']}"
     )
     return Section("Can the scores be fooled?", text, tables=(Table(("score", *names.values()), rows, caption),))
 

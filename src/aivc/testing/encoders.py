@@ -116,7 +116,7 @@ def _check_features(case: _EncoderCase) -> None:
     observed = np.ones(len(measurement.features), dtype=bool) if measurement.observed is None else measurement.observed
     extra = measurement.replace(
         values=np.pad(measurement.dense(), ((0, 0), (5, 0))),
-        features=np.concatenate([_strangers(5), measurement.features]),
+        features=np.concatenate([_unknown_names(5), measurement.features]),
         observed=np.concatenate([np.ones((*observed.shape[:-1], 5), dtype=bool), observed], axis=-1),
     )
     if (answer := _read(case, extra)) is not None:
@@ -151,7 +151,7 @@ def _check_refusals(case: _EncoderCase) -> None:
     with Refusal(case.name, UnitsError, f"values in {units} after a fit on {measurement.units}"):
         case.encode(measurement.replace(values=np.log1p(np.abs(measurement.dense())), units=units))
     with Refusal(case.name, UnknownNameError, "a measurement without any of its features"):
-        case.encode(measurement.replace(features=_strangers(len(measurement.features))))
+        case.encode(measurement.replace(features=_unknown_names(len(measurement.features))))
 
 
 def _check_state(case: _EncoderCase, settings: dict[str, Any]) -> None:

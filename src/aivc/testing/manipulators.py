@@ -121,8 +121,8 @@ def _check_cells(case: _ManipulatorCase) -> None:
 def _check_unknown(case: _ManipulatorCase) -> None:
     stranger = Agent("ko", "NEVER-SEEN")
     drug = Agent("drug", "never-seen", 10.0, "uM")
-    pair = Perturbation((stranger, *case.seen.agents), case.seen.hours)
-    for unseen in (Perturbation((stranger,)), Perturbation((drug,)), pair, Perturbation((), 1234.5)):
+    pair = Perturbation((unknown, *case.seen.agents), case.seen.hours)
+    for unseen in (Perturbation((unknown,)), Perturbation((drug,)), pair, Perturbation((), 1234.5)):
         answer = case.manipulator.manipulate(case.control, unseen)
         _check_population(case, answer, unseen)
         kept = answer.applicability is not Applicability.IN

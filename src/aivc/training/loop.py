@@ -152,7 +152,7 @@ def train(
         recipe: Settings.
         checkpoints: Where to save, and to resume from; None saves nothing.
         validation: When to look and when to stop.
-        progress: Told each step's number and losses.
+        progress: Called with each step's number and losses.
 
     Raises:
         ScoreError: The loss is no longer a number.

@@ -43,11 +43,11 @@ class Conformal(Decoder):
         cells: Median number of cells behind the held-out profiles.
         groups: ``(c,)`` and
         counts: ``(g,)`` and
-        cuts: ``(3, 2)`` Mondrian groups of the held-out ones, see `Calibration`; empty where they were not told.
+        cuts: ``(3, 2)`` Mondrian groups of the held-out ones, see `Calibration`; empty where they were not given.
         models: ``(3, f)`` and
         growth: ``(3, 2, 5)`` and
         own: ``(3,)`` and
-        least: ``(3,)`` how the error grows by kind of evidence; empty where predicted effects were not told.
+        least: ``(3,)`` how the error grows by kind of evidence; empty where predicted effects were not given.
         contexts: In which perturbations were held out; none where contexts were.
         shared: and
         follows: of the noise of controls, see `Calibration`.
@@ -94,7 +94,7 @@ class Conformal(Decoder):
             seed: Not used.
             units: Not used; they are the decoder's.
             decoder: The decoder to wrap.
-            held_out: At least two perturbations foretold by a model that had not seen them.
+            held_out: At least two perturbations predicted by a model that had not seen them.
             variance: ``(f,)`` variance of one measured cell; zero for effect-level data.
             contexts: In which the promise holds; None takes those of the held-out ones, nothing means any.
 
@@ -139,9 +139,9 @@ class Conformal(Decoder):
         counts = np.bincount(code_p, minlength=len(KINDS) * THIRDS).astype(float)
         here = sorted({each.context for each in held_out}) if contexts is None else contexts
         growth = [each.growth for each in grown]
-        answer = (np.array([each.table for each in growth]), *np.array([(each.own, each.least) for each in growth]).T)
+        growths = (np.array([each.table for each in growth]), *np.array([(each.own, each.least) for each in growth]).T)
         models = np.array([each.model for each in grown])
-        found = (scores, weights, cells, groups, counts, cuts, models, *answer, tuple(here), *control)
+        found = (scores, weights, cells, groups, counts, cuts, models, *growths, tuple(here), *control)
         return cls(decoder.reads, decoder, v_f, whole_f, *found)
 
     def decode(self, ur: UR) -> Prediction[Measurement]:
@@ -153,11 +153,11 @@ class Conformal(Decoder):
     def calibration(self) -> Calibration:
         """What it attaches to every answer."""
         plain = Calibration(self.variance, self.model, self.scores, self.weights, self.cells)
-        answer = replace(plain, shared=self.shared, follows=self.follows)
+        ungrown = replace(plain, shared=self.shared, follows=self.follows)
         if not len(self.growth):
-            return answer
+            return ungrown
         growth = tuple(Growth(*each) for each in zip(self.growth, self.own.tolist(), self.least.tolist(), strict=True))
-        grouped = replace(answer, groups=self.groups, counts=self.counts, cuts=self.cuts)
+        grouped = replace(ungrown, groups=self.groups, counts=self.counts, cuts=self.cuts)
         return replace(grouped, growth=growth, models=self.models, contexts=self.contexts)
 
     def profile(self, ur: UR) -> np.ndarray:
@@ -190,7 +190,7 @@ def _by_kind(
 ) -> tuple[list[Grown], np.ndarray, np.ndarray]:
     """How errors grow for each kind of evidence; ``(p, f)`` what the others say of each; ``(f,)`` errors of all kinds.
 
-    What was measured elsewhere is foretold with other errors than what was measured nowhere, on other features. A kind
+    What was measured in other contexts has other errors than what was measured nowhere, on other features. A kind
     of which few were held out takes over how the errors of all of them grow.
     """
     whole = fit_growth(error_pf, noise_pf, effect_pf, spread_pf, floor)

@@ -49,12 +49,12 @@ class CrossFitted(Protocol):
 
     @property
     def predicted(self) -> np.ndarray:
-        """``(n, f)`` foretold without the row; NaN where it was never held out."""
+        """``(n, f)`` predicted without the row; NaN where it was never held out."""
         ...
 
     @property
     def spread(self) -> np.ndarray:
-        """``(n, f)`` expected sizes of the errors, foretold without the row."""
+        """``(n, f)`` expected sizes of the errors, predicted without the row."""
         ...
 
     @property
@@ -112,7 +112,7 @@ class ConformalRows(Decoder):
             groups: ``(n,)`` labels of rows held out together; None makes each row its own.
 
         Raises:
-            DataError: Nothing held out, a decoder that cannot foretell, or fewer than two groups held out.
+            DataError: Nothing held out, a decoder that cannot predict rows, or fewer than two groups held out.
         """
         if held_out is None or not isinstance(held_out.decoder, PredictsRows):
             raise DataError(
@@ -141,7 +141,7 @@ class ConformalRows(Decoder):
         return replace(said, made_by=(*said.made_by, self.name), calibration=calibration)
 
     def predict(self, ur: UR) -> tuple[np.ndarray, np.ndarray]:
-        """What the decoder foretells."""
+        """What the decoder predicts."""
         return self._predicted(ur)
 
     def intervals(self, ur: UR, level: float = 0.9) -> Intervals:

@@ -20,7 +20,7 @@ class _Server(BaseHTTPRequestHandler):
     def do_GET(self):
         wanted = self.headers.get("Range")
         type(self).asked = (*self.asked, wanted)
-        if self.path == "/elsewhere":
+        if self.path == "/moved":
             self.send_response(302)
             self.send_header("Location", "http://example.org/file")
             self.send_header("Content-Length", "0")
@@ -115,7 +115,7 @@ def test_only_https(address, tmp_path):
 
 def test_a_redirect_away_from_https_is_refused(server, tmp_path):
     with pytest.raises(UnavailableError, match="Use an https address"):
-        _get(server.address.replace("/file", "/elsewhere"), tmp_path / "file.bin")
+        _get(server.address.replace("/file", "/moved"), tmp_path / "file.bin")
 
 
 def test_offline_forbids_network(server, tmp_path, monkeypatch):

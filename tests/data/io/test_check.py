@@ -48,7 +48,7 @@ def test_sound_data_pass(kind):
 
 
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
-def test_every_fault_of_the_numbers_is_told_with_its_place(kind):
+def test_every_fault_of_the_numbers_is_reported_with_its_place(kind):
     values = np.array([[1, -2, 0], [3, 0.5, 1], [0, np.nan, 0], [0, 0, 0]])
     report = check(measured(values, values=kind(values)))
     with pytest.raises(DataError) as caught:
@@ -94,10 +94,10 @@ def test_effects_need_no_control_and_may_be_negative():
 
 
 def test_names_that_are_no_genes():
-    strange = measured(SOUND).replace(features=np.array(["x", "y", "z"], dtype=object))
-    assert "Only 0 % of features are known human genes" in check(strange).problems[0]
-    assert check(strange, species="none").problems == ()
-    assert check(strange.replace(modality="protein")).problems == ()
+    foreign = measured(SOUND).replace(features=np.array(["x", "y", "z"], dtype=object))
+    assert "Only 0 % of features are known human genes" in check(foreign).problems[0]
+    assert check(foreign, species="none").problems == ()
+    assert check(foreign.replace(modality="protein")).problems == ()
 
 
 @pytest.mark.filterwarnings("ignore:Variable names are not unique")

@@ -1,4 +1,4 @@
-"""The data door: every format in, every label translated, every damaged or hostile file refused."""
+"""Reading data: every format in, every label translated, every damaged or hostile file refused."""
 
 import gzip
 import json
@@ -163,13 +163,13 @@ def test_plain_labels_without_a_kind_are_one_problem(tmp_path):
     assert len(caught.value.problems) == 1
 
 
-def test_a_missing_metadata_table_is_told_as_missing(tmp_path):
+def test_a_missing_metadata_table_is_reported_as_missing(tmp_path):
     schema = Schema(units="counts", perturbation="target", control="NT", kind="ko", metadata="cells.csv")
     with pytest.raises(SchemaError, match="There is no table"):
         read(written(tmp_path, adata()), schema)
 
 
-def test_every_structural_problem_is_told_at_once(tmp_path):
+def test_every_structural_problem_is_reported_at_once(tmp_path):
     data = adata(cell_type=["T", None, "B", "T"])
     data.var_names = ["G1", "G1", "G3"]
     schema = Schema(
@@ -229,7 +229,7 @@ def test_ten_x_h5(tmp_path, version, backed):
 
 
 @pytest.mark.parametrize("backed", [False, True])
-def test_ten_x_other_feature_types_are_left_aside_and_told(tmp_path, backed):
+def test_ten_x_other_feature_types_are_left_aside_and_reported(tmp_path, backed):
     path = ten_x(tmp_path / "x.h5", types=("Gene Expression", "Antibody Capture", "Gene Expression"))
     m = read(path, with_metadata(tmp_path), backed=backed)
     np.testing.assert_array_equal(m.dense(), COUNTS_NF[:, [0, 2]])
@@ -296,7 +296,7 @@ def test_wide_effects_named_by_perturbation(tmp_path):
     np.testing.assert_array_equal(m.observed, [[True, False], [True, True]])
 
 
-def test_columns_that_pandas_would_mend_in_silence_are_told(tmp_path):
+def test_columns_that_pandas_would_mend_in_silence_are_reported(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("target,G1,G1,G3\nNT,1,2,3\nTP53,1,2,low\nTP53,1,2,3\n")
     with pytest.raises(DataError) as caught:
@@ -379,8 +379,8 @@ def test_links_to_other_files_are_refused(tmp_path):
     (tmp_path / "secret").write_bytes(b"12345678" * 8)
     with h5py.File(path, "r+") as file:
         del file["X"]
-        file["X"] = h5py.SoftLink("/elsewhere")
-        file.create_dataset("elsewhere", (4, 3), "f4", external=[(str(tmp_path / "secret"), 0, 48)])
+        file["X"] = h5py.SoftLink("/moved")
+        file.create_dataset("moved", (4, 3), "f4", external=[(str(tmp_path / "secret"), 0, 48)])
     with pytest.raises(IntegrityError, match="another file"):
         read(path, SCREEN)
 

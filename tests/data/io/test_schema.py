@@ -57,7 +57,7 @@ def test_contradictions_are_refused_with_their_remedy(changes, remedy):
         screen(**changes)
 
 
-def test_all_contradictions_are_told_at_once():
+def test_all_contradictions_are_reported_at_once():
     with pytest.raises(SchemaError, match=r"(?s)species is.*format is"):
         screen(species="rat", format="tall")
 

@@ -51,7 +51,7 @@ def test_what_is_only_a_salt_names_no_compound():
 def test_a_key_is_its_own_key():
     for row in mechanism_rows():
         assert compound(compound(row["name"])) == compound(row["name"])
-    assert compound(bare("Stranger (XYZ-1)")) == "stranger"
+    assert compound(bare("Unlisted (XYZ-1)")) == "unlisted"
 
 
 def test_other_names_end_with_the_canonical_one():
@@ -67,7 +67,7 @@ def test_genes_keep_their_case_and_drugs_do_not():
 def test_mechanisms_by_any_name():
     assert mechanism_of("Berbamine dihydrochloride") is mechanisms()["berbamine"]
     assert mechanism_of("Topotecan hydrochloride").targets == ("TOP1",)
-    assert mechanism_of("stranger") is None
+    assert mechanism_of("unlisted") is None
 
 
 def test_of_undisclosed_drugs_and_of_the_other_isomer_nothing_is_known():

@@ -79,13 +79,13 @@ def test_ligands_and_genes_are_no_drugs():
 
 
 def test_a_drug_is_found_by_salt_and_by_the_names_in_brackets(sources):
-    found = drug_molecules(["Ethoxide 2 (hydrochloride)", "ABC-1 (amidine 3)", "stranger"])
+    found = drug_molecules(["Ethoxide 2 (hydrochloride)", "ABC-1 (amidine 3)", "unlisted"])
     assert [each.sequence for each in found] == [ETHERS["ethoxide 2"], AMIDES["amidine 3"], ""]
     assert found[1].name == "ABC-1 (amidine 3)"
 
 
-def test_blocks_say_what_they_know_and_strangers_are_no_rows(sources):
-    ur = drug_priors(["ethoxide 2", "amidine 3", "nameless", "stranger"], blocks=BLOCKS)
+def test_blocks_say_what_they_know_and_unlisted_ones_are_no_rows(sources):
+    ur = drug_priors(["ethoxide 2", "amidine 3", "nameless", "unlisted"], blocks=BLOCKS)
     assert list(ur.entities.index) == ["ethoxide 2", "amidine 3", "nameless"]
     assert ur.entities["covered_smiles-words"].tolist() == [True, True, False]
     assert ur.entities["covered_known-targets"].tolist() == [True, False, True]
@@ -138,7 +138,7 @@ def test_without_a_table_of_targets_structures_still_serve(sources):
     ("ask", "error", "words"),
     [
         (lambda: drug_priors(["ethoxide 2"], blocks=["perfume"]), UnknownNameError, "perfume"),
-        (lambda: drug_priors(["stranger"]), UnavailableError, "Are these names of compounds"),
+        (lambda: drug_priors(["unlisted"]), UnavailableError, "Are these names of compounds"),
         (lambda: drug_priors([]), UnavailableError, "no drug was named"),
         (lambda: priors_for(screen(["ligand:IFNB1", "control"])), UnavailableError, "none is a drug"),
     ],

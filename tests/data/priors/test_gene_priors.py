@@ -134,7 +134,7 @@ def test_an_unknown_block_is_refused():
         knowledge.gene_priors(["JAK2"], blocks=("pi",))
 
 
-def test_without_sources_the_remedy_is_told(monkeypatch, tmp_path):
+def test_without_sources_the_remedy_is_given(monkeypatch, tmp_path):
     monkeypatch.delenv("AIVC_DATA", raising=False)
     monkeypatch.setenv("AIVC_CACHE", str(tmp_path))
     monkeypatch.setenv("AIVC_OFFLINE", "1")

@@ -52,7 +52,7 @@ def test_doses_of_one_drug_are_kept_out_together():
 
 
 def test_a_salt_seen_nowhere_else_is_kept_out_but_not_asked():
-    # The salt lies in one line only: without its line it was never seen, so foretelling it is another question.
+    # The salt lies in one line only: without its line it was never seen, so predicting it is another question.
     table = effects([*((line, "drug:Y") for line in LINES), ("a", "drug:Y hydrochloride")])
     split = unseen_pair(table, folds=2)
     fold = next(fold for fold in split.folds if "a | drug:Y" in fold.test["pair"])

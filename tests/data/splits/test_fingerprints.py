@@ -33,7 +33,7 @@ def test_blocks_of_rows_change_nothing(cells, monkeypatch):
     np.testing.assert_array_equal(Fingerprints.of(cells).marks, whole.marks)
 
 
-def test_values_of_every_sort_are_told_apart(cells):
+def test_values_of_every_sort_are_distinguished(cells):
     values = np.zeros((6, len(cells.features)))
     values[:, 0] = [0.5, 255, 256, 1e6, -3, np.nan]
     odd = cells.take(np.arange(6)).replace(values=values, units="arbitrary")

@@ -94,7 +94,7 @@ def test_every_perturbation_is_tested_once_and_strength_is_spread():
     assert all(len(test & {"ko:G0", "ko:G1", "ko:G2"}) == 1 for test in tests)
 
 
-def test_strength_is_large_where_there_is_an_effect_and_near_zero_elsewhere():
+def test_strength_is_large_where_there_is_an_effect_and_near_zero_for_others():
     strength = ask.effect_strength(table(KNOCKOUTS, cells=40, strong=["ko:G3"]))
     assert strength.pop("ko:G3") > 4 * max(strength.values())
     scores = table(["drug:a", "drug:b"], units="zscore")

@@ -11,7 +11,7 @@ from aivc.data.streaming.stream import chunks, groups, pseudobulk, pseudobulk_mo
 
 
 class Disk:
-    """Hands out blocks, and remembers the largest one asked for."""
+    """Returns blocks, and remembers the largest one asked for."""
 
     def __init__(self, values):
         self.values, self.shape, self.largest = values, values.shape, 0
@@ -65,7 +65,7 @@ def test_few_and_many_groups_give_the_same_sums(groups_wanted):
     np.testing.assert_array_equal(pseudobulk(cells, ["plate"]).values, wanted.to_numpy())
 
 
-def test_disk_is_read_in_blocks_and_progress_told():
+def test_disk_is_read_in_blocks_and_progress_reported():
     disk, answer = Disk(sparse.csr_matrix(screen(np.asarray).values)), []
     pseudobulk(screen(lambda _: disk), progress=lambda *each: answer.append(each))
     assert disk.largest == 64

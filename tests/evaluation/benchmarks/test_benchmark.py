@@ -111,7 +111,7 @@ class TestFrozen:
             Benchmark.from_json(edit(tiny.to_json()))
 
     @pytest.mark.parametrize("recipe", [{"flavor": 1}, {"unseen": "context"}])
-    def test_a_strange_recipe_is_refused(self, tiny, recipe):
+    def test_an_unknown_recipe_is_refused(self, tiny, recipe):
         with pytest.raises(IntegrityError, match="Leave it out"):
             dataclasses.replace(tiny, recipe=recipe)
 

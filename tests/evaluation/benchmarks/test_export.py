@@ -20,7 +20,7 @@ from aivc.evaluation.protocol.questions import EvaluationSet
 
 @pytest.fixture(scope="module")
 def export(tmp_path_factory):
-    path = tmp_path_factory.mktemp("handout")
+    path = tmp_path_factory.mktemp("export")
     return path, export_benchmark(tiny_benchmarks.tiny(), path)
 
 

@@ -104,7 +104,7 @@ def test_planted_2_control_cells_in_both_pools(cells):
         report.raise_if_any()
 
 
-def test_planted_2_a_list_without_pools_is_told(cells):
+def test_planted_2_a_list_without_pools_is_reported(cells):
     report = check_split(singles(cells), Split.from_json({"folds": [["G0001"]]}, singles(cells)))
     assert report.leaks == ()
     assert kinds(report, "note") == {"shared-controls"}
@@ -129,7 +129,7 @@ def test_planted_3_duplicate_cells_in_another_dataset(cells):
     order = np.random.default_rng(0).permutation(len(cells.features))
     other = cells.take(np.array([scored])).select(cells.features[order])
     other = other.replace(
-        entities=other.entities.set_axis(["elsewhere"], axis=0), values=other.values.toarray().astype(np.float64)
+        entities=other.entities.set_axis(["other"], axis=0), values=other.values.toarray().astype(np.float64)
     )
     report = check_split(cells, split, others={"atlas": other})
     assert kinds(report) == {"duplicate-cells"}
@@ -194,7 +194,7 @@ def test_salt_forms_in_a_real_screen():
         ("IFN-α", "IFN-β", False),
     ],
 )
-def test_compounds_are_told_apart_by_more_than_salt(one, other, same):
+def test_compounds_are_distinguished_by_more_than_salt(one, other, same):
     assert (compound(one) == compound(other)) is same
 
 

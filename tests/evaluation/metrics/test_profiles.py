@@ -25,7 +25,7 @@ def test_the_default_is_what_every_evaluation_reports():
     assert sorted(PROFILES["default"]) == ours
 
 
-def test_labels_are_told_apart():
+def test_labels_are_distinguished():
     labels = [metric(name).label for name in {each for names in PROFILES.values() for each in names}]
     assert len(labels) == len(set(labels))
 

@@ -122,7 +122,7 @@ def test_the_order_of_the_cells_does_not_matter(result, screen, split):
 
 
 class OnDisk:
-    """Rows that are handed out in blocks, as a file does."""
+    """Rows that are returned in blocks, as a file does."""
 
     def __init__(self, values):
         self.values, self.shape = values, values.shape
@@ -224,7 +224,7 @@ def test_missing_effects_need_an_encoder_that_takes_any_panel():
 
 @dataclass(frozen=True, eq=False)
 class TwoAnswers(Manipulator):
-    """Expects the mean effect, and recognizes a perturbation by what it did elsewhere."""
+    """Expects the mean effect, and recognizes a perturbation by what it did in other contexts."""
 
     name: ClassVar[str] = "two-answers"
     reads: Space
@@ -267,7 +267,7 @@ class Crash(Manipulator):
         return cls(ur.space)
 
     def manipulate(self, ur, perturbation):
-        raise RuntimeError("out of patience")
+        raise RuntimeError("out of luck")
 
 
 @dataclass(frozen=True, eq=False)
@@ -297,7 +297,7 @@ def with_broken_parts(register: Callable[..., None]):
 
 @pytest.mark.usefixtures("with_broken_parts")
 def test_a_method_that_crashes_stops_the_examination_and_is_named(screen, split):
-    with pytest.raises(RuntimeError, match="out of patience") as caught:
+    with pytest.raises(RuntimeError, match="out of luck") as caught:
         evaluate(screen[0], split, ["crash"], recipe=QUICK, cells=10)
     assert caught.value.__notes__ == ["This happened while scoring 'crash' in fold 0."]
 
@@ -305,7 +305,7 @@ def test_a_method_that_crashes_stops_the_examination_and_is_named(screen, split)
 @pytest.mark.usefixtures("with_broken_parts")
 def test_or_is_shown_where_one_asks_to_keep_going(screen, split):
     found = evaluate(screen[0], split, ["crash", "transfer"], recipe=QUICK, cells=10, keep_going=True)
-    assert found.body["failures"] == [{"method": "crash", "error": "RuntimeError: out of patience"}]
+    assert found.body["failures"] == [{"method": "crash", "error": "RuntimeError: out of luck"}]
     assert "crash" not in found.scores
     assert found.scores["transfer"]["pearson-delta"]["n"] == 20
 

@@ -58,7 +58,7 @@ def oracle(cells, split, **columns):
 
 
 def mean_effect_of(folder, folds):
-    """What a stranger makes of the files handed out, without a word of ours: controls moved by the mean effect."""
+    """What anyone makes of the exported files: controls moved by the mean effect."""
     values, obs = [], []
     for fold in range(folds):
         train = anndata.read_h5ad(folder / f"fold-{fold}" / "train.h5ad")
@@ -101,7 +101,7 @@ def said(screen, split):
 
 @pytest.fixture(scope="module")
 def result(screen, split, evaluation, said, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("elsewhere")
+    folder = tmp_path_factory.mktemp("other")
     hand_out(screen[0], split, folder)
     mean_effect_of(folder, 2).write_h5ad(folder / "mean.h5ad")
     answers = said[0]["nearest"]
@@ -121,7 +121,7 @@ def test_the_same_answers_get_the_same_scores(result, said):
         assert result.value("repeated", metric) == pytest.approx(said[1].value("nearest", metric), rel=1e-9)
 
 
-def test_a_mean_effect_made_elsewhere_scores_as_ours_does(result):
+def test_a_mean_effect_of_another_program_scores_as_ours_does(result):
     assert result.value("mean", "pearson-delta") == pytest.approx(
         result.value("mean-effect", "pearson-delta"), abs=0.05
     )
@@ -275,7 +275,7 @@ def test_other_units_are_refused(screen, split, evaluation):
 
 
 def test_predictions_are_refused_before_any_method_is_fitted(screen, split, monkeypatch):
-    monkeypatch.setattr(evaluator, "groundwork", lambda *_: pytest.fail("work was done"))
+    monkeypatch.setattr(evaluator, "shared_fit", lambda *_: pytest.fail("work was done"))
     short = oracle(screen[0], split).take(np.arange(10))
     with pytest.raises(DataError, match="no answer"):
         evaluate(screen[0], split, [], predictions={"gears": short}, recipe=QUICK)

@@ -1,4 +1,4 @@
-"""What an exam keeps apart: the cells that methods see, and those that they are scored with."""
+"""What an evaluation set keeps apart: the cells that methods see, and those that they are scored with."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Means, gains, harms, usage and dynamic range, on tables small enough to check by hand."""
+"""Means, gains, negative transfer, usage and dynamic range, on tables small enough to check by hand."""
 
 import dataclasses
 
@@ -64,7 +64,7 @@ def test_gains_are_paired_by_question():
     assert gain["wins"] == 1.0
 
 
-def test_the_undefined_is_counted_and_told():
+def test_the_undefined_is_counted_and_stated():
     found = summarize(table(ours=[0.5, np.nan, 0.7], none=[np.nan, np.nan, np.nan]), [METRIC], 0)
     assert found["ours"]["pearson-delta"]["value"] == pytest.approx(0.6)
     assert found["ours"]["pearson-delta"]["undefined"] == "undefined for 1 of 3 questions"

@@ -16,7 +16,7 @@ from tiny_panels import panel
 METRIC = METRICS.load("pearson-delta")
 
 
-def test_questions_whose_halves_disagree_are_told_apart_and_all_is_json():
+def test_questions_whose_halves_disagree_are_distinguished_and_all_is_json():
     truth = np.array([[1.0, 2.0, 3.0, 5.0], [1.0, 2.0, 3.0, 5.0]])
     panels = {
         "mean-effect": panel(truth * 0, truth),
@@ -58,7 +58,7 @@ def test_few_questions_are_not_cut_into_thirds():
     assert set(labels(panel(np.eye(4), np.eye(4)), np.ones(4))["strength"]) == {""}
 
 
-def test_coverage_is_told_by_context_strength_and_verdict():
+def test_coverage_is_given_by_context_strength_and_verdict():
     effect = np.arange(1.0, 13.0).reshape(6, 2)
     covered = np.array([[1.0], [1.0], [1.0], [0.5], [0.0], [np.nan]])
     stated = Stated((0.9,), covered, covered * 0 + 2, np.ones(6))

@@ -32,7 +32,7 @@ def test_writes_what_scanpy_reads_and_nothing_else():
     np.testing.assert_array_equal(same.obsm["X_aivc"], adata.obsm["X_aivc"])
 
 
-def test_fewer_features_mean_less_coverage_and_more_doubt():
+def test_fewer_features_mean_less_coverage_and_more_variance():
     cells = sample_measurement()
     encoder = ENCODERS.load("ppca").fit(cells, dim=4)
     whole, part = embedding(cells, encoder), embedding(cells.select(cells.features[:6]), encoder)
@@ -52,10 +52,10 @@ def test_cells_of_another_kind_are_novel_to_a_virtual_cell(tmp_path):
     cells = sample_measurement()
     fit(cells, "mean-effect").save(tmp_path / "cell")
     rng = np.random.default_rng(0)
-    strange = cells.replace(
+    foreign = cells.replace(
         values=sparse.csr_matrix(rng.poisson(rng.gamma(0.3, 20.0, 30), (184, 30)).astype(np.float32))
     )
-    known, new = (embed(each, tmp_path / "cell").obs["aivc_novelty"].median() for each in (cells, strange))
+    known, new = (embed(each, tmp_path / "cell").obs["aivc_novelty"].median() for each in (cells, foreign))
     assert known < 1.2
     assert new > 1.4
 

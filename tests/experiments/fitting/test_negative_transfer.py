@@ -5,7 +5,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability, HeldOut
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.synthetic import synthetic_screen
-from aivc.experiments.fitting import negative_transfer as harm
+from aivc.experiments.fitting import negative_transfer
 from aivc.experiments.fitting.fit import assemble, fit
 from aivc.experiments.fitting.shared_fit import Recipe, shared_fit
 from aivc.experiments.fitting.summary import summarize
@@ -26,57 +26,57 @@ def held_out(gains, departures=None, seed=0):
     return found
 
 
-def test_harm_and_gain_are_those_of_the_held_out():
-    answer = harm.comparison(held_out([0.5] * 15 + [-0.5] * 5))
+def test_negative_transfer_and_gain_are_those_of_the_held_out():
+    answer = negative_transfer.comparison(held_out([0.5] * 15 + [-0.5] * 5))
     assert (answer["n"], answer["of"], answer["harm_rate"]) == (20, {"edge": 20}, 0.25)
     assert answer["gain"] == pytest.approx(0.25, abs=0.1)
     assert answer["gain_low"] < answer["gain"] < answer["gain_high"]
-    assert harm.comparison(held_out([0.5] * 20))["gain_low"] == pytest.approx(0.5)
+    assert negative_transfer.comparison(held_out([0.5] * 20))["gain_low"] == pytest.approx(0.5)
 
 
-def test_the_mean_effect_harms_nobody_and_gains_nothing():
-    answer = harm.comparison(held_out([0.0] * 12))
+def test_the_mean_effect_worsens_nothing_and_gains_nothing():
+    answer = negative_transfer.comparison(held_out([0.0] * 12))
     assert (answer["harm_rate"], answer["gain"]) == (0, 0)
 
 
-def test_what_was_not_measured_harms_nobody():
+def test_what_was_not_measured_worsens_nothing():
     given = held_out([0.5, 0.5, -0.5])
     given[2].measured[:] = np.nan
-    assert harm.comparison(given)["harm_rate"] == 0
+    assert negative_transfer.comparison(given)["harm_rate"] == 0
 
 
 def test_thirds_that_do_not_gain_are_not_trusted():
-    chosen = harm.rule(held_out([-0.5] * 10 + [0.5] * 10 + [0.3] * 10))
+    chosen = negative_transfer.rule(held_out([-0.5] * 10 + [0.5] * 10 + [0.3] * 10))
     assert chosen.trusted == (False, True, True)
     assert not chosen.trusts(0.05)
     assert chosen.trusts(1.5)
     given = held_out([-0.5] * 10 + [0.5] * 20)
-    answered = harm.abstain(given, chosen)
+    answered = negative_transfer.abstain(given, chosen)
     np.testing.assert_array_equal(answered[0].predicted, given[0].floor)
     assert answered[20] is given[20]
-    assert harm.comparison(answered)["harm_rate"] == 0
+    assert negative_transfer.comparison(answered)["harm_rate"] == 0
 
 
 @pytest.mark.parametrize(("count", "groups"), [(9, None), (10, 1), (19, 1), (20, 2), (30, 3), (300, 3)])
 def test_fewer_are_cut_into_fewer_groups(count, groups):
-    chosen = harm.rule(held_out([0.5] * count))
+    chosen = negative_transfer.rule(held_out([0.5] * count))
     assert chosen is None if groups is None else len(chosen.trusted) == groups == len(chosen.cuts) + 1
 
 
 def test_the_mean_effect_itself_is_not_trusted_more_than_itself():
-    chosen = harm.rule(held_out([0.0] * 30, departures=list(np.arange(30) * 1e-33)))
+    chosen = negative_transfer.rule(held_out([0.0] * 30, departures=list(np.arange(30) * 1e-33)))
     assert not any(chosen.trusted)
 
 
 def test_an_interval_of_the_gain_draws_a_perturbation_with_all_its_contexts():
     alone = held_out([-0.1, 0.4] * 10)
     six = [each._replace(perturbation=f"ko:G{i}") for i, each in enumerate(alone) for _ in range(6)]
-    once, often = harm.comparison(alone), harm.comparison(six)
+    once, often = negative_transfer.comparison(alone), negative_transfer.comparison(six)
     assert often["gain_high"] - often["gain_low"] == pytest.approx(once["gain_high"] - once["gain_low"], rel=0.1)
 
 
 def test_equal_departures_make_one_group():
-    chosen = harm.rule(held_out([-0.1] * 30, departures=[0.0] * 30))
+    chosen = negative_transfer.rule(held_out([-0.1] * 30, departures=[0.0] * 30))
     assert not chosen.trusts(0.0)
 
 
@@ -85,7 +85,7 @@ def screen():
     return synthetic_screen(perturbations=24, features=40, cells=15, controls=60, seed=1)
 
 
-def test_the_card_tells_harm_and_gain(screen):
+def test_the_card_states_negative_transfer_and_gain(screen):
     cells, truth = screen
     cell = fit(cells, parts=truth.priors, recipe=Recipe(dim=6, members=2, inner_folds=3))
     answer = cell.card["left_out"]

@@ -127,7 +127,7 @@ def test_by_default_half_of_the_perturbations_are_left_out_whole_and_single_pair
     assert not {text for _, text in whole} & {text for _, text in single}
 
 
-def test_what_was_measured_elsewhere_and_what_never_was_are_both_promised_an_interval_and_a_new_context_is_not():
+def test_what_was_measured_in_others_and_what_never_was_are_both_promised_an_interval_and_a_new_context_is_not():
     rng = np.random.default_rng(0)
     keys = [(f"line {line}", f"ko:G{p:02d}") for line in "ABCD" for p in range(30) if (line, p) != ("A", 0)]
     known_pf = rng.normal(size=(30, 15))
@@ -136,10 +136,10 @@ def test_what_was_measured_elsewhere_and_what_never_was_are_both_promised_an_int
     features = np.array([f"X{i}" for i in range(15)], dtype=object)
     made = Measurement(values, features, obs, "normal_score", modality="effect")
     cell = fit(made, "transfer", recipe=Recipe(members=0, inner_folds=4))
-    pair, stranger = cell.predict("line A", "ko:G00"), cell.predict("line A", "ko:NEVER")
-    assert pair.coverage == stranger.coverage == GUARANTEED
-    assert cell.predict("elsewhere", "ko:G00").coverage == NOT_GUARANTEED
-    sure, unsure = (np.mean(np.subtract(*each.interval(0.9)[::-1])) for each in (pair, stranger))
+    pair, unseen = cell.predict("line A", "ko:G00"), cell.predict("line A", "ko:NEVER")
+    assert pair.coverage == unseen.coverage == GUARANTEED
+    assert cell.predict("new line", "ko:G00").coverage == NOT_GUARANTEED
+    sure, unsure = (np.mean(np.subtract(*each.interval(0.9)[::-1])) for each in (pair, unseen))
     assert unsure > 2 * sure
     only = fit(made, "transfer", recipe=Recipe(members=0, inner_folds=4, unseen="perturbation"))
     assert only.predict("line A", "ko:G00").coverage == NOT_GUARANTEED

@@ -61,7 +61,7 @@ def test_controls_are_needed_and_so_is_something_else(screen):
             summarize(screen.take((screen.perturbations == CONTROL) == wanted))
 
 
-def test_progress_is_told(screen):
+def test_progress_is_reported(screen):
     answer = []
     summarize(screen, progress=lambda *what: answer.append(what))
     assert answer[-1] == ("profiles", len(screen), len(screen))

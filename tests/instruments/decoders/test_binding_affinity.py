@@ -90,7 +90,7 @@ def test_widths_stay_finite_where_nothing_can_be_predicted(truth):
     assert (spread.max(axis=0) / typical).max() < 50
 
 
-def test_partners_may_be_strangers_to_each_other(truth):
+def test_partners_may_be_unrelated(truth):
     drugs, targets, y = truth
     fitted = BindingAffinity.fit(drugs, measured(drugs, targets, y))
     assert np.abs(fitted.predict(drugs)[0] - y).mean() < 0.2 * y.std()

@@ -57,9 +57,9 @@ def test_probabilities_are_calibrated():
 def test_states_unlike_anything_are_unknown():
     probe = fitted(cells(1500, 0))
     assert (probe.labels(cells(300, 2))["label"] == "unknown").mean() < 0.05
-    strange = cells(300, 3, shift=12.0)
-    assert (probe.labels(strange)["label"] == "unknown").mean() > 0.95
-    assert probe.decode(strange).applicability is Applicability.OUT
+    foreign = cells(300, 3, shift=12.0)
+    assert (probe.labels(foreign)["label"] == "unknown").mean() > 0.95
+    assert probe.decode(foreign).applicability is Applicability.OUT
     assert probe.decode(cells(300, 2)).applicability is Applicability.IN
 
 
@@ -91,7 +91,7 @@ def test_a_label_is_right_for_its_share_of_all_cells_and_decides_more_than_the_s
     assert (table["set"].str.count(r"\|") + 1).tolist() == within.sum(axis=1).tolist()
 
 
-def test_doubt_about_a_state_pulls_its_label_towards_even_odds():
+def test_variance_of_a_state_pulls_its_label_towards_even_odds():
     probe, sure = fitted(cells(800, 0)), cells(100, 1)
     unsure = dataclasses.replace(sure, variance=np.full(sure.values.shape, 4.0))
     assert probe.probabilities(unsure).max(axis=1).mean() < probe.probabilities(sure).max(axis=1).mean() - 0.05

@@ -86,7 +86,7 @@ def test_cells_are_left_out_where_there_is_one_donor():
     assert set(CellReadout.fit(dataclasses.replace(ur, entities=batched), measured).units_left_out) == {"batch"}
 
 
-def test_doubt_about_a_state_widens_its_interval_as_it_should():
+def test_variance_of_a_state_widens_its_interval_as_it_should():
     ur, measured = cells(3000, 0, donors=1)
     readout = CellReadout.fit(ur, measured)
     asked, truth = cells(3000, 1, donors=1)

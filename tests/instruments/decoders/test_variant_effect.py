@@ -92,7 +92,7 @@ def test_two_sites_that_need_each_other_are_found():
     assert np.corrcoef(said, truth)[0, 1] > 0.7
 
 
-def test_the_reference_is_zero_and_changes_elsewhere_are_counted():
+def test_the_reference_is_zero_and_changes_outside_are_counted():
     features = VariantFeatures.of(WILD, mutants())
     ur = features.ur([WILD, "K" + WILD[1:]], names=["reference", "p.M1K"])
     assert not ur.values[0].any()

@@ -35,7 +35,7 @@ def predicted(part, ur, text, context="line1"):
 
 
 def scores(names, ur, train, asked, priors):
-    """Mean correlation of foretold and measured shifts, by method."""
+    """Mean correlation of predicted and measured shifts, by method."""
     parts = {name: MANIPULATORS.load(name).fit(ur.take(train), parts=priors) for name in names}
     return {
         name: np.mean([np.corrcoef(predicted(part, ur, *key)[0], shift(ur, *key))[0, 1] for key in asked])
@@ -59,7 +59,7 @@ def test_priors_tell_what_unseen_perturbations_do(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_perturbation_does_in_a_new_context_what_it_did_elsewhere(seed):
+def test_a_perturbation_does_in_a_new_context_what_it_did_in_others(seed):
     ur, truth = encoded(perturbations=12, cells=40, contexts=3, seed=seed)
     train = (ur.contexts != "line3") | (ur.perturbations == CONTROL)
     asked = [(text, "line3") for text in truth.perturbations]
@@ -156,9 +156,9 @@ def test_without_priors_there_is_nothing_to_regress_on(small, name):
 
 def test_priors_of_others_are_refused(small):
     ur, truth = small
-    strangers = truth.priors.entities.set_axis([f"X{i}" for i in range(len(truth.priors))], axis=0)
+    others = truth.priors.entities.set_axis([f"X{i}" for i in range(len(truth.priors))], axis=0)
     with pytest.raises(DataError, match="Are their targets gene symbols"):
-        MANIPULATORS.load("ridge-on-priors").fit(ur, parts=UR(truth.priors.values, truth.priors.space, strangers))
+        MANIPULATORS.load("ridge-on-priors").fit(ur, parts=UR(truth.priors.values, truth.priors.space, others))
 
 
 @pytest.mark.parametrize("name", ["mean-effect", "transfer", "additive", "nearest", "ridge-on-priors"])

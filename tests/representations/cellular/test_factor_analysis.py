@@ -113,7 +113,7 @@ def test_it_is_saved_and_read_back(tmp_path):
     np.testing.assert_array_equal(again.encode(table(x_nf)).values, encoder.encode(table(x_nf)).values)
 
 
-def test_strangers_are_refused():
+def test_unknown_features_are_refused():
     encoder = FactorAnalysis.fit(table(linear(n=60)[0]), dim=3)
     with pytest.raises(UnknownNameError, match="gene symbols"):
         encoder.encode(table(np.ones((3, 2))).replace(features=np.array(["a", "b"], dtype=object)))

@@ -74,9 +74,9 @@ def test_features_of_a_table_are_found_by_name_and_those_missing_were_not_measur
     here = np.isin(np.arange(7), order)
     np.testing.assert_array_equal(ur.values, np.where(here, table.values, 0.0))
     np.testing.assert_array_equal(ur.variance, np.where(here, 0.0, np.inf) * np.ones((5, 1)))
-    strangers = table.replace(features=np.array([f"X{i}" for i in range(7)]))
+    others = table.replace(features=np.array([f"X{i}" for i in range(7)]))
     with pytest.raises(UnknownNameError, match="share a feature"):
-        encoder.encode(strangers)
+        encoder.encode(others)
 
 
 def test_a_feature_that_one_row_alone_was_measured_on_is_kept():

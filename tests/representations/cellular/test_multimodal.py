@@ -196,7 +196,7 @@ def test_refusals():
 
 
 def embedded(z_nd, rows, key="X_other", seed=7):
-    """A nonlinear, rotated and loud view of the states, as a stranger's model would give it."""
+    """A nonlinear, rotated and loud view of the states, as a third-party model would give it."""
     rng = np.random.default_rng(seed)
     view = 40 * np.tanh(z_nd @ rng.normal(size=(z_nd.shape[1], 12))) + rng.normal(0, 4, (len(z_nd), 12)) + 7
     cells = anndata.AnnData(obs=pd.DataFrame(index=[f"c{i}" for i in rows]), obsm={key: view[rows]})

@@ -118,7 +118,7 @@ def test_totals_of_counts_are_over_what_was_observed(form):
 
 
 class OnDisk:
-    """Rows that are handed out in blocks, as a file does."""
+    """Rows that are returned in blocks, as a file does."""
 
     def __init__(self, values):
         self.values, self.shape = values, values.shape
@@ -137,8 +137,8 @@ def test_features_that_are_not_its_own_change_nothing():
 def test_other_genes_and_other_units_are_refused():
     x_nf = linear()[0]
     encoder = PPCA.fit(table(x_nf), dim=3)
-    strangers = table(x_nf).replace(features=np.array([f"h{i}" for i in range(40)], dtype=object))
+    others = table(x_nf).replace(features=np.array([f"h{i}" for i in range(40)], dtype=object))
     with pytest.raises(UnknownNameError, match="gene symbols"):
-        encoder.encode(strangers)
+        encoder.encode(others)
     with pytest.raises(UnitsError, match="Start from the original values"):
         encoder.encode(dataclasses.replace(table(x_nf), units="log_intensity"))

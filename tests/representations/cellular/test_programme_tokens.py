@@ -83,7 +83,7 @@ def test_what_harms_small_panels_is_refused_whatever_it_does_for_large_ones(cell
     for harmed in ("large", "medium", "small"):
         verdict = look.verdict(Drawn(look, 1.0, {harmed: -0.1}))
         assert verdict["corrected_distance"] < verdict["stem_distance"]
-        assert verdict[f"corrected_distance_{harmed}"] > verdict[f"stem_distance_{harmed}"]
+        assert verdict[f"corrected_distance_{worse}"] > verdict[f"stem_distance_{worse}"]
         assert verdict["kept"] is False
 
 
@@ -98,7 +98,7 @@ class Drawn(torch.nn.Linear):
         named = {"": self.look.batch, **self.look.sizes}
         name = next(name for name, batch in named.items() if batch["mean"] is mean)
         share = self.sizes.get(name, self.share)
-        wide = named[name]["doubt"] if share == 1 else variance / self.sure
+        wide = named[name]["aim_variance"] if share == 1 else variance / self.sure
         return mean + share * (named[name]["aim"] - mean), wide
 
 
@@ -174,9 +174,9 @@ def test_parts_of_another_space_are_refused(drawn, cells):
 
 def test_parts_without_any_feature_and_unknown_presets_are_refused(cells):
     parts = sample_parts()
-    strangers = UR(parts.values, parts.space, parts.entities.set_axis([f"h{i}" for i in range(30)], axis=0))
+    others = UR(parts.values, parts.space, parts.entities.set_axis([f"h{i}" for i in range(30)], axis=0))
     with pytest.raises(UnknownNameError, match="rows by feature"):
-        ProgrammeTokens.fit(cells, dim=4, preset="cpu-xs", parts=strangers)
+        ProgrammeTokens.fit(cells, dim=4, preset="cpu-xs", parts=others)
     with pytest.raises(UnknownNameError, match="cpu-s"):
         ProgrammeTokens.fit(cells, dim=4, preset="huge")
 

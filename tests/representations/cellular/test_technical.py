@@ -58,10 +58,10 @@ def test_a_type_of_one_batch_alone_is_not_mixed_into_others():
     assert min(far) > 2 * within
 
 
-@pytest.mark.parametrize("change", ["one batch", "no column", "none told"])
+@pytest.mark.parametrize("change", ["one batch", "no column", "none given"])
 def test_without_two_batches_it_is_exactly_factor_analysis(change):
     data = cells()
-    batch = {"one batch": "one", "none told": None}.get(change)
+    batch = {"one batch": "one", "none given": None}.get(change)
     entities = data.entities.drop(columns="batch") if change == "no column" else data.entities.assign(batch=batch)
     alone = data.replace(entities=entities)
     plain, ours = (
@@ -85,13 +85,13 @@ def test_a_batch_never_seen_is_shrunk_less_sure_and_embedded_cell_by_cell():
     encoder = FactorAnalysisBatches.fit(data, dim=DIM)
     assert 1 <= encoder.axes.shape[1] <= 8
     seen = encoder.encode(data)
-    strange = data.replace(entities=data.entities.assign(batch="three"))
-    unseen = encoder.encode(strange)
+    third = data.replace(entities=data.entities.assign(batch="three"))
+    unseen = encoder.encode(third)
     assert (unseen.variance >= encoder.base.encode(data).variance - 1e-12).all()
     assert unseen.variance.sum() > seen.variance.sum()
-    few = encoder.encode(strange.take(np.arange(7)))
+    few = encoder.encode(third.take(np.arange(7)))
     np.testing.assert_allclose(few.values, unseen.values[:7], atol=1e-10)
-    # It removes some of the shift all the same, without having been told which batch a cell is of.
+    # It removes some of the shift all the same, without having been given which batch a cell is of.
     assert apart(unseen.values, data) < apart(encoder.base.encode(data).values, data)
 
 

@@ -39,21 +39,21 @@ def compounds(*names):
 
 
 def test_drugs_that_act_alike_lie_together(screen):
-    said = DrugEffects.fit(screen, dim=1).embed(compounds(*DRUGS, "TP53", "stranger"))
+    said = DrugEffects.fit(screen, dim=1).embed(compounds(*DRUGS, "TP53", "unlisted"))
     assert said.known.tolist() == [True] * 8 + [False, False]
     near = said.values[:8] @ said.values[:8].T
     assert min(near[:4, :4].min(), near[4:, 4:].min()) > near[:4, 4:].max() + 0.5
 
 
 def test_it_goes_by_compound_and_keeps_its_promises(screen):
-    table = DrugEffects.fit(screen, dim=4, title="elsewhere")
+    table = DrugEffects.fit(screen, dim=4, title="other screen")
     one, other = table.embed(compounds("kinasol 0", "ABC (Kinasol 0)")).values
     np.testing.assert_array_equal(one, other)
-    assert table.provenance["name"] == "elsewhere"
+    assert table.provenance["name"] == "other screen"
     assert table.provenance["licence"] == "CC0"
     back = DrugEffects.from_state(State(table.state().settings, table.state().arrays))
     np.testing.assert_array_equal(back.embed(compounds(*DRUGS)).values, table.embed(compounds(*DRUGS)).values)
-    check_provider(table, compounds(*DRUGS, "stranger"))
+    check_provider(table, compounds(*DRUGS, "unlisted"))
 
 
 def test_effects_of_the_screen_under_test_are_refused(screen):

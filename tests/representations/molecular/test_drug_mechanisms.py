@@ -26,7 +26,7 @@ def likeness(provider, one, other):
     return float(np.prod(provider.embed(compounds(one, other)).values, axis=0).sum())
 
 
-def test_like_mechanisms_lie_together_and_strangers_apart(provider):
+def test_like_mechanisms_lie_together_and_unlisted_ones_apart(provider):
     same = likeness(provider, "Trametinib", "PD-0325901")
     group = likeness(provider, "Trametinib", "Dabrafenib")
     assert same > 0.9
@@ -66,7 +66,7 @@ def test_not_knowing_makes_no_two_drugs_alike():
 
 
 def test_what_the_table_leaves_open_is_masked(provider):
-    said = provider.embed([*compounds("AZ-U", "stranger", "(-)-JQ1", "JQ1"), Molecule("gene", "TP53")])
+    said = provider.embed([*compounds("AZ-U", "unlisted", "(-)-JQ1", "JQ1"), Molecule("gene", "TP53")])
     assert said.known.tolist() == [False, False, False, True, False]
     assert not said.values[~said.known].any()
 
@@ -88,7 +88,7 @@ def test_it_is_saved_and_read_back(provider):
 
 
 def test_drugs_of_one_pathway_are_near_whatever_their_targets(aivc_data):
-    said = TargetPathways.build().embed(compounds("Trametinib", "Dabrafenib", "Acetohexamide", "stranger"))
+    said = TargetPathways.build().embed(compounds("Trametinib", "Dabrafenib", "Acetohexamide", "unlisted"))
     assert said.known.tolist() == [True, True, True, False]
     assert said.values[0] @ said.values[1] > said.values[0] @ said.values[2]
 

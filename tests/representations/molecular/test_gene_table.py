@@ -167,7 +167,7 @@ def screen():
     )
 
 
-def test_effects_elsewhere_bring_like_genes_together(screen):
+def test_effects_in_other_screens_bring_like_genes_together(screen):
     effects = ScreenEffects.fit(screen, dim=2, title="effects-other")
     assert effects.provenance["name"] == "effects-other"
     assert _cosine(effects, "S00", "S02") > 0.7

@@ -20,7 +20,7 @@ PROTEINS = [
 
 @pytest.fixture
 def folder(tmp_path):
-    """A tiny protein encoder with random weights, as a stranger would save it."""
+    """A tiny protein encoder with random weights, as others would save it."""
     import torch  # noqa: F401
     from transformers import EsmConfig, EsmModel, EsmTokenizer
 

@@ -101,7 +101,7 @@ def test_what_saw_the_perturbed_cells_under_test_is_refused():
     assert len(molecular_ur(genes(NAMES), [innocent, controls], under_test=screen)) == 8
 
 
-def test_what_it_was_made_from_can_be_told():
+def test_what_it_was_made_from_is_stated():
     screen = _screen()
     answer = made_from([_table("one", NAMES), _table("two", NAMES, saw=[provenance_of(screen).to_json()])])
     assert set(answer.tables) == {"one", "two"}

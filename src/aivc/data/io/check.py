@@ -133,20 +133,20 @@ def _report(
     data: Measurement | Draft, species: str, problems: tuple[str, ...], notes: tuple[str, ...], *, controls: bool
 ) -> CheckReport:
     perturbations, contexts = _column(data, "perturbation", CONTROL), _column(data, "context", "all")
-    found, answer = [*problems], [*notes]
+    found, noted = [*problems], [*notes]
     try:
         numbers = _scan(data)
         found += _number_problems(numbers, data)
-        answer += numbers.notes
+        noted += numbers.notes
     except AIVCError as error:
         found.append(str(error))
     wrong, groups = _groups(data, perturbations, contexts, controls=controls)
-    answer += groups
+    noted += groups
     found += [text for text in wrong if text not in found]
     wrong, genes = _genes(data, perturbations, species)
     return CheckReport(
         (*found, *wrong),
-        (*answer, *genes),
+        (*noted, *genes),
         cells=len(data.entities),
         features=len(data.features),
         perturbations=len(set(perturbations) - {CONTROL, ""}),
@@ -263,7 +263,7 @@ def _uncontrolled(data: Measurement | Draft, perturbations: np.ndarray, contexts
     known = set(contexts) - {""}
     without = sorted(map(str, known - set(contexts[perturbations == CONTROL])))
     if without and len(without) == len(known):
-        # Of a file this was told already, with the labels that look like controls.
+        # Of a file this was reported already, with the labels that look like controls.
         return ["No entity is a control. Label the unperturbed ones control."] if isinstance(data, Measurement) else []
     if not without:
         return []

@@ -64,10 +64,10 @@ def intact(path: Path) -> Iterator[None]:
     except AIVCError:
         raise
     except DAMAGE as error:
-        answer = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split())[:200]
         raise IntegrityError(
             f"{path} should be readable as {suffix(path) or 'a 10x folder'}, but is truncated, altered or another kind "
-            f"({type(error).__name__}: {answer}). Fetch or export it again, or rename it to what it is."
+            f"({type(error).__name__}: {reason}). Fetch or export it again, or rename it to what it is."
         ) from error
 
 
@@ -103,7 +103,7 @@ def _names_pickle(item: Any) -> bool:
     return isinstance(item, list) and any(map(_names_pickle, item))
 
 
-def refuse_strangers(node: Any) -> None:
+def refuse_unknown(node: Any) -> None:
     """Refuse an HDF5 node whose data lie in other files, or in encodings we do not know.
 
     Raises:
@@ -120,13 +120,13 @@ def refuse_strangers(node: Any) -> None:
         for key in node:
             if isinstance(node.get(key, getlink=True), h5py.ExternalLink):
                 raise IntegrityError(f"{node.name}/{key} links to another file. Copy the data into one file.")
-            refuse_strangers(node[key])
+            refuse_unknown(node[key])
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class DiskRows:
-    """A matrix on disk that hands out blocks of rows; opened anew for each block, so no handle stays open.
+    """A matrix on disk that returns blocks of rows; opened anew for each block, so no handle stays open.
 
     Attributes:
         path: File or folder.
@@ -210,7 +210,7 @@ def anndata_file(path: Path, schema: Schema, *, backed: bool) -> Raw:
         coordinates: np.ndarray | None = None
         problems: tuple[str, ...] = ()
         if isinstance(schema.coordinates, str) and (place := f"obsm/{schema.coordinates}") in store:
-            refuse_strangers(store[place])
+            refuse_unknown(store[place])
             coordinates = np.asarray(read_elem(store[place]), dtype=np.float64)[:, :3]
         elif isinstance(schema.coordinates, str):
             problems = (f"There is no obsm key {schema.coordinates!r} for coordinates. Correct the schema.",)
@@ -230,7 +230,7 @@ def _require_places(path: Path, store: Any, places: tuple[str, ...]) -> None:
 
 
 def _frame(read_elem: Any, node: Any) -> pd.DataFrame:
-    refuse_strangers(node)
+    refuse_unknown(node)
     frame = read_elem(node)
     if not isinstance(frame, pd.DataFrame):
         raise ValueError(f"{node.name} is no table")
@@ -245,10 +245,10 @@ def keys(node: Any) -> list[str]:
 def _matrix(path: Path, store: Any, key: str, named: tuple[int, int], *, backed: bool) -> Values:
     node = store[key]
     for part in [node[name] for name in ("data", "indices", "indptr")] if "indptr" in keys(node) else [node]:
-        refuse_strangers(part)
+        refuse_unknown(part)
     if "indptr" not in keys(node):
         disk = DiskRows(path, key, (int(node.shape[0]), int(node.shape[1])), None, int(node.shape[1]))
-        # A few bytes can declare a matrix of any size: what its names do not fit is told, and never loaded.
+        # A few bytes can declare a matrix of any size: what its names do not fit is reported, and never loaded.
         return disk if backed or disk.shape != named else disk.rows(0, disk.shape[0])
     n, f = (int(size) for size in node.attrs.get("shape", node.attrs.get("h5sparse_shape")))
     kind = str(node.attrs.get("encoding-type", node.attrs.get("h5sparse_format", "csr_matrix")))

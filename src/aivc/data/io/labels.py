@@ -1,4 +1,4 @@
-"""Turns a stranger's labels into perturbations, contexts, donors and batches, and says which it cannot."""
+"""Turns the labels of a file into perturbations, contexts, donors and batches, and says which it cannot."""
 
 import difflib
 import re
@@ -123,13 +123,13 @@ def _blank(field: str, texts: np.ndarray) -> list[str]:
 
 
 def _perturbations(
-    raw: pd.DataFrame, answer: np.ndarray, columns: dict[str, np.ndarray], schema: Schema
+    raw: pd.DataFrame, labels: np.ndarray, columns: dict[str, np.ndarray], schema: Schema
 ) -> tuple[np.ndarray, list[str]]:
-    n = len(answer)
+    n = len(labels)
     nothing = np.full(n, "", dtype=object)
     kinds, units = (_column(raw, source) for source in (schema.kind_column, schema.dose_unit))
     keys = pd.DataFrame(
-        {"label": answer, "kind": nothing if kinds is None else kinds, "unit": nothing if units is None else units}
+        {"label": labels, "kind": nothing if kinds is None else kinds, "unit": nothing if units is None else units}
     )
     keys["dose"], keys["hours"] = columns.get("dose", np.full(n, np.nan)), columns.get("hours", np.full(n, np.nan))
     codes = keys.groupby(list(keys), sort=False, dropna=False).ngroup().to_numpy()
@@ -185,12 +185,12 @@ def _text(label: str, kind: str | None, unit: str, dose: float, hours: float, sc
     return str(Perturbation(agents, duration)) if agents else CONTROL
 
 
-def _no_control(answer: np.ndarray, translated: np.ndarray, schema: Schema) -> list[str]:
+def _no_control(labels: np.ndarray, translated: np.ndarray, schema: Schema) -> list[str]:
     # A column may lack a control by mistake; a file said to be all of one perturbation lacks it by declaration.
     declared = isinstance(schema.perturbation, Constant)
     if declared or is_effect(schema.units) or (translated == CONTROL).any():
         return []
-    known = sorted(set(answer) - {""})
+    known = sorted(set(labels) - {""})
     likely = [label for label in known if _CONTROL_LIKE.fullmatch(label)]
     near = [m for label in schema.controls for m in difflib.get_close_matches(label, known, n=2, cutoff=0.6)]
     guesses = list(dict.fromkeys([*near, *likely]))[:_SHOWN]

@@ -10,13 +10,13 @@ from scipy import sparse
 from aivc.core.errors import DataError, UnavailableError, UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.units import ARBITRARY
-from aivc.data.io.formats import intact, keys, opened, refuse_pickled_chunks, refuse_strangers
+from aivc.data.io.formats import intact, keys, opened, refuse_pickled_chunks, refuse_unknown
 
 EMBEDDING = "embedding"
 
 
 def load_obsm(path_or_adata: Any, key: str, *, source: str | None = None) -> Measurement:
-    """Read an embedding of cells, such as that of UCE, scGPT, State or scVI, made elsewhere.
+    """Read an embedding of cells, such as that of UCE, scGPT, State or scVI, made by another package.
 
     A row of NaN says that a cell has no embedding; it is not observed. Entities carry their names and nothing else:
     columns come with the measurement that the embedding is joined to.
@@ -72,10 +72,10 @@ def _from_file(path: Path, key: str) -> tuple[list[str], Any]:
     if path.is_dir():
         refuse_pickled_chunks(path)
     with intact(path), opened(path) as store:
-        refuse_strangers(store["obs"])
+        refuse_unknown(store["obs"])
         there = keys(store["obsm"]) if "obsm" in store else []
         _require(key, there)
-        refuse_strangers(store[f"obsm/{key}"])
+        refuse_unknown(store[f"obsm/{key}"])
         return [str(name) for name in read_elem(store["obs"]).index], read_elem(store[f"obsm/{key}"])
 
 
@@ -93,8 +93,8 @@ def _matrix(found: Any, n: int, key: str) -> tuple[np.ndarray, list[str]]:
     """Floats, and what is wrong with them."""
     array = np.asarray(found.toarray() if sparse.issparse(found) else found)
     if array.ndim != 2 or len(array) != n or not array.shape[1]:
-        answer = f"obsm[{key!r}] has shape {array.shape}, but an embedding has one row for each of {n} cells and axes."
-        return np.zeros((n, 0)), [f"{answer} Write it as a matrix."]
+        problem = f"obsm[{key!r}] has shape {array.shape}, but an embedding has one row for each of {n} cells and axes."
+        return np.zeros((n, 0)), [f"{problem} Write it as a matrix."]
     if array.dtype.kind not in "biuf":
         return np.zeros((n, 0)), [f"obsm[{key!r}] holds {array.dtype}, not numbers. Leave columns of text out."]
     values = array.astype(np.float64)

@@ -1,4 +1,4 @@
-"""The data door: a stranger's file and its schema go in, a Measurement comes out, or every reason why not."""
+"""Reads data: any file and its schema go in, a Measurement comes out, or every reason why not."""
 
 import difflib
 from dataclasses import dataclass

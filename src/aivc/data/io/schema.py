@@ -1,4 +1,4 @@
-"""How a stranger's columns map to ours: declared once, translated at the door, never guessed."""
+"""How the columns of a file map to ours: declared once, translated when it is read, never guessed."""
 
 import dataclasses
 import json

@@ -107,11 +107,11 @@ def _wide(frame: pd.DataFrame, schema: Schema, problems: list[str]) -> Raw:
 
 
 def _almost_numeric(column: pd.Series) -> str:
-    answer = column.dropna()
-    if not len(answer) or pd.api.types.is_bool_dtype(answer) or isinstance(answer.dtype, pd.CategoricalDtype):
+    known = column.dropna()
+    if not len(known) or pd.api.types.is_bool_dtype(known) or isinstance(known.dtype, pd.CategoricalDtype):
         return ""
-    strays = answer[pd.to_numeric(answer, errors="coerce").isna()]
-    if len(strays) * 2 >= len(answer):
+    strays = known[pd.to_numeric(known, errors="coerce").isna()]
+    if len(strays) * 2 >= len(known):
         return ""
     stray = repr(str(strays.iloc[0])) if len(strays) else "numbers written as text"
     return f"Column {column.name!r} is numeric but for {stray}. Correct the file, or name the column in describe."

@@ -18,7 +18,7 @@ from aivc.data.io.formats import (
     csr_on_disk,
     keys,
     opened,
-    refuse_strangers,
+    refuse_unknown,
     sound_csr,
 )
 from aivc.data.io.schema import Schema
@@ -29,7 +29,7 @@ _FEATURE_TYPES = {"rna": "Gene Expression", "protein": "Antibody Capture"}
 def ten_x_h5(path: Path, schema: Schema, *, backed: bool) -> Raw:
     """Open a 10x file: Cell Ranger 3 and later (``matrix``) or 2 (one group per genome)."""
     with opened(path) as store:
-        refuse_strangers(store)
+        refuse_unknown(store)
         if "obs" in store and "var" in store:
             return anndata_file(path, schema, backed=backed)
         key = _ten_x_group(path, store, schema)
@@ -97,10 +97,10 @@ def _of_one_type(values: Any, features: pd.DataFrame, entities: pd.DataFrame, sc
         return Raw(values, features, entities)
     keep = np.flatnonzero(features["feature_type"] == wanted)
     left = features["feature_type"].value_counts().drop(wanted, errors="ignore")
-    answer = ", ".join(f"{count} of type {name!r}" for name, count in left.items())
-    note = f"For modality {schema.modality!r}, {len(keep)} features of type {wanted!r} are read; left aside: {answer}."
+    listed = ", ".join(f"{count} of type {name!r}" for name, count in left.items())
+    note = f"For modality {schema.modality!r}, {len(keep)} features of type {wanted!r} are read; left aside: {listed}."
     empty = (
-        () if len(keep) else (f"The file holds no features of type {wanted!r}, only {answer}. Correct the modality.",)
+        () if len(keep) else (f"The file holds no features of type {wanted!r}, only {listed}. Correct the modality.",)
     )
     if isinstance(values, DiskRows):
         values = DiskRows(values.path, values.key, (values.shape[0], len(keep)), values.indptr, values.width, keep)

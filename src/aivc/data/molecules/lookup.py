@@ -1,4 +1,4 @@
-"""What a molecule is called elsewhere, and its letters: genes, proteins and compounds from the catalog's files."""
+"""Other names of a molecule, and its sequence: genes, proteins and compounds from the catalog's files."""
 
 import importlib
 import re
@@ -61,7 +61,7 @@ class Identity:
 
 
 def identify(name: str, *, species: str = "human") -> Identity:
-    """Say what a gene is called elsewhere. Transcript ids are in no file of the catalog.
+    """Give the names of a gene in other databases. Transcript ids are in no file of the catalog.
 
     Args:
         name: Symbol, earlier symbol, Ensembl id, Entrez number or, of a human gene, UniProt accession.

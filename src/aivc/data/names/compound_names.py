@@ -21,7 +21,7 @@ _SALT = re.compile(
 def compound(name: str) -> str:
     """Key of a compound: equal for its salts, its code names and however they are spelled.
 
-    The packaged table of drug mechanisms decides where it knows a name; elsewhere salt, case and punctuation go.
+    The packaged table of drug mechanisms decides where it knows a name; for others salt, case and punctuation go.
 
     >>> compound("Doxorubicin (hydrochloride)") == compound("doxorubicin")
     True
@@ -35,7 +35,7 @@ def compound(name: str) -> str:
 def canonical(name: str) -> str | None:
     """Canonical name of a compound in the packaged table of drug mechanisms; None where the table does not know it.
 
-    >>> canonical("Trametinib (GSK1120212)"), canonical("stranger")
+    >>> canonical("Trametinib (GSK1120212)"), canonical("unlisted")
     ('trametinib', None)
     """
     index = _index()
@@ -53,8 +53,8 @@ def aliases(name: str) -> list[str]:
     """
     found = _written(name)
     known = canonical(name)
-    answer = {_letters(each) for each in found}
-    return found if known is None or _letters(known) in answer else [*found, known]
+    written = {_letters(each) for each in found}
+    return found if known is None or _letters(known) in written else [*found, known]
 
 
 def bare(name: str) -> str:

@@ -51,7 +51,7 @@ class Translated:
         kept: Genes that have no ortholog or no single one, by their old names; they bear the species before it now.
         ambiguous: Those of ``kept`` that have several orthologs, none of the same name.
 
-    >>> str(Carried("mouse", "human", {"Actb": "ACTB"}, {"INS": ("Ins1", "Ins2")}, ("Gm1",), ()))
+    >>> str(Translated("mouse", "human", {"Actb": "ACTB"}, {"INS": ("Ins1", "Ins2")}, ("Gm1",), ()))
     '3 of 4 mouse genes bear human names (75 %): 1 alone, 2 summed into 1; 1 without an ortholog, kept as mouse:Gm1.'
     """
 
@@ -82,7 +82,7 @@ class Translated:
         kept = ""
         if self.kept:
             several = f" or with several ({len(self.ambiguous)})" if self.ambiguous else ""
-            first = _strange(self.source, self.kept[0])
+            first = _prefixed(self.source, self.kept[0])
             kept = f"; {len(self.kept)} without an ortholog{several}, kept as {first}"
         share = (
             f"{self.transferred} of {self.total} {self.source} genes bear {self.target} names "
@@ -125,8 +125,8 @@ def to_species(
         UnavailableError: The files about genes are nowhere here.
 
     >>> from aivc.testing import sample_measurement
-    >>> cells, carried = to_species(sample_measurement(), "rat", "human", pairs={"G00": "A", "G01": "A", "G02": "B"})
-    >>> cells.features[:3].tolist(), carried.known
+    >>> cells, translated = to_species(sample_measurement(), "rat", "human", pairs={"G00": "A", "G01": "A", "G02": "B"})
+    >>> cells.features[:3].tolist(), translated.known
     (['A', 'B', 'rat:G03'], 0.1)
     """
     old = [str(name) for name in measurement.features]
@@ -139,7 +139,7 @@ def to_species(
             ]
         )
     times = Counter(new)
-    named = [_strange(source, before) if after is None else after for before, after in zip(old, new, strict=True)]
+    named = [_prefixed(source, before) if after is None else after for before, after in zip(old, new, strict=True)]
     transferred = Translated(
         source,
         target,
@@ -155,7 +155,7 @@ def to_species(
     return moved.replace(provenance={**moved.provenance, "species": notes}), transferred
 
 
-def _strange(source: str, name: str) -> str:
+def _prefixed(source: str, name: str) -> str:
     return f"{source}:{name}"
 
 

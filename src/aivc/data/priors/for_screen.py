@@ -54,8 +54,8 @@ def priors_for(measurement: Measurement) -> UR:
         # Former symbols keep the name that the screen gives them, beside the current one.
         return gene_priors([*known.entities.index, *missing(targets, known)])
     if names := drugs_of(asked):
-        answer = set(map(compound, names))
-        others = [name for name in _candidates() if compound(name) not in answer]
+        own = set(map(compound, names))
+        others = [name for name in _candidates() if compound(name) not in own]
         return drug_priors([*names, *others], under_test=measurement)
     raise UnavailableError(
         "There are no priors for these perturbations: none of them targets a gene, and none is a drug. Choose methods "

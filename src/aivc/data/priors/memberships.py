@@ -32,12 +32,12 @@ def memberships(entities: pd.DataFrame, column: str, *, scale: Scale = Scale.CEL
     """
     if column not in entities:
         raise UnknownNameError("column", column, map(str, entities), "Name the column that holds the labels.")
-    answer = entities[column].astype(object)
-    answer_n = np.array(["" if pd.isna(item) else str(item) for item in answer], dtype=object)
-    known_n = answer_n != ""
-    classes = np.array(sorted(set(answer_n[known_n])), dtype=object)
+    labels = entities[column].astype(object)
+    label_n = np.array(["" if pd.isna(item) else str(item) for item in labels], dtype=object)
+    known_n = label_n != ""
+    classes = np.array(sorted(set(label_n[known_n])), dtype=object)
     if len(classes) < 2:
         raise DataError([f"Labels of two classes at least are wanted in {column!r}, got {len(classes)}. Add some."])
-    values_nc = (answer_n[:, None] == classes[None, :]).astype(np.float64)
+    values_nc = (label_n[:, None] == classes[None, :]).astype(np.float64)
     seen_nc = None if known_n.all() else np.repeat(known_n[:, None], len(classes), axis=1)
     return Measurement(values_nc, classes, entities, ARBITRARY, modality=LABEL, scale=scale, observed=seen_nc)

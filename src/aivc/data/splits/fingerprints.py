@@ -69,8 +69,8 @@ class Fingerprints:
         silent = np.flatnonzero(~self.telling)
         marks_n = self.marks.copy()
         names, texts = measurement.entities.index[silent], measurement.perturbations[silent]
-        answer = zip(names, measurement.contexts[silent], texts, strict=True)
-        marks_n[silent] = _hashes(["\n".join(map(str, each)) for each in answer])
+        labels = zip(names, measurement.contexts[silent], texts, strict=True)
+        marks_n[silent] = _hashes(["\n".join(map(str, each)) for each in labels])
         return marks_n
 
 
@@ -100,7 +100,7 @@ def provenance_of(
         marks: From `Fingerprints.named`, where they were taken before.
         split: Digest of the split it is made for.
         fold: Which fold of it.
-        progress: Told how far it is.
+        progress: Called with how far it is.
 
     >>> from aivc.data.synthetic import synthetic_screen
     >>> cells, _ = synthetic_screen(perturbations=2, features=60, cells=4, controls=4)

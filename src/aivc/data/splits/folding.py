@@ -57,9 +57,9 @@ def value_folds(
     """
     measured = values_of(measurement, name)
     values = measured if among is None else sorted(set(map(str, among)))
-    if strange := sorted(set(values) - set(measured)):
+    if unknown := sorted(set(values) - set(measured)):
         raise SplitError(
-            f"No perturbed entity has {name} {strange[0]!r}. Name some of: {', '.join(map(repr, measured[:10]))}."
+            f"No perturbed entity has {name} {unknown[0]!r}. Name some of: {', '.join(map(repr, measured[:10]))}."
         )
     folds = len(values) if folds is None else folds
     # One fold of all values would leave nothing to train on.

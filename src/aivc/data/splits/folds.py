@@ -115,9 +115,9 @@ def few_shot_context(
 ) -> Split:
     """Ask for what remains of a context of which only a few perturbations, and its controls, are given.
 
-    In each context held out, ``given`` perturbations are drawn by lot and trained on; doses and salts of one drug count
-    as one and are given together. All others of that context are asked. A context that was measured with no more is
-    given whole and not asked.
+    In each context held out, ``given`` perturbations are drawn at random and trained on; doses and salts of one drug
+    count as one and are given together. All others of that context are asked. A context that was measured with no more
+    is given whole and not asked.
 
     Args:
         measurement: The data.
@@ -152,16 +152,16 @@ def few_shot_context(
 
 
 def _ranked_pairs(measurement: Measurement, seed: int) -> pd.DataFrame:
-    """Pairs with their ``context`` and, under ``rank``, the place of their family among those drawn by lot there."""
+    """Pairs with their ``context`` and, under ``rank``, the rank of their family in a random order there."""
     keys = pd.DataFrame({name: column(measurement, name) for name in ("context", "perturbation")})
     keys = keys[keys["perturbation"] != CONTROL].drop_duplicates()
     families = {text: family_of(Perturbation.parse(text)) for text in keys["perturbation"].unique()}
     keys["pair"] = [pair(*key) for key in keys[["context", "perturbation"]].itertuples(index=False)]
-    # Equal lots are those of one family: ranked together, they are given or asked together.
-    lot_n = random_ranks(
+    # Equal numbers are those of one family: ranked together, they are given or asked together.
+    rank_n = random_ranks(
         [pair(c, families[p]) for c, p in zip(keys["context"], keys["perturbation"], strict=True)], seed
     )
-    keys["rank"] = pd.Series(lot_n, index=keys.index).groupby(keys["context"]).rank(method="dense")
+    keys["rank"] = pd.Series(rank_n, index=keys.index).groupby(keys["context"]).rank(method="dense")
     return keys
 
 
@@ -194,7 +194,7 @@ def unseen_both(
 
 
 def unseen_pair(measurement: Measurement, *, folds: int = 5, seed: int = 0) -> Split:
-    """Ask for cells of the context × perturbation matrix whose row and column were both seen elsewhere.
+    """Ask for cells of the context × perturbation matrix whose row and column were both seen in other cells.
 
     All that shares its targets is kept out of a tested context with it: doses, kinds, and salts of one compound. What
     was measured in one context only is always trained on, unless such a relative is tested there.
@@ -217,7 +217,7 @@ def unseen_pair(measurement: Measurement, *, folds: int = 5, seed: int = 0) -> S
             f"{len(units)} pairs of a context and a perturbation can be completed, too few for {folds} folds. "
             "It takes perturbations measured in several contexts: use unseen_perturbation instead."
         )
-    units = units.assign(lot=random_ranks(units["unit"].to_numpy(), seed)).sort_values(["family", "lot"])
+    units = units.assign(rank=random_ranks(units["unit"].to_numpy(), seed)).sort_values(["family", "rank"])
     # Dealing each family's contexts out in turn leaves it in training in every fold.
     dealt = dict(zip(units["unit"], np.arange(len(units)) % folds, strict=True))
     keys["fold"] = keys["unit"].map(dealt)

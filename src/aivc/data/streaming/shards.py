@@ -150,7 +150,7 @@ def write_shards(
         measurement: In memory or on disk; read in blocks of ``rows``.
         folder: Made where it does not exist.
         rows: Entities in a shard.
-        progress: Told how many entities are written, of how many.
+        progress: Called with how many entities are written, of how many.
 
     Raises:
         DataError: No rows, or values of more than two axes.

@@ -1,4 +1,4 @@
-"""Many cells, little memory: read in blocks, add up per group, and draw cells by lot."""
+"""Many cells, little memory: read in blocks, add up per group, and draw cells at random."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +14,7 @@ from aivc.core.measurement import Measurement, StoredRows
 from aivc.core.units import COUNTS, parse_units
 from aivc.data.streaming.normalize import Block, normalize_block, require_path
 
-# Told what is being done, how far, of how much.
+# Called with what is being done, how far, of how much.
 Progress: TypeAlias = Callable[[str, int, int], None]
 
 CHUNK = 16384
@@ -110,7 +110,7 @@ def pseudobulk(
         by: Columns that make a group.
         units: None adds counts. Otherwise the mean over cells of the values in these units, normalizing each cell
             first; rows that stand for many ``cells`` weigh as many.
-        progress: Told what is being done, how many entities are done, of how many.
+        progress: Called with what is being done, how many entities are done, of how many.
 
     Returns:
         One row per non-empty group, sorted, named by its labels joined by ``|``, with a column ``cells``; values dense.
@@ -256,11 +256,11 @@ def _table(
 
 
 def random_ranks(names: Sequence[object] | np.ndarray | pd.Index, seed: int) -> np.ndarray:
-    """Draw a lot for each name: ``(n,)`` uniform 64-bit numbers that depend on the name and the seed alone.
+    """Draw a random number for each name: ``(n,)`` uniform 64-bit integers that depend on name and seed alone.
 
-    Sorting by lot shuffles entities the same way whatever their order in the file, so a split survives reordering.
+    Sorting by them shuffles entities the same way whatever their order in the file, so a split survives reordering.
 
-    >>> bool(lots(["c1", "c2"], seed=0)[0] == lots(["c2", "c1"], seed=0)[1])
+    >>> bool(random_ranks(["c1", "c2"], seed=0)[0] == random_ranks(["c2", "c1"], seed=0)[1])
     True
     """
     key = str(seed).encode()

@@ -97,8 +97,8 @@ class Benchmark:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         unknown = {*self.recipe} - {each.name for each in dataclasses.fields(Recipe)}
         if unknown or "unseen" in self.recipe:
-            strange = ", ".join(sorted(unknown)) or "unseen, which follows from the split"
-            raise IntegrityError(f"The recipe of benchmark {self.name} sets {strange}. Leave it out.")
+            listed = ", ".join(sorted(unknown)) or "unseen, which follows from the split"
+            raise IntegrityError(f"The recipe of benchmark {self.name} sets {listed}. Leave it out.")
 
     @property
     def digest(self) -> str:
@@ -133,8 +133,8 @@ class Benchmark:
             raise IntegrityError(f"This is no benchmark of format {FORMAT}. Write one with Benchmark.save.")
         known = {key: value for key, value in data.items() if key not in ("format", "digest")}
         wanted = {each.name for each in dataclasses.fields(cls)} - {"source"}
-        if strange := sorted(wanted ^ {*known, "supersedes"}):
-            raise IntegrityError(f"A benchmark holds {', '.join(sorted(wanted))}; look at {', '.join(strange)}.")
+        if differing := sorted(wanted ^ {*known, "supersedes"}):
+            raise IntegrityError(f"A benchmark holds {', '.join(sorted(wanted))}; look at {', '.join(differing)}.")
         made = cls(**known)
         if data.get("digest") != made.digest:
             raise IntegrityError(
@@ -318,7 +318,7 @@ def run_benchmark(
         measurement: The data, where they were read already.
         parts: Molecular UR of the targets; None takes the catalog's knowledge of genes and drugs.
         keep_going: Show a method that fails instead of stopping.
-        progress: Told what is being done.
+        progress: Called with what is being done.
 
     Raises:
         UnknownNameError: A method or a metric profile is not known.

@@ -1,4 +1,4 @@
-"""Hands out what a benchmark gives to methods, as files that a model of any other environment can be trained on."""
+"""Exports what a benchmark gives to methods, as files that a model of any other environment can be trained on."""
 
 import json
 import textwrap
@@ -95,8 +95,8 @@ def hand_out(
         IntegrityError: The folder holds a fold already, or one of other data.
     """
     wanted = list(range(len(split.folds)) if folds is None else folds)
-    if strange := [fold for fold in wanted if not 0 <= fold < len(split.folds)]:
-        raise SplitError(f"The split has folds 0 to {len(split.folds) - 1}, but fold {strange[0]} was asked for.")
+    if unknown := [fold for fold in wanted if not 0 <= fold < len(split.folds)]:
+        raise SplitError(f"The split has folds 0 to {len(split.folds) - 1}, but fold {unknown[0]} was asked for.")
     evaluation = EvaluationSet.prepare(measurement, split, cells=cells, seed=seed)
     facts = {
         "format": FORMAT,
@@ -132,12 +132,12 @@ def _questions(evaluation: EvaluationSet, fold: int) -> pd.DataFrame:
 
 def _require_room(path: Path, facts: Mapping[str, Any], folds: Sequence[int], *, overwrite: bool) -> None:
     if path.exists() and not path.is_dir():
-        raise IntegrityError(f"{path} is a file, and a handout is a folder. Choose another place.")
+        raise IntegrityError(f"{path} is a file, and an export is a folder. Choose another place.")
     if (path / FACTS).is_file():
         there = read_json(path / FACTS)
         same = ("digest", "split_digest", "format")
         if not isinstance(there, dict) or any(there.get(name) != facts.get(name) for name in same):
-            raise IntegrityError(f"{path} holds the handout of something else. Choose an empty or a new folder.")
+            raise IntegrityError(f"{path} holds the export of something else. Choose an empty or a new folder.")
     if not overwrite and (held := [fold for fold in folds if (path / f"fold-{fold}" / TRAINING).exists()]):
         raise IntegrityError(
             f"{path} holds fold {held[0]} already. Choose another folder, or allow overwriting it (--overwrite)."
@@ -165,8 +165,8 @@ def _training(measurement: Measurement, split: Split, fold: int) -> anndata.AnnD
 
 
 def _write(target: Path, made: anndata.AnnData, facts: Mapping[str, Any]) -> None:
-    answer = ("benchmark", "digest", "split_digest", "fold", "units", "profile_units")
-    made.uns.update({name: facts[name] for name in answer if name in facts})
+    kept = ("benchmark", "digest", "split_digest", "fold", "units", "profile_units")
+    made.uns.update({name: facts[name] for name in kept if name in facts})
     partial = target.with_name(target.name + ".partial")
     made.write_h5ad(partial, compression="gzip", compression_opts=1)
     partial.replace(target)
@@ -174,10 +174,10 @@ def _write(target: Path, made: anndata.AnnData, facts: Mapping[str, Any]) -> Non
 
 def _readme(facts: Mapping[str, Any]) -> str:
     effects, profiles = is_effect(facts["units"]), str(facts["profile_units"])
-    answer = {"title": "A split of one dataset", "benchmark": "NAME", **facts}
-    answer["question"] = textwrap.fill(str(facts.get("question", "")), 118)
+    shown = {"title": "A split of one dataset", "benchmark": "NAME", **facts}
+    shown["question"] = textwrap.fill(str(facts.get("question", "")), 118)
     return (_HEAD + (_EFFECTS if effects else _CELLS) + _FOOT).format(
-        **answer,
+        **shown,
         columns_=", ".join(facts["columns"]),
         ways=profiles if facts["units"] == profiles else f"{facts['units']}, or {profiles}",
         how=_LOGS.format(units=profiles, target=log1p_target(profiles)) if log1p_target(profiles) else "",
@@ -192,7 +192,7 @@ _HEAD = """\
 {question}
 
 fold-K/{train}: what a method may learn from in fold K, in {units}.
-fold-K/{questions}: one row per question. Nothing that answers them may be learned from elsewhere. The
+fold-K/{questions}: one row per question. Nothing that answers them may be learned from other sources. The
 reading of a gene that a perturbation itself targets is not scored in its question.
 {facts}: the same facts for programs.
 """
@@ -207,7 +207,7 @@ _CELLS = """\
 obs of {train} says perturbation (control: unperturbed) and context, and donor and batch where these are known.
 
 What to give back: one h5ad with the answers to all {folds} folds, several predicted cells per question. Of these,
-{cells} drawn by lot are compared with measured cells. One row per question, the mean of normalized cells, is enough
+{cells} drawn at random are compared with measured cells. One row per question, the mean of normalized cells, is enough
 for all scores but those of populations.
 
 The predicted effect is the mean of the predicted cells minus the mean of the controls given in the same context (and

@@ -29,11 +29,11 @@ class FittedPart:
 
     Attributes:
         who: Names the parts, and the cell they are of.
-        saw: What they carry.
+        saw: Their provenance.
         marks: ``(n,)`` marks of the tested data, over the same features; None where they cannot be compared.
         whole: Whether they saw all of the tested data.
         split: Digest of the split that is checked.
-        elsewhere: Whether they were made from another dataset of the catalog, whose donors only share their names.
+        other_dataset: Whether they were made from another dataset of the catalog, whose donors only share their names.
     """
 
     who: str
@@ -41,14 +41,14 @@ class FittedPart:
     marks: UInt64[np.ndarray, " n"] | None
     whole: bool
     split: str
-    other_contexts: bool
+    other_dataset: bool
 
     def about(self, fold: int) -> bool:
         """Whether they are used in a fold: what was fitted for another fold of this split is not."""
         return self.saw.split != self.split or self.saw.fold in (None, fold)
 
 
-def answer_by(
+def records_of(
     cells: Mapping[str, VirtualCell | Provenance], measurement: Measurement, own: Fingerprints, split: str
 ) -> list[FittedPart]:
     """Gather what fitted parts carry; parts of a cell that say the same speak together.
@@ -101,7 +101,7 @@ def unknown(cells: Mapping[str, VirtualCell | Provenance], answer: list[FittedPa
                 "give the data it was fitted on as others (--others)."
             )
             yield Finding("part", NOTE, name, sentence)
-    for each in answer:
+    for each in records:
         if not each.saw.known:
             sentence = (
                 f"Unknown provenance: {each.who} {'stands' if each.saw.tables else 'is'} without a word on whether it "
@@ -121,29 +121,29 @@ def unknown(cells: Mapping[str, VirtualCell | Provenance], answer: list[FittedPa
 
 def leaks_of(fold: CheckedFold, answer: FittedPart) -> Iterator[Finding]:
     """Find what parts saw of what a fold scores."""
-    if not answer.about(fold.number):
+    if not record.about(fold.number):
         return
-    if answer.whole:
-        sentence = f"{answer.who} was made from all of these data, the tested included. {_remedy(fold)}"
+    if record.whole:
+        sentence = f"{record.who} was made from all of these data, the tested included. {_remedy(fold)}"
         yield fold.found("part", LEAK, sentence)
         return
-    yield from _entities(fold, answer)
+    yield from _entities(fold, record)
     if {"perturbation", "pair"} & fold.promised:
-        yield from _perturbations(fold, answer)
+        yield from _perturbations(fold, record)
     for group in _GROUPS:
         if group in fold.promised:
-            yield from _group(fold, answer, group)
+            yield from _group(fold, record, group)
 
 
 def _entities(fold: CheckedFold, answer: FittedPart) -> Iterator[Finding]:
     if answer.marks is None:
         return
-    seen = np.isin(answer.marks, answer.saw.marks)
+    seen = np.isin(record.marks, record.saw.marks)
     for what, rows in (("tested entities", TESTED), ("controls that are kept for scoring", (CONTROL_SCORE,))):
         hit = np.flatnonzero(seen & fold.rows(*rows))
         if len(hit):
             names = fold.measurement.entities.index[hit]
-            sentence = f"{answer.who} was made from {len(hit)} {what}: {shown(names)}. {_remedy(fold)}"
+            sentence = f"{record.who} was made from {len(hit)} {what}: {shown(names)}. {_remedy(fold)}"
             yield fold.found("part", LEAK, sentence)
 
 
@@ -151,7 +151,7 @@ def _perturbations(fold: CheckedFold, answer: FittedPart) -> Iterator[Finding]:
     exact = fold.split.kind.startswith("extrapolate-")
     anywhere = "perturbation" in fold.promised
     seen: dict[frozenset[str], set[str]] = {}
-    for context, text in answer.saw.pairs:
+    for context, text in record.saw.pairs:
         if text != CONTROL:
             seen.setdefault(_key(text, exact=exact), set()).add(_plain(context))
     here = {_plain(str(context)) for context in fold.measurement.contexts} if anywhere else set()
@@ -165,12 +165,12 @@ def _perturbations(fold: CheckedFold, answer: FittedPart) -> Iterator[Finding]:
             other.add(text)
     if same:
         sentence = (
-            f"{shown(same)} {are(same)} tested, and {answer.who} was made from cells perturbed so. {_remedy(fold)}"
+            f"{shown(same)} {are(same)} tested, and {record.who} was made from cells perturbed so. {_remedy(fold)}"
         )
         yield fold.found("part", LEAK, sentence)
     if other and anywhere:
         sentence = (
-            f"{shown(other)} {are(other)} tested, and {answer.who} was made from cells perturbed so in other contexts "
+            f"{shown(other)} {are(other)} tested, and {record.who} was made from cells perturbed so in other contexts "
             "of other data. Say so beside the scores."
         )
         yield fold.found("part", NOTE, sentence)
@@ -179,30 +179,30 @@ def _perturbations(fold: CheckedFold, answer: FittedPart) -> Iterator[Finding]:
         near = {name for key in seen if len(key) > 1 for name in key} & asked
         near -= {name for text in same for name in _key(text, exact=False)}
         if near:
-            sentence = f"{shown(near)} {are(near)} tested, and {answer.who} was made from combinations with it."
+            sentence = f"{shown(near)} {are(near)} tested, and {record.who} was made from combinations with it."
             yield fold.found("part", LEAK, f"{sentence} {_remedy(fold)}")
 
 
 def _group(fold: CheckedFold, answer: FittedPart, group: str) -> Iterator[Finding]:
     if group == "context":
-        saw = {_plain(context) for context, text in answer.saw.pairs if text != CONTROL}
+        saw = {_plain(context) for context, text in record.saw.pairs if text != CONTROL}
         both = {value for value in fold.values(group, *TESTED) if _plain(value) in saw}
     else:
-        both = fold.values(group, *TESTED) & set(getattr(answer.saw, {"donor": "donors", "batch": "batches"}[group]))
-    if both and answer.other_contexts and group != "context":
+        both = fold.values(group, *TESTED) & set(getattr(record.saw, {"donor": "donors", "batch": "batches"}[group]))
+    if both and record.other_dataset and group != "context":
         sentence = (
-            f"{answer.who} was made from {group} {shown(both)} of {answer.saw.source}: the same name, other cells."
+            f"{record.who} was made from {group} {shown(both)} of {record.saw.source}: the same name, other cells."
         )
         yield fold.found("part", NOTE, f"{sentence} Nothing need be done if they are not the same.")
     elif both:
-        sentence = f"{answer.who} was made from perturbed entities of tested {group} {shown(both)}. {_remedy(fold)}"
+        sentence = f"{record.who} was made from perturbed entities of tested {group} {shown(both)}. {_remedy(fold)}"
         yield fold.found("part", LEAK, sentence)
 
 
 def starts_of(fold: CheckedFold, name: str, cell: VirtualCell, answer: list[FittedPart]) -> Iterator[Finding]:
     """Find predictions that start from what they are to predict, or from what they are scored with."""
-    own = [each for each in answer if each.who == name or each.who.startswith(f"{name} (")]
-    if own and all(each.other_contexts or not each.about(fold.number) for each in own):
+    own = [each for each in records if each.who == name or each.who.startswith(f"{name} (")]
+    if own and all(each.other_dataset or not each.about(fold.number) for each in own):
         return
     index = fold.measurement.entities.index.astype(str)
     for context, start in cell.starts.items():

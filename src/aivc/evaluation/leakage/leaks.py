@@ -67,8 +67,8 @@ def check_split(
     split = dataclasses.replace(split, data_digest=None)
     own = Fingerprints.of(measurement)
     found += _unchecked(own)
-    answer = answer_by(cells, measurement, own, digest)
-    found += unknown(cells, answer)
+    records = records_of(cells, measurement, own, digest)
+    found += unknown(cells, records)
     foreign = {name: _across(measurement, other) for name, other in others.items()}
     for i in range(len(split.folds)):
         try:
@@ -82,10 +82,10 @@ def check_split(
             found += _copies_in(fold, name, mine, theirs)
         for name, saw in parts_provenance.items():
             found += _part(fold, name, saw)
-        found += [finding for each in answer for finding in leaks_of(fold, each)]
+        found += [finding for each in records for finding in leaks_of(fold, each)]
         for name, cell in cells.items():
             if isinstance(cell, VirtualCell):
-                found += starts_of(fold, name, cell, answer)
+                found += starts_of(fold, name, cell, records)
     found += _silent(parts_provenance)
     return LeakReport(tuple(found))
 
@@ -109,7 +109,7 @@ def _of_manifest(measurement: Measurement, split: Split) -> Iterator[Finding]:
             "shared-controls",
             NOTE,
             "manifest",
-            "The list names no control pools. Here they are drawn and kept apart; scores computed elsewhere with one "
+            "The list names no control pools. Here they are drawn and kept apart; scores computed by others with one "
             "pool for training and scoring share their noise. Name both pools, or compare no scores with those.",
         )
 
@@ -253,7 +253,7 @@ def _copies_in(fold: CheckedFold, name: str, own: Fingerprints, theirs: Fingerpr
         sentence = f"{len(copied)} scored entities stand in {name} too: {few}. Take them out of {name}, or of the test."
         yield fold.found("duplicate-cells", LEAK, sentence)
     if not (own.telling.any() and theirs.telling.any()):
-        sentence = f"{name} shares too few features with the data for copies to be told. Bring both to the same names."
+        sentence = f"{name} shares too few features with the data for copies to be found. Bring both to the same names."
         yield fold.found("duplicate-cells", NOTE, sentence)
 
 

@@ -17,7 +17,7 @@ from aivc.data.streaming.normalize import Block
 
 _MILLION = 1e6
 _EPSILON = 1e-9  # counts per million, added to both means so that a silent feature has a ratio
-_SMALLEST, _BINADES = 2.0**-40, 64  # counts per million that can be told apart: from here, 64 doublings up
+_SMALLEST, _BINADES = 2.0**-40, 64  # counts per million that can be distinguished: from here, 64 doublings up
 _BINADE_SPAN = 2.0**64 * (1 - 2.0**-52)
 _FEWEST = 10  # real-significant features below which a mean error of their fold changes says little
 

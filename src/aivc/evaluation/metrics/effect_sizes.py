@@ -1,4 +1,4 @@
-"""Metrics of effects: how far off, in which direction, how well told apart, and weighted by what is certain."""
+"""Metrics of effects: how far off, in which direction, how well distinguished, and weighted by what is certain."""
 
 import numpy as np
 

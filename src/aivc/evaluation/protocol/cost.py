@@ -13,20 +13,20 @@ from typing import Any
 @contextmanager
 def measured() -> Iterator[dict[str, Any]]:
     """Fill a dictionary with what runs inside takes: seconds on the clock and of processors, and the most memory."""
-    answer: dict[str, Any] = {"cpus": os.cpu_count(), "machine": platform.machine()}
+    cost: dict[str, Any] = {"cpus": os.cpu_count(), "machine": platform.machine()}
     _forget_peak()
     began, worked = time.perf_counter(), time.process_time()
-    yield answer
-    answer["seconds"] = round(time.perf_counter() - began, 1)
-    answer["cpu_seconds"] = round(time.process_time() - worked, 1)
-    answer["peak_mb"] = peak_mb()
+    yield cost
+    cost["seconds"] = round(time.perf_counter() - began, 1)
+    cost["cpu_seconds"] = round(time.process_time() - worked, 1)
+    cost["peak_mb"] = peak_mb()
 
 
 def _forget_peak() -> None:
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     except OSError:
-        # Elsewhere than on Linux the peak is that of the whole process, which is no less.
+        # On systems other than Linux the peak is that of the whole process, which is no less.
         return
 
 

@@ -73,7 +73,7 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
         usage: Inputs to take from every method by shuffling (``perturbation``, ``priors``, ``context``): what it then
             loses is how much it used them.
         sink: Given each population that a registered method predicts, in the units the decoder writes.
-        progress: Told what is being done.
+        progress: Called with what is being done.
 
     Raises:
         UnknownNameError: A method, a metric profile or an input to shuffle is not known.
@@ -253,8 +253,8 @@ def with_usage(methods: Sequence[str], usage: Sequence[str], *, priors: bool) ->
     ['mean-effect', 'nearest', 'nearest:shuffled']
     """
     suffix = {name: text for text, name in INPUTS.items()}
-    if strange := [name for name in usage if name not in suffix]:
-        raise UnknownNameError("input to shuffle", strange[0], list(suffix))
+    if unknown := [name for name in usage if name not in suffix]:
+        raise UnknownNameError("input to shuffle", unknown[0], list(suffix))
     wanted = [suffix[name] for name in usage if priors or name != "priors"]
     bare = [method for method in methods if ":" not in method and method not in BASELINES]
     return list(dict.fromkeys([*methods, *(f"{method}:{text}" for method in bare for text in wanted)]))

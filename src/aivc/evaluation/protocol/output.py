@@ -82,7 +82,7 @@ class Folder:
 def write_population(path: Path, cells: Measurement, about: Mapping[str, Any]) -> None:
     """Write virtual cells as h5ad, whole or not at all.
 
-    It holds no controls, so the data door reads it as cells whose labels are put aside: with a schema of its units,
+    It holds no controls, so `aivc.read` reads it as cells whose labels are put aside: with a schema of its units,
     ``context = "context"`` and ``perturbation = { value = "control" }``.
 
     Args:
@@ -184,14 +184,14 @@ def require_free(path: Path, *, overwrite: bool = False) -> None:
     if path.exists() and not path.is_dir():
         raise IntegrityError(f"{path} is a file, and an evaluation is a folder. Choose another place.")
     # The top first: a mistaken folder may be somebody's home, with millions of files below.
-    strange = [item for item in (path.iterdir() if path.exists() else ()) if not _is_ours(item)]
-    files = [] if strange else _files(path)
-    strange += [
+    foreign = [item for item in (path.iterdir() if path.exists() else ()) if not _is_ours(item)]
+    files = [] if foreign else _files(path)
+    foreign += [
         item for item in files if item.suffix not in (".json", ".html", ".h5ad", ".partial") or item.is_symlink()
     ]
-    if strange:
+    if foreign:
         raise IntegrityError(
-            f"{path} holds files that no evaluation wrote, such as {strange[0].name}. Choose an empty or a new folder."
+            f"{path} holds files that no evaluation wrote, such as {foreign[0].name}. Choose an empty or a new folder."
         )
     if files and not overwrite and not (path / SCORES).is_file():
         raise IntegrityError(

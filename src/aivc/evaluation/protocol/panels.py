@@ -94,7 +94,7 @@ def _depth(cells: Cells | None) -> np.ndarray | None:
 
 
 def replicates(like: Panel, questions: list[Question], evaluation: EvaluationSet) -> Iterator[Panel]:
-    """One half of the same cells, scored as if it had foretold the other: what no method can be expected to beat.
+    """One half of the same cells, scored as if it had predicted the other: what no method can be expected to beat.
 
     The cells are halved in several ways, one panel each, made when it is asked for. A question whose cells cannot be
     halved in some way is not scored there.

@@ -36,14 +36,14 @@ def read_predictions(path: Path, *, units: str | None = None) -> Measurement:
     if suffix(path) not in (".h5ad", ".zarr"):
         raise SchemaError(f"{path.name} ends in {suffix(path)!r}; predictions are read from .h5ad or .zarr. Write one.")
     with intact(path):
-        answer = _uns(path)
+        notes = _uns(path)
         raw = anndata_file(
             path, Schema(units="arbitrary", perturbation="perturbation", control="control"), backed=False
         )
-    declared = answer.get("units")
+    declared = notes.get("units")
     if (declared or units) is None:
         raise UnitsError(
-            f'{path.name} does not say what its values are. Write uns["units"] = "counts", or log1p_cpN as the handout '
+            f'{path.name} does not say what its values are. Write uns["units"] = "counts", or log1p_cpN as the export '
             "says; or give --units."
         )
     if None not in (declared, units) and declared != units:
@@ -54,7 +54,7 @@ def read_predictions(path: Path, *, units: str | None = None) -> Measurement:
     features = raw.features.index.astype(str).to_numpy()
     made = Measurement(raw.values, features, entities, str(declared or units))
     sha256 = digest(path) if path.is_file() else content_digest(made)
-    return made.replace(provenance={"file": path.name, "sha256": sha256, "benchmark": answer.get("digest")})
+    return made.replace(provenance={"file": path.name, "sha256": sha256, "benchmark": notes.get("digest")})
 
 
 def _uns(path: Path) -> dict[str, str]:

@@ -63,8 +63,8 @@ class Predictions:
         keys, problems = _keys(predicted, evaluation)
         asked = set(evaluation.asked)
         used = np.array([key in asked for key in keys], dtype=bool)
-        answer = {key for key in keys if key in asked}
-        problems += list(_unanswered(asked - answer, keys, evaluation))
+        answered = {key for key in keys if key in asked}
+        problems += list(_unanswered(asked - answered, keys, evaluation))
         lacking = pd.Index(evaluation.summary.profiles.features).difference(pd.Index(predicted.features))
         if len(lacking):
             problems.append(
@@ -78,7 +78,7 @@ class Predictions:
         kept = totals(cells) > 0 if cells.units == COUNTS else np.ones(len(cells), dtype=bool)
         cells, keys = cells.take(kept), [key for key, use in zip(keys, used, strict=True) if use]
         rows = _positions([key for key, keep in zip(keys, kept, strict=True) if keep])
-        _refuse([*_unusable(rows, answer, cells), *_strange_batches(rows, cells, evaluation)], name)
+        _refuse([*_unusable(rows, answered, cells), *_unknown_batches(rows, cells, evaluation)], name)
         _require_possible(cells, rows, evaluation, name)
         about = {
             "file": predicted.provenance.get("file"),
@@ -180,8 +180,10 @@ def _keys(predicted: Measurement, evaluation: EvaluationSet) -> tuple[list[Key],
     """What each row answers, and what keeps that from being known."""
     by = [name for name in ("context", "perturbation", evaluation.site_column) if name]
     if missing := [name for name in (FOLD, *by) if name not in predicted.entities]:
-        answer = f"There is no column {' and none '.join(map(repr, missing))} in obs, so nobody knows what is answered."
-        return [], [f"{answer} Copy the columns of questions.csv to the cells that answer each question."]
+        problem = (
+            f"There is no column {' and none '.join(map(repr, missing))} in obs, so nobody knows what is answered."
+        )
+        return [], [f"{problem} Copy the columns of questions.csv to the cells that answer each question."]
     fold_n = pd.to_numeric(predicted.entities[FOLD].astype(object), errors="coerce").to_numpy(dtype=np.float64)
     wrong = int((~np.isfinite(fold_n) | (fold_n != np.round(fold_n))).sum())
     if wrong:
@@ -241,7 +243,7 @@ def _mix(cells: Measurement, rows: np.ndarray, evaluation: EvaluationSet) -> dic
     return {str(name): float(count) for name, count in counts.items()}
 
 
-def _strange_batches(rows: Mapping[Key, np.ndarray], cells: Measurement, evaluation: EvaluationSet) -> Iterator[str]:
+def _unknown_batches(rows: Mapping[Key, np.ndarray], cells: Measurement, evaluation: EvaluationSet) -> Iterator[str]:
     for key, found in sorted(rows.items()):
         _, context, _, site = key
         named, known = set(_mix(cells, found, evaluation)), evaluation.batches_given(context, site)

@@ -131,9 +131,9 @@ class EvaluationSet:
             ControlError: A context has no controls.
         """
         named_columns = {column for fold in split.folds for column in (*fold.test, *fold.held)}
-        if strange := sorted(named_columns - {"perturbation", "context", "pair", *_SITES}):
+        if unknown := sorted(named_columns - {"perturbation", "context", "pair", *_SITES}):
             raise SplitError(
-                f"Folds hold out values of {', '.join(strange)}, but questions are asked by perturbation, context, "
+                f"Folds hold out values of {', '.join(unknown)}, but questions are asked by perturbation, context, "
                 "pair, donor or batch. Name one of these in the schema's columns."
             )
         parts = np.full(len(measurement), TRAIN, dtype=object)
@@ -323,7 +323,7 @@ class EvaluationSet:
     def _cells(self, rows: np.ndarray, most: int | None = None) -> Cells | None:
         if self.summary.profiles.is_effects:
             return None
-        # By lot, not by name: names run batch after batch.
+        # At random, not by name: names run batch after batch.
         rows = rows[np.argsort(random_ranks(self.summary.sample.entities.index[rows], 0))][: most or self.cells]
         if len(rows) < 2:
             return None

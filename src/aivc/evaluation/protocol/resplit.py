@@ -1,4 +1,4 @@
-"""Cuts the measured cells of a question in half in several ways, so that the replicate does not hang on one lot."""
+"""Cuts the measured cells of a question in half in several ways, so that the replicate does not hang on one draw."""
 
 from types import MappingProxyType
 
@@ -49,11 +49,11 @@ def pieces(measurement: Measurement, parts: np.ndarray) -> np.ndarray | None:
     profiles = len(table[halves].drop_duplicates()) * PIECES
     if not halves.any() or 2 * profiles * len(measurement.features) > _ROOM:
         return None
-    table["lot"] = random_ranks(measurement.entities.index, 1)
+    table["rank"] = random_ranks(measurement.entities.index, 1)
     within = ["context", "perturbation", "donor", "part"]
-    ordered = table[halves].sort_values([*within, "batch", "lot"])
+    ordered = table[halves].sort_values([*within, "batch", "rank"])
     grouped = ordered.groupby(within, sort=False)
-    rank, size = grouped.cumcount(), grouped["lot"].transform("size")
+    rank, size = grouped.cumcount(), grouped["rank"].transform("size")
     found = np.zeros(len(measurement), dtype=np.int64)
     found[ordered.index.to_numpy()] = np.where(size >= _FEWEST, rank % PIECES, 0)
     return found

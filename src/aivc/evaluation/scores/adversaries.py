@@ -88,7 +88,7 @@ def shuffled(panel: Panel, *, seed: int = 0, step: int = 1) -> Panel:
 
 
 def twisted_control(panel: Panel) -> Panel:
-    """Move every answer as if control lay elsewhere: by three times the mean training effect, away from control."""
+    """Move every answer as if control were another state: three times the mean training effect away."""
     shift = TWIST * (panel.perturbed_mean - panel.given)
     moved = [None if cells is None else _dense(cells) + row for cells, row in zip(panel.population, shift, strict=True)]
     return replace(
@@ -194,7 +194,7 @@ def judge(evaluation: Evaluation, metrics: Sequence[Metric], made_from: Mapping[
     table = _averaged(evaluation.table, metrics)
     comparisons = ranking(table, metrics, made_from, seed=seed)
     labels = {metric.name: metric.label for metric in metrics}
-    answer = {
+    found = {
         "rule": RULE,
         "made_from": dict(made_from),
         "comparisons": comparisons,
@@ -209,7 +209,7 @@ def judge(evaluation: Evaluation, metrics: Sequence[Metric], made_from: Mapping[
             for label, by_method in body["strata"].items()
         },
     }
-    return Evaluation(table, {**body, **honest, "scores": summarize(table, metrics, seed), "adversaries": answer})
+    return Evaluation(table, {**body, **honest, "scores": summarize(table, metrics, seed), "adversaries": found})
 
 
 def _averaged(table: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:

@@ -55,7 +55,7 @@ def _thirds(squares_pf: np.ndarray, usable_pf: np.ndarray) -> np.ndarray:
 def calibration(panel: Panel, named: pd.DataFrame) -> dict[str, Any]:
     """Coverage and width of intervals, over all questions and within each context, strength and verdict.
 
-    Strength is told twice: as it was measured, which nobody knows when an interval is stated, and as it was predicted.
+    Strength is given twice: as it was measured, which nobody knows when an interval is stated, and as it was predicted.
 
     Args:
         panel: With intervals.

@@ -77,7 +77,7 @@ def score_populations(
         metrics: Such as `aivc.evaluation.metrics.profiles.profile` returns.
         shared_only: Score what both have, instead of refusing where one lacks a perturbation of the other.
         units: Units of the profiles; None takes ``log1p_cpN`` with the median measured depth as N for counts.
-        progress: Told how many perturbations are read, of how many.
+        progress: Called with how many perturbations are read, of how many.
 
     Returns:
         One row per context and perturbation: ``context``, ``perturbation``, ``predicted_cells``, ``measured_cells``,
@@ -125,7 +125,7 @@ def _reordered(predicted: Measurement, measured: Measurement) -> Measurement:
     ours, real = pd.Index(predicted.features), pd.Index(measured.features)
     lacking, unknown = real.difference(ours), ours.difference(real)
     if len(lacking) or len(unknown):
-        answer = [
+        problems = [
             f"{len(names)} of {len(of)} {what}: {some(names)}."
             for names, of, what in (
                 (lacking, real, "measured features are not predicted"),
@@ -133,10 +133,10 @@ def _reordered(predicted: Measurement, measured: Measurement) -> Measurement:
             )
             if len(names)
         ]
-        answer[-1] += (
+        problems[-1] += (
             " Both need the same features, whatever their order: predict those that are missing, drop the others."
         )
-        raise DataError(answer)
+        raise DataError(problems)
     if np.array_equal(ours, real):
         return predicted
     in_memory = predicted if predicted.in_memory else predicted.take(np.arange(len(predicted)))
@@ -150,11 +150,11 @@ def _keys(ours: _ScoredFile, real: _ScoredFile, *, shared_only: bool) -> list[Ke
             f"Effects are measured against real controls, but the measured file has none in {some(without)}. Add its "
             "control cells, labeled as the schema says."
         )
-    asked, answer = ({key for key in side.rows if key[1] != CONTROL} for side in (real, ours))
-    problems = [] if shared_only else list(_differences(asked, answer))
-    keys = sorted(asked & answer)
+    asked, answered = ({key for key in side.rows if key[1] != CONTROL} for side in (real, ours))
+    problems = [] if shared_only else list(_differences(asked, answered))
+    keys = sorted(asked & answered)
     if not keys:
-        problems = problems or list(_differences(asked, answer)) or ["There is nothing but control cells to score."]
+        problems = problems or list(_differences(asked, answered)) or ["There is nothing but control cells to score."]
     scarce = [key for key in keys if min(ours.size(key), real.size(key)) < _FEWEST]
     scarce += [(c, CONTROL) for c in sorted({c for c, _ in keys}) if real.size((c, CONTROL)) < _FEWEST]
     if scarce:

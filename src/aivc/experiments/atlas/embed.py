@@ -243,7 +243,7 @@ class _Near:
     def _distance(self, values: np.ndarray, own: np.ndarray) -> np.ndarray:
         rows, far = self._found.find(values, self._k + 1)
         self_nk = rows == own[:, None]
-        # An entity is no neighbour of itself; for a stranger the last one is one too many.
+        # An entity is no neighbour of itself; for a new entity the last one is one too many.
         self_nk[~self_nk.any(axis=1), -1] = True
         return np.asarray(np.where(self_nk, 0.0, far).sum(axis=1) / self._k)
 
@@ -251,7 +251,7 @@ class _Near:
 def _encoder(
     cells: Measurement, asked: str | Path | Encoder | VirtualCell, dim: int, seed: int, parts: UR | None
 ) -> tuple[Encoder, UR | None, np.ndarray | None]:
-    """A fitted encoder, training states, and which of them each entity is: None where it was fitted elsewhere."""
+    """A fitted encoder, training states, and which of them each entity is: None where it was fitted on other cells."""
     if isinstance(asked, Encoder):
         return asked, None, None
     if isinstance(asked, str) and (asked in ENCODERS.names() or not Path(asked).is_dir()):

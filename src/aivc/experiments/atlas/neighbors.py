@@ -132,7 +132,7 @@ def _nearest(asked_qd: np.ndarray, x_nd: np.ndarray, k: int) -> tuple[np.ndarray
 
 
 def _centers(x_nd: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Lloyd's algorithm on a sample; a center that lost its states takes another's place by lot."""
+    """Lloyd's algorithm on a sample; a center that lost its states takes the place of a random one."""
     sample = x_nd[np.sort(rng.permutation(len(x_nd))[: count * _SAMPLE])]
     centers = sample[rng.permutation(len(sample))[:count]].copy()
     for _ in range(_ROUNDS):

@@ -83,7 +83,7 @@ class Atlas:
             parts: UR of the scale below, for an encoder that uses it.
             dim: Axes, where an encoder is fitted.
             seed: Of all that draws.
-            progress: Told what is being done, how many entities are done, of how many.
+            progress: Called with what is being done, how many entities are done, of how many.
 
         Raises:
             DataError: No entities, or names that stand twice.
@@ -166,7 +166,7 @@ class Atlas:
     def _near(self, ur: UR, rows_nk: np.ndarray, far_nk: np.ndarray) -> pd.DataFrame:
         n, k = rows_nk.shape
         kept = self.states.entities.iloc[rows_nk.ravel()]
-        answer = pd.DataFrame(
+        nearest = pd.DataFrame(
             {
                 "entity": np.repeat(ur.entities.index.to_numpy(dtype=object), k),
                 "rank": np.tile(np.arange(1, k + 1), n),
@@ -174,8 +174,8 @@ class Atlas:
                 "match": kept.index.to_numpy(dtype=object),
             }
         )
-        clashing = [name for name in kept if name not in answer]
-        return pd.concat([answer, kept[clashing].reset_index(drop=True)], axis=1)
+        clashing = [name for name in kept if name not in nearest]
+        return pd.concat([nearest, kept[clashing].reset_index(drop=True)], axis=1)
 
     def save(self, folder: Path | str) -> None:
         """Write the atlas as JSON and safetensors.

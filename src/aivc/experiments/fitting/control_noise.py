@@ -1,4 +1,4 @@
-"""How much of the noise of a control, which all effects of its context share, goes over into what is foretold there."""
+"""How much of the noise of a control, which all effects of its context share, goes over into predictions there."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ def with_other_controls(ground: SharedFit) -> tuple[SharedFit, Mapping[str, np.n
     """As if each context's controls had been other cells: its mean control is moved by a draw of its own noise.
 
     Returns:
-        The groundwork with moved control states, and the ``(d,)`` draw of each context; none where the control has no
+        The shared fit with moved control states, and the ``(d,)`` draw of each context; none where the control has no
         noise, as in a table of effects.
     """
     states, rng = ground.states, np.random.default_rng([ground.recipe.seed, 1])

@@ -20,7 +20,7 @@ from aivc.data.io.as_measurement import Cells, as_measurement
 from aivc.data.io.schema import Schema
 from aivc.data.splits.split import CONTROL_TRAIN, TRAIN, Split
 from aivc.data.streaming.stream import Progress
-from aivc.experiments.fitting import negative_transfer as harm
+from aivc.experiments.fitting import negative_transfer
 from aivc.experiments.fitting.control_noise import following, with_other_controls
 from aivc.experiments.fitting.few_shot import practised
 from aivc.experiments.fitting.knowledge import Parts, knowledge
@@ -111,7 +111,7 @@ def assemble(
     shuffled: str | None = None,
     abstain: bool = False,
 ) -> VirtualCell:
-    """Fit one manipulator on the groundwork, with its ensemble and its calibration.
+    """Fit one manipulator on the shared fit, with its ensemble and its calibration.
 
     Args:
         ground: What was fitted already.
@@ -128,19 +128,22 @@ def assemble(
             few perturbations were left out to learn where.
     """
     if abstain:
-        harm.require_enough(sum(len(keys) for _, keys in ground.inner))
+        negative_transfer.require_enough(sum(len(keys) for _, keys in ground.inner))
     fitted = _fit(ground, manipulator, parts, settings or {}, shuffled)
     decoder = ground.decoder
     quick = {**(settings or {}), **fitted.refits}
     held_out = left_out(ground, manipulator, parts=parts, settings=quick, shuffled=shuffled)
     card: dict[str, Any] = {}
     if len(held_out) > 1:
-        chosen = harm.rule(held_out) if abstain else None
-        card = {"left_out": harm.comparison(held_out, ground.recipe.seed)}
+        chosen = negative_transfer.rule(held_out) if abstain else None
+        card = {"left_out": negative_transfer.comparison(held_out, ground.recipe.seed)}
         if chosen is not None:
-            floor, held_out = _floor(ground), harm.abstain(held_out, chosen)
+            floor, held_out = _floor(ground), negative_transfer.abstain(held_out, chosen)
             fitted = fitted.abstaining(ground.states, floor, *chosen)
-            card |= {"abstains": chosen._asdict(), "left_out_abstaining": harm.comparison(held_out, ground.recipe.seed)}
+            card |= {
+                "abstains": chosen._asdict(),
+                "left_out_abstaining": negative_transfer.comparison(held_out, ground.recipe.seed),
+            }
         decoder = calibrated(ground, held_out)
     recipe = ground.recipe
     seen = sorted(set(map(str, ground.profiles.perturbations)) - {CONTROL})
@@ -159,7 +162,7 @@ def left_out(
     settings: Mapping[str, Any] | None = None,
     shuffled: str | None = None,
 ) -> list[HeldOut]:
-    """Fit one manipulator on each inner groundwork, and foretell what that has not seen; arguments as in `assemble`."""
+    """Fit one manipulator on each inner shared fit, and predict what that has not seen; arguments as in `assemble`."""
     quick = {**(settings or {}), **MANIPULATORS.load(manipulator).for_means}
     found, follows = [], 1.0
     for number, (inner, keys) in enumerate(ground.inner):
@@ -176,7 +179,7 @@ def left_out(
 
 
 def calibrated(ground: SharedFit, held_out: Sequence[HeldOut]) -> Decoder:
-    """The decoder of the groundwork, with intervals as wide as held-out perturbations need.
+    """The decoder of the shared fit, with intervals as wide as held-out perturbations need.
 
     Raises:
         DataError: Fewer than two were held out.

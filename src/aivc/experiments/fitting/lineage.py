@@ -16,11 +16,11 @@ from aivc.data.streaming.stream import Progress
 from aivc.experiments.fitting.shared_fit import SharedFit
 
 PRIORS, FEATURES = "priors", "features"
-# Priors that we make ourselves, of interactions, annotations and signalling known from elsewhere.
+# Priors that we make ourselves, of interactions, annotations and signalling known from other sources.
 _KNOWLEDGE, _NETWORK = "gene-knowledge", "signalling-network"
 
 
-def origins(
+def provenance_by_part(
     cell: VirtualCell,
     ground: SharedFit,
     measurement: Measurement,
@@ -41,7 +41,7 @@ def origins(
         made_from: What these were made from, where they are not the catalog's.
         split: Digest of the split it was fitted for.
         fold: Which fold of it.
-        progress: Told how far it is.
+        progress: Called with how far it is.
     """
     marks = Fingerprints.of(measurement, progress=progress).named(measurement)
     sampled = measurement.entities.index.isin(ground.cells)
@@ -51,12 +51,12 @@ def origins(
     # profiles saw all entities, and hands them on to a decoder that takes its axes.
     alone = {name for name, part in cell.parts.items() if isinstance(part, Decoder) and part is ground.decoder}
     few = set() if ground.encoder.uses_profiles else {f"encoder-{scale}" for scale in cell.encoders} | alone
-    answer = {name: sample if name in few else whole for name in cell.parts}
+    found = {name: sample if name in few else whole for name in cell.parts}
     if parts is not None:
-        answer[PRIORS] = made_from or of_priors(parts)
+        found[PRIORS] = made_from or of_priors(parts)
     if CHOSEN in measurement.provenance:
-        answer[FEATURES] = Provenance.from_json(measurement.provenance[CHOSEN])
-    return answer
+        found[FEATURES] = Provenance.from_json(measurement.provenance[CHOSEN])
+    return found
 
 
 def of_priors(parts: UR) -> Provenance:
@@ -87,5 +87,5 @@ def _tables(blocks: Sequence[str], sources_of: Mapping[str, Sequence[str]]) -> d
 
 
 def notes_of(measurement: Measurement) -> Mapping[str, object]:
-    """What a card says of the data; what their features were chosen on is kept elsewhere."""
+    """What a card says of the data; what their features were chosen on is part of the provenance."""
     return {name: value for name, value in measurement.provenance.items() if name != CHOSEN}

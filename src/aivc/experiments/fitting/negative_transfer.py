@@ -74,7 +74,7 @@ def _silent(each: HeldOut) -> HeldOut:
 
 
 def comparison(held_out: Sequence[HeldOut], seed: int = 0) -> dict[str, Any]:
-    """What the card of a cell says of perturbations left out: harm, gain and agreement of stated and found error.
+    """What the card of a cell says of perturbations left out: negative transfer, and gain with its interval.
 
     ``harm_rate`` is the share of them whose squared error is above that of the mean effect; ``gain`` the share of the
     mean effect's squared error that is gone, with a 95 % interval over perturbations drawn anew. Both errors hold the

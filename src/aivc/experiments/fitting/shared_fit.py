@@ -38,9 +38,9 @@ class Recipe:
         inner_folds: Into how many parts the perturbations are cut to calibrate intervals; 0 for no calibration.
         seed: Of everything that draws.
         unseen: What calibration leaves out, as the questions will: ``perturbation`` (all that shares its targets),
-            ``context``, ``pair`` of these, or ``any``: half of the perturbations by lot, and single pairs of the rest,
-            so that both what was measured elsewhere and what never was are promised intervals. With a single perturbed
-            context, perturbations are left out instead of contexts and of any.
+            ``context``, ``pair`` of these, or ``any``: half of the perturbations at random, and single pairs of the
+            rest, so that intervals are promised both for what was measured in other contexts and for what never was.
+            With a single perturbed context, perturbations are left out instead of contexts and of any.
     """
 
     encoder: str = "full-space"
@@ -70,7 +70,7 @@ class SharedFit:
         variance: ``(f,)`` variance of one control cell, in the units of the profiles.
         controls: By context, a few hundred control states that have the mean of all its training controls.
         cells: ``(n,)`` names of the entities that encoder and decoder were fitted on.
-        sample: Training cells, and those kept from this groundwork too.
+        sample: Training cells, and those kept from this shared fit too.
         kept: ``(n,)`` which of these are its own.
         inner: The same without some of it, and which contexts and perturbations those are; for calibration.
         parts: Molecular UR that the encoder was given; None where it uses none.
@@ -177,15 +177,15 @@ class _Units(NamedTuple):
 
     @classmethod
     def of(cls, profiles: Measurement, recipe: Recipe) -> "_Units":
-        """Choose by lot, from the names alone, so that the order of the rows decides nothing."""
+        """Choose at random, from the names alone, so that the order of the rows decides nothing."""
         texts = profiles.perturbations.astype(str)
         family = {text: family_of(Perturbation.parse(text)) for text in sorted(set(texts) - {CONTROL})}
         families = sorted(set(family.values()))
         alone = len(set(profiles.contexts[texts != CONTROL])) < 2
         match "perturbation" if alone and recipe.unseen in ("any", "context") else recipe.unseen:
             case "any":
-                lot = np.random.default_rng([recipe.seed, len(families)]).permutation(families)
-                whole = frozenset(map(str, lot[: -(-len(lot) // 2)]))
+                drawn = np.random.default_rng([recipe.seed, len(families)]).permutation(families)
+                whole = frozenset(map(str, drawn[: -(-len(drawn) // 2)]))
             case "perturbation":
                 whole = frozenset(families)
             case _:

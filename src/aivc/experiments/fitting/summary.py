@@ -57,7 +57,7 @@ def summarize(
             drawn without regard to it. None means one piece.
         units: Units of the profiles; None derives them from the controls, without those kept for scoring.
         seed: Draws the sample.
-        progress: Told what is being done, how far, of how much.
+        progress: Called with what is being done, how far, of how much.
 
     Raises:
         ControlError: No controls, or nothing else.

@@ -31,7 +31,7 @@ class HeldOutPairs(NamedTuple):
 
     Attributes:
         decoder: Fitted on all rows.
-        predicted: ``(n, f)`` foretold without the row.
+        predicted: ``(n, f)`` predicted without the row.
         spread: ``(n, f)`` expected size of the error, likewise.
         measured: ``(n, f)``; NaN where not observed.
     """
@@ -58,7 +58,7 @@ class BindingAffinity(Decoder):
         units: Of the affinities.
         modality: Of the measurement it was fitted on.
         rows: ``(n, d)`` vectors of the training rows.
-        partners: ``(f, e)`` vectors of the partners; none where they are strangers to each other.
+        partners: ``(f, e)`` vectors of the partners; none where they are unrelated.
         pairs_with: Space of the partners; that of the rows where there are no vectors.
         widths: Widths of the Gaussian kernels of rows and partners; 0 is the linear kernel.
         center: Mean affinity.
@@ -69,7 +69,7 @@ class BindingAffinity(Decoder):
         noise: ``(f,)`` size of the errors of each partner. Expected is this, times the root of one more than the
             variance of the row, times ``exp(growth * (affinity - center))``: strong binders are the harder ones.
         growth: See ``noise``.
-        reach: Largest and smallest affinity foretold in training; beyond them the error grows no further.
+        reach: Largest and smallest affinity predicted in training; beyond them the error grows no further.
         skill: Fraction of the variance around each partner's mean explained on rows left out.
     """
 
@@ -116,7 +116,7 @@ class BindingAffinity(Decoder):
         partners: UR | None = None,
         groups: Sequence[object] | np.ndarray | None = None,
     ) -> HeldOutPairs:
-        """Fit, and foretell each training row without having seen it or its group.
+        """Fit, and predict each training row without having seen it or its group.
 
         Pairs that were not observed are filled with what the fit says of them, until that changes no more.
 
@@ -124,7 +124,7 @@ class BindingAffinity(Decoder):
             ur: Vectors of the training rows.
             measurement: Affinities, rows by partners.
             units: Of the affinities; None lets the decoder choose.
-            partners: Vectors of the partners, rows named by feature; None makes them strangers to each other.
+            partners: Vectors of the partners, rows named by feature; None makes them unrelated to each other.
             groups: ``(n,)`` labels of what is left out together; None leaves rows out one by one.
 
         Raises:
@@ -195,7 +195,7 @@ class BindingAffinity(Decoder):
 
         Raises:
             SpaceError: A UR lives in another space.
-            DataError: The partners were strangers to each other in training, so nothing is known of new ones.
+            DataError: The partners were unrelated to each other in training, so nothing is known of new ones.
         """
         self.reads.require(ur.space, self.name)
         if not self.partners.shape[1]:
@@ -216,14 +216,14 @@ def _skill(error_nf: np.ndarray, y_nf: np.ndarray) -> float:
 
 
 def _noise(error_nf: np.ndarray, said_nf: np.ndarray) -> tuple[np.ndarray, float]:
-    """Size of the errors of each partner, and how their logarithm grows with what was foretold."""
+    """Size of the errors of each partner, and how their logarithm grows with the prediction."""
     seen_nf, size = np.isfinite(error_nf), max(float(np.nanmean(error_nf)), 1e-12)
     # Errors of nearly nothing have logarithms without bound; a hundredth of the mean says as much.
     log_nf = np.log(np.maximum(np.where(seen_nf, error_nf, size), 0.01 * size))
     counts_f = np.maximum(seen_nf.sum(axis=0), 1)
     x_nf, y_nf = (np.where(seen_nf, v - (v * seen_nf).sum(axis=0) / counts_f, 0.0) for v in (said_nf, log_nf))
     growth = float((x_nf * y_nf).sum() / max((x_nf**2).sum(), 1e-12))
-    # Over all that was foretold the width varies twentyfold at most: where foretold affinities hardly differ, their
+    # Over all predictions the width varies twentyfold at most: where predicted affinities hardly differ, their
     # slope is chance.
     most = _GROWN / max(float(np.ptp(said_nf)), 1e-12)
     growth = min(max(growth, -most), most)
@@ -242,7 +242,7 @@ class _Side(NamedTuple):
     hat: np.ndarray
 
     def left_out(self, y_nf: np.ndarray, group_n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Values foretold without each group, ``(n, f)``, and their variance in units of the noise, ``(n,)``."""
+        """Values predicted without each group, ``(n, f)``, and their variance in units of the noise, ``(n,)``."""
         said_nf, variance_n = np.zeros(y_nf.shape), np.zeros(len(y_nf))
         residual_nf = y_nf - self.hat @ y_nf
         for group in np.unique(group_n):

@@ -34,8 +34,8 @@ class CellLabels(Decoder):
     The probe is a multinomial-logistic regression; an uncertain state pulls its answer towards even odds (MacKay 1992,
     Neural Comput 4:720). Sets are conformal within each class (Mondrian; Vovk 2013, Mach Learn 92:349): a class is in
     the set unless it lies further behind the likeliest one than it did for ``level`` of its own members that were left
-    out of the fit, so doubt about a state can only add classes. What is left out together, and weighs the same, is a
-    donor where there are several, and a cell otherwise. With few donors, or for cells of another kind of study, the
+    out of the fit, so the variance of a state can only add classes. What is left out together, and weighs the same, is
+    a donor where there are several, and a cell otherwise. With few donors, or for cells of another kind of study, the
     promise holds approximately. A class with too few examples to promise that takes the largest
     distance among them, or the one that holds ``level`` of all classes together where that is larger;
     one that a single donor has, of which nothing can be promised, is in every set.
@@ -47,7 +47,7 @@ class CellLabels(Decoder):
 
     Novelty is the distance to the nearest class in the covariance within classes (Mahalanobis; Lee et al. 2018,
     arXiv:1807.03888), compared with that of training states left out. It sees what the axes see: a type that differs
-    in features which no axis carries looks like its nearest relative, and is told by its undecided label at best.
+    in features which no axis carries looks like its nearest relative, and an undecided label is the only sign of it.
 
     Attributes:
         reads: Space it was fitted on.
@@ -162,8 +162,8 @@ class CellLabels(Decoder):
         """
         p_nc = self.probabilities(ur)
         read = Measurement(p_nc, self.features, ur.entities, ARBITRARY, modality="label", scale=ur.space.scale)
-        strange = float((self.novelty(ur) < _RARE).mean())
-        verdict = Applicability.OUT if strange > _OUT else Applicability.EDGE if strange > _EDGE else Applicability.IN
+        unseen = float((self.novelty(ur) < _RARE).mean())
+        verdict = Applicability.OUT if unseen > _OUT else Applicability.EDGE if unseen > _EDGE else Applicability.IN
         return Prediction((read,), (self.name,), verdict)
 
     def novelty(self, ur: UR) -> Float[np.ndarray, " n"]:
@@ -205,10 +205,10 @@ class CellLabels(Decoder):
             One row per state: ``label`` (the class if there is one in the pooled set, else the smallest broader class
             of all in it, else ``undecided``; ``unknown`` for a state unlike anything seen), ``best`` (the likeliest
             class), ``confidence`` (its probability), ``set`` (the set within classes, joined by ``|``, likeliest first)
-            and ``novelty`` (see `novelty`; small is strange). Of all cells, ``level`` or more have a label that is
-            right, broader or ``undecided``, if ``unknown`` is small; of those of a rare class it may be fewer, and
+            and ``novelty`` (see `novelty`; small is unlike training). Of all cells, ``level`` or more have a label that
+            is right, broader or ``undecided``, if ``unknown`` is small; of those of a rare class it may be fewer, and
             their ``set`` says so. Where the likeliest class alone is right for ``level`` of them, no cell is
-            ``undecided``, not even one of a type never seen: ask for a higher level to see doubt.
+            ``undecided``, not even one of a type never seen: ask for a higher level to see uncertainty.
 
         Raises:
             SpaceError: ``ur`` lives in another space.
@@ -320,7 +320,7 @@ def _drawn(y_nc: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _folds(group_n: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Deal groups to folds by lot."""
+    """Assign groups to folds at random."""
     names, code_n = np.unique(group_n, return_inverse=True)
     return np.asarray((rng.permutation(len(names)) % min(_FOLDS, len(names)))[code_n])
 

@@ -60,7 +60,7 @@ class CellIntervals(NamedTuple):
 class CellReadout(Decoder):
     """Ridge regression of any readouts on the state, with intervals for single cells.
 
-    Counts are foretold as ``log1p_cpN``, which for chromatin is the log of the share of a cell's fragments; a readout
+    Counts are predicted as ``log1p_cpN``, which for chromatin is the log of the share of a cell's fragments; a readout
     that is 0 or 1 as its probability; others as they are. Each readout has the penalty with the least error on donors
     (else batches, else cells) left out. A curve (Gaussian kernel) replaces the line only if it has less error there.
 
@@ -88,7 +88,7 @@ class CellReadout(Decoder):
         slopes: ``(q, f)`` on the kernel's features and
         intercept: ``(f,)`` the expected readout.
         tilt: ``(d, f)`` slopes of the straight line, per standard deviation of the state; for the intervals.
-        noise: ``(f,)`` variance of the error that doubt about the state does not explain.
+        noise: ``(f,)`` residual variance: of the error that the variance of the state does not explain.
         penalty: ``(f,)`` chosen.
         skill: ``(f,)`` fraction of variance explained on what was left out.
         bounds: ``(2, f)`` between which readouts lie.
@@ -162,13 +162,13 @@ class CellReadout(Decoder):
         center_d, width_d = z_nd.mean(axis=0), z_nd.std(axis=0)
         width_d = np.where(width_d > 1e-9, width_d, 1.0)
         x_nd = (z_nd - center_d) / width_d
-        doubt_nd = np.zeros_like(x_nd) if ur.variance is None else ur.variance[rows] / width_d**2
+        state_nd = np.zeros_like(x_nd) if ur.variance is None else ur.variance[rows] / width_d**2
         line = _fit(x_nd, y_nf, group_n)
         chosen = _chosen(x_nd, y_nf, group_n, kernels, seed)
         found = line if chosen.kernel == "linear" else _fit(chosen(x_nd), y_nf, group_n)
         bounds_2f = _bounds(y_nf, units)
         error_nf = np.abs(y_nf - np.clip(found.predicted, *bounds_2f))
-        noise_f, scale_nf = error_sizes(error_nf, doubt_nd @ line.slopes**2)
+        noise_f, scale_nf = error_sizes(error_nf, state_nd @ line.slopes**2)
         thresholds_lf, alone_f = thresholds(error_nf / scale_nf, group_n)
         precision_dd, far = _reach(x_nd)
         return cls(
@@ -203,8 +203,8 @@ class CellReadout(Decoder):
         """
         mean_nf, _ = self.predict(ur)
         read = Measurement(mean_nf, self.features, ur.entities, self.units, self.modality, ur.space.scale)
-        strange = float((_distance(self._standard(ur), self.precision) > self.far).mean())
-        verdict = Applicability.OUT if strange > _OUT else Applicability.EDGE if strange > _EDGE else Applicability.IN
+        unseen = float((_distance(self._standard(ur), self.precision) > self.far).mean())
+        verdict = Applicability.OUT if unseen > _OUT else Applicability.EDGE if unseen > _EDGE else Applicability.IN
         return Prediction((read,), (self.name,), verdict, (ur.mass @ mean_nf / ur.mass.sum())[None], self.units)
 
     def intervals(self, ur: UR, level: float = 0.9) -> CellIntervals:
@@ -229,8 +229,8 @@ class CellReadout(Decoder):
         """
         self.reads.require(ur.space, self.name)
         mean_nf = self._map(self._standard(ur)) @ self.slopes + self.intercept
-        doubt_nd = np.zeros_like(ur.values) if ur.variance is None else ur.variance / self.width**2
-        return np.clip(mean_nf, *self.bounds), np.sqrt(self.noise + doubt_nd @ self.tilt**2)
+        state_nd = np.zeros_like(ur.values) if ur.variance is None else ur.variance / self.width**2
+        return np.clip(mean_nf, *self.bounds), np.sqrt(self.noise + state_nd @ self.tilt**2)
 
     def _standard(self, ur: UR) -> np.ndarray:
         return (ur.values - self.center) / self.width

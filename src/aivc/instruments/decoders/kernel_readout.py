@@ -39,7 +39,7 @@ class CrossFit(NamedTuple):
 
     Attributes:
         decoder: Fitted on all rows.
-        predicted: ``(n, f)`` foretold without the row, or without its group; NaN where it was never left out.
+        predicted: ``(n, f)`` predicted without the row, or without its group; NaN where it was never left out.
         spread: ``(n, f)`` expected size of the error, likewise.
         measured: ``(n, f)`` in the units of the decoder; NaN where not observed.
     """
@@ -120,7 +120,7 @@ class KernelReadout(Decoder):
         groups: Sequence[object] | np.ndarray | None = None,
         landmarks: int = 2000,
     ) -> CrossFit:
-        """Fit, and foretell each training molecule without having seen it.
+        """Fit, and predict each training molecule without having seen it.
 
         Args:
             ur: Vectors of the training molecules.
@@ -158,9 +158,9 @@ class KernelReadout(Decoder):
     def fit_beyond(
         cls, ur: UR, measurement: Measurement, beyond: np.ndarray, *, seed: int = 0, kernels: Sequence[str] = KERNELS
     ) -> CrossFit:
-        """Fit on all rows, and foretell those that stand for a question beyond training from a fit on the others.
+        """Fit on all rows, and predict those that stand for a question beyond training from a fit on the others.
 
-        Kernel and penalties are chosen one by one in both fits; what is foretold is for calibration only.
+        Kernel and penalties are chosen one by one in both fits; these predictions are for calibration only.
 
         Args:
             ur: Vectors of the training molecules.

@@ -65,12 +65,12 @@ def _inverse(residual_nd: np.ndarray) -> np.ndarray:
 
 
 def logits(probe: Probe, x_nd: np.ndarray, spread_nd: np.ndarray) -> np.ndarray:
-    """``(n, c)`` log odds of states ``(n, d)`` with variances ``(n, d)``; doubt pulls them towards even."""
+    """``(n, c)`` log odds of states ``(n, d)`` with variances ``(n, d)``, which pull them towards even."""
     logit_nc = (x_nd - probe.center) @ probe.slopes + probe.intercepts
     # Only what sets classes apart can pull an answer towards even odds.
     apart_dc = probe.slopes - probe.slopes.mean(axis=1, keepdims=True)
-    doubt_n = (spread_nd @ apart_dc**2).max(axis=1, keepdims=True)
-    return np.asarray(logit_nc / np.sqrt(1 + np.pi / 8 * doubt_n))
+    variance_n = (spread_nd @ apart_dc**2).max(axis=1, keepdims=True)
+    return np.asarray(logit_nc / np.sqrt(1 + np.pi / 8 * variance_n))
 
 
 def softmax(logit_nc: np.ndarray) -> np.ndarray:
@@ -87,6 +87,6 @@ def cross_entropy(logit_nc: np.ndarray, y_nc: np.ndarray) -> float:
 
 
 def novelty(probe: Probe, x_nd: np.ndarray) -> np.ndarray:
-    """``(n,)`` squared Mahalanobis distance to the nearest class; larger is stranger."""
+    """``(n,)`` squared Mahalanobis distance to the nearest class; larger is less like training."""
     apart_cnd = (x_nd - mean_d for mean_d in probe.means)
     return np.asarray(np.min([((r_nd @ probe.precision) * r_nd).sum(axis=1) for r_nd in apart_cnd], axis=0))

@@ -13,16 +13,16 @@ def patterns(y_nf: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(own, np.flatnonzero(np.isfinite(y_nf[:, own[0]]))) for own in columns]
 
 
-def error_sizes(error_nf: np.ndarray, doubt_nf: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """``(f,)`` variance of the error beyond doubt about the state, and ``(n, f)`` the expected size of each error."""
+def error_sizes(error_nf: np.ndarray, state_nf: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``(f,)`` residual variance beyond that of the state, and ``(n, f)`` the expected size of each error."""
     seen_nf = np.isfinite(error_nf)
     square_f = np.nanmean(error_nf**2, axis=0)
     # Readouts share units: one that was hardly ever seen to vary borrows the size of the errors from all.
     count_f, all_square = seen_nf.sum(axis=0), float(np.nanmean(error_nf**2))
     square_f = (count_f * square_f + _BORROWED * all_square + 1e-12) / (count_f + _BORROWED)
-    explained_f = np.where(seen_nf, doubt_nf, 0.0).sum(axis=0) / count_f
+    explained_f = np.where(seen_nf, state_nf, 0.0).sum(axis=0) / count_f
     noise_f = np.maximum(square_f - explained_f, 0.1 * square_f)
-    return noise_f, np.sqrt(noise_f + doubt_nf)
+    return noise_f, np.sqrt(noise_f + state_nf)
 
 
 def thresholds(score_nf: np.ndarray, group_n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

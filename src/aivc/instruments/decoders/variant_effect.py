@@ -233,8 +233,8 @@ class VariantFeatures:
         given = {name: np.asarray(block, dtype=float).reshape(n, -1) for name, block in (extra or {}).items()}
         values = np.hstack([*blocks, *given.values()])
         changed_nl = letter_nl != wild_l
-        other_contexts_n = np.delete(changed_nl, self.sites, axis=1).sum(axis=1)
-        entities = pd.DataFrame({"changes": changed_nl.sum(axis=1), "elsewhere": other_contexts_n})
+        outside_n = np.delete(changed_nl, self.sites, axis=1).sum(axis=1)
+        entities = pd.DataFrame({"changes": changed_nl.sum(axis=1), "elsewhere": outside_n})
         entities.index = pd.Index(range(n) if names is None else list(names)).map(str)
         sizes = {name: block.shape[1] for name, block in given.items()}
         made_of = [self.reference, self.sites.tolist(), self.alphabet, substitutions, sizes]

@@ -36,7 +36,7 @@ _EPOCHS, _FEWEST_STEPS, _MOST_STEPS, _WARM = 80, 300, 20_000, 0.5
 class CountVAE(Encoder):
     """A variational autoencoder of counts with a negative binomial likelihood, as scVI's (Lopez et al. 2018).
 
-    It is the deep baseline, and plain: one hidden layer of 128 on either side; the decoder, not the encoder, is told
+    It is the deep baseline, and plain: one hidden layer of 128 on either side; the decoder, not the encoder, is given
     the batch of a cell, where the column ``batch`` holds more than one. Its variance is that of the posterior, which
     knows nothing of features that were not measured. It therefore refuses a panel that lacks one of its features, or
     did not observe it everywhere; to fill such a panel with zeros, as is usual for these models, is a step of its own

@@ -24,11 +24,11 @@ class FactorAnalysis(Encoder):
     On panels that lack most genes this shows: see `benchmarks/panel_shift.py`.
 
     A cell that fits badly, as one of few counts does, is read with more noise: its state lies nearer to the mean, and
-    its variance is larger. How badly is told from its own features by two rounds of expectation-maximization; half of
-    the misfit, on the scale of logarithms, is taken as noise, since the axes leave out structure too.
+    its variance is larger. How badly is estimated from its own features by two rounds of expectation-maximization; half
+    of the misfit, on the scale of logarithms, is taken as noise, since the axes leave out structure too.
 
     Axes are principal and measured in units of the noise: the squared distance of two states is that of the readings
-    they foretell, each feature's over its noise. Neighbours and clusters then weigh an axis by how much it tells.
+    they predict, each feature's over its noise. Neighbours and clusters then weigh an axis by how much it tells.
 
     Counts of a smaller panel are scaled to the share of a cell's counts that the panel holds on average.
 

@@ -44,9 +44,9 @@ class PPCAExperts(Encoder):
     feature has a noise of its own, as in ``factor-analysis``; while the axes are found all modalities are held to one
     mean noise, or the one with more features would decide on them.
 
-    An embedding made elsewhere (`aivc.data.io.obsm.load_obsm`) is one more expert, taken as it is, whatever the units
-    of what it is joined to; each key of ``obsm`` is divided by a singular value of its own. Cells without it have a
-    wider posterior. An embedding says nothing that its maker did not see: if that included the cells asked about, or
+    An embedding from another package (`aivc.data.io.obsm.load_obsm`) is one more expert, taken as it is, whatever the
+    units of what it is joined to; each key of ``obsm`` is divided by a singular value of its own. Cells without it have
+    a wider posterior. An embedding says nothing that its maker did not see: if that included the cells asked about, or
     their labels, so does the state.
 
     Attributes:
@@ -183,8 +183,8 @@ def join(*measurements: Measurement) -> Measurement:
     """Put measurements of several modalities side by side: entities of one name are one, and the rest lack a modality.
 
     Args:
-        measurements: Each of another modality, in the same units; embeddings made elsewhere have none, and take those
-            of the others.
+        measurements: Each of another modality, in the same units; embeddings from other packages have none, and take
+            those of the others.
 
     Returns:
         All entities and features, these named ``modality:name``, with a mask of what was measured; CSR.

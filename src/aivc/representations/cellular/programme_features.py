@@ -19,12 +19,12 @@ def name_axes(names: Sequence[str] | np.ndarray, seed: int) -> Float[np.ndarray,
     >>> bool((name_axes(["CD4", "CD8A"], 0)[1] == name_axes(["CD8A"], 0)[0]).all())
     True
     """
-    drawn = [np.random.default_rng(lot).standard_normal(_NAME_AXES) for lot in random_ranks(names, seed).tolist()]
+    drawn = [np.random.default_rng(number).standard_normal(_NAME_AXES) for number in random_ranks(names, seed).tolist()]
     return np.array(drawn).reshape(len(names), _NAME_AXES)
 
 
 def part_axes(names: np.ndarray, parts: UR) -> tuple[Float[np.ndarray, "f e"], np.ndarray]:
-    """``(f, e)`` rows of a molecular UR by name, scaled to size one, and which of the names have a row; 0 elsewhere."""
+    """``(f, e)`` rows of a molecular UR by name, scaled to size one and 0 without one, and which have one."""
     where = pd.Index(parts.entities.index).get_indexer(pd.Index(names))
     size = np.sqrt((parts.values**2).mean()) or 1.0
     return np.where(where[:, None] >= 0, parts.values[where] / size, 0.0), where >= 0

@@ -43,8 +43,8 @@ class ProgrammeTokens(Encoder):
 
     The weights that read a feature are made from what is known of its molecule, so a panel may hold features that were
     not there in the fit: those whose molecule is among ``parts`` are read, with the uncertainty that a guess from
-    their relatives deserves, and the others are left out. The correction starts at zero, learns to foretell hidden
-    features, and is kept only where, on training cells that were held out, it foretells them better than the Gaussian
+    their relatives deserves, and the others are left out. The correction starts at zero, learns to predict hidden
+    features, and is kept only where, on training cells that were held out, it predicts them better than the Gaussian
     states alone and lies nearer to the states of the whole panel, each by more than two standard errors, and no further
     from them on small, medium or large panels; otherwise the states are those of ``factor-analysis``. ``verdict`` says
     which.
@@ -151,7 +151,7 @@ class ProgrammeTokens(Encoder):
             return self
         last_n = np.argsort(random_ranks(measurement.entities.index, self.seed), kind="stable")
         aside = min(int(_HELD_OUT * count), _MOST_HELD_OUT)
-        # Left in their order, so that the same cells are drawn whatever the lots.
+        # Left in their order, so that the same cells are drawn whatever their random order.
         held, kept = self._views(measurement.take(np.sort(last_n[:aside]))), np.sort(last_n[aside:])
         views, look = self._views(measurement.take(kept)), HiddenFeatures(held)
         recipe = dataclasses.replace(recipe or _recipe(len(kept)), seed=self.seed)
@@ -221,7 +221,7 @@ class ProgrammeTokens(Encoder):
         for where, given_nh, here, seen in blocks:
             x_nh = self._own_depth(given_nh, rows.center[here], here, seen) if rates else given_nh
             residual_nh, size_h = x_nh - rows.center[here], np.sqrt(rows.noise[here])
-            # How well a cell fits is told from the features of the fit: what new ones should be is only guessed.
+            # How well a cell fits is measured on the features of the fit: what new ones should be is only guessed.
             own_h, w_hd = here < len(self.features), rows.loadings[here] / size_h[:, None]
             mean, variance = cell_posterior(residual_nh / size_h, seen, w_hd, own_h)
             if self.network is not None:

@@ -1,4 +1,4 @@
-"""How the correction of a Gaussian state is learned: hide features and counts, and foretell them."""
+"""How the correction of a Gaussian state is learned: hide features and counts, and predict them."""
 
 from dataclasses import dataclass
 from typing import final
@@ -39,7 +39,7 @@ class Views:
         embedding: ``(f, e)`` what is known of each feature.
         center: ``(f,)`` mean of each feature.
         loadings: ``(f, d)`` of the Gaussian model, for states of size one, as they are here.
-        size: ``(d,)`` that states have elsewhere.
+        size: ``(d,)`` of states outside of training.
         noise: ``(f,)`` variance of what its axes leave out.
         seed: Draws cells, panels and counts.
         batch: Cells of a step.
@@ -88,7 +88,7 @@ class Views:
             seen_bf[lost_b], thin_bf[lost_b] = all_bf[lost_b], value_bf[lost_b]
         part_bf, whole_bf = self.residual(thin_bf, seen_bf), self.residual(value_bf, all_bf)
         mean_bd, variance_bd = self.stem(part_bf, seen_bf)
-        aim_bd, doubt_bd = self.stem(whole_bf, all_bf)
+        aim_bd, aim_variance_bd = self.stem(whole_bf, all_bf)
         scale_f = self.scale
         return {
             "x": _tensor(part_bf / scale_f),
@@ -98,7 +98,7 @@ class Views:
             "residual": _tensor(whole_bf),
             "hidden": _tensor(all_bf & ~seen_bf),
             "aim": _tensor(aim_bd),
-            "doubt": _tensor(doubt_bd),
+            "aim_variance": _tensor(aim_variance_bd),
         }
 
     @property
@@ -176,10 +176,10 @@ def ranks(names: np.ndarray) -> Int[np.ndarray, " f"]:
 
 
 def objective(model: nn.Module, batch: Batch) -> Terms:
-    """Foretell what was hidden, and the state that all of it would have given."""
+    """Predict what was hidden, and the state that all of it would have given."""
     mean_bd, variance_bd = model(*(batch[name] for name in _ASKED))
     hidden_bf = batch["hidden"]
-    spread_bd = variance_bd + batch["doubt"]
+    spread_bd = variance_bd + batch["aim_variance"]
     apart_bd = spread_bd.log() + (batch["aim"] - mean_bd) ** 2 / spread_bd
     return {
         "features": (surprise(mean_bd, variance_bd, batch).sum(), hidden_bf.sum()),
@@ -188,7 +188,7 @@ def objective(model: nn.Module, batch: Batch) -> Terms:
 
 
 def surprise(mean_bd: Tensor, variance_bd: Tensor, batch: Batch) -> Tensor:
-    """``(b, f)`` negative log likelihood of each hidden feature, 0 elsewhere; its constant is left out."""
+    """``(b, f)`` negative log likelihood of each hidden feature, 0 for others; its constant is left out."""
     wide_bf = batch["noise"] + variance_bd @ (batch["loadings"] ** 2).T
     error_bf = batch["residual"] - mean_bd @ batch["loadings"].T
     return 0.5 * (wide_bf.log() + error_bf**2 / wide_bf) * batch["hidden"]
@@ -216,9 +216,9 @@ class HiddenFeatures:
     def verdict(self, model: nn.Module) -> dict[str, float | bool]:
         """Whether the correction is better than the Gaussian stem, by more than two standard errors over cells.
 
-        It has to foretell hidden features better, and to bring the states nearer to those of the whole panel: what
-        helps the one can harm the other, and users read states. On panels of any size, small ones above all, states
-        must lie no further off than those of the stem, so that a gain on large panels pays for no loss elsewhere.
+        It has to predict hidden features better, and to bring the states nearer to those of the whole panel: what
+        helps the one can worsen the other, and users read states. On panels of any size, small ones above all, states
+        must lie no further off than those of the stem, so that a gain on large panels pays for no loss on others.
         """
         said = states(model.eval(), self.batch)
         before_b, after_b = distances(self.batch, self.batch["mean"]), distances(self.batch, said[0])

@@ -39,7 +39,7 @@ class FactorAnalysisBatches(Encoder):
         local: ``(K, B, t)`` what each cluster adds.
         centers: ``(K, d)`` clusters.
         width: Variance of a cluster's kernel.
-        doubt: ``(K, B)`` one over how many cells say a shift.
+        doubt: ``(K, B)`` one over how many cells a shift is estimated from.
         spread: ``(t,)`` variance of cells within a cluster.
         gain: ``(t, t)`` expected shift per state of a batch never seen.
         unknown: ``(t,)`` variance of the shift of a batch never seen, given the state.
@@ -82,14 +82,14 @@ class FactorAnalysisBatches(Encoder):
             DataError: A cell without counts.
         """
         base = ENCODERS.load("factor-analysis").fit(measurement, dim=dim, units=units)
-        answer = _batches(measurement)
-        known, count = np.unique(answer[answer != ""], return_counts=True)
+        batch_n = _batches(measurement)
+        known, count = np.unique(batch_n[batch_n != ""], return_counts=True)
         batches = known[count >= _FEWEST]
         shifts = None
         if len(batches) > 1:
-            seen = np.isin(answer, batches)
+            seen = np.isin(batch_n, batches)
             ur = base.encode(measurement.take(seen))
-            code_n = np.searchsorted(batches, answer[seen])
+            code_n = np.searchsorted(batches, batch_n[seen])
             shifts = _chosen(ur.values, np.sqrt(np.asarray(ur.variance)), code_n, seed)
         if shifts is None:
             batches, shifts = known[:0], _none(base.dim)
@@ -111,26 +111,26 @@ class FactorAnalysisBatches(Encoder):
         ur = self.base.encode(measurement)
         z_nd, variance_nd = ur.values, np.array(ur.variance)
         if self.axes.shape[1]:
-            shift_nd, doubt_nd = self._shift(z_nd, variance_nd, _batches(measurement))
-            z_nd, variance_nd = z_nd - shift_nd, variance_nd + doubt_nd
+            shift_nd, extra_nd = self._shift(z_nd, variance_nd, _batches(measurement))
+            z_nd, variance_nd = z_nd - shift_nd, variance_nd + extra_nd
         return UR(z_nd, self.writes, measurement.entities, variance_nd, measurement.mass)
 
-    def _shift(self, y_nd: np.ndarray, variance_nd: np.ndarray, answer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _shift(self, y_nd: np.ndarray, variance_nd: np.ndarray, batch_n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         # A state read from few features is drawn to the prior's mean, and so is the shift in it.
         known_nd = 1 - variance_nd / self.size**2
         known_nd = np.minimum(known_nd / np.maximum(1 - _certain(self.size), 1e-12), 1.0)
         shift_nd = y_nd @ self.axes @ self.gain.T @ self.axes.T
-        doubt_nd = known_nd**2 * (self.unknown @ (self.axes**2).T)
+        extra_nd = known_nd**2 * (self.unknown @ (self.axes**2).T)
         shifts = Shifts(self.axes, self.overall, self.local, self.centers, self.width, self.doubt, self.spread)
         for code, batch in enumerate(self.batches):
-            own = answer == batch
+            own = batch_n == batch
             if own.any():
-                shift_nd[own], doubt_nd[own] = shifts.along(y_nd[own], code, known_nd[own])
-        return shift_nd, doubt_nd
+                shift_nd[own], extra_nd[own] = shifts.along(y_nd[own], code, known_nd[own])
+        return shift_nd, extra_nd
 
 
 def _batches(measurement: Measurement) -> np.ndarray:
-    """``(n,)`` batch of each entity as text, empty where none is told."""
+    """``(n,)`` batch of each entity as text, empty where none is given."""
     if "batch" not in measurement.entities:
         return np.full(len(measurement), "", dtype=object)
     column = measurement.entities["batch"]

@@ -175,17 +175,17 @@ def describe(
     # A gene and its protein are one row here, so a second agent on the same target adds to the first one's dosage.
     for name, dosage in _summed(molecules_of(perturbation, dosages=dosages)).items():
         vector_d, spread_d = _row(name, ur)
-        mean, doubt = dosage
+        mean, dosage_variance = dosage
         position += mean * vector_d
-        variance += (mean**2 + doubt) * spread_d + doubt * vector_d**2
+        variance += (mean**2 + dosage_variance) * spread_d + dosage_variance * vector_d**2
     return position, variance
 
 
 def _summed(agents: tuple[tuple[Molecule, Dosage], ...]) -> dict[str, tuple[float, float]]:
     summed: dict[str, tuple[float, float]] = {}
     for molecule, dosage in agents:
-        mean, doubt = summed.get(molecule.name, (0.0, 0.0))
-        summed[molecule.name] = mean + dosage.mean, doubt + dosage.variance
+        mean, variance = summed.get(molecule.name, (0.0, 0.0))
+        summed[molecule.name] = mean + dosage.mean, variance + dosage.variance
     return summed
 
 

@@ -176,7 +176,7 @@ class SmilesWords(Provider):
             symbols = _SYMBOL.findall(molecules[row].sequence)
             for length in range(1, self.longest + 1):
                 for start in range(len(symbols) - length + 1):
-                    # Lengths are told apart, so that "C" twice is not "CC".
+                    # Lengths are distinguished, so that "C" twice is not "CC".
                     word = crc32(f"{length}:{''.join(symbols[start : start + length])}".encode())
                     values[row, word % self.width] += 1
         return Embedding(_unit(np.log1p(values)), known, self.provenance)

@@ -90,11 +90,11 @@ def gene_symbols(
     A name that is known as it stands is kept, so that nothing but other names needs the table of names.
     """
     names = [m.name if m.species == "human" and m.kind in kinds else "" for m in molecules]
-    strange = sorted({name for name in names if name and name not in (known or {})})
-    if not strange or lacking(NAMES) is not None:
+    unknown = sorted({name for name in names if name and name not in (known or {})})
+    if not unknown or lacking(NAMES) is not None:
         return names
-    accessions = _accessions(catalog.path(NAMES)) if any(map(_ACCESSION.fullmatch, strange)) else {}
-    renamed = dict(zip(strange, current_symbols(accessions.get(name, name) for name in strange), strict=True))
+    accessions = _accessions(catalog.path(NAMES)) if any(map(_ACCESSION.fullmatch, unknown)) else {}
+    renamed = dict(zip(unknown, current_symbols(accessions.get(name, name) for name in unknown), strict=True))
     return [renamed.get(name, name) for name in names]
 
 

@@ -173,7 +173,9 @@ def _opened(folder: str, digest: str) -> tuple[Any, Any]:
     from transformers import AutoModel, AutoTokenizer
 
     if not Path(folder).is_dir():
-        raise UnavailableError(f"The folder of the encoder, {folder}, is gone. Put it back, or open it elsewhere.")
+        raise UnavailableError(
+            f"The folder of the encoder, {folder}, is gone. Put it back, or open it from its new place."
+        )
     if _digest(Path(folder)) != digest:
         raise IntegrityError(f"The files in {folder} are not those this encoder was opened with. Open it again.")
     settings = {"local_files_only": True, "trust_remote_code": False}

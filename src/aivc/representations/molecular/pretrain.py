@@ -207,7 +207,7 @@ def hidden_middles(sequences: Sequence[str], *, crop: int, seed: int) -> list[di
 def guess_by_counts(train: Sequence[str], test: Sequence[str], *, crop: int, seed: int = 0) -> dict[str, Any]:
     """The same hidden letters, guessed from how often letters, and pairs of neighbours, occur in training proteins.
 
-    The pair counts are told both true neighbours, even where the model has to guess those too.
+    The pair counts are given both true neighbours, even where the model has to guess those too.
     """
     size = len(SYMBOLS)
     pairs = np.full((size, size), 1 / size)

@@ -78,7 +78,7 @@ class SequenceModel(Provider):
             recipe: How to descend; None takes 1,000 steps on the CPU. Its seed is replaced by ``seed``.
             crop: Letters of a training crop; None takes half a window.
             checkpoints: Where to save, and to resume from.
-            progress: Told each step's losses.
+            progress: Called with each step's losses.
             seed: Draws the first weights, the crops and what is hidden.
 
         Raises:

@@ -62,7 +62,7 @@ def shape_of(preset: str) -> Shape:
 
 @final
 class SequenceNetwork(nn.Module):
-    """One network for the three molecules: what a letter is, is told by its symbol and by the kind of its molecule."""
+    """One network for the three molecules: a letter is known by its symbol and by the kind of its molecule."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()

@@ -158,10 +158,10 @@ def _bad_names(names: Sequence[str]) -> list[str]:
     if not index.is_unique:
         twice = ", ".join(map(repr, index[index.duplicated()].unique()[:_SHOWN]))
         problems.append(f"Names stand twice: {twice}. Keep one row of each.")
-    strange = [n for n in names if not n.strip() or n != n.strip() or len(n) > _LONGEST_NAME or not n.isprintable()]
-    strange += [name for name in names if name.casefold() in ("nan", "none", "null")]
-    if strange:
-        shown = ", ".join(repr(name[:40]) for name in strange[:_SHOWN])
+    unusable = [n for n in names if not n.strip() or n != n.strip() or len(n) > _LONGEST_NAME or not n.isprintable()]
+    unusable += [name for name in names if name.casefold() in ("nan", "none", "null")]
+    if unusable:
+        shown = ", ".join(repr(name[:40]) for name in unusable[:_SHOWN])
         problems.append(
             f"Names are blank, have spaces around them, are too long or hold hidden characters: {shown}. Clean them."
         )

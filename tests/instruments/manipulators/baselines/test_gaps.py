@@ -86,7 +86,7 @@ def test_neighbors_that_were_not_measured_say_nothing(ur):
     np.testing.assert_allclose(said(alone, ur, "ko:NEAR", "A")[0], [3.0, 6.0, 1.0])
 
 
-def test_ridge_on_priors_looks_up_what_was_measured_and_is_finite_elsewhere(ur):
+def test_ridge_on_priors_looks_up_what_was_measured_and_is_finite_for_others(ur):
     part = MANIPULATORS.load("ridge-on-priors").fit(ur, parts=parts(["Y", "NEAR", "X", "Z"]))
     np.testing.assert_allclose(said(part, ur, "ko:Y", "A")[0], [6.0, 8.0, 3.0])
     np.testing.assert_allclose(said(part, ur, "ko:X", "B")[0], [3.0, 10.0, 1.0])

@@ -27,7 +27,7 @@ def lineages(*, texts=TEXTS, controls=True, seed=0):
 
 
 def rivals(found, start, hidden, asked):
-    """Mean correlation of foretold and true effects, of this and of the plain mean over contexts."""
+    """Mean correlation of predicted and true effects, of this and of the plain mean over contexts."""
     ur = table({key: effect for key, effect in found.items() if key not in hidden}, controls=start)
     scores = {}
     for part in (LikeContexts, Transfer):

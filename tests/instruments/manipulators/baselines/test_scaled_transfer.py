@@ -84,7 +84,7 @@ def test_an_unknown_perturbation_or_context_gets_the_mean_effect():
     shift_d, answer = predicted(part, ur, "ko:NOBODY", "line1")
     assert answer is Applicability.OUT
     np.testing.assert_allclose(shift_d, part.means[1])
-    np.testing.assert_allclose(predicted(part, ur, "ko:NOBODY", "elsewhere")[0], part.default)
+    np.testing.assert_allclose(predicted(part, ur, "ko:NOBODY", "new")[0], part.default)
 
 
 def test_without_a_second_context_the_whole_deviation_is_kept():

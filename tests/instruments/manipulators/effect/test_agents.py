@@ -64,7 +64,7 @@ def test_likeness_by_knowledge_is_of_targets_and_what_is_done_to_them():
     like = known.likeness(["ko:A"], ["ko:B", "ko:C", "oe:B", "ko:NEVER", "ko:A + ko:NEVER"])[0]
     assert like[0] == pytest.approx(1)
     assert like[0] > like[1] > like[2] > 0
-    # Half a pair is another perturbation, and of a stranger nothing is known.
+    # Half a pair is another perturbation, and of an unseen agent nothing is known.
     assert not like[3:].any()
     assert known.knows("ko:A + oe:C")
     assert not known.knows("ko:A + ko:NEVER")

@@ -48,7 +48,7 @@ def test_lines_tell_together_how_drugs_go_with_each_other(world):
         np.testing.assert_allclose(found.predict(text, context)[0], value)
 
 
-def test_of_a_line_never_seen_the_mean_over_lines_is_told(world):
+def test_of_a_line_never_seen_the_mean_over_lines_is_predicted(world):
     given, _ = world
     found = Columns.of(EffectRows.of(effects(states(given))))
     mean = np.mean([v for (_, text), v in given.items() if text == "drug:D03"])

@@ -66,7 +66,7 @@ def test_the_sum_of_all_components_is_the_total_and_a_covariance():
 
 
 @pytest.mark.parametrize("part", [Component("all", "effects"), Component("residuals", "same")])
-def test_a_stranger_is_like_nobody_but_no_surer_for_it(part):
+def test_an_unseen_one_is_like_nobody_but_no_surer_for_it(part):
     rng = np.random.default_rng(0)
     rows = EffectRows.of(effects(states({(c, text): rng.normal(size=10) for c in "ABC" for text in SINGLES})))
     covariance = Covariance((part,), Likeness.of(rows), NOTHING, BLANK)
@@ -76,7 +76,7 @@ def test_a_stranger_is_like_nobody_but_no_surer_for_it(part):
     assert covariance.own(stranger).tolist() == [[1.0]]
 
 
-def test_more_perturbations_than_can_be_compared_are_told_without_comparing_them(monkeypatch):
+def test_more_perturbations_than_can_be_compared_are_predicted_without_comparing_them(monkeypatch):
     monkeypatch.setattr("aivc.instruments.manipulators.effect.components.MOST", 3)
     names = [f"ko:G{i}" for i in range(4)]
     found = components(names * 2, ["A"] * 4 + ["B"] * 4, 5, Knowledge.of(None), Controls((), np.zeros((0, 5))))

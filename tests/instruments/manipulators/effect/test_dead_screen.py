@@ -9,11 +9,11 @@ from aivc.experiments.fitting.shared_fit import Recipe
 
 
 @pytest.mark.parametrize(
-    ("contexts", "controls", "naive_harm"),
+    ("contexts", "controls", "naive_error"),
     [(3, 100, 1.0), (3, 12, 1.1), (1, 8, 1.1)],
     ids=["many controls", "few controls", "one context"],
 )
-def test_a_dead_screen_is_answered_with_no_effect(contexts, controls, naive_harm):
+def test_a_dead_screen_is_answered_with_no_effect(contexts, controls, naive_error):
     def screen(seed):
         """No cell responds; cells are drawn anew from the same world."""
         return synthetic_screen(
@@ -42,4 +42,4 @@ def test_a_dead_screen_is_answered_with_no_effect(contexts, controls, naive_harm
                 found.append(((seen - shift) ** 2).sum())
     assert np.sum(ours) <= 1.02 * np.sum(nothing)
     # A plain mean of effects takes the noise of the controls for a response.
-    assert np.sum(theirs) > naive_harm * np.sum(nothing)
+    assert np.sum(theirs) > naive_error * np.sum(nothing)

@@ -150,7 +150,7 @@ def test_a_gene_never_perturbed_does_what_its_family_does(contexts):
     assert error(fitted, asked) < 0.35 * of_mean(given, asked)
     stated, stranger = (fitted.predict(parse(text), "A") for text in ("ko:G50", "ko:NEVER"))
     assert (stated.evidence, stated.applicability) == ("perturbation", Applicability.EDGE)
-    assert (stranger.evidence, stranger.applicability) == ("perturbation", Applicability.OUT)
+    assert (unknown.evidence, unknown.applicability) == ("perturbation", Applicability.OUT)
 
 
 def test_a_drug_never_given_does_what_drugs_of_its_mechanism_do():
@@ -168,7 +168,7 @@ def test_a_drug_never_given_does_what_drugs_of_its_mechanism_do():
     assert error(fitted, asked) < 0.25 * of_mean(given, asked)
 
 
-def test_two_sources_tell_more_than_each_and_one_that_is_noise_does_little_harm():
+def test_two_sources_tell_more_than_each_and_one_that_is_noise_does_little_damage():
     rng = np.random.default_rng(0)
     values = {name: rng.standard_normal((60, 5)) for name in ("one", "two", "noise")}
     own = sum(values[name] @ rng.standard_normal((5, DIM)) for name in ("one", "two")) / 5**0.5
@@ -185,7 +185,7 @@ def test_two_sources_tell_more_than_each_and_one_that_is_noise_does_little_harm(
 
 
 def test_relatives_share_their_say_in_the_mean_effect():
-    # Nine copies of one gene do 10, nine strangers do nothing: the mean effect of a tenth kind of gene is not 5.
+    # Nine copies of one gene do 10, nine unrelated ones do nothing: the mean effect of a tenth kind of gene is not 5.
     rng = np.random.default_rng(0)
     place = np.vstack([np.tile(rng.standard_normal(8), (9, 1)), rng.standard_normal((9, 8))])
     shifts = {("A", f"ko:G{i}"): (10.0 if i < 9 else 0.0) + 0.1 * rng.standard_normal(DIM) for i in range(18)}
@@ -197,7 +197,7 @@ def test_relatives_share_their_say_in_the_mean_effect():
 
 
 @pytest.mark.parametrize("related", [True, False])
-def test_knowledge_under_wrong_names_tells_nothing_and_does_no_harm(related):
+def test_knowledge_under_wrong_names_tells_nothing_and_does_no_damage(related):
     ours, theirs = [], []
     for seed in range(6):
         parts, shifts = family_world(seed=seed, related=related)
@@ -207,7 +207,7 @@ def test_knowledge_under_wrong_names_tells_nothing_and_does_no_harm(related):
     assert 0.98 < np.sum(ours) / np.sum(theirs) < 1.02
 
 
-def test_what_perturbations_did_under_each_others_names_tells_nothing_and_does_no_harm():
+def test_what_perturbations_did_under_each_others_names_tells_nothing_and_does_no_damage():
     ours, theirs = [], []
     for seed in range(4):
         shifts, rng = shared_world(seed=seed), np.random.default_rng(seed)
@@ -344,7 +344,7 @@ def test_the_variance_of_a_gene_never_perturbed_is_the_error_that_is_made():
     assert 0.6 < np.mean(said) / np.mean(made) < 1.7
 
 
-def test_of_a_stranger_less_is_known_than_of_a_relative():
+def test_of_an_unseen_one_less_is_known_than_of_a_relative():
     parts, shifts = family_world()
     fitted = EffectV2.fit(states(split(shifts, unseen)[0]), parts=parts)
     stranger, relative = (fitted.predict(parse(text), "A").variance.sum() for text in ("ko:NEVER", "ko:G50"))
@@ -359,7 +359,7 @@ def test_a_context_never_seen_is_as_unsure_as_contexts_differ():
     assert (fitted.predict(parse("ko:NEVER"), "A").variance < 1).all()
 
 
-def test_one_context_alone_is_carried_to_another_in_part_and_not_as_sure():
+def test_one_context_alone_is_transferred_to_another_in_part_and_not_as_sure():
     shifts = {key: shift for key, shift in turned_world().items() if key[0] == "A"}
     fitted = EffectV2.fit(states(shifts, contexts="B"))
     mean = np.mean(list(shifts.values()), axis=0)
@@ -370,7 +370,7 @@ def test_one_context_alone_is_carried_to_another_in_part_and_not_as_sure():
     assert stated.variance.mean() > 0.3 * (own**2).mean()
 
 
-def test_nothing_is_known_of_a_stranger_but_the_mean_effect():
+def test_nothing_is_known_of_an_unseen_one_but_the_mean_effect():
     shifts = {key: shift for key, shift in turned_world().items() if key[0] == "A"}
     fitted = EffectV2.fit(states(shifts))
     mean = np.mean(list(shifts.values()), axis=0)
@@ -404,10 +404,10 @@ def test_which_perturbation_it_is_is_told_by_the_mean_effect_and_its_own_deviati
     _, code = np.unique(fitted.rows.contexts, return_inverse=True)
     away = dict(zip(names, two_way(fitted.rows.shifts, place, code)[0], strict=True))
     start = states({}, contexts="B")
-    stranger = fitted.manipulate(start, parse("ko:NEVER"))
+    unseen = fitted.manipulate(start, parse("ko:NEVER"))
     for text in ("ko:G0", "ko:G7"):
         answer = fitted.manipulate(start, parse(text))
-        np.testing.assert_allclose(answer.retrieval_mean, stranger.mean + away[text], atol=0.3)
+        np.testing.assert_allclose(answer.retrieval_mean, unseen.mean + away[text], atol=0.3)
         assert np.abs(answer.retrieval_mean - answer.mean).max() > 0.1
     # Means of strangers and of those known lean on the same mean effect.
     one, other = (fitted.predict(parse(text), "B").retrieval - away[text] for text in ("ko:G0", "ko:G7"))
@@ -435,7 +435,7 @@ QUESTIONS = ["ko:G0", "ko:G20", "ko:NEVER", "ko:G1 + ko:G20"]
 
 
 @pytest.mark.parametrize("context", ["B", "C", "never seen"])
-def test_a_library_is_told_as_one_by_one(fitted, context):
+def test_a_library_is_predicted_as_one_by_one(fitted, context):
     library = [parse(text) for text in QUESTIONS]
     shift_pcd, _ = fitted.effects(library, [context])
     for p, asked in enumerate(library):
@@ -450,7 +450,7 @@ def test_pieces_add_up_to_the_answer(fitted, context):
         np.testing.assert_allclose(said, fitted.predict(parse(text), context).shift, atol=1e-9)
         assert len(pieces) == len({(piece.name, piece.detail) for piece in pieces}) == len(fitted.rows)
     sources = {piece.source for piece in fitted.attribute(parse("ko:G0"), "B")}
-    assert sources == {"elsewhere", "relative", "relative elsewhere"}
+    assert sources == {"other context", "relative", "relative in other context"}
     largest = max(fitted.attribute(parse("ko:G3"), "A"), key=lambda piece: np.abs(piece.shift).sum())
     assert (largest.source, largest.name, largest.detail) == ("measured", "ko:G3", "A")
     assert largest.weight == pytest.approx(1, abs=1e-4)
@@ -549,7 +549,7 @@ def test_hours_that_are_not_stated_are_those_there_are():
     assert stated.shift @ seen / (seen @ seen) > 0.4
 
 
-def test_of_a_drug_at_one_dose_another_dose_is_told_by_it():
+def test_of_a_drug_at_one_dose_another_dose_is_predicted_by_it():
     rng = np.random.default_rng(0)
     shifts = {("A", f"drug:D{i}@1uM"): 2 * rng.normal(size=DIM) for i in range(8)}
     stated = EffectV2.fit(states(shifts)).predict(parse("drug:D3@3uM"), "A")
@@ -571,7 +571,7 @@ def test_a_dose_series_does_not_fall_beyond_what_was_measured():
     assert size[2] > 0.9 * size[0]
 
 
-def test_gaps_of_a_row_are_told_as_well_as_rows_that_were_not_measured():
+def test_gaps_of_a_row_are_predicted_as_well_as_rows_that_were_not_measured():
     rng = np.random.default_rng(0)
     full = shared_world(40)
     shifts = {key: np.where(rng.random(DIM) < 0.2, np.nan, shift) for key, shift in full.items()}

@@ -69,7 +69,7 @@ def test_strata_of_the_same_variances_are_no_strata():
     assert len(one.weights(ASKED)) == 1
 
 
-def test_a_gap_is_told_by_all_other_rows():
+def test_a_gap_is_predicted_by_all_other_rows():
     seen = rows()
     cut = [Stratum(None, np.zeros((0, 8)))]
     found = posterior(seen, cut).completed(np.ones(seen.shifts.shape, dtype=bool), rounds=1)
@@ -101,7 +101,7 @@ def test_a_measured_row_is_its_own_answer_where_it_has_no_noise():
     assert (found.variance(asked) < 1e-5 * found.variance(ASKED).min()).all()
 
 
-def test_of_a_stranger_the_mean_effect_is_told():
+def test_of_an_unseen_one_the_mean_effect_is_predicted():
     found = posterior(rows(), [Stratum(None, np.zeros((0, 8)))])
     stranger = ASKED.take(np.array([2]))
     known = Queries(np.array(["ko:G3"]), np.array(["A"]), {})

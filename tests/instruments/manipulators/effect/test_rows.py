@@ -13,7 +13,7 @@ def test_one_dose_in_two_units_is_one_row_and_no_dose_is_none():
     np.testing.assert_allclose(rows.shifts, [[2.0] * 3, [0.0] * 3])
 
 
-def test_what_was_not_measured_is_the_mean_effect_and_what_the_perturbation_did_elsewhere():
+def test_what_was_not_measured_is_the_mean_effect_and_what_the_perturbation_did_in_others():
     shifts = np.array([[1.0, 1.0], [3.0, 5.0], [2.0, 0.0], [4.0, 0.0]])
     measured = np.array([[True, True], [True, True], [True, True], [True, False]])
     texts, contexts = np.array(["ko:P", "ko:Q"] * 2, dtype=object), np.array(["A", "A", "B", "B"], dtype=object)

@@ -76,7 +76,7 @@ def test_where_all_respond_alike_the_shift_is_left_as_it_is():
     assert flow.weights == {}
 
 
-def test_the_anchor_says_the_mean_and_the_doubt(half):
+def test_the_anchor_says_the_mean_and_its_variance(half):
     ur, flow = half
     anchor = MANIPULATORS.load("effect.v2").fit(ur)
     for start in (controls(ur), controls(ur).take(np.array([5]))):

@@ -24,7 +24,7 @@ ASKED = Perturbation.parse("ko:G03")
 
 
 def screen(*, some=True, cells=CELLS, controls=CONTROLS, seed=0, contexts=("A",), batches=1):
-    """Two kinds of cells, told by the first axis, of which one moves by four and one stays; or all move by two."""
+    """Two kinds of cells, separated by the first axis, of which one moves by four and one stays; or all move by two."""
     rng = np.random.default_rng(seed)
     way_pd = np.random.default_rng(7).normal(size=(COUNT, DIM))
     way_pd[:, 0] = 0
@@ -142,7 +142,7 @@ def test_the_seed_decides(learned):
     assert one == again != other
 
 
-def test_batches_and_contexts_are_told_apart():
+def test_batches_and_contexts_are_distinguished():
     ur = screen(contexts=("A", "B"), batches=2, controls=160)
     scale = frame(ur, None, sorted(set(map(str, ur.perturbations)) - {CONTROL}))
     given = shifted_sets(groups_of(ur, scale), ur, scale)

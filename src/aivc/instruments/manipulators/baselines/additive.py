@@ -71,5 +71,5 @@ class Additive(Manipulator):
         offset_nd = mean_effect_of(ur, self.contexts, self.offsets, self.default)
         shift_nd = len(perturbation.agents) * offset_nd + self.shifts[known].sum(axis=0)
         every = bool(known) and len(known) == len(perturbation.agents)
-        answer = Applicability.IN if every else Applicability.EDGE if known else Applicability.OUT
-        return Prediction((ur.moved(shift_nd, str(perturbation)),), (self.name,), answer)
+        verdict = Applicability.IN if every else Applicability.EDGE if known else Applicability.OUT
+        return Prediction((ur.moved(shift_nd, str(perturbation)),), (self.name,), verdict)

@@ -18,7 +18,7 @@ def complete(
 
     Gaps are filled with the estimate and eigenvalues shrunk, in turn, until it is still. The shrinkage, and with it the
     rank, has the smallest squared error on a tenth of the known entries, left out; so has one factor that undoes what
-    shrinking takes from the leading directions. Where nothing foretells these, or fewer than 30 pairs are known, the
+    shrinking takes from the leading directions. Where nothing predicts these, or fewer than 30 pairs are known, the
     rank is 0.
 
     Args:

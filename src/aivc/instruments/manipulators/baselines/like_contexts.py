@@ -33,7 +33,7 @@ class LikeContexts(Manipulator):
     A context seen perturbed is like another by the correlation of their effects on shared perturbations; one never seen
     perturbed, by the correlation of their controls, less the mean control, where controls differ. Where nothing is in
     common all contexts weigh by cells alone, as in ``transfer``. Each sharpness has the smallest squared error on
-    training effects foretold from other contexts. What was not measured takes no part; the mean effect of the context
+    training effects predicted from other contexts. What was not measured takes no part; the mean effect of the context
     stands in, also for a perturbation measured nowhere.
 
     Attributes:
@@ -54,7 +54,7 @@ class LikeContexts(Manipulator):
     """
 
     name: ClassVar[str] = "like-contexts"
-    # What a perturbation did elsewhere is looked up: a refit without other perturbations says the same.
+    # What a perturbation did in other contexts is looked up: a refit without other perturbations says the same.
     resampled: ClassVar[bool] = False
     reads: Space
     contexts: tuple[str, ...]
@@ -108,7 +108,7 @@ class LikeContexts(Manipulator):
             means=mean_cd,
             default=default_d,
             likeness=_correlation(sums),
-            # The perturbation that is foretold must not tell how alike the contexts are.
+            # The perturbation that is predicted must not decide how alike the contexts are.
             by_effects=_sharpest(
                 seen, tried, lambda rows: _correlation(sums[_block(place_r[rows])] - _sums(seen, rows))
             ),
@@ -124,8 +124,8 @@ class LikeContexts(Manipulator):
         rows, asked = self._rows.get(text, np.zeros(0, dtype=int)), ur.contexts.astype(str)
         for context in sorted(set(asked)):
             shift_nd[asked == context] = self._shift(context, ur.take(asked == context).mean, rows)
-        answer = Applicability.IN if len(rows) else Applicability.OUT
-        return Prediction((ur.moved(shift_nd, text),), (self.name,), answer)
+        verdict = Applicability.IN if len(rows) else Applicability.OUT
+        return Prediction((ur.moved(shift_nd, text),), (self.name,), verdict)
 
     def _shift(self, context: str, control_d: np.ndarray, rows: np.ndarray) -> np.ndarray:
         mean_d = self.means[self.contexts.index(context)] if context in self.contexts else self.default
@@ -203,7 +203,7 @@ def _correlation(sums: np.ndarray) -> np.ndarray:
 
 
 def _sharpest(seen: Effects, tried: list[np.ndarray], likeness: Callable[[np.ndarray], np.ndarray]) -> float:
-    """The sharpness with the smallest squared error on effects foretold from their perturbation in other contexts."""
+    """The sharpness with the smallest squared error on effects predicted from their perturbation in other contexts."""
     error = np.zeros(len(_SHARPNESS))
     for rows in tried:
         error += list(_errors(seen, rows, likeness(rows)))

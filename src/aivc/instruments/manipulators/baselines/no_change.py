@@ -30,5 +30,5 @@ class NoChange(Manipulator):
     def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
         """Return the states as they are, relabelled."""
         self.reads.require(ur.space, self.name)
-        answer = Applicability.IN if perturbation.is_control else Applicability.OUT
-        return Prediction((ur.moved(ur.values[0] * 0, str(perturbation)),), (self.name,), answer)
+        verdict = Applicability.IN if perturbation.is_control else Applicability.OUT
+        return Prediction((ur.moved(ur.values[0] * 0, str(perturbation)),), (self.name,), verdict)

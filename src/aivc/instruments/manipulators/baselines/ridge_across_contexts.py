@@ -84,7 +84,7 @@ class RidgeAcrossContexts(Manipulator):
         return cls(ur.space, texts, codes, gaps(seen), seen.cells, weights, contexts, means, default)
 
     def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
-        """Shift every state by what the effect elsewhere says of it here."""
+        """Shift every state by what its effect in other contexts predicts here."""
         self.reads.require(ur.space, self.name)
         if perturbation.is_control:
             return Prediction((ur,), (self.name,), Applicability.IN)
@@ -95,9 +95,9 @@ class RidgeAcrossContexts(Manipulator):
             if shift is not None:
                 instead_nd[code_n == code] = shift
         known = all(shift is not None for shift in shifts)
-        strange = set(map(str, here)) - set(self.contexts)
-        answer = (Applicability.EDGE if strange else Applicability.IN) if known else Applicability.OUT
-        return Prediction((ur.moved(instead_nd, text),), (self.name,), answer)
+        unseen = set(map(str, here)) - set(self.contexts)
+        verdict = (Applicability.EDGE if unseen else Applicability.IN) if known else Applicability.OUT
+        return Prediction((ur.moved(instead_nd, text),), (self.name,), verdict)
 
     def _shift(self, text: str, context: str) -> np.ndarray | None:
         rows = self._rows.get(text, np.zeros(0, dtype=int))
@@ -168,8 +168,8 @@ def _solve(given_qd: np.ndarray, true_qd: np.ndarray, families: Sequence[str]) -
 def _penalty(given_qd: np.ndarray, true_qd: np.ndarray, families: Sequence[str]) -> float:
     """The penalty with the smallest error on families left out."""
     rng = np.random.default_rng(0)
-    lot = {family: lot for lot, family in enumerate(rng.permutation(sorted(set(families))))}
-    some = np.argsort([lot[family] for family in families], kind="stable")[:_ROWS]
+    rank = {family: place for place, family in enumerate(rng.permutation(sorted(set(families))))}
+    some = np.argsort([rank[family] for family in families], kind="stable")[:_ROWS]
     x_qd, y_qd, chosen = given_qd[some], true_qd[some], [families[row] for row in some]
     if y_qd.shape[1] > _DIRECTIONS:
         y_qd = y_qd @ rng.standard_normal((y_qd.shape[1], _DIRECTIONS))

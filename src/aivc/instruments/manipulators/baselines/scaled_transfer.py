@@ -1,4 +1,4 @@
-"""What a perturbation did elsewhere beyond the average, by as much as such deviations have carried over."""
+"""What a perturbation did in other contexts beyond the average, by as much as such deviations transferred."""
 
 from dataclasses import dataclass
 from typing import ClassVar, final
@@ -22,8 +22,9 @@ class ScaledTransfer(Manipulator):
     """Mean effect of the context, plus one share of what sets the perturbation apart in the contexts that saw it.
 
     Deviations are from the mean effect of their own context, averaged over contexts by cells. What was not measured
-    takes no part, so the mean effect stands in. The share is the least-squares one over training effects, each foretold
-    from its perturbation in other contexts; it is between 0 and 1.5, and 1 where no perturbation was seen twice.
+    takes no part, so the mean effect stands in. The share is the least-squares one over training effects, each
+    predicted from its perturbation in other contexts; it is between 0 and 1.5, and 1 where no perturbation was seen
+    twice.
 
     Attributes:
         reads: Space it was fitted on.
@@ -32,11 +33,11 @@ class ScaledTransfer(Manipulator):
         default: ``(d,)`` mean over contexts, for one never seen perturbed.
         perturbations: ``p`` texts.
         deviations: ``(p, d)`` mean deviation of each.
-        share: Of a deviation that carries over.
+        share: Of a deviation that transfers.
     """
 
     name: ClassVar[str] = "scaled-transfer"
-    # What a perturbation did elsewhere is looked up: a refit without other perturbations says the same.
+    # What a perturbation did in other contexts is looked up: a refit without other perturbations says the same.
     resampled: ClassVar[bool] = False
     reads: Space
     contexts: tuple[str, ...]
@@ -69,8 +70,8 @@ class ScaledTransfer(Manipulator):
         known = text in self.perturbations
         own_d = self.share * self.deviations[self.perturbations.index(text)] if known else np.zeros(self.reads.dim)
         mean_nd = np.array([table.get(str(context), self.default) for context in ur.contexts])
-        answer = Applicability.IN if known else Applicability.OUT
-        return Prediction((ur.moved(mean_nd + own_d, text),), (self.name,), answer)
+        verdict = Applicability.IN if known else Applicability.OUT
+        return Prediction((ur.moved(mean_nd + own_d, text),), (self.name,), verdict)
 
 
 def _deviations(seen: Effects, contexts: tuple[str, ...], mean_cd: np.ndarray) -> tuple[Effects, np.ndarray]:

@@ -15,7 +15,7 @@ from aivc.core.perturbation import Perturbation
 _RIDGES = np.array([1e-3, 0.1, 0.3, 1.0, 3.0, 10.0])
 # Fewer rows than these, whose agents were all given in another row too, can choose no penalty.
 _FEWEST, _MOST_UNKNOWNS = 20, 2000
-# The penalty is chosen on so many axes, drawn by lot.
+# The penalty is chosen on so many axes, drawn at random.
 _AXES, _BLOCK = 256, 4096
 # Rounds of conjugate gradients where something is missing.
 _ROUNDS, _STILL = 50, 1e-5

@@ -1,4 +1,4 @@
-"""The same perturbation does here what it did elsewhere: the bar for a new context."""
+"""The same perturbation does here what it did in other contexts: the bar for a new context."""
 
 from dataclasses import dataclass
 from typing import ClassVar, final
@@ -52,7 +52,7 @@ class Transfer(Manipulator):
         return cls(ur.space, tuple(map(str, seen.perturbations)), gaps(seen), *measured.mean_effects())
 
     def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
-        """Shift every state by what the perturbation did elsewhere."""
+        """Shift every state by what the perturbation did in other contexts."""
         self.reads.require(ur.space, self.name)
         if perturbation.is_control:
             return Prediction((ur,), (self.name,), Applicability.IN)
@@ -60,5 +60,5 @@ class Transfer(Manipulator):
         known = text in self.perturbations
         if known:
             shift_nd = filled(self.shifts[self.perturbations.index(text)], shift_nd)
-        answer = Applicability.IN if known else Applicability.OUT
-        return Prediction((ur.moved(shift_nd, text),), (self.name,), answer)
+        verdict = Applicability.IN if known else Applicability.OUT
+        return Prediction((ur.moved(shift_nd, text),), (self.name,), verdict)

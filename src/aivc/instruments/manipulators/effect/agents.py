@@ -1,4 +1,4 @@
-"""What perturbations are made of, as far as effects carry over: agents, doses and hours, molecular knowledge."""
+"""What perturbations are made of, as far as effects transfer: agents, doses and hours, molecular knowledge."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -19,7 +19,7 @@ from aivc.instruments.manipulators.effect.hiding import CONTEXT, FEW, PAIR, PERT
 from aivc.instruments.manipulators.effect.mixed import Learned, MixedModel
 from aivc.instruments.manipulators.effect.posterior import Posterior
 
-# What is known of a stranger's molecules counts where it explains this share of the variance.
+# What is known of an unseen perturbation's molecules counts where it explains this share of the variance.
 _RELATED = 0.02
 # Solving for so many columns at once takes little longer than for a few.
 _AT_ONCE = 600
@@ -215,10 +215,10 @@ class Answers:
         if posterior.large:
             return Applicability.EDGE if self._knows(asked) else Applicability.OUT
         key = (kind, str(question.contexts[0]))
-        if key not in self._strangers:
-            self._strangers[key] = float(posterior.variance(question, mean=True)[0])
-        stranger = self._strangers[key]
-        return Applicability.EDGE if total < (1 - _RELATED) * stranger else Applicability.OUT
+        if key not in self._unrelated:
+            self._unrelated[key] = float(posterior.variance(question, mean=True)[0])
+        unrelated = self._unrelated[key]
+        return Applicability.EDGE if total < (1 - _RELATED) * unrelated else Applicability.OUT
 
     def _total(self, kind: str, question: Queries) -> float:
         """Expected squared error, summed over features; of all that were measured at once where that is quicker."""
@@ -292,7 +292,7 @@ class Answers:
         return dict(zip(map(str, names), total / np.maximum(count, 1)[:, None], strict=True))
 
     @cached_property
-    def _strangers(self) -> dict[tuple[str, str], float]:
+    def _unrelated(self) -> dict[tuple[str, str], float]:
         """Variance of a perturbation that nothing is known of, by kind of question and context."""
         return {}
 
@@ -324,8 +324,8 @@ class Answers:
 
 def _source(*, same: bool, here: bool, asked: str, text: str) -> str:
     if same:
-        return "measured" if here else "elsewhere"
+        return "measured" if here else "other context"
     targets = set(Perturbation.parse(asked).targets)
     if targets & set(Perturbation.parse(text).targets):
         return "part"
-    return "relative" if here else "relative elsewhere"
+    return "relative" if here else "relative in other context"

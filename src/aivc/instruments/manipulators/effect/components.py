@@ -219,7 +219,7 @@ class Covariance:
             "agents": np.array([max(len(Perturbation.parse(str(name)).agents), 1) for name in names], dtype=float),
             "combined": np.where(combined(list(names)), 1.5, 0.0),
         }
-        # A stranger's effect is as large as others' are, only like none of them.
+        # An unseen perturbation's effect is as large as others' are, only like none of them.
         ones = np.ones(len(names))
         return np.array([by_name.get(each.perturbations, ones)[place_q] for each in self.parts]).T
 
@@ -271,7 +271,7 @@ def by_contexts(
 
 
 def _looked_up(table: np.ndarray, known: Mapping[str, int], ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """Rows and columns of a table by name; zero for strangers."""
+    """Rows and columns of a table by name; zero for unknown names."""
     one, two = (np.array([known.get(str(name), -1) for name in names], dtype=int) for names in (ours, theirs))
     found = at(table, np.maximum(one, 0), np.maximum(two, 0))
     return np.asarray(found * (one >= 0)[:, None] * (two >= 0))

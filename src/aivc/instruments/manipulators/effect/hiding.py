@@ -10,7 +10,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.data.names.compound_names import family_of
 from aivc.instruments.manipulators.effect.rows import EffectRows
 
-# A perturbation measured elsewhere, in a context that knows many others, few of them, or none;
+# A perturbation measured in other contexts; in this one many others were measured, few of them, or none;
 # one that is made of what was measured: a combination, another dose or time; and one of which nothing was measured.
 KINDS = PAIR, FEW, CONTEXT, RELATIVE, PERTURBATION = ("pair", "few", "context", "relative", "perturbation")
 _FOLDS, _CONTEXT_FOLDS, _MANY_FOLDS, _SMALL = 3, 4, 10, 150

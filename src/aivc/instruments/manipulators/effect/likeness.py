@@ -16,7 +16,7 @@ MOST = 12_000
 @final
 @dataclass(frozen=True, eq=False)
 class Likeness:
-    """Cosines between perturbations, and between contexts; a stranger is like nobody.
+    """Cosines between perturbations, and between contexts; an unseen one is like none of them.
 
     Attributes:
         perturbations: Place of each text.

@@ -1,4 +1,4 @@
-"""The mixed model itself: rows, what they have in common, and how much of it carries over for each kind of question."""
+"""The mixed model itself: rows, what they have in common, and how much of it transfers for each kind of question."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,11 +28,11 @@ from aivc.instruments.manipulators.effect.rows import EffectRows
 from aivc.instruments.manipulators.effect.strata import Stratum, leading, strata
 
 # Of what a perturbation did in the only context it was measured in, beside the mean effect, so much goes to another.
-_CARRIED = 0.35
+_TRANSFERRED = 0.35
 # More rows than these are compared along as many directions.
 _LEADING = 1000
 _SHARE_OWN, _HALF, _LIKE, _LEAST = 0.7, 0.5, 0.9, 1e-3
-# What is known before anything was measured is believed more, to begin with, than what the rows say of each other.
+# Shrinkage is weaker, to begin with, for what is known before anything was measured than for what the rows share.
 _WEIGHTS = {Component("controls", "all"): 9.0}
 # In a single context, likeness by effects is made of those effects, and being the same is being the same row.
 _ALONE = {Component("all", "effects"): 0.01, Component("all", "same"): 0.01}
@@ -225,7 +225,9 @@ class MixedModel:
         """Weigh all rows for a kind of question."""
         rows = self.rows
         alone = kind == CONTEXT and not learned.hidden and len(set(rows.contexts)) == 1
-        transferred = np.array([1.0 if each.perturbations == "all" or not alone else _CARRIED for each in self.parts])
+        transferred = np.array(
+            [1.0 if each.perturbations == "all" or not alone else _TRANSFERRED for each in self.parts]
+        )
         return Posterior(
             rows, self.covariance, self.strata, learned.variances, self.queries(rows.texts, rows.contexts), transferred
         )
@@ -251,7 +253,7 @@ def moments(
     """Variances of components, and of what is each row's own, from mean products of rows (Henderson's first method)."""
     same_p, same_c = texts[:, None] == texts, contexts[:, None] == contexts
     total = max(float(np.diag(gram).mean()), 1e-300)
-    # Where all rows have one context, or one perturbation, what they share cannot be told from what all share.
+    # Where all rows have one context, or one perturbation, what they share cannot be separated from what all share.
     places, names = len(set(contexts)), len(set(texts))
     neither = _mean(gram, (~same_p if names > 1 else same_p) & (~same_c if places > 1 else same_c) & ~(same_p & same_c))
     by_context = _mean(gram, ~same_p & same_c) - neither if names > 1 and places > 1 else 0.0

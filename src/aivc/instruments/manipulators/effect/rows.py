@@ -11,7 +11,7 @@ from aivc.core.effects import Effects
 from aivc.core.perturbation import Perturbation
 from aivc.instruments.manipulators.effect.agents import canonical, is_nothing
 
-# Where a feature was not measured, so much of the perturbation's deviation elsewhere is added to the mean effect.
+# Where a feature was not measured, this share of the perturbation's deviation in other contexts is added to the mean.
 _FILLED = 0.5
 
 
@@ -75,7 +75,7 @@ class EffectRows:
 
 
 def _filled(seen: Effects) -> np.ndarray:
-    """Where nothing was measured: the mean effect of the context, and half the perturbation's deviation elsewhere."""
+    """Where nothing was measured: the mean effect of the context, and half the perturbation's deviation in others."""
     if seen.complete or not len(seen):
         return np.array(seen.shifts, dtype=float)
     contexts, mean_cd, _ = seen.mean_effects()

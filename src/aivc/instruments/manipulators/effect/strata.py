@@ -1,6 +1,6 @@
 """The features in strata: the few directions along which effects are large, those after, and the rest.
 
-Each stratum has variances of its own: what is strong and common is believed more than what is weak.
+Each stratum has variances of its own: what is strong and common is shrunk less than what is weak.
 """
 
 from itertools import pairwise

@@ -43,7 +43,7 @@ _BEYOND, _FEWEST_STATES = 0.95, 20
 @final
 @dataclass(frozen=True, eq=False)
 class FlowV1(Manipulator):
-    """The mean that another manipulator foretells, and around it the shape that populations of such a shift have.
+    """The mean that another manipulator predicts, and around it the shape that populations of such a shift have.
 
     A velocity is learned that carries controls to perturbed cells (conditional flow matching, Lipman et al. 2023; pairs
     from optimal transport between small batches, Tong et al. 2024). It is the constant shift of the anchor, and two
@@ -56,7 +56,7 @@ class FlowV1(Manipulator):
 
     Attributes:
         reads: Space it was fitted on.
-        anchor: Manipulator that foretells means, and how far they can be trusted.
+        anchor: Manipulator that predicts means, and how far they can be trusted.
         contexts: ``c`` contexts with controls.
         centers: ``(c, d)`` mean control of each.
         batches: ``b`` batches with controls, by context and name.
@@ -106,7 +106,7 @@ class FlowV1(Manipulator):
             parts: Molecular UR of what can be perturbed, for the anchor and the velocity.
             seed: Draws batches, first weights, and what is left out.
             cells: States of single cells, controls among them; None where ``ur`` is that.
-            anchor: Registered name of the manipulator that foretells means.
+            anchor: Registered name of the manipulator that predicts means.
             steps: Of descent; None takes three for every perturbation, 30 to 300. 0 leaves the plain shift.
 
         Raises:
@@ -154,15 +154,15 @@ class FlowV1(Manipulator):
 
     @property
     def center(self) -> Manipulator:
-        """The manipulator whose means these are, so that an explanation of a mean is asked of it."""
+        """The manipulator whose means these are, so that it explains a mean."""
         return self.anchor
 
     def responders(self, ur: UR, perturbation: Perturbation) -> float:
         """Share of cells that the perturbation moves beyond where control cells scatter.
 
-        Along the foretold shift, the share of the population further out than 95 % of controls, less the 5 % of cells
+        Along the predicted shift, the share of the population further out than 95 % of controls, less the 5 % of cells
         that lie there anyway. Where shifted cells still overlap with controls it is too low: it is the share of those
-        that can be told apart.
+        that can be distinguished.
 
         Args:
             ur: Control states, at least 20.
@@ -173,7 +173,7 @@ class FlowV1(Manipulator):
             SpaceError: ``ur`` lives in another space.
         """
         if len(ur) < _FEWEST_STATES:
-            wanted = f"Responders are told from how controls scatter: that takes {_FEWEST_STATES} control states"
+            wanted = f"Responders are found by how controls scatter: that takes {_FEWEST_STATES} control states"
             raise DataError([f"{wanted}, got {len(ur)}. Give more of them, such as ground.start(context)."])
         answer = self.manipulate(ur, perturbation)
         if perturbation.is_control:

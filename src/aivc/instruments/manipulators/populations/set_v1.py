@@ -1,4 +1,4 @@
-"""Populations whose cells answer as a set: a transformer over control cells, added to what means are foretold."""
+"""Populations whose cells answer as a set: a transformer over control cells, added to predicted means."""
 
 import dataclasses
 from collections import Counter
@@ -43,7 +43,7 @@ _FEWEST_OF_BATCH = 16
 @final
 @dataclass(frozen=True, eq=False)
 class SetV1(Manipulator):
-    """Each control cell moves by the shift that another manipulator foretells, and by what it and its set add to it.
+    """Each control cell moves by the shift that another manipulator predicts, and by what it and its set add to it.
 
     Sets of control states of one context and batch go through a small transformer without positions, together with the
     expected shift and what is known of the molecules perturbed; it learns a correction for each cell, zero at first,
@@ -56,7 +56,7 @@ class SetV1(Manipulator):
 
     Attributes:
         reads: Space it was fitted on.
-        anchor: Manipulator that foretells shifts, and how far they can be trusted.
+        anchor: Manipulator that predicts shifts, and how far they can be trusted.
         contexts: ``c`` contexts with controls.
         centers: ``(c, d)`` mean control of each.
         batches: ``b`` batches with controls, by context and name.
@@ -107,7 +107,7 @@ class SetV1(Manipulator):
             parts: Molecular UR of what can be perturbed, for the anchor and the network.
             seed: Draws batches, first weights, and what is left out.
             cells: States of single cells, controls among them; None where ``ur`` is that.
-            anchor: Registered name of the manipulator that foretells shifts.
+            anchor: Registered name of the manipulator that predicts shifts.
             steps: Of descent; None takes three for every perturbation, 30 to 300. 0 leaves the plain shift.
 
         Raises:
@@ -152,7 +152,7 @@ class SetV1(Manipulator):
 
     @property
     def center(self) -> Manipulator | None:
-        """The manipulator whose means these are, so that an explanation of a mean is asked of it; None if corrected."""
+        """The manipulator whose means these are, so that it explains a mean; None if corrected."""
         return None if self.weights else self.anchor
 
     def _correction(self, ur: UR, shift_nd: np.ndarray, perturbation: Perturbation) -> np.ndarray:

@@ -91,13 +91,13 @@ class Nearest(Manipulator):
         weight = np.maximum(similarity_p[nearest], 0.0)
         if not weight.sum():
             return None, Applicability.OUT
-        answer = Applicability.EDGE if weight.max() >= _RELATED else Applicability.OUT
+        verdict = Applicability.EDGE if weight.max() >= _RELATED else Applicability.OUT
         said_kd = self.shifts[rows[nearest]]
         weight_kd = weight[:, None] * np.isfinite(said_kd)
         total = weight_kd.sum(axis=0)
         return np.where(
             total > 0, np.nansum(weight_kd * said_kd, axis=0) / np.where(total > 0, total, 1), np.nan
-        ), answer
+        ), verdict
 
     @cached_property
     def _index(self) -> dict[str, int]:

@@ -97,7 +97,7 @@ class RidgeOnPriors(Manipulator):
         return cls(ur.space, names, parts.values, weights, intercept, texts, gaps(seen), penalty, *means)
 
     def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
-        """Shift every state by what is known, foretold, or average, in this order."""
+        """Shift every state by what is known, predicted, or average, in this order."""
         self.reads.require(ur.space, self.name)
         instead_nd = mean_effect_of(ur, self.contexts, self.means, self.default)
         return shifted(self.name, ur, perturbation, instead_nd, self._shift)

@@ -1,6 +1,6 @@
-"""Put what a benchmark hands out into arrays that any environment can read: `handout_npz.py DIR`, in the one of aivc.
+"""Put what a benchmark exports into arrays that any environment can read: `export_npz.py DIR`, in the one of aivc.
 
-DIR is written by `aivc benchmark export NAME --out DIR`. Beside each `train.h5ad` this lays `handout.npz`: the counts,
+DIR is written by `aivc benchmark export NAME --out DIR`. Beside each `train.h5ad` this lays `export.npz`: the counts,
 the labels, the questions, and, for the genes that are perturbed or asked about, what our own methods are given to know
 of them (`gene_priors`) and the terms of GO that they belong to. Nothing else is looked up and no test cell is read.
 """
@@ -24,7 +24,7 @@ def main(folder: Path) -> None:
     for fold in sorted(folder.glob("fold-*")):
         cells = anndata.read_h5ad(fold / "train.h5ad")
         asked = pd.read_csv(fold / "questions.csv", dtype=str, keep_default_na=False)
-        np.savez_compressed(fold / "handout.npz", **arrays(cells, asked))
+        np.savez_compressed(fold / "export.npz", **arrays(cells, asked))
         print(f"{fold}: {cells.n_obs} cells, {len(asked)} questions")
 
 
