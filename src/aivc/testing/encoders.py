@@ -174,5 +174,5 @@ def _check_parts(case: _EncoderCase, settings: dict[str, Any]) -> None:
         expect(case.name, "it fits and encodes without parts, too; parts: UR | None = None", kept)
 
 
-def _strangers(count: int) -> np.ndarray:
+def _unknown_names(count: int) -> np.ndarray:
     return np.array([f"unknown-{i}" for i in range(count)], dtype=object)

@@ -119,7 +119,7 @@ def _check_cells(case: _ManipulatorCase) -> None:
 
 
 def _check_unknown(case: _ManipulatorCase) -> None:
-    stranger = Agent("ko", "NEVER-SEEN")
+    unknown = Agent("ko", "NEVER-SEEN")
     drug = Agent("drug", "never-seen", 10.0, "uM")
     pair = Perturbation((unknown, *case.seen.agents), case.seen.hours)
     for unseen in (Perturbation((unknown,)), Perturbation((drug,)), pair, Perturbation((), 1234.5)):

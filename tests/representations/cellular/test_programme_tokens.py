@@ -83,7 +83,7 @@ def test_what_harms_small_panels_is_refused_whatever_it_does_for_large_ones(cell
     for harmed in ("large", "medium", "small"):
         verdict = look.verdict(Drawn(look, 1.0, {harmed: -0.1}))
         assert verdict["corrected_distance"] < verdict["stem_distance"]
-        assert verdict[f"corrected_distance_{worse}"] > verdict[f"stem_distance_{worse}"]
+        assert verdict[f"corrected_distance_{harmed}"] > verdict[f"stem_distance_{harmed}"]
         assert verdict["kept"] is False
 
 

@@ -51,7 +51,7 @@ class FittedPart:
 def records_of(
     cells: Mapping[str, VirtualCell | Provenance], measurement: Measurement, own: Fingerprints, split: str
 ) -> list[FittedPart]:
-    """Gather what fitted parts carry; parts of a cell that say the same speak together.
+    """Gather the provenance of fitted parts; parts of a cell that say the same speak together.
 
     Args:
         cells: By name.
@@ -70,8 +70,8 @@ def records_of(
             if key not in taken:
                 taken[key] = Fingerprints.of(measurement, saw.features).named(measurement)
             marks = taken[key]
-        other_contexts = saw.source != source and {saw.source, source} <= known
-        found.append(FittedPart(who, saw, marks, saw.data_digest == digest, split, other_contexts))
+        other_dataset = saw.source != source and {saw.source, source} <= known
+        found.append(FittedPart(who, saw, marks, saw.data_digest == digest, split, other_dataset))
     return found
 
 
@@ -90,8 +90,8 @@ def _speakers(cells: Mapping[str, VirtualCell | Provenance]) -> Iterator[tuple[s
             yield name, Provenance(pairs=tuple((_ANY, str(text)) for text in texts))
 
 
-def unknown(cells: Mapping[str, VirtualCell | Provenance], answer: list[FittedPart]) -> Iterator[Finding]:
-    """Say what is not carried, or cannot be compared."""
+def unknown(cells: Mapping[str, VirtualCell | Provenance], records: list[FittedPart]) -> Iterator[Finding]:
+    """Say which provenance is missing, or cannot be compared."""
     for name, cell in cells.items():
         silent = [] if isinstance(cell, Provenance) else sorted(set(cell.parts) - set(cell.provenance))
         if silent:
@@ -119,7 +119,7 @@ def unknown(cells: Mapping[str, VirtualCell | Provenance], answer: list[FittedPa
             yield Finding("part", NOTE, each.who, f"{sentence} Use it in no other fold.")
 
 
-def leaks_of(fold: CheckedFold, answer: FittedPart) -> Iterator[Finding]:
+def leaks_of(fold: CheckedFold, record: FittedPart) -> Iterator[Finding]:
     """Find what parts saw of what a fold scores."""
     if not record.about(fold.number):
         return
@@ -135,8 +135,8 @@ def leaks_of(fold: CheckedFold, answer: FittedPart) -> Iterator[Finding]:
             yield from _group(fold, record, group)
 
 
-def _entities(fold: CheckedFold, answer: FittedPart) -> Iterator[Finding]:
-    if answer.marks is None:
+def _entities(fold: CheckedFold, record: FittedPart) -> Iterator[Finding]:
+    if record.marks is None:
         return
     seen = np.isin(record.marks, record.saw.marks)
     for what, rows in (("tested entities", TESTED), ("controls that are kept for scoring", (CONTROL_SCORE,))):
@@ -147,7 +147,7 @@ def _entities(fold: CheckedFold, answer: FittedPart) -> Iterator[Finding]:
             yield fold.found("part", LEAK, sentence)
 
 
-def _perturbations(fold: CheckedFold, answer: FittedPart) -> Iterator[Finding]:
+def _perturbations(fold: CheckedFold, record: FittedPart) -> Iterator[Finding]:
     exact = fold.split.kind.startswith("extrapolate-")
     anywhere = "perturbation" in fold.promised
     seen: dict[frozenset[str], set[str]] = {}
@@ -183,7 +183,7 @@ def _perturbations(fold: CheckedFold, answer: FittedPart) -> Iterator[Finding]:
             yield fold.found("part", LEAK, f"{sentence} {_remedy(fold)}")
 
 
-def _group(fold: CheckedFold, answer: FittedPart, group: str) -> Iterator[Finding]:
+def _group(fold: CheckedFold, record: FittedPart, group: str) -> Iterator[Finding]:
     if group == "context":
         saw = {_plain(context) for context, text in record.saw.pairs if text != CONTROL}
         both = {value for value in fold.values(group, *TESTED) if _plain(value) in saw}
@@ -199,7 +199,7 @@ def _group(fold: CheckedFold, answer: FittedPart, group: str) -> Iterator[Findin
         yield fold.found("part", LEAK, sentence)
 
 
-def starts_of(fold: CheckedFold, name: str, cell: VirtualCell, answer: list[FittedPart]) -> Iterator[Finding]:
+def starts_of(fold: CheckedFold, name: str, cell: VirtualCell, records: list[FittedPart]) -> Iterator[Finding]:
     """Find predictions that start from what they are to predict, or from what they are scored with."""
     own = [each for each in records if each.who == name or each.who.startswith(f"{name} (")]
     if own and all(each.other_dataset or not each.about(fold.number) for each in own):

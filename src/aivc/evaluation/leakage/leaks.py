@@ -27,7 +27,7 @@ from aivc.data.splits.split import (
     pair,
 )
 from aivc.evaluation.leakage.findings import LEAK, NOTE, SCORED, TESTED, CheckedFold, Finding, LeakReport, are, shown
-from aivc.evaluation.leakage.fitted_parts import answer_by, leaks_of, starts_of, unknown
+from aivc.evaluation.leakage.fitted_parts import leaks_of, records_of, starts_of, unknown
 
 __all__ = ["LEAK", "NOTE", "Finding", "LeakReport", "check_split"]
 

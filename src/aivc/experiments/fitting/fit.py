@@ -24,7 +24,7 @@ from aivc.experiments.fitting import negative_transfer
 from aivc.experiments.fitting.control_noise import following, with_other_controls
 from aivc.experiments.fitting.few_shot import practised
 from aivc.experiments.fitting.knowledge import Parts, knowledge
-from aivc.experiments.fitting.lineage import notes_of, origins
+from aivc.experiments.fitting.lineage import notes_of, provenance_by_part
 from aivc.experiments.fitting.shared_fit import Recipe, SharedFit, shared_fit
 from aivc.experiments.fitting.summary import summarize
 
@@ -93,7 +93,9 @@ def fit(  # noqa: PLR0913 - each one is a question a user may ask
         asked = {"split": split.digest, "fold": fold}
     ground = shared_fit(summarize(measurement, seed=recipe.seed, progress=progress), recipe, known.parts)
     cell = assemble(ground, manipulator, parts=known.parts, settings=settings, abstain=abstain)
-    stated = origins(cell, ground, measurement, parts=known.parts, made_from=made_from, **asked, progress=progress)
+    stated = provenance_by_part(
+        cell, ground, measurement, parts=known.parts, made_from=made_from, **asked, progress=progress
+    )
     card = {**cell.card, "cells": int(measurement.mass.sum()), "data": notes_of(measurement), **asked}
     if known.notes:
         card["notes"] = list(known.notes)

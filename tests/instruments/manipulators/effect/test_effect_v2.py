@@ -148,7 +148,7 @@ def test_a_gene_never_perturbed_does_what_its_family_does(contexts):
     given, asked = split(shifts, unseen)
     fitted = EffectV2.fit(states(given), parts=parts)
     assert error(fitted, asked) < 0.35 * of_mean(given, asked)
-    stated, stranger = (fitted.predict(parse(text), "A") for text in ("ko:G50", "ko:NEVER"))
+    stated, unknown = (fitted.predict(parse(text), "A") for text in ("ko:G50", "ko:NEVER"))
     assert (stated.evidence, stated.applicability) == ("perturbation", Applicability.EDGE)
     assert (unknown.evidence, unknown.applicability) == ("perturbation", Applicability.OUT)
 
