@@ -1,6 +1,7 @@
 """`aivc data` and `aivc parts`: what there is, and whether a file is fit for use."""
 
 import json
+import re
 
 import pytest
 
@@ -56,7 +57,9 @@ def test_a_schema_is_suggested_and_reads_the_file_once_confirmed(small_screen, t
     code, said = asked(capsys, "data", "guess", small_screen / "screen.h5ad")
     assert (code, said["schema"]["perturbation"], said["schema"]["control"]) == (0, "perturbation", "control")
     assert main(["data", "guess", str(small_screen / "screen.h5ad")]) == 0
-    (tmp_path / "s.toml").write_text(capsys.readouterr().out.replace("# species", "species"))
+    # Where the table of human genes is not here, names that look like genes are taken for human ones.
+    suggested = re.sub('(# )?species = "[a-z]+"', 'species = "none"', capsys.readouterr().out)
+    (tmp_path / "s.toml").write_text(suggested)
     code, said = asked(capsys, "data", "check", small_screen / "screen.h5ad", "--schema", tmp_path / "s.toml")
     assert (code, said["problems"]) == (0, [])
 

@@ -9,8 +9,8 @@ from aivc.cli.console import Outcome, Reporter, table
 from aivc.cli.grammar import Commands, Parser, listed, natural, positive
 from aivc.cli.sources import add_priors, add_source, measured, priors
 from aivc.core.registry import DECODERS, ENCODERS, names
-from aivc.data.splits.grammar import SPLITS
 from aivc.data.splits.split import Split
+from aivc.data.splits.split_text import SPLITS
 from aivc.evaluation.protocol.evaluate import evaluate, metrics_of, require_methods, with_usage
 from aivc.evaluation.protocol.output import PREDICTIONS, REPORT, SCORES, SPLIT, Folder, require_free
 from aivc.evaluation.scores.table import Evaluation

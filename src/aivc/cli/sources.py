@@ -13,7 +13,7 @@ from aivc.data import catalog
 from aivc.data.io.check import check
 from aivc.data.io.read import read
 from aivc.data.io.schema import Schema
-from aivc.experiments.fitting.knowledge import Known, knowledge, needing_parts, require_known
+from aivc.experiments.fitting.fetch_knowledge import Known, knowledge, needing_parts, require_known
 
 _REMEDY = (
     "Choose a method that needs none (--manipulator mean-effect, --methods mean-effect), or bring knowledge of the "

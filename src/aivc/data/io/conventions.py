@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from aivc.core.errors import PerturbationError, UnknownNameError
+from aivc.core.errors import PerturbationError, UnavailableError, UnknownNameError
 from aivc.core.perturbation import Perturbation
 from aivc.data.io.labels import control_like, labels
+from aivc.data.names.genes import gene_table, resolve
 
 _PERTURBATION = (
     "perturbation", "condition", "target_gene", "gene_target", "perturbation_name", "gene", "target", "product_name",
@@ -100,17 +101,27 @@ def lines_of(entities: pd.DataFrame) -> tuple[list[Line], list[str]]:
 def features_lines(names: Sequence[str], var: pd.DataFrame) -> list[Line]:
     """Suggest species and which column names the features."""
     some, shown = list(map(str, names))[:2000], ", ".join(map(repr, list(names)[:3]))
-    found = []
+    found, called = [], some
     ensembl = sum(text.startswith("ENS") for text in some) * 2 > len(some)
     if ensembl and (name := _first(var, _SYMBOLS)):
         found.append(Line("features", name, f"features are named by Ensembl ids ({shown}); var has column {name!r}"))
+        called = list(map(str, var[name]))[:2000]
     mouse = sum(bool(re.match(r"ENSMUSG|[A-Z][a-z0-9]+[a-z]", text)) for text in some)
     human = sum(bool(re.match(r"ENSG\d|[A-Z][A-Z0-9-]+$", text)) for text in some)
-    if max(mouse, human) * 2 > len(some):
-        found.append(Line("species", "mouse" if mouse > human else "human", f"features such as {shown}"))
+    species = "mouse" if mouse > human else "human"
+    if max(mouse, human) * 2 > len(some) and _are_genes(called, species):
+        found.append(Line("species", species, f"features such as {shown}"))
     else:
         found.append(Line("species", "none", f"features such as {shown}: no gene names known here?", sure=False))
     return found
+
+
+def _are_genes(names: Sequence[str], species: str) -> bool:
+    """Whether most names are genes of a species; their look is believed where its table of genes is not here."""
+    try:
+        return resolve(names, species=species, table=gene_table(species)).coverage.known > 0.5
+    except UnavailableError:
+        return True
 
 
 def _values(entities: pd.DataFrame, name: str) -> list[str]:

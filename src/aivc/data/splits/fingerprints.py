@@ -46,7 +46,7 @@ class Fingerprints:
         Args:
             measurement: In memory or on disk; what is missing (NaN) counts as zero.
             features: Names to look at, or their hashes (`feature_hashes`); None takes all.
-            progress: Told how many rows are done.
+            progress: Called with how many rows are done.
 
         Raises:
             DataError: Values have more than two axes.

@@ -242,7 +242,7 @@ class Split:
         3
         """
         # The kinds of split are made of splits.
-        from aivc.data.splits.grammar import parse
+        from aivc.data.splits.split_text import parse
 
         return parse(text, measurement, seed=seed)
 

@@ -23,8 +23,8 @@ from aivc.evaluation.protocol.questions import Cells, EvaluationSet, Question
 from aivc.evaluation.scores.adversaries import adversary_panels, judge
 from aivc.evaluation.scores.comparison import INPUTS
 from aivc.evaluation.scores.table import Evaluation
+from aivc.experiments.fitting.fetch_knowledge import Parts, knowledge
 from aivc.experiments.fitting.fit import assemble
-from aivc.experiments.fitting.knowledge import Parts, knowledge
 from aivc.experiments.fitting.shared_fit import STATES, Recipe, SharedFit, shared_fit
 from aivc.experiments.fitting.summary import Progress, Summary
 from aivc.experiments.predict import predict
@@ -63,7 +63,7 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
             `aivc.evaluation.protocol.prediction_file.read_predictions` reads them. They must answer every question.
         parts: Molecular UR of possible targets, for methods that use it. By default the catalog's, where a method uses
             any; if it cannot be had and none needs it, the result says so under ``notes``
-            (`aivc.experiments.fitting.knowledge`). None for no knowledge.
+            (`aivc.experiments.fitting.fetch_knowledge`). None for no knowledge.
         recipe: Encoder, decoder and their sizes, shared by all methods.
         cells: Cells per predicted population.
         name: Of the data, for the report.
@@ -221,7 +221,7 @@ def _start(ground: SharedFit, training: Summary, question: Question) -> UR:
 def _bounds(said: Prediction[Measurement], question: Question) -> tuple[np.ndarray, ...] | None:
     if said.calibration is None:
         return None
-    # Of the profile: it is foretold from the given controls, and scored as it is, against no others.
+    # Of the profile: it is predicted from the given controls, and scored as it is, against no others.
     moved = question.given.profile - said.control
     return tuple(moved + np.array(said.interval(each, cells=question.truth.cells)) for each in LEVELS)
 

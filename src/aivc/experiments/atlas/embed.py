@@ -74,7 +74,7 @@ def embed(
         parts: UR of the scale below, for an encoder that uses it.
         dim: Axes, where an encoder is fitted.
         seed: Likewise; draws the cells that it learns from where there are more than 10,000.
-        progress: Told what is being done, how many entities are done, of how many.
+        progress: Called with what is being done, how many entities are done, of how many.
         **columns: Instead of a schema, its fields, such as ``units="counts"``; where they name no perturbation, all
             cells count as unperturbed.
 

@@ -22,8 +22,8 @@ from aivc.data.splits.split import CONTROL_TRAIN, TRAIN, Split
 from aivc.data.streaming.stream import Progress
 from aivc.experiments.fitting import negative_transfer
 from aivc.experiments.fitting.control_noise import following, with_other_controls
+from aivc.experiments.fitting.fetch_knowledge import Parts, knowledge
 from aivc.experiments.fitting.few_shot import practised
-from aivc.experiments.fitting.knowledge import Parts, knowledge
 from aivc.experiments.fitting.lineage import notes_of, provenance_by_part
 from aivc.experiments.fitting.shared_fit import Recipe, SharedFit, shared_fit
 from aivc.experiments.fitting.summary import summarize
@@ -58,7 +58,7 @@ def fit(  # noqa: PLR0913 - each one is a question a user may ask
         schema: What the columns of an AnnData or a file mean.
         parts: Molecular UR of possible targets, such as `aivc.data.priors.gene_priors.gene_priors`. By default the
             catalog's, where the manipulator uses any; if it cannot be had and is not needed, the card says so under
-            ``notes`` (`aivc.experiments.fitting.knowledge`). None for no knowledge.
+            ``notes`` (`aivc.experiments.fitting.fetch_knowledge`). None for no knowledge.
         recipe: Encoder, decoder, and their sizes.
         settings: Further arguments of the manipulator's ``fit``.
         split: Fit for one fold of it: on what it trains on and the controls it gives to methods, and nothing else.
@@ -66,7 +66,7 @@ def fit(  # noqa: PLR0913 - each one is a question a user may ask
         made_from: What ``parts`` were made from, where they are not the catalog's.
         abstain: Answer with the mean effect wherever perturbations left out did not gain
         (`aivc.experiments.fitting.negative_transfer`).
-        progress: Told what is being done.
+        progress: Called with what is being done.
         **columns: Instead of a schema, its fields (`aivc.data.io.as_measurement.as_measurement`):
             ``units="counts", perturbation="gene", control="NT", kind="ko"``.
 
@@ -279,7 +279,7 @@ _SHUFFLES = {"perturbation": _shuffle_perturbations, "context": _shuffle_context
 def _predict(
     inner: SharedFit, manipulator: Manipulator, ground: SharedFit, left_out: Sequence[tuple[str, str]]
 ) -> list[HeldOut]:
-    """Predict what the inner groundwork has not seen, and set it beside what was measured."""
+    """Predict what the inner shared fit has not seen, and set it beside what was measured."""
     profiles, seed = ground.profiles, inner.recipe.seed
     keys = pd.DataFrame({"context": profiles.contexts.astype(str), "text": profiles.perturbations.astype(str)})
     rows = keys.groupby(["context", "text"]).indices

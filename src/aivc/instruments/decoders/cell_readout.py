@@ -248,7 +248,7 @@ class _FittedReadouts(NamedTuple):
 
 
 def _fit(x_nq: np.ndarray, y_nf: np.ndarray, group_n: np.ndarray) -> _FittedReadouts:
-    """Fit all readouts, and foretell each row without its group; NaN where a readout was not measured."""
+    """Fit all readouts, and predict each row without its group; NaN where a readout was not measured."""
     (n, f), q = y_nf.shape, x_nq.shape[1]
     found = _FittedReadouts(np.zeros((q, f)), np.zeros(f), np.zeros(f), np.full((n, f), np.nan))
     for columns, rows in patterns(y_nf):

@@ -196,7 +196,7 @@ def surprise(mean_bd: Tensor, variance_bd: Tensor, batch: Batch) -> Tensor:
 
 @final
 class HiddenFeatures:
-    """Hidden features of cells that no step saw: how well are they foretold, with and without the correction?"""
+    """Hidden features of cells that no step saw: how well are they predicted, with and without the correction?"""
 
     def __init__(self, views: Views) -> None:
         draw, cells = np.random.default_rng((views.seed, _HELD_OUT)), np.arange(len(views.values))

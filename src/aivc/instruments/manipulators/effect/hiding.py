@@ -26,7 +26,7 @@ class Hiding(NamedTuple):
 
 
 def drawn(rows: EffectRows, seed: int) -> np.ndarray:
-    """Rows to practise on: all, or those of perturbations drawn by lot, in contexts drawn by lot."""
+    """Rows to practise on: all, or those of perturbations and contexts drawn at random."""
     if len(rows) <= _MOST:
         return np.arange(len(rows))
     rng = np.random.default_rng(seed)

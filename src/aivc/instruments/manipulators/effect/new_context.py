@@ -44,7 +44,7 @@ def worth(model: MixedModel, learned: Mapping[str, Learned], few: int = 10) -> W
 
 
 def _practised(rows: EffectRows, few: int, seed: int) -> EffectRows:
-    """Rows of perturbations drawn by lot, in contexts drawn by lot among those with rows enough."""
+    """Rows of perturbations drawn at random, in contexts drawn at random among those with rows enough."""
     names, count = np.unique(rows.contexts, return_counts=True)
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(names[count > _TIMES * few])[:_CONTEXTS]

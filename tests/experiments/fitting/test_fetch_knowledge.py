@@ -9,9 +9,9 @@ from aivc.core.measurement import Measurement
 from aivc.data.splits.folds import unseen_perturbation
 from aivc.data.synthetic import synthetic_screen
 from aivc.evaluation.protocol.evaluate import evaluate
-from aivc.experiments.fitting import knowledge as policy
+from aivc.experiments.fitting import fetch_knowledge as policy
+from aivc.experiments.fitting.fetch_knowledge import Known, knowledge, require_known
 from aivc.experiments.fitting.fit import fit
-from aivc.experiments.fitting.knowledge import Known, knowledge, require_known
 from aivc.experiments.fitting.shared_fit import Recipe
 from aivc.testing import sample_parts
 
