@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aivc.cli import main
+from aivc.cli import commands, main
 from aivc.cli.console import Outcome, Reporter, perform
 from aivc.core.errors import DataError
 
@@ -125,3 +125,15 @@ def test_progress_is_a_line_now_and_then_where_nobody_watches(capsys):
     for step in range(5):
         reporter("late", step, 9)
     assert capsys.readouterr().err.splitlines() == ["late: 0 of 9"]
+
+
+def test_commands_are_summed_up_as_their_modules_say():
+    actions = commands.parser()._subparsers._group_actions[0]._choices_actions
+    assert {each.dest: each.help for each in actions} == {name: said for name, (_, said) in commands.COMMANDS.items()}
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], []])
+def test_what_names_no_command_imports_no_command(words):
+    script = f"import sys; from aivc.cli import main; main({words!r}); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert not {"pandas", "torch", "matplotlib", "aivc.cli.fit_command"} & set(done.stderr.split())

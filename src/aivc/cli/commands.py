@@ -1,20 +1,11 @@
 """One command per public verb: `aivc COMMAND --help` says what it takes, and `--json` answers with one object."""
 
 from collections.abc import Sequence
+from importlib import import_module
 
-from aivc.cli.benchmark_command import add as add_benchmark
 from aivc.cli.console import perform, refuse
-from aivc.cli.data import add as add_data
-from aivc.cli.embed_command import add as add_embed
-from aivc.cli.evaluate_command import add as add_evaluate
-from aivc.cli.explain_command import add as add_explain
-from aivc.cli.fit_command import add as add_cells
 from aivc.cli.grammar import Commands, Parser, UsageError
 from aivc.cli.overview import Version
-from aivc.cli.overview import add as add_overview
-from aivc.cli.score_command import add as add_score
-from aivc.cli.screen_command import add as add_screens
-from aivc.cli.splits import add as add_splits
 
 _DESCRIPTION = """The open AI Virtual Cell: learn from a perturbation screen, ask what an experiment would show,
 and find out how far the answer can be trusted."""
@@ -27,24 +18,43 @@ _EPILOG = """examples:
 exit codes: 0 done, 1 refused or a check failed, 2 wrong usage, 3 a fault of this program, 130 interrupted"""
 
 
-def parser() -> Parser:
-    """Everything that can be asked on the command line."""
+# Each command, the module that declares it, and the first sentence of what that says: `aivc --help` imports none.
+COMMANDS = {
+    "demo": ("overview", "Fit, ask and score a virtual cell on a real screen"),
+    "parts": ("overview", "List all that is registered, from encoders to benchmarks, and who brought each"),
+    "data": ("data", "Datasets by name, and checks of your own files"),
+    "fit": ("fit_command", "Learn a virtual cell from a perturbation screen and save it"),
+    "predict": ("fit_command", "Ask a virtual cell what a perturbation would do"),
+    "embed": ("embed_command", "Represent the cells of a file and write the states where scanpy looks for them"),
+    "explain": ("explain_command", "Say what a prediction is made of: perturbations, knowledge, genes and pathways"),
+    "screen": (
+        "screen_command",
+        "Ask a virtual cell about many perturbations and rank them by what they do to a response",
+    ),
+    "search": ("screen_command", "Find the intervention that brings control cells closest to a wanted state"),
+    "propose": ("screen_command", "Turn a virtual screen into the next plate: part to confirm, part to learn"),
+    "evaluate": ("evaluate_command", "Score methods on perturbations, contexts or donors they have not seen"),
+    "score": ("score_command", "Score a file of predicted cells against a file of measured ones"),
+    "benchmark": ("benchmark_command", "Frozen benchmarks: list them, look at one, run methods on them"),
+    "splits": ("splits", "Checks of who may see what"),
+}
+
+
+def parser(only: str | None = None) -> Parser:
+    """Everything that can be asked on the command line.
+
+    Args:
+        only: A command whose module alone is imported: the others are named and can not be parsed. None imports all.
+    """
     made = Parser(prog="aivc", description=_DESCRIPTION, epilog=_EPILOG)
     made.add_argument("--version", action=Version, nargs=0, help="show the version and exit")
-    commands = Commands(made)
-    for add in (
-        add_overview,
-        add_data,
-        add_cells,
-        add_embed,
-        add_explain,
-        add_screens,
-        add_evaluate,
-        add_score,
-        add_benchmark,
-        add_splits,
-    ):
-        add(commands)
+    commands, added = Commands(made), set[str]()
+    for name, (module, summary) in COMMANDS.items():
+        if only is not None and COMMANDS.get(only, ("",))[0] != module:
+            commands.name_only(name, summary)
+        elif module not in added:
+            import_module(f"aivc.cli.{module}").add(commands)
+            added.add(module)
     return made
 
 
@@ -58,7 +68,8 @@ def run(words: Sequence[str]) -> int:
         0 done, 1 refused or a check failed, 2 wrong usage, 3 a fault of this program, 130 interrupted.
     """
     try:
-        args = parser().parse_args(words)
+        # The first word that is no option names the command: `aivc` itself has no option with a value.
+        args = parser(next((word for word in words if not word.startswith("-")), "")).parse_args(words)
     except UsageError as error:
         return refuse(error, json="--json" in words, code=2)
     except SystemExit as done:

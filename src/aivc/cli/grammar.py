@@ -59,6 +59,10 @@ class Commands:
         """Declare a command that has commands of its own."""
         return Commands(self._parser(name, what, examples))
 
+    def name_only(self, name: str, summary: str) -> None:
+        """List a command without what it takes."""
+        self._made.add_parser(name, help=summary, add_help=False)
+
     def _parser(self, name: str, what: str, examples: Sequence[str]) -> Parser:
         epilog = "\n".join(["examples:", *(f"  {example}" for example in examples)]) if examples else None
         # argparse reads % in help as a placeholder.
