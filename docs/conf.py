@@ -18,8 +18,9 @@ author = "The aivc authors"
 copyright = author
 version = release = version_of("aivc")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-source_suffix = {".md": "markdown"}
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+# Notebooks are shown as they were run; a test runs their code.
+nb_execution_mode = "off"
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"aivc {release}"

@@ -1,6 +1,7 @@
 """What the documentation promises: code that runs, links that lead somewhere, commands and rooms that exist."""
 
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -181,3 +182,14 @@ def test_documentation_builds_without_a_warning(tmp_path):
     )
     assert built.returncode == 0, built.stderr[-3000:]
     assert (tmp_path / "html" / "tutorials" / "first-virtual-screen.html").is_file()
+
+
+@pytest.mark.parametrize("path", sorted((DOCS / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_notebooks_run_as_they_are_shown(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cells = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] or "=" in "".join(cell["source"]) for cell in cells), f"{named(path)} was not run"
+    shown: dict[str, object] = {}
+    for cell in cells:
+        exec(compile("".join(cell["source"]), named(path), "exec"), shown)
+    assert not any(output["output_type"] == "error" for cell in cells for output in cell["outputs"])

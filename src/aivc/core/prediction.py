@@ -67,6 +67,9 @@ class Prediction(Generic[T]):
     least: float | None = None
     unread: "Callable[[], Prediction[T]] | None" = None
 
+    def __repr__(self) -> str:
+        return f"Prediction({len(self.draws)} × {self.draws[0]!r} by {' + '.join(self.made_by)}, {self.applicability})"
+
     def __post_init__(self) -> None:
         if not self.draws:
             raise DataError(["A prediction holds at least one draw; the part that made it returned none."])
