@@ -18,6 +18,7 @@ GROUPS = (
     "kinds",
     "datasets",
     "profiles",
+    "splits",
     "benchmarks",
 )
 # Parts that are no more, and which one does what they did: cells saved with them are still about.
@@ -101,6 +102,7 @@ METRICS = Registry("metrics")
 KINDS = Registry("kinds")
 DATASETS = Registry("datasets")
 PROFILES = Registry("profiles")
+SPLIT_KINDS = Registry("splits")
 
 
 def names(group: str) -> tuple[str, ...]:
@@ -108,7 +110,7 @@ def names(group: str) -> tuple[str, ...]:
 
     Args:
         group: ``encoders``, ``manipulators``, ``decoders``, ``wrappers``, ``providers``, ``metrics``, ``kinds``,
-            ``datasets``, ``profiles`` or ``benchmarks``.
+            ``datasets``, ``profiles``, ``splits`` or ``benchmarks``.
 
     Raises:
         UnknownNameError: No such group.

@@ -6,8 +6,10 @@ import pytest
 
 from aivc.core.errors import SplitError, UnknownNameError
 from aivc.core.measurement import Measurement
+from aivc.core.registry import names
 from aivc.data.splits import folds
 from aivc.data.splits.split import Split
+from aivc.data.splits.split_text import KINDS, SPLITS
 from aivc.data.synthetic import synthetic_screen
 
 
@@ -43,3 +45,8 @@ def test_names_near_kinds(screen: Measurement) -> None:
 def test_keeps_what_the_kind_itself_refuses(screen: Measurement) -> None:
     with pytest.raises(SplitError, match="cannot make 50 folds"):
         Split.parse("unseen-perturbation:50", screen)
+
+
+def test_kinds_come_in_by_the_door_of_parts():
+    assert set(KINDS) == set(names("splits"))
+    assert all(kind in SPLITS for kind in KINDS)
