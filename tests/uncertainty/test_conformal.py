@@ -54,7 +54,14 @@ def test_90_percent_intervals_hold_90_percent_of_unseen_perturbations():
         assert 0.85 <= np.mean(values) <= 0.95
 
 
-@pytest.mark.parametrize(("method", "few"), [("mean-effect", 40), ("effect.v2", 40), ("effect.v2", 400)])
+@pytest.mark.parametrize(
+    ("method", "few"),
+    [
+        pytest.param("mean-effect", 40, marks=pytest.mark.slow),
+        ("effect.v2", 40),
+        pytest.param("effect.v2", 400, marks=pytest.mark.slow),
+    ],
+)
 def test_90_percent_intervals_hold_90_percent_of_effects_measured_against_fresh_controls(method, few):
     fresh, same = [], []
     for seed in range(4):
