@@ -2,13 +2,16 @@ from dataclasses import dataclass, replace
 from inspect import isfunction
 
 import numpy as np
+import pandas as pd
 import pytest
+from anndata import AnnData
 
 import aivc
-from aivc.core.errors import DataError, ScoreError, SpaceError, UnknownNameError
+from aivc.core.errors import DataError, SchemaError, ScoreError, SpaceError, UnknownNameError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.virtual_cell import VirtualCell
+from aivc.data.io.schema import Schema
 from aivc.data.synthetic import synthetic_screen
 from aivc.experiments.fitting.fit import fit
 from aivc.experiments.fitting.shared_fit import Recipe
@@ -199,3 +202,19 @@ def test_instruments_are_named_where_there_are_several(cells):
     np.testing.assert_allclose(2 * half.effect, whole.effect, atol=1e-9)
     with pytest.raises(UnknownNameError, match="name the one you mean"):
         predict(many, "A", ["ko:G00"])
+
+
+def test_control_cells_of_an_anndata_are_a_start(tmp_path):
+    screen, _ = synthetic_screen(perturbations=6, features=40, cells=20, controls=40, seed=0)
+    cell = fit(screen, "transfer", parts=None, recipe=Recipe(dim=4, members=2, inner_folds=0))
+    obs = screen.entities[["perturbation", "context"]].astype(str)
+    adata = AnnData(screen.values, obs, pd.DataFrame(index=screen.features.astype(str)))
+    said = {"units": "counts", "perturbation": "perturbation", "control": "control", "context": "context"}
+    schema = Schema(species="none", **said)
+    answer = predict(cell, adata, "ko:G0001", schema=schema)
+    adata.write_h5ad(tmp_path / "screen.h5ad")
+    controls = screen.take(screen.perturbations == CONTROL)
+    for start, given in ((controls, {}), (tmp_path / "screen.h5ad", {"schema": schema})):
+        np.testing.assert_allclose(predict(cell, start, "ko:G0001", **given).effect, answer.effect, atol=1e-9)
+    with pytest.raises(SchemaError, match="Leave it out"):
+        predict(cell, "line1", "ko:G0001", schema=schema)

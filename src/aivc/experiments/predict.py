@@ -2,16 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, final, overload
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, final, overload
 
 import numpy as np
 
-from aivc.core.measurement import Measurement
+from aivc.core.errors import SchemaError
+from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Prediction
 from aivc.core.read_out import CELLS, MeanReader
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
+from aivc.data.io.schema import Schema
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 Predictor: TypeAlias = Callable[[Perturbation], Prediction[Measurement]]
 
@@ -23,38 +29,41 @@ _TRIED = 3
 @overload
 def predict(  # type: ignore[overload-overlap]
     cell: VirtualCell,
-    start: Measurement | UR | str,
+    start: "Measurement | UR | AnnData | Path | str",
     perturbation: Perturbation | str,
     *,
     cells: int = ...,
     manipulator: str = ...,
     decoder: str = ...,
     new_context: bool = ...,
+    schema: Schema | None = ...,
 ) -> Prediction[Measurement]: ...
 
 
 @overload
 def predict(
     cell: VirtualCell,
-    start: Measurement | UR | str,
+    start: "Measurement | UR | AnnData | Path | str",
     perturbation: Sequence[Perturbation | str],
     *,
     cells: int = ...,
     manipulator: str = ...,
     decoder: str = ...,
     new_context: bool = ...,
+    schema: Schema | None = ...,
 ) -> tuple[Prediction[Measurement], ...]: ...
 
 
 def predict(
     cell: VirtualCell,
-    start: Measurement | UR | str,
+    start: "Measurement | UR | AnnData | Path | str",
     perturbation: Perturbation | str | Sequence[Perturbation | str],
     *,
     cells: int = CELLS,
     manipulator: str = "",
     decoder: str = "",
     new_context: bool = False,
+    schema: Schema | None = None,
 ) -> Prediction[Measurement] | tuple[Prediction[Measurement], ...]:
     """Perturb control cells of a context and read them out (`VirtualCell.predict`).
 
@@ -64,18 +73,22 @@ def predict(
 
     Args:
         cell: Whom to ask.
-        start: Name of a context; control states; or control cells.
+        start: Name of a context; control states; or control cells, as a Measurement, an AnnData or the path of a
+            file; of the last two the controls are taken.
         perturbation: As an object or as text, such as ``"ko:JAK2"``; or several of them.
         cells: How many cells to read out over all draws, at least two for each.
         manipulator: Which one, where there are several.
         decoder: Which one, where there are several.
         new_context: Whether the name is that of a new context, although it reads like a known one.
+        schema: What the columns of an AnnData or a file mean.
 
     Returns:
         One prediction; or as many as there are perturbations, in their order.
 
     Raises:
+        DataError: Every problem found in an AnnData or a file.
         PerturbationError: A text that is no perturbation.
+        SchemaError: An AnnData or a file without a schema, or a schema for what needs none.
         UnknownNameError: No such context, or its name may be a slip.
         SpaceError: The states are of another space.
         ScoreError: An answer holds NaN or infinity.
@@ -91,12 +104,29 @@ def predict(
     >>> len(predict(cell, "line1", ["ko:G0001", "ko:G0002"]))
     2
     """
-    ask = _Ask(cell, cell.states(start, new_context=new_context), cells, manipulator, decoder)
+    given = _given(start, schema)
+    ask = _Ask(cell, cell.states(given, new_context=new_context), cells, manipulator, decoder)
     if isinstance(perturbation, Perturbation | str):
         return ask(_read(perturbation))
     asked = [_read(each) for each in perturbation]
     tell = _quickest(ask, asked) if asked else ask
     return tuple(tell(each) for each in asked)
+
+
+def _given(start: "Measurement | UR | AnnData | Path | str", schema: Schema | None) -> Measurement | UR | str:
+    """The controls of an AnnData or a file; all else as it is."""
+    if isinstance(start, Measurement | UR | str):
+        if schema is not None:
+            raise SchemaError(
+                "A schema says what an AnnData or a file holds. Leave it out for the name of a context, for states and "
+                "for a Measurement; give the path of a file as a Path."
+            )
+        return start
+    # Anndata is slow to import, and most questions name a context.
+    from aivc.data.io.as_measurement import as_measurement
+
+    cells = as_measurement(start, schema)
+    return cells.take(cells.perturbations == CONTROL)
 
 
 def predictor(cell: VirtualCell, start: UR, perturbations: Sequence[Perturbation]) -> Predictor:
