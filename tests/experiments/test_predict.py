@@ -218,3 +218,13 @@ def test_control_cells_of_an_anndata_are_a_start(tmp_path):
         np.testing.assert_allclose(predict(cell, start, "ko:G0001", **given).effect, answer.effect, atol=1e-9)
     with pytest.raises(SchemaError, match="Leave it out"):
         predict(cell, "line1", "ko:G0001", schema=schema)
+
+
+def test_answers_to_several_questions_give_cells_to_an_anndata_not_their_means():
+    screen, _ = synthetic_screen(perturbations=6, features=40, cells=20, controls=40, seed=0)
+    cell = fit(screen, "transfer", parts=None, recipe=Recipe(dim=4, members=2, inner_folds=0))
+    one, several = predict(cell, "line1", "ko:G0001"), predict(cell, "line1", ["ko:G0001", "ko:G0002"])
+    alone, among = one.to_anndata(), several[0].to_anndata()
+    assert among.n_obs == alone.n_obs > len(several[0].draws)
+    assert among.uns["aivc"]["units"] == screen.units
+    np.testing.assert_allclose(among.var["effect"], alone.var["effect"], atol=1e-9)

@@ -22,10 +22,16 @@ def draw_cells(draws: Sequence[Measurement], cells: int, *, seed: int = 0) -> Me
     picked = [draw.take(np.sort(rng.choice(len(draw), min(each, len(draw)), replace=False))) for draw in draws]
     names = [f"{i}-{label}" for i, piece in enumerate(picked) for label in piece.entities.index]
     entities = pd.concat([piece.entities for piece in picked]).set_axis(names, axis=0)
-    blocks = [piece.block(0, len(piece)) for piece in picked]
-    dense = all(isinstance(block, np.ndarray) for block in blocks)
-    stacked = np.concatenate(blocks) if dense else sparse.vstack(list(map(sparse.csr_matrix, blocks)), format="csr")
+    values = stacked(picked)
     counted = picked[0].units == COUNTS
-    kept = np.flatnonzero(np.asarray(stacked.sum(axis=1)) > 0) if counted else np.arange(stacked.shape[0])
+    kept = np.flatnonzero(np.asarray(values.sum(axis=1)) > 0) if counted else np.arange(values.shape[0])
     kept = kept[:cells]
-    return picked[0].replace(values=stacked[kept], entities=entities.iloc[kept], observed=None)
+    return picked[0].replace(values=values[kept], entities=entities.iloc[kept], observed=None)
+
+
+def stacked(draws: Sequence[Measurement]) -> np.ndarray | sparse.csr_matrix:
+    """``(n, f)`` values of all draws, one below the other; sparse unless all are dense."""
+    blocks = [draw.block(0, len(draw)) for draw in draws]
+    if all(isinstance(block, np.ndarray) for block in blocks):
+        return np.concatenate(blocks)
+    return sparse.vstack(list(map(sparse.csr_matrix, blocks)), format="csr")

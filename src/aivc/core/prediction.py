@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from aivc.core import readout
+from aivc.core import views
 from aivc.core.calibration import Applicability, Calibration, HeldOut
 from aivc.core.errors import DataError
 from aivc.core.measurement import Measurement
@@ -251,19 +251,19 @@ class Prediction(Generic[T]):
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
 
     def effects(self, level: float = 0.9) -> pd.DataFrame:
-        """Tabulate feature, effect, low and high, largest effect first; see `aivc.core.readout.effects`."""
-        return readout.effects(self, level)
+        """Tabulate feature, effect, low and high, largest effect first; see `aivc.core.views.effects`."""
+        return views.effects(self, level)
 
     def to_anndata(self, level: float = 0.9) -> "AnnData":
-        """Make an AnnData of the virtual cells; see `aivc.core.readout.to_anndata`."""
-        return readout.to_anndata(self, level)
+        """Make an AnnData of the virtual cells; see `aivc.core.views.to_anndata`."""
+        return views.to_anndata(self, level)
 
     def plot(self, *, top: int = 20, level: float = 0.9, axes: "Axes | None" = None) -> "Axes":
-        """Draw the largest effects with their intervals; see `aivc.core.readout.plot`."""
-        return readout.plot(self, top=top, level=level, axes=axes)
+        """Draw the largest effects with their intervals; see `aivc.core.views.plot`."""
+        return views.plot(self, top=top, level=level, axes=axes)
 
     def _repr_html_(self) -> str:
-        return readout.html(self)
+        return views.html(self)
 
 
 def _same_axes(ours: UR | Measurement, theirs: UR | Measurement) -> bool:

@@ -90,7 +90,7 @@ def test_the_figure_shows_the_largest_effects_once():
 
 
 def test_what_states_no_effect_is_refused_with_a_remedy():
-    with pytest.raises(DataError, match=r"Ask cell\.predict"):
+    with pytest.raises(DataError, match=r"Ask VirtualCell\.predict"):
         make(base=None).effects()
     ur = sample_ur(dim=3).take(np.arange(4))
     states = Prediction((ur,), ("mover",), Applicability.IN)

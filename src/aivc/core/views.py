@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from aivc.core.calibration import Applicability
 from aivc.core.errors import DataError
 from aivc.core.measurement import Measurement
+from aivc.core.population import stacked
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -69,10 +69,8 @@ def to_anndata(prediction: "Prediction[Any]", level: float = 0.9) -> "AnnData":
     features = _features(prediction)
     effect, low, high = _effect(prediction, level)
     var = pd.DataFrame({"effect": effect, "low": low, "high": high}, index=pd.Index(features))
-    draws = prediction.draws
-    blocks = [draw.block(0, len(draw)) for draw in draws]
-    dense = all(isinstance(block, np.ndarray) for block in blocks)
-    values = np.concatenate(blocks) if dense else sparse.vstack(list(map(sparse.csr_matrix, blocks)), format="csr")
+    # Answers to many questions at once are means until somebody wants their cells.
+    draws = (prediction if prediction.unread is None else prediction.unread()).draws
     about = {
         "made_by": list(prediction.made_by),
         "applicability": str(prediction.applicability),
@@ -81,7 +79,9 @@ def to_anndata(prediction: "Prediction[Any]", level: float = 0.9) -> "AnnData":
         "units": draws[0].units,
         "profile_units": prediction.profile_units,
     }
-    return AnnData(values, obs=pd.concat([_obs(draw, i) for i, draw in enumerate(draws)]), var=var, uns={ABOUT: about})
+    return AnnData(
+        stacked(draws), obs=pd.concat([_obs(draw, i) for i, draw in enumerate(draws)]), var=var, uns={ABOUT: about}
+    )
 
 
 def html(prediction: "Prediction[Any]", top: int = 8) -> str:
@@ -150,16 +150,8 @@ def _features(prediction: "Prediction[Any]") -> np.ndarray:
 
 def _effect(prediction: "Prediction[Any]", level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Effect and the ends of its interval, each ``(f,)``, against controls as fresh as those of the fit."""
-    if prediction.base is None:
-        raise DataError(
-            [
-                "The effect is the difference from the start, which this prediction does not state. Ask "
-                "cell.predict(...), or state it: prediction.replace(base=...)."
-            ]
-        )
-    fresh = None if prediction.calibration is None else prediction.calibration.controls
-    low, high = prediction.interval(level, controls=fresh)
-    return np.asarray(prediction.mean - prediction.base), low - prediction.base, high - prediction.base
+    low, high = prediction.effect_interval(level)
+    return prediction.effect, low, high
 
 
 def _obs(draw: Measurement, number: int) -> pd.DataFrame:
