@@ -216,6 +216,8 @@ def test_control_cells_of_an_anndata_are_a_start(tmp_path):
     controls = screen.take(screen.perturbations == CONTROL)
     for start, given in ((controls, {}), (tmp_path / "screen.h5ad", {"schema": schema})):
         np.testing.assert_allclose(predict(cell, start, "ko:G0001", **given).effect, answer.effect, atol=1e-9)
+    with pytest.raises(SchemaError, match="Add schema=Schema"):
+        predict(cell, adata, "ko:G0001")
     with pytest.raises(SchemaError, match="Leave it out"):
         predict(cell, "line1", "ko:G0001", schema=schema)
 

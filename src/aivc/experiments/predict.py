@@ -122,6 +122,11 @@ def _given(start: "Measurement | UR | AnnData | Path | str", schema: Schema | No
                 "for a Measurement; give the path of a file as a Path."
             )
         return start
+    if schema is None:
+        raise SchemaError(
+            'What the columns of an AnnData or a file mean was not said. Add schema=Schema(units="counts", '
+            'perturbation="gene", control="NT", kind="ko"), or what `aivc data guess` suggests.'
+        )
     # Anndata is slow to import, and most questions name a context.
     from aivc.data.io.as_measurement import as_measurement
 

@@ -10,7 +10,7 @@ from scipy import sparse
 from scipy.io import mmwrite
 
 import aivc
-from aivc.core.errors import UnavailableError
+from aivc.core.errors import AIVCError, UnavailableError
 from aivc.data.io.check import check
 from aivc.data.io.guess import guess
 from aivc.data.io.schema import Schema
@@ -168,3 +168,15 @@ def test_hostile_labels_stay_in_comments(tmp_path):
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(UnavailableError, match="Check the path"):
         guess(tmp_path / "none.h5ad")
+
+
+@pytest.mark.parametrize("name", ["screen.h5ad", "screen.h5", "screen.csv", "screen.zarr"])
+@pytest.mark.parametrize("kept", [0, 100, 3000])
+def test_a_truncated_file_is_refused_and_left_as_it_is(tmp_path, name, kept):
+    whole, path = tmp_path / "whole.h5ad", tmp_path / name
+    obs = pd.DataFrame({"gene": ["NT", "TP53"]}, index=["a", "b"])
+    anndata.AnnData(np.eye(2), obs, pd.DataFrame(index=["TP53", "MYC"])).write_h5ad(whole)
+    path.write_bytes(whole.read_bytes()[:kept])
+    with pytest.raises(AIVCError, match="screen"):
+        guess(path)
+    assert len(path.read_bytes()) == kept

@@ -13,7 +13,7 @@ from aivc.core.errors import SchemaError
 from aivc.core.measurement import StoredRows
 from aivc.core.units import COUNTS, log1p_units
 from aivc.data.io.conventions import Line, as_mapping, convention, features_lines, lines_of
-from aivc.data.io.formats import Raw, keys, opened, suffix
+from aivc.data.io.formats import Raw, intact, keys, opened, suffix
 from aivc.data.io.in_memory import anndata_raw, name_of
 from aivc.data.io.read import BACKED, open_raw
 from aivc.data.io.schema import Constant, Schema, toml_value
@@ -102,7 +102,7 @@ def guess(data: anndata.AnnData | Path | str) -> Guess:
 
 def _is_ten_x(path: Path) -> bool:
     if suffix(path) == ".h5" and path.is_file():
-        with opened(path) as store:
+        with intact(path), opened(path) as store:
             return "obs" not in store
     return path.is_dir() and suffix(path) != ".zarr"
 
@@ -112,7 +112,7 @@ def _layers(data: anndata.AnnData | Path | str) -> list[str]:
     if isinstance(data, anndata.AnnData):
         there = [*data.layers, *(["raw"] if data.raw is not None else [])]
     elif suffix(Path(data)) in (".h5ad", ".zarr") and Path(data).exists():
-        with opened(Path(data)) as store:
+        with intact(Path(data)), opened(Path(data)) as store:
             there = keys(store["layers"]) if "layers" in store else []
             there += ["raw"] if "raw" in keys(store) and "X" in keys(store["raw"]) else []
     else:
