@@ -18,7 +18,7 @@ from aivc.data.io.in_memory import anndata_raw, name_of
 from aivc.data.io.read import BACKED, open_raw
 from aivc.data.io.schema import Constant, Schema, toml_value
 
-# StoredRows whose values are looked at.
+# Rows whose values are looked at.
 _ROWS = 200
 _LAYERS = ("counts", "raw_counts", "raw", "X")
 
