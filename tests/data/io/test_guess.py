@@ -180,3 +180,19 @@ def test_a_truncated_file_is_refused_and_left_as_it_is(tmp_path, name, kept):
     with pytest.raises(AIVCError, match="screen"):
         guess(path)
     assert len(path.read_bytes()) == kept
+
+
+TOTALS = [(1e4, "log1p_cp10k"), (10_003.0, "log1p_cp10k"), (4873.0, "log1p_cp4873")]
+
+
+@pytest.mark.parametrize(("total", "units"), TOTALS)
+    ("total", "units"), [(1e4, "log1p_cp10k"), (10_003.0, "log1p_cp10k"), (4873.0, "log1p_cp4873")]
+)
+def test_the_total_behind_a_logarithm_is_read_from_the_values(total, units):
+    counts = np.random.default_rng(0).poisson(3, (20, 30)) + 1.0
+    values = np.log1p(counts / counts.sum(axis=1, keepdims=True) * total).astype(np.float32)
+    assert guess(anndata.AnnData(values)).to_json()["schema"]["units"] == units
+
+
+def test_a_total_that_nobody_uses_is_no_evidence():
+    assert "units" in guess(anndata.AnnData(np.eye(3))).to_json()["open"]

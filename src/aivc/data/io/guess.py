@@ -20,6 +20,8 @@ from aivc.data.io.schema import Constant, Schema, toml_value
 
 # Rows whose values are looked at.
 _ROWS = 200
+# Nobody brings cells to a smaller total.
+_LEAST_TOTAL = 100.0
 _LAYERS = ("counts", "raw_counts", "raw", "X")
 
 
@@ -143,8 +145,10 @@ def _units(layers: dict[str, Raw]) -> list[Line]:
     values = samples["X"]
     sums = np.expm1(np.clip(values, None, 30)).sum(axis=1)
     largest = float(values.max(initial=0))
-    if values.size and (values >= 0).all() and sums.min() > 0 and np.ptp(sums) <= 0.01 * sums.mean():
-        target = float(f"{sums.mean():.2g}")
+    if values.size and (values >= 0).all() and sums.min() >= _LEAST_TOTAL and np.ptp(sums) <= 0.01 * sums.mean():
+        target, power = float(np.round(sums.mean())), 10.0 ** np.round(np.log10(sums.mean()))
+        # Ten thousand, but for what single precision makes of it; a median of counts is as it is.
+        target = float(power) if abs(target - power) <= 1e-3 * power else target
         evidence = f"in X, expm1 of every row sums to {sums.mean():.5g} (values up to {largest:.3g})"
         return [Line("units", log1p_units(target), evidence)]
     low = float(values.min(initial=0))
