@@ -186,8 +186,6 @@ TOTALS = [(1e4, "log1p_cp10k"), (10_003.0, "log1p_cp10k"), (4873.0, "log1p_cp487
 
 
 @pytest.mark.parametrize(("total", "units"), TOTALS)
-    ("total", "units"), [(1e4, "log1p_cp10k"), (10_003.0, "log1p_cp10k"), (4873.0, "log1p_cp4873")]
-)
 def test_the_total_behind_a_logarithm_is_read_from_the_values(total, units):
     counts = np.random.default_rng(0).poisson(3, (20, 30)) + 1.0
     values = np.log1p(counts / counts.sum(axis=1, keepdims=True) * total).astype(np.float32)
