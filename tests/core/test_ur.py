@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from aivc.core.errors import DataError, IntegrityError
 from aivc.core.scale import Scale
@@ -138,3 +139,35 @@ def test_times_of_what_was_encoded_are_kept_by_take_move_and_disk(tmp_path):
     assert ur.take(np.array([2, 0])).moved(np.ones(2), "ko:B").times.tolist() == [24.0, 0.0]
     ur.save(tmp_path)
     assert UR.load(tmp_path).times.tolist() == [0.0, 6.0, 24.0]
+
+
+LINKS = sparse.csr_matrix(np.array([[0, 1.0, 0], [1.0, 0, 2.0], [0, 2.0, 0]]))
+
+
+def test_perturbations_are_parsed_once():
+    ur = make(entities=ENTITIES.assign(perturbation=["control", "ko:A", "ko:A"]))
+    assert [str(each) for each in ur.parsed] == ["control", "ko:A", "ko:A"]
+    assert ur.parsed is ur.parsed
+
+
+def test_links_are_cut_with_the_entities():
+    part = make(links=LINKS).take(np.array([False, True, True]))
+    np.testing.assert_array_equal(part.links.toarray(), [[0, 2], [2, 0]])
+    assert make().take(np.array([0])).links is None
+
+
+@pytest.mark.parametrize(
+    ("links", "problem"), [(LINKS[:2], r"must be \(3, 3\)"), (-LINKS, "never negative"), (LINKS * np.nan, "finite")]
+)
+def test_impossible_links_are_refused(links, problem):
+    with pytest.raises(DataError, match=problem):
+        make(links=links)
+
+
+def test_links_are_saved_and_damaged_ones_refused(tmp_path):
+    make(links=LINKS).save(tmp_path)
+    np.testing.assert_array_equal(UR.load(tmp_path).links.toarray(), LINKS.toarray())
+    state = State.load(tmp_path)
+    State(state.settings, {**state.arrays, "links:indices": np.full(4, 99, np.int32)}).save(tmp_path)
+    with pytest.raises(IntegrityError, match="Encode the data again"):
+        UR.load(tmp_path)

@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from aivc.core.errors import IntegrityError, SpaceError, UnknownNameError
 from aivc.core.perturbation import Perturbation
@@ -100,6 +101,13 @@ def test_parts_of_other_spaces_are_refused_when_assembled(tiny_cell, cells):
 def test_scale_without_encoder_is_named(tiny_cell, cells):
     with pytest.raises(UnknownNameError, match=r"encoder for the scale named 'molecular'. Did you mean 'cellular'"):
         tiny_cell.encode(cells.replace(scale=Scale.MOLECULAR))
+
+
+def test_links_of_cells_are_those_of_their_states(tiny_cell, control):
+    links = sparse.diags_array(np.ones(len(control) - 1), offsets=1, format="csr")
+    linked = tiny_cell.encode(control.replace(links=sparse.csr_matrix(links)))
+    assert (linked.links != links).nnz == 0
+    assert tiny_cell.encode(control).links is None
 
 
 def test_instruments_are_picked_by_name_where_there_are_several(tiny_cell, control):

@@ -1,6 +1,7 @@
 """What each perturbation did: mean displacement from the control of the same context and batch."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy import sparse
 
 from aivc.core.errors import ControlError, DataError
 from aivc.core.measurement import CONTROL
+from aivc.core.parsed import ParsedPerturbations
 from aivc.core.ur import UR
 
 
@@ -47,6 +49,11 @@ class Effects:
 
     def __len__(self) -> int:
         return len(self.shifts)
+
+    @cached_property
+    def parsed(self) -> ParsedPerturbations:
+        """The perturbations as objects, each distinct one parsed once."""
+        return ParsedPerturbations.of(self.perturbations)
 
     @property
     def complete(self) -> bool:

@@ -1,7 +1,9 @@
 """What was read from cells, real or virtual: the same type for both, so comparing them needs no adapter."""
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, TypeAlias, final, runtime_checkable
 
 import numpy as np
@@ -9,6 +11,7 @@ import pandas as pd
 from scipy import sparse
 
 from aivc.core.errors import DataError, IntegrityError, UnknownNameError
+from aivc.core.parsed import ParsedPerturbations
 from aivc.core.perturbation import Perturbation
 from aivc.core.scale import Scale
 from aivc.core.units import is_effect, parse_units
@@ -85,7 +88,7 @@ class Measurement:
             yield f"The observed mask has shape {self.observed.shape}; it must be ({f},) or ({n}, {f})."
         if self.coordinates is not None and (self.coordinates.ndim != 2 or len(self.coordinates) != n):
             yield f"Coordinates have shape {self.coordinates.shape}; they must have {n} rows of 2 or 3 numbers."
-        yield from self._broken_links()
+        yield from broken_links(self.links, n)
         if "time" in self.entities and not _all_numbers(self.entities["time"]):
             yield (
                 "The column time is when each entity was read, a finite number of hours; some are not. Declare time "
@@ -98,15 +101,6 @@ class Measurement:
         if not self.entities.index.is_unique:
             twice = self.entities.index[self.entities.index.duplicated()].unique()[:5]
             yield f"Entities stand twice: {', '.join(map(str, twice))}. Make their names unique."
-
-    def _broken_links(self) -> Any:
-        n = len(self.entities)
-        if self.links is None:
-            return
-        if self.links.shape != (n, n):
-            yield f"Links have shape {self.links.shape}; they must be ({n}, {n}): entities by their neighbours."
-        elif not (np.isfinite(self.links.data).all() and (self.links.data >= 0).all()):
-            yield "Links are finite weights, never negative; some are not. Leave out what is no neighbour."
 
     def __len__(self) -> int:
         return len(self.entities)
@@ -121,6 +115,15 @@ class Measurement:
         if "perturbation" not in self.entities:
             return np.full(len(self), CONTROL, dtype=object)
         return self.entities["perturbation"].to_numpy(dtype=object)
+
+    @cached_property
+    def parsed(self) -> ParsedPerturbations:
+        """The perturbations as objects, each distinct one parsed once.
+
+        Raises:
+            PerturbationError: A text of the column is none.
+        """
+        return ParsedPerturbations.of(self.perturbations)
 
     @property
     def contexts(self) -> np.ndarray:
@@ -252,3 +255,18 @@ def _all_numbers(column: pd.Series) -> bool:
     if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         return False
     return bool(np.isfinite(column.to_numpy(dtype=np.float64, na_value=np.nan)).all())
+
+
+def broken_links(links: sparse.csr_matrix | None, n: int) -> Iterator[str]:
+    """Say what is wrong with the links of ``n`` entities.
+
+    Args:
+        links: ``(n, n)`` weights of neighbours, or None.
+        n: Number of entities.
+    """
+    if links is None:
+        return
+    if links.shape != (n, n):
+        yield f"Links have shape {links.shape}; they must be ({n}, {n}): entities by their neighbours."
+    elif not (np.isfinite(links.data).all() and (links.data >= 0).all()):
+        yield "Links are finite weights, never negative; some are not. Leave out what is no neighbour."

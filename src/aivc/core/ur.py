@@ -2,19 +2,24 @@
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from scipy import sparse
 
 from aivc.core.errors import DataError, IntegrityError
-from aivc.core.measurement import CONTROL
+from aivc.core.measurement import CONTROL, broken_links
+from aivc.core.parsed import ParsedPerturbations
 from aivc.core.space import Space
 from aivc.core.state import State
 
 _COLUMN = "column:"
+_LINKS = "links:"
+_CSR = ("data", "indices", "indptr")
 
 
 @final
@@ -29,6 +34,7 @@ class UR:
         variance: ``(n, d)`` variance of each coordinate: posterior, or of sampling; None where the encoder states
             none. Infinite where nothing was measured; the value there is 0 and means nothing.
         mass: ``(n,)`` how many cells each state stands for; 1 each by default.
+        links: ``(n, n)`` CSR, which entities are neighbours (`Measurement.links`); None where none are stated.
 
     Raises:
         DataError: Shapes disagree, values are not finite, or masses are not positive.
@@ -39,6 +45,7 @@ class UR:
     entities: pd.DataFrame
     variance: Float[np.ndarray, "n d"] | None = None
     mass: Float[np.ndarray, " n"] = None  # type: ignore[assignment]
+    links: sparse.csr_matrix | None = None
 
     def __post_init__(self) -> None:
         if self.mass is None:
@@ -56,6 +63,7 @@ class UR:
             yield "The variance of a UR has the shape of its values and is never negative."
         if self.mass.shape != (n,) or not (self.mass > 0).all():
             yield "The mass of a UR is one positive number per entity."
+        yield from broken_links(self.links, n)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -72,6 +80,15 @@ class UR:
     def perturbations(self) -> np.ndarray:
         """``(n,)`` texts of `Perturbation`."""
         return self._column("perturbation", CONTROL)
+
+    @cached_property
+    def parsed(self) -> ParsedPerturbations:
+        """The perturbations as objects, each distinct one parsed once.
+
+        Raises:
+            PerturbationError: A text of the column is none.
+        """
+        return ParsedPerturbations.of(self.perturbations)
 
     @property
     def contexts(self) -> np.ndarray:
@@ -91,7 +108,8 @@ class UR:
     def take(self, rows: np.ndarray) -> "UR":
         """Keep some entities: positions, or True per entity."""
         variance = None if self.variance is None else self.variance[rows]
-        return UR(self.values[rows], self.space, self.entities.iloc[rows], variance, self.mass[rows])
+        links = None if self.links is None else self.links[rows][:, rows]
+        return UR(self.values[rows], self.space, self.entities.iloc[rows], variance, self.mass[rows], links)
 
     def sample(self, n: int, *, seed: int = 0) -> "UR":
         """Draw ``n`` states by mass, without replacement where there are enough, and shift them to the mean of all.
@@ -124,6 +142,8 @@ class UR:
         arrays = {"values": self.values, "mass": self.mass}
         if self.variance is not None:
             arrays["variance"] = self.variance
+        if self.links is not None:
+            arrays.update({f"{_LINKS}{name}": getattr(self.links, name) for name in _CSR})
         columns = {}
         for name, column in self.entities.items():
             if pd.api.types.is_numeric_dtype(column):
@@ -152,6 +172,16 @@ class UR:
             columns = {n: arrays.get(f"{_COLUMN}{n}", settings["columns"].get(n)) for n in settings["order"]}
             entities = pd.DataFrame(columns, index=settings["names"])
             space = Space.from_json(settings["space"])
-            return cls(arrays["values"], space, entities, arrays.get("variance"), arrays["mass"])
+            links = _linked([arrays[f"{_LINKS}{name}"] for name in _CSR if f"{_LINKS}{name}" in arrays], len(entities))
+            return cls(arrays["values"], space, entities, arrays.get("variance"), arrays["mass"], links)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise IntegrityError(f"{folder} holds no UR ({error!r}). Encode the data again.") from error
+
+
+def _linked(stored: list[np.ndarray], n: int) -> sparse.csr_matrix | None:
+    # Checked in full: what is wrong in the pointers of a sparse matrix would read memory that is not its own.
+    if not stored:
+        return None
+    links = sparse.csr_matrix(tuple(stored), shape=(n, n))
+    links.check_format(full_check=True)
+    return links

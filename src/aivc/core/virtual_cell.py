@@ -131,14 +131,16 @@ class VirtualCell:
         """Represent entities with the encoder of their scale that can read them (`encoder_for`).
 
         Args:
-            measurement: The entities.
+            measurement: The entities; their links are those of their states.
             parts: Representation of the scale below, for encoders that use it.
             encoder: Which one, where there are several.
 
         Raises:
             UnknownNameError: No encoder covers that scale, or of several none can read them, or more than one.
         """
-        return self.encoder_for(measurement, encoder).encode(measurement, parts)
+        ur = self.encoder_for(measurement, encoder).encode(measurement, parts)
+        # Who is whose neighbour belongs to the entities, not to how they are represented.
+        return ur if measurement.links is None else replace(ur, links=measurement.links)
 
     def encoder_for(self, measurement: Measurement, name: str = "") -> Encoder:
         """Say which encoder reads a measurement: the only one of its scale, or the one of several that fits.

@@ -76,7 +76,7 @@ class Ensemble(Manipulator):
         """
         part = registry.MANIPULATORS.load(manipulator)
         given = {"parts": parts, **(settings or {})}
-        family_n = np.array([family_of(Perturbation.parse(str(text))) for text in ur.perturbations], dtype=object)
+        family_n = np.array(ur.parsed.each(family_of), dtype=object)
         perturbed_n = ur.perturbations.astype(str) != CONTROL
         texts = np.array(sorted(set(family_n[perturbed_n])), dtype=object)
         if not len(texts):

@@ -48,7 +48,7 @@ def priors_for(measurement: Measurement) -> UR:
     """
     if measurement.provenance.get("dataset") == SACHS.name:
         return sachs_priors({file.name: catalog.path(SACHS.name, file.name) for file in SACHS.files})
-    asked = [Perturbation.parse(text) for text in sorted(set(map(str, measurement.perturbations)))]
+    asked = measurement.parsed.distinct
     if targets := sorted({gene for each in asked for gene in each.genes}):
         known = gene_priors()
         # Former symbols keep the name that the screen gives them, beside the current one.

@@ -12,7 +12,6 @@ from typing import Any, final
 
 from aivc.core.errors import IntegrityError, SplitError, UnavailableError, UnknownNameError
 from aivc.core.measurement import Measurement
-from aivc.core.perturbation import Perturbation
 from aivc.core.registry import MANIPULATORS, Registry
 from aivc.core.state import read_json, write_text
 from aivc.core.ur import UR
@@ -369,7 +368,7 @@ def _known(measurement: Measurement, methods: Sequence[str]) -> UR | None:
     """Knowledge of the targets, where a method uses it and there can be any; what can do without goes without."""
     parts = [MANIPULATORS.load(method.split(":")[0]) for method in methods]
     needing = any(part.needs_parts for part in parts)
-    asked = [Perturbation.parse(text) for text in set(map(str, measurement.perturbations))]
+    asked = measurement.parsed.distinct
     if not any(each.genes for each in asked) and not drugs_of(asked):
         return None
     if not needing and not any(part.uses_parts for part in parts):

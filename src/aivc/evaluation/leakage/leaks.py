@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from aivc.core.errors import SplitError
-from aivc.core.measurement import CONTROL, Measurement
+from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation, kind_of
 from aivc.core.provenance import Provenance
 from aivc.core.virtual_cell import VirtualCell
@@ -170,7 +170,7 @@ def _targets(fold: CheckedFold, within: str, *roles: str) -> dict[str, tuple[str
 def _compounds(
     fold: CheckedFold, asked: set[tuple[str, frozenset[str]]], known: set[tuple[str, frozenset[str]]]
 ) -> Iterator[Finding]:
-    parsed = [Perturbation.parse(text) for text in set(fold.measurement.perturbations) - {CONTROL}]
+    parsed = fold.measurement.parsed.distinct
     drugs = {agent.target for each in parsed for agent in each.agents if not kind_of(agent.kind).genetic}
 
     def plain(key: tuple[str, frozenset[str]]) -> tuple[str, frozenset[str]]:

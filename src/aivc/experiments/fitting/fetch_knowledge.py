@@ -5,7 +5,6 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from aivc.core.errors import DataError, UnavailableError
 from aivc.core.measurement import Measurement
-from aivc.core.perturbation import Perturbation
 from aivc.core.registry import MANIPULATORS
 from aivc.core.ur import UR
 from aivc.data.priors.for_screen import drugs_of, priors_for
@@ -99,7 +98,7 @@ def require_known(measurement: Measurement, needing: Sequence[str], known: UR, *
     Raises:
         DataError: It does not.
     """
-    targets = sorted({name for each in _asked(measurement) for name in (*each.genes, *each.targets)})
+    targets = sorted({name for each in measurement.parsed.distinct for name in (*each.genes, *each.targets)})
     if needing and len(missing(targets, known)) == len(targets):
         raise DataError(
             [
@@ -113,13 +112,9 @@ def _bare(methods: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(method.split(":")[0] for method in methods))
 
 
-def _asked(measurement: Measurement) -> list[Perturbation]:
-    return [Perturbation.parse(text) for text in sorted(set(map(str, measurement.perturbations)))]
-
-
 def _without(measurement: Measurement, error: UnavailableError) -> Known:
     """Nothing, and a note of it where the screen perturbs what the catalog could know something about."""
-    asked = _asked(measurement)
+    asked = measurement.parsed.distinct
     genes = any(each.genes for each in asked)
     if not genes and not drugs_of(asked):
         return Known(None)

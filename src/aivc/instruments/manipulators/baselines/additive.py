@@ -55,7 +55,7 @@ class Additive(Manipulator):
             ControlError: A context has no control.
         """
         seen, none = effects(ur), np.zeros((0, ur.space.dim))
-        acted = np.array([bool(Perturbation.parse(str(text)).agents) for text in seen.perturbations], dtype=bool)
+        acted = np.array([bool(each.agents) for each in seen.parsed], dtype=bool)
         if not acted.any():
             return cls(ur.space, (), none, (), none, np.zeros(ur.space.dim))
         found = fit_sums(seen.take(acted), ridge=ridge)

@@ -70,8 +70,8 @@ class PairCompletion(Manipulator):
             ControlError: A context has no control.
         """
         seen = effects(ur)
-        seen = seen.take(np.array([bool(Perturbation.parse(str(text)).agents) for text in seen.perturbations], bool))
-        given = [[str(agent) for agent in Perturbation.parse(str(text)).agents] for text in seen.perturbations]
+        seen = seen.take(np.array([bool(each.agents) for each in seen.parsed], bool))
+        given = [list(map(str, each.agents)) for each in seen.parsed]
         agents = tuple(sorted({agent for each in given for agent in each}))
         contexts, _, _ = seen.mean_effects()
         design_ra = _members(given, agents)

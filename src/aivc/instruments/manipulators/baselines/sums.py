@@ -10,7 +10,6 @@ from scipy import linalg, sparse
 from scipy.sparse.linalg import splu
 
 from aivc.core.effects import Effects
-from aivc.core.perturbation import Perturbation
 
 _RIDGES = np.array([1e-3, 0.1, 0.3, 1.0, 3.0, 10.0])
 # Fewer rows than these, whose agents were all given in another row too, can choose no penalty.
@@ -52,7 +51,7 @@ def fit_sums(seen: Effects, *, ridge: float | None = None) -> Sums:
             other rows too, or the least one where there are too few.
     """
     contexts, code_r = np.unique(seen.contexts.astype(str), return_inverse=True)
-    given = [[str(agent) for agent in Perturbation.parse(str(text)).agents] for text in seen.perturbations]
+    given = [list(map(str, each.agents)) for each in seen.parsed]
     agents = tuple(sorted({agent for each in given for agent in each}))
     design = _design(given, agents, code_r, len(contexts))
     weight_r, filled_rd = seen.cells / seen.cells.mean(), seen.filled()

@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from aivc.core.effects import Effects
-from aivc.core.perturbation import Perturbation
 from aivc.instruments.manipulators.effect.agents import canonical, is_nothing
 
 # Where a feature was not measured, this share of the perturbation's deviation in other contexts is added to the mean.
@@ -39,7 +38,7 @@ class EffectRows:
     @classmethod
     def of(cls, seen: Effects) -> "EffectRows":
         """Take effects as rows: the same dose is one row however it is written, and no dose is no perturbation."""
-        asked = [canonical(Perturbation.parse(str(text))) for text in seen.perturbations]
+        asked = seen.parsed.each(canonical)
         kept = np.array([not is_nothing(each) for each in asked], dtype=bool)
         texts = np.array([str(each) for each in asked], dtype=object)
         seen = Effects(seen.shifts, texts, seen.contexts, seen.cells, seen.measured, seen.noise, seen.shared).take(kept)

@@ -85,13 +85,13 @@ class RidgeOnPriors(Manipulator):
         seen = measured.by_perturbation()
         names = tuple(map(str, parts.entities.index.tolist()))
         index = index_of(names)
-        places = [locate(Perturbation.parse(text), index, parts.values) for text in seen.perturbations]
+        places = [locate(each, index, parts.values) for each in seen.parsed]
         rows = np.array([i for i, place in enumerate(places) if place is not None], dtype=int)
         if not len(rows):
             targets = ", ".join(map(str, seen.perturbations[:5]))
             raise DataError([f"None of the perturbations ({targets}, …) has a prior. Are their targets gene symbols?"])
         features_pm = np.array([place for place in places if place is not None])
-        families = [family_of(Perturbation.parse(str(text))) for text in seen.perturbations[rows]]
+        families = [family_of(each) for each in seen.take(rows).parsed]
         weights, intercept, penalty = _ridge(features_pm, seen.filled()[rows], seen.cells[rows], families)
         texts, means = tuple(map(str, seen.perturbations)), measured.mean_effects()
         return cls(ur.space, names, parts.values, weights, intercept, texts, gaps(seen), penalty, *means)
