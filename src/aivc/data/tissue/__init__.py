@@ -1,0 +1,1 @@
+"""Tissue at the door: positions and their unit, sections, and who is whose neighbour."""

@@ -1,0 +1,1 @@
+"""The multicellular scale: what surrounds this cell, and what niche is that?"""
