@@ -28,9 +28,9 @@ def files(tmp_path):
         path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
         return path
 
-    pd.DataFrame({"pr_gene_id": ["7157", "55016", "1///2"], "pr_gene_symbol": ["TP53", "MARCH8", None]}).to_parquet(
-        tmp_path / "lincs.parquet"
-    )
+    pd.DataFrame(
+        {"pr_gene_id": ["7157", "55016", "1///2", "79614"], "pr_gene_symbol": ["TP53", "MARCH8", None, "nan"]}
+    ).to_parquet(tmp_path / "lincs.parquet")
     return {
         "uniprot-human": write(
             "u.tab.gz",
@@ -68,6 +68,8 @@ def files(tmp_path):
         ("7157", "TP53", "entrez"),
         ("55016", "MARCHF8", "entrez"),
         ("NA", "NA", "exact"),
+        ("nan", None, "unknown"),
+        ("79614", None, "unknown"),
         ("DUP", None, "ambiguous"),
         ("RP11-228B15.4", None, "unknown"),
         ("ENSG00000999999", None, "unknown"),

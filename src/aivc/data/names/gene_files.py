@@ -150,6 +150,8 @@ def _human(files: Mapping[str, Path]) -> GeneNames:
         for other in {primary, *others} - {today}:
             previous[other].add(today)
     numbered = read_names(files["lincs-geneinfo"])[["pr_gene_id", "pr_gene_symbol"]].dropna().astype(str)
+    # The prepared table spells a missing symbol "nan": read as a name, it would be a gene.
+    numbered = numbered[~numbered["pr_gene_symbol"].isin(["", "nan"])]
     pairs = read_names(files["orthologs-symbols"])
     entrez = dict(zip(numbered["pr_gene_id"], numbered["pr_gene_symbol"], strict=True))
     entrez |= dict(zip(pairs["entrez"], pairs["symbol"], strict=True))
