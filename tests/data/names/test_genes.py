@@ -2,11 +2,14 @@
 
 import gzip
 import os
+import shutil
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import rdata
 from scipy import sparse
 
 from aivc.core.errors import DataError, UnknownNameError
@@ -93,6 +96,29 @@ def test_mouse_names_come_from_the_orthologs(files):
     )
     assert set(found.resolved) == {"Trp53"}
     assert found.how == ("exact", "case", "ensembl", "entrez")
+
+
+def test_originals_say_the_same_as_prepared_tables(files, tmp_path):
+    prepared = pd.read_csv(files["orthologs-symbols"], dtype="string")
+    rdata.write_rda(tmp_path / "o.rda", {"geneinfo": prepared}, file_format="ascii", compression=None)
+    # R's package for tidy tables adds two classes of its own.
+    plain, tidy = (
+        "16\n1\n262153\n10\ndata.frame\n",
+        "16\n3\n262153\n6\ntbl_df\n262153\n3\ntbl\n262153\n10\ndata.frame\n",
+    )
+    text = (tmp_path / "o.rda").read_text()
+    assert plain in text
+    (tmp_path / "o.rda").write_text(text.replace(plain, tidy))
+    numbers = pd.read_parquet(files["lincs-geneinfo"]).replace("nan", "")
+    numbers.to_csv(tmp_path / "l.tsv.gz", sep="\t", index=False)
+    shutil.copy(files["mrna-halflife"], tmp_path / "h.txt.gz")
+    originals = {"orthologs-symbols": "o.rda", "lincs-geneinfo": "l.tsv.gz", "mrna-halflife": "h.txt.gz"}
+    others = {**files, **{name: tmp_path / file for name, file in originals.items()}}
+    for species in ("human", "mouse"):
+        one, other = table_from(files, species), table_from(others, species)
+        assert [getattr(one, field.name) for field in fields(one)] == [
+            getattr(other, field.name) for field in fields(one)
+        ]
 
 
 def measured(names, units="counts", **more):

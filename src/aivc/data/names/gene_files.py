@@ -12,6 +12,8 @@ from typing import Any, final
 
 import pandas as pd
 
+from aivc.data.datasets.r_files import read_r
+
 _GZIP = b"\x1f\x8b"
 _ENSEMBL = re.compile(r"(ENS[A-Z]*G\d{11})(?:\.\d+)?(?:_PAR_Y)?")
 # Families renamed as a whole (Bruford et al. 2020, Nature Genetics 52:754): names that spreadsheets took for dates,
@@ -114,10 +116,17 @@ def table_from(files: Mapping[str, Path], species: str = "human") -> GeneNames:
 
 
 def read_names(path: Path, **options: Any) -> pd.DataFrame:
-    """Read a table of names as text, so that a gene called NA stays one."""
+    """Read a table of names as text, so that a gene called NA stays one.
+
+    Tables come prepared, or as the originals that these were made from: the one table of R's file, or text.
+    """
+    if path.suffix == ".rda":
+        (table,) = read_r(path).values()
+        # R's text tables, and so the prepared one, spell what is missing NA.
+        return pd.DataFrame(table).astype(object).fillna("NA").reset_index(drop=True)
     if path.suffix == ".parquet":
         return pd.read_parquet(path, **({"columns": options["usecols"]} if "usecols" in options else {}))
-    separator = "\t" if {".tsv", ".tab"} & set(path.suffixes) else ","
+    separator = "\t" if {".tsv", ".tab", ".txt"} & set(path.suffixes) else ","
     return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, **options)
 
 

@@ -18,7 +18,8 @@ from aivc.data.names.gene_files import GeneNames, only, read_names, table_from
 
 HOW = ("exact", "case", "previous", "ensembl", "entrez", "ortholog", "ambiguous", "unknown")
 FORMS = ("symbol", "ensembl")
-_FILES = {
+# Names in the catalog of the files that say what genes of a species are called.
+FILES: Mapping[str, tuple[str, ...]] = {
     "human": ("uniprot-human", "cellphonedb-genes", "mrna-halflife", "orthologs-symbols", "lincs-geneinfo"),
     "mouse": ("orthologs-symbols", "orthologs-ensembl", "cellphonedb-genes", "mrna-halflife"),
 }
@@ -136,7 +137,7 @@ def orthologs(names: Iterable[str], *, source: str = "mouse", target: str = "hum
         UnknownNameError: No such species.
         UnavailableError: The files about genes are nowhere here.
     """
-    if {source, target} != set(_FILES):
+    if {source, target} != set(FILES):
         raise UnknownNameError("pair of species", f"{source} to {target}", ["human to mouse", "mouse to human"])
     pairs = _ortholog_pairs(source)
     asked = resolve(names, species=source)
@@ -197,9 +198,9 @@ def gene_table(species: str = "human") -> GeneNames:
         UnknownNameError: No such species.
         UnavailableError: The files are nowhere here.
     """
-    if species not in _FILES:
-        raise UnknownNameError("species", species, _FILES)
-    return table_from({name: catalog.path(name) for name in _FILES[species]}, species)
+    if species not in FILES:
+        raise UnknownNameError("species", species, FILES)
+    return table_from({name: catalog.path(name) for name in FILES[species]}, species)
 
 
 @cache
