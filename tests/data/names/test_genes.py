@@ -12,8 +12,10 @@ import pytest
 import rdata
 from scipy import sparse
 
-from aivc.core.errors import DataError, UnknownNameError
+from aivc.core.errors import DataError, UnavailableError, UnknownNameError
 from aivc.core.measurement import Measurement
+from aivc.data import catalog
+from aivc.data.names import genes
 from aivc.data.names.gene_files import table_from
 from aivc.data.names.genes import harmonize, orthologs, resolve
 
@@ -119,6 +121,27 @@ def test_originals_say_the_same_as_prepared_tables(files, tmp_path):
         assert [getattr(one, field.name) for field in fields(one)] == [
             getattr(other, field.name) for field in fields(one)
         ]
+
+
+def test_files_that_are_missing_are_all_named(files, monkeypatch):
+    def path(name):
+        if name == "uniprot-human":
+            return files[name]
+        raise UnavailableError(f"{name} is not here. Set AIVC_DATA.")
+
+    monkeypatch.setattr(catalog, "path", path)
+    genes.gene_table.cache_clear()
+    with pytest.raises(UnavailableError) as caught:
+        resolve(["TP53"])
+    said = str(caught.value)
+    assert "uniprot-human" not in said
+    assert "cellphonedb-genes, mrna-halflife, orthologs-symbols, lincs-geneinfo" in said
+    assert said.endswith("Set AIVC_DATA.")
+
+
+def test_what_is_not_understood_stays_as_it_came(files):
+    found = resolve(["P53", " DUP", "RP11-1", "tp53"], table=table_from(files))
+    assert found.current == ("TP53", " DUP", "RP11-1", "TP53")
 
 
 def measured(names, units="counts", **more):
