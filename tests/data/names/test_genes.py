@@ -40,7 +40,7 @@ def files(tmp_path):
         "uniprot-human": write(
             "u.tab.gz",
             "Entry\tGene names\nP04637\tTP53 P53\nQ5T0T0\tMARCH8 MIR RNF178\nX\tOLD1 LRMDA C10orf11\n"
-            "Y\tAAA DUP; BBB DUP\nZ\t\n",
+            "Y\tAAA DUP; BBB DUP\nZ\t\nV\tMARC1 MOSC1\nW\tMARCH10 RNF190\n",
         ),
         "cellphonedb-genes": write("c.csv", "gene_name,uniprot,hgnc_symbol,ensembl\nA,P1,AAA,ENSG00000000001\n"),
         "mrna-halflife": write(
@@ -66,6 +66,10 @@ def files(tmp_path):
         ("p53", "TP53", "previous"),
         ("MARCH8", "MARCHF8", "previous"),
         ("RNF178", "MARCHF8", "previous"),
+        ("MARC1", "MTARC1", "previous"),
+        ("MOSC1", "MTARC1", "previous"),
+        ("MARCH10", "MARCHF10", "previous"),
+        ("MARCHF10", "MARCHF10", "exact"),
         ("C10orf11", "LRMDA", "previous"),
         ("C10ORF11", "LRMDA", "previous"),
         ("OLD1", "LRMDA", "previous"),
@@ -174,6 +178,9 @@ def test_harmonize_refuses_to_sum_logs(files):
 def test_real_names():
     found = resolve(["MARCH8", "SEPT2", "C10orf11", "DARS", "RP11-228B15.4", "ENSG00000141510.17"])
     assert found.resolved == ("MARCHF8", "SEPTIN2", "LRMDA", "DARS1", None, "TP53")
+    # The files still call some of these by names that look like dates.
+    dated = resolve(["MARCH10", "MARCH11", "SEPT14", "MARC1", "MARC2"])
+    assert dated.resolved == ("MARCHF10", "MARCHF11", "SEPTIN14", "MTARC1", "MTARC2")
 
 
 @needs_data
