@@ -64,12 +64,11 @@ def gene_priors(
     for block in blocks:
         if block not in DIMS:
             raise UnknownNameError("block of gene knowledge", block, DIMS)
-    synonyms = _synonyms(catalog.path("uniprot-human"))
-    known = _cached(tuple(blocks), seed, synonyms)
+    known = _cached(tuple(blocks), seed)
     if genes is None:
         return known
     asked = list(dict.fromkeys(genes))
-    rows = known.entities.index.get_indexer([_current(gene, synonyms) for gene in asked])
+    rows = known.entities.index.get_indexer(pd.Index(current_symbols(asked), dtype=object))
     found = known.take(rows[rows >= 0])
     entities = found.entities.set_axis([gene for gene, row in zip(asked, rows, strict=True) if row >= 0], axis=0)
     return UR(found.values, found.space, entities, found.variance)
@@ -118,7 +117,7 @@ def missing(genes: Iterable[str], ur: UR) -> list[str]:
     return [gene for gene in dict.fromkeys(genes) if gene not in ur.entities.index]
 
 
-def _cached(blocks: tuple[str, ...], seed: int, synonyms: Mapping[str, str]) -> UR:
+def _cached(blocks: tuple[str, ...], seed: int) -> UR:
     sources = ["uniprot-human", *(source for block in blocks for source in SOURCES[block])]
     pinned = {source: [file.sha256 for file in catalog.entry(source).files] for source in sources}
     settings = [_VERSION, blocks, [DIMS[block] for block in blocks], seed, _RESTART, _STEPS, _LANDMARKS, pinned]
@@ -130,13 +129,13 @@ def _cached(blocks: tuple[str, ...], seed: int, synonyms: Mapping[str, str]) -> 
         except IntegrityError:
             # A build that was interrupted, or a damaged cache: what follows writes it anew.
             pass
-    ur = _build(blocks, seed, synonyms, fingerprint)
+    ur = _build(blocks, seed, fingerprint)
     ur.save(folder)
     return ur
 
 
-def _build(blocks: tuple[str, ...], seed: int, synonyms: Mapping[str, str], fingerprint: str) -> UR:
-    pieces = {block: _block(block, synonyms, seed) for block in blocks}
+def _build(blocks: tuple[str, ...], seed: int, fingerprint: str) -> UR:
+    pieces = {block: _block(block, seed) for block in blocks}
     genes = pd.Index(sorted(set().union(*(names for names, _ in pieces.values()))))
     values = np.zeros((len(genes), sum(DIMS[block] for block in blocks)))
     variance = np.zeros_like(values)
@@ -152,16 +151,16 @@ def _build(blocks: tuple[str, ...], seed: int, synonyms: Mapping[str, str], fing
     return UR(values, space, entities, variance)
 
 
-def _block(block: str, synonyms: Mapping[str, str], seed: int) -> tuple[list[str], np.ndarray]:
+def _block(block: str, seed: int) -> tuple[list[str], np.ndarray]:
     if block == "ppi":
-        genes, graph = _graph(synonyms)
+        genes, graph = _graph()
         matrix: np.ndarray | sparse.csr_matrix = _proximity(graph, seed)
     else:
-        genes, matrix = _tfidf(_read_sets(catalog.path(SOURCES[block][0]), synonyms))
+        genes, matrix = _tfidf(_read_sets(catalog.path(SOURCES[block][0])))
     return genes, leading_axes(matrix, DIMS[block], seed)
 
 
-def _graph(synonyms: Mapping[str, str]) -> tuple[list[str], sparse.csr_matrix]:
+def _graph() -> tuple[list[str], sparse.csr_matrix]:
     intact = read_intact()
     string = read_string(catalog.path("string-experimental"))
     pairs = pd.DataFrame(
@@ -174,7 +173,7 @@ def _graph(synonyms: Mapping[str, str]) -> tuple[list[str], sparse.csr_matrix]:
     # Proteins without a gene name stand blank in the sources: joined, they would be one hub that does not exist.
     pairs = pairs.dropna(subset=["a", "b"])
     for end in ("a", "b"):
-        pairs[end] = [_current(str(gene).rstrip(";"), synonyms) for gene in pairs[end]]
+        pairs[end] = current_symbols(str(gene).rstrip(";") for gene in pairs[end])
     # The same pair may stand in both directions, twice within a source; the strongest evidence of each counts once.
     pairs = pairs[pairs["a"] != pairs["b"]]
     genes = pd.Index(sorted({*pairs["a"], *pairs["b"]}))
@@ -206,11 +205,13 @@ def _proximity(graph: sparse.csr_matrix, seed: int) -> Float[np.ndarray, "g land
     return proximity - proximity.mean(axis=0)
 
 
-def _read_sets(path: Path, synonyms: Mapping[str, str]) -> list[set[str]]:
+def _read_sets(path: Path) -> list[set[str]]:
     """Sets of current symbols; each line holds a name, a description, and genes with or without a weight."""
     with open_text(path) as lines:
-        rows = [line.rstrip("\n").split("\t")[2:] for line in lines]
-    return [{_current(item.split(",")[0], synonyms) for item in row if item} for row in rows]
+        rows = [[item.split(",")[0] for item in line.rstrip("\n").split("\t")[2:] if item] for line in lines]
+    named = sorted(set().union(*rows))
+    today = dict(zip(named, current_symbols(named), strict=True))
+    return [{today[name] for name in row} for row in rows]
 
 
 def _tfidf(sets: Sequence[set[str]]) -> tuple[list[str], sparse.csr_matrix]:
