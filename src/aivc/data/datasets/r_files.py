@@ -35,7 +35,7 @@ def read_rds(path: Path) -> Any:
 
 
 def _read(reader: Callable[..., Any], path: Path) -> Any:
-    known = rdata.conversion.DEFAULT_CLASS_MAP
+    known: dict[str, Any] = dict(rdata.conversion.DEFAULT_CLASS_MAP)
     # A tibble is a data frame that prints itself differently.
     tibbles = dict.fromkeys(("tbl_df", "tbl"), known["data.frame"])
     constructors = {**known, **tibbles, "dgTMatrix": _triplets, "dgCMatrix": _compressed}
