@@ -25,6 +25,7 @@ def sources(monkeypatch, tmp_path, known_genes):
     folder = tmp_path / "sources"
     folder.mkdir()
     pairs = [(a, b) for members in CLIQUES.values() for a in members for b in members if a < b]
+    pairs += [("A3", "nan"), ("nan", "B3")]
     pd.DataFrame(pairs, columns=["gene_a", "gene_b"]).to_parquet(folder / "ppi-intact")
     string = pd.DataFrame({"protein1": ["A0", "A1"], "protein2": ["B0", "OLD"], "conf": [401, 900]})
     string.to_csv(folder / "string-experimental", index=False)
@@ -64,6 +65,11 @@ def test_blocks_are_of_length_one_or_unknown_with_the_prior_variance(sources):
         np.testing.assert_allclose(np.linalg.norm(ur.values[:, axes], axis=1), covered, atol=1e-6)
         assert (ur.variance[covered, axes] == 0).all()
         assert (ur.variance[~covered, axes] == 1 / (axes.stop - axes.start)).all()
+
+
+def test_proteins_without_a_gene_join_nothing(sources):
+    assert "nan" not in _priors(["nan", "A1"], blocks=("ppi",)).entities.index
+    assert "nan" not in knowledge._graph()[0]
 
 
 def test_former_symbols_find_the_gene_and_unknown_ones_are_missing(sources):

@@ -153,8 +153,9 @@ def _graph() -> tuple[list[str], sparse.csr_matrix]:
             "weight": [*np.full(len(intact), 0.5), *(string["conf"] / 1000)],
         }
     )
-    # Proteins without a gene name stand blank in the sources: joined, they would be one hub that does not exist.
-    pairs = pairs.dropna(subset=["a", "b"])
+    # Proteins without a gene name stand blank or as "nan" in the sources: joined, they would be one hub that does not
+    # exist.
+    pairs = pairs[(pairs[["a", "b"]] != "nan").all(axis=1)].dropna(subset=["a", "b"])
     for end in ("a", "b"):
         pairs[end] = resolve(str(gene).rstrip(";") for gene in pairs[end]).current
     # The same pair may stand in both directions, twice within a source; the strongest evidence of each counts once.
