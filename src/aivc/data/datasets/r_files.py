@@ -35,7 +35,10 @@ def read_rds(path: Path) -> Any:
 
 
 def _read(reader: Callable[..., Any], path: Path) -> Any:
-    constructors = {**rdata.conversion.DEFAULT_CLASS_MAP, "dgTMatrix": _triplets, "dgCMatrix": _compressed}
+    known: dict[str, Any] = dict(rdata.conversion.DEFAULT_CLASS_MAP)
+    # A tibble is a data frame that prints itself differently.
+    tibbles = dict.fromkeys(("tbl_df", "tbl"), known["data.frame"])
+    constructors = {**known, **tibbles, "dgTMatrix": _triplets, "dgCMatrix": _compressed}
     try:
         with warnings.catch_warnings():
             # rdata warns where it guesses; a guess is not data.

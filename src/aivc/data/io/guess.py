@@ -9,7 +9,7 @@ import anndata
 import numpy as np
 from scipy import sparse
 
-from aivc.core.errors import SchemaError
+from aivc.core.errors import DataError, SchemaError
 from aivc.core.measurement import StoredRows
 from aivc.core.units import COUNTS, log1p_units
 from aivc.data.io.conventions import Line, as_mapping, convention, features_lines, lines_of
@@ -77,6 +77,7 @@ def guess(data: anndata.AnnData | Path | str) -> Guess:
             looked at.
 
     Raises:
+        DataError: This is neither a path nor an AnnData.
         IntegrityError: The file is damaged, hostile, or of an unknown kind.
         UnavailableError: There is no such file.
 
@@ -86,6 +87,10 @@ def guess(data: anndata.AnnData | Path | str) -> Guess:
     >>> found.convention, found.to_json()["schema"]["control"]
     ('GEARS', 'ctrl')
     """
+    if not isinstance(data, (anndata.AnnData, Path, str)):
+        raise DataError(
+            [f"A schema is suggested for a file or an AnnData, got {type(data).__name__}. Give the path of a file."]
+        )
     layers, notes = _layers(data), []
     if not isinstance(data, anndata.AnnData) and _is_ten_x(Path(data)):
         notes = [
