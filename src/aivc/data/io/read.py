@@ -20,6 +20,7 @@ from aivc.core.scale import Scale
 from aivc.core.units import is_effect
 from aivc.data.io.formats import Raw, anndata_file, intact, suffix
 from aivc.data.io.labels import some, translated
+from aivc.data.io.number_names import number_name_problems, number_text
 from aivc.data.io.schema import Schema
 from aivc.data.io.tables import TABLES, join_metadata, table
 from aivc.data.io.ten_x import ten_x_folder, ten_x_h5
@@ -157,7 +158,7 @@ def draft(path: Path, schema: Schema, *, backed: bool = False, controls: bool = 
 
 def translate(raw: Raw, schema: Schema, *, controls: bool = True) -> Draft:
     """Translate what was opened, and gather every structural problem."""
-    problems = [*raw.problems, *_absent_columns(raw, schema)]
+    problems = [*raw.problems, *_absent_columns(raw, schema), *number_name_problems(raw.entities, schema.columns)]
     features = _names(raw.features, schema.features)
     names = _names(raw.entities, schema.entity if schema.entity in raw.entities else None)
     columns, found = translated(raw.entities, names, schema, controls=controls)
@@ -198,7 +199,7 @@ def _absent(field: str, name: str, frame: pd.DataFrame) -> str:
 
 def _names(frame: pd.DataFrame, column: str | None) -> np.ndarray:
     named = frame[column] if column is not None and column in frame else frame.index
-    return np.array([str(name) for name in named], dtype=object)
+    return np.array([number_text(name) for name in named], dtype=object)
 
 
 def _shapes(raw: Raw) -> list[str]:
