@@ -12,6 +12,7 @@ from aivc.core.errors import PerturbationError, UnknownNameError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Agent, Perturbation
 from aivc.core.units import HOURS, is_effect
+from aivc.data.io.amount_texts import no_numbers
 from aivc.data.io.number_names import name_text, numbers_in
 from aivc.data.io.schema import Constant, Schema, Source
 
@@ -67,7 +68,7 @@ def _numbers(raw: pd.DataFrame, source: Source, field: str) -> tuple[np.ndarray 
         return None, []
     numbers = numbers_in(texts)
     wrong = sorted(set(texts[np.isnan(numbers) & (texts != "")]))
-    return numbers, [f"{field} is a number for every entity, got {some(wrong)}. Correct the column."] if wrong else []
+    return numbers, no_numbers(field, source, wrong, all_texts=sorted(set(texts) - {""}))
 
 
 def _times(raw: pd.DataFrame, schema: Schema) -> tuple[np.ndarray | None, list[str]]:

@@ -110,9 +110,9 @@ def _rounded(name: str, column: pd.Series) -> list[str]:
     if not len(beyond):
         return []
     return [
-        f"Labels of {name!r} are numbers of type {kind} up to {name_text(beyond[-1])}, which holds no whole numbers apart "
-        f"beyond {limit:.0f}: some may have become one when the file was written. Write them as text or integers from "
-        "their source."
+        f"Labels of {name!r} are numbers of type {kind} up to {name_text(beyond[-1])}, which holds no whole numbers "
+        f"apart beyond {limit:.0f}: some may have become one when the file was written. Write them as text or integers "
+        "from their source."
     ]
 
 
@@ -124,8 +124,8 @@ def _nearly_equal(field: str, name: str, column: pd.Series) -> list[str]:
         return []
     shown = "; ".join(f"{sorted_u[i]!s} and {sorted_u[i + 1]!s}" for i in near[:_SHOWN])
     return [
-        f"Numbers in {name!r} ({field}) differ by rounding only, and would be conditions of their own: {shown}. Round the "
-        f"column: obs[{name!r}] = obs[{name!r}].round(6)."
+        f"Numbers in {name!r} ({field}) differ by rounding only, and would be conditions of their own: {shown}. Write "
+        "them with the digits that were meant."
     ]
 
 
