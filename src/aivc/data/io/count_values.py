@@ -107,7 +107,7 @@ def expectation_findings(count: int, lowest: float, share: float) -> tuple[list[
     if lowest < _LOWEST or share > _BELOW:
         return [
             f"{count} expected counts are below zero, down to {lowest:.3g}, which is {100 * share:.2g} % of all "
-            "counts: more than a model misses zero by. Declare the right units: effects such as log2fc, log1p_cpN where "
+            "counts: more than a model misses zero by. Declare the right units: effects such as log2fc, log1p_cpN if "
             "these are logs, arbitrary where values are centered."
         ], []
     said = f"{count} expected counts are below zero, down to {lowest:.3g}: they are read as zero."

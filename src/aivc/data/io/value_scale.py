@@ -256,8 +256,8 @@ def _scattered(seen: SeenScale, sums: np.ndarray, target: float) -> list[str]:
     )
     return [
         f"expm1 of an entity sums to {middle:.5g} ({low:.5g} to {high:.5g}), not to the {target:g} of {seen.units}, "
-        f"though there are {features} features: features were left out after normalization, or the values are of another "
-        f"scale.{twice}"
+        f"though there are {features} features: some were left out after normalization, or the values are of "
+        f"another scale.{twice}"
     ]
 
 
