@@ -109,6 +109,15 @@ def test_two_labels_that_would_become_one_are_a_problem(labels):
         check(cells(cid=list(labels), day=["a", "b"]), NUMBERED).raise_if_any()
 
 
+@pytest.mark.parametrize("text", ["1.17071e+07", "4.69078E+07"])
+def test_labels_that_lost_digits_are_a_problem(text):
+    (found,) = number_name_problems(pd.DataFrame({"cid": ["DMSO", text]}), {"perturbation": "cid"})
+    assert repr(text) in found
+    assert "digits are lost" in found
+    whole = pd.DataFrame({"cid": ["DMSO", "1.1707111e+07", "1e+05", "1e-05"]})
+    assert number_name_problems(whole, {"perturbation": "cid"}) == []
+
+
 def test_single_precision_does_not_hold_dates_apart():
     days = pd.Series([20230101, 20230103], dtype=np.float32)
     (found,) = number_name_problems(pd.DataFrame({"day": days}), {"batch": "day"})

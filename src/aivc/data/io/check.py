@@ -21,6 +21,7 @@ from aivc.core.errors import (
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.units import COUNTS, EXPECTED_COUNTS, INTENSITY, log1p_target
+from aivc.data.io.copied_rows import SeenRows
 from aivc.data.io.count_values import expectation_findings, off_whole, rounding_note
 from aivc.data.io.excel_names import excel_features, excel_targets
 from aivc.data.io.formats import suffix
@@ -180,6 +181,7 @@ class _Numbers:
     """What one pass over the values found: how many of each fault, and where the first is."""
 
     scale: SeenScale
+    rows: SeenRows
     counts: dict[str, int] = field(default_factory=dict)
     first: dict[str, str] = field(default_factory=dict)
     empty: list[str] = field(default_factory=list)
@@ -189,7 +191,11 @@ class _Numbers:
 
 
 def _scan(data: Measurement | Draft) -> _Numbers:
-    numbers, names, unmeasured = _Numbers(SeenScale(data.units)), data.entities.index, _unmeasured(data)
+    numbers, names, unmeasured = (
+        _Numbers(SeenScale(data.units), SeenRows(data.features)),
+        data.entities.index,
+        _unmeasured(data),
+    )
     n = min(len(names), data.values.shape[0])
     for start in range(0, n, _BLOCK):
         stop = min(start + _BLOCK, n)
@@ -203,6 +209,8 @@ def _scan(data: Measurement | Draft) -> _Numbers:
                     fault, f"{number_text(flat[first])} in {_entity(block, first, names[start:stop])}"
                 )
         numbers.scale.add(block)
+        if not data.is_effects and block.shape[1] == len(data.features):
+            numbers.rows.add(block)
         numbers.below -= float(np.sum(flat, where=flat < 0))
         numbers.above += float(np.sum(flat, where=flat > 0))
         numbers.empty += [str(name) for name in names[start:stop][~_any(block) & ~unmeasured[start:stop]]]
@@ -262,6 +270,8 @@ def _number_problems(numbers: _Numbers, data: Measurement | Draft, *, predicted:
 def _of_scale(numbers: _Numbers, data: Measurement | Draft, *, predicted: bool) -> tuple[list[str], list[str]]:
     pooled = "cells" in data.entities and bool((pd.to_numeric(data.entities["cells"], errors="coerce") > 1).any())
     problems, notes = scale_problems(numbers.scale, data.entities.index, exact=not predicted and not pooled)
+    if not predicted and data.values.shape[0] == len(data.entities):
+        notes += numbers.rows.copies(data.entities.index, _column(data, "perturbation", CONTROL))
     if "fractional" not in numbers.counts:
         notes += rounding_note(numbers.counts.get("rounding", 0)) + rounded_note(numbers.scale)
     below = numbers.counts.get("expected below zero", 0)

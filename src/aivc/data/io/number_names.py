@@ -11,6 +11,8 @@ import pandas as pd
 
 # A whole number as pandas writes it where a column has gaps, which make it a column of floats.
 _WHOLE = re.compile(r"([+-]?(?:0|[1-9]\d*))\.0+")
+# Fewer digits than the number has.
+_SHORT = re.compile(r"[1-9]\.(\d+)[eE]\+(\d+)")
 _NAMES = ("perturbation", "kind_column", "context", "donor", "batch")
 _AMOUNTS = ("dose", "hours")
 # Numbers that agree to this share of themselves differ by rounding only.
@@ -71,7 +73,8 @@ def number_name_problems(entities: pd.DataFrame, columns: Mapping[str, str]) -> 
     for field in _NAMES:
         if field in columns:
             column = entities[columns[field]]
-            problems += [*_merged(columns[field], column), *_rounded(columns[field], column)]
+            for rule in (_merged, _rounded, _shortened):
+                problems += rule(columns[field], column)
     for field in _AMOUNTS:
         if field in columns:
             problems += _nearly_equal(field, columns[field], entities[columns[field]])
@@ -113,6 +116,17 @@ def _rounded(name: str, column: pd.Series) -> list[str]:
         f"Labels of {name!r} are numbers of type {kind} up to {name_text(beyond[-1])}, which holds no whole numbers "
         f"apart beyond {limit:.0f}: some may have become one when the file was written. Write them as text or integers "
         "from their source."
+    ]
+
+
+def _shortened(name: str, column: pd.Series) -> list[str]:
+    texts = [str(value).strip() for _, value in _values(column) if isinstance(value, str)]
+    found = [match[0] for text in texts if (match := _SHORT.fullmatch(text)) and len(match[1]) < int(match[2])]
+    if not found:
+        return []
+    return [
+        f"{len(found)} labels of {name!r} are numbers written short, such as {min(found)!r}, as Excel and %g do: "
+        "digits are lost, and labels may have become one. Take them from before."
     ]
 
 

@@ -86,7 +86,8 @@ class SeenScale:
         """Look at some rows."""
         flat = np.asarray(block if isinstance(block, np.ndarray) else block.data)
         finite = flat[np.isfinite(flat)]
-        self.largest, self.lowest = float(finite.max(initial=self.largest)), float(finite.min(initial=self.lowest))
+        if finite.size:
+            self.largest, self.lowest = max(self.largest, float(finite.max())), min(self.lowest, float(finite.min()))
         if log1p_target(self.units) is not None:
             self.whole = self.whole and bool((finite == np.rint(finite)).all())
             self.log_sums.append(_sums(block, np.expm1, _LARGEST_LOG))
@@ -124,7 +125,8 @@ def scale_problems(seen: SeenScale, names: pd.Index, *, exact: bool) -> tuple[li
     target = log1p_target(seen.units)
     if target is None:
         return [], []
-    sums = np.concatenate(seen.log_sums) if seen.log_sums else np.zeros(0)
+    # What is no number was found before; it belongs to no scale.
+    sums = np.nan_to_num(np.concatenate(seen.log_sums)) if seen.log_sums else np.zeros(0)
     found = _contradiction(seen, sums, target) if exact else ""
     over = np.flatnonzero(sums > target * (1 + _ABOVE))
     if found:
