@@ -36,7 +36,8 @@ class Predictions:
         cells: Those that answer a question, with the features of the data in their order, in the units of the file.
         rows: Positions of the cells that answer each question, by fold, context, perturbation, and donor or batch.
         evaluation: What is asked.
-        about: JSON-ready: file and sha256, units, how many cells were used, and what was left aside.
+        about: JSON-ready: file and sha256, units, how many cells were used, what was left aside, and how values were
+            read.
     """
 
     cells: Measurement
@@ -90,6 +91,7 @@ class Predictions:
             "ignored_rows": int((~used).sum()),
             "ignored_features": len(predicted.features) - len(cells.features),
             "empty_cells": int((~kept).sum()),
+            **({"notes": notes} if (notes := predicted.provenance.get("notes")) else {}),
         }
         return cls(cells, rows, evaluation, about)
 
