@@ -62,7 +62,7 @@ def _number(text: str) -> float:
 
 
 def number_name_problems(entities: pd.DataFrame, columns: Mapping[str, str]) -> list[str]:
-    """Say which numbers cannot be told apart as names, or only by rounding.
+    """Say which numbers cannot be kept apart as names, or only by rounding.
 
     Args:
         entities: ``n`` rows in the words of the file.
