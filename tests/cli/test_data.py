@@ -3,10 +3,15 @@
 import json
 import re
 
+import anndata
+import numpy as np
 import pytest
 
-from aivc import names
+from aivc import Schema, names
 from aivc.cli import main
+from aivc.cli.console import Reporter
+from aivc.cli.sources import measured
+from aivc.data.io.as_measurement import as_measurement
 
 
 def asked(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, dict]:
@@ -69,3 +74,33 @@ def test_parts_say_who_brought_them(capsys):
     assert code == 0
     assert tuple(said["manipulators"]) == names("manipulators")
     assert said["encoders"]["count-pca"].startswith("aivc ")
+
+
+@pytest.fixture
+def noisy(small_screen, tmp_path):
+    """A file whose counts were logged and brought back: the check notes how they are read."""
+    made = anndata.read_h5ad(small_screen / "screen.h5ad")
+    made.X = made.X.astype(np.float32) * np.float32(1.00001)
+    made.write_h5ad(tmp_path / "noisy.h5ad")
+    return tmp_path / "noisy.h5ad"
+
+
+def test_notes_that_change_the_reading_are_repeated_by_what_uses_the_file(noisy, small_screen, capsys):
+    said = "counts miss a whole number"
+    schema = str(small_screen / "schema.toml")
+    assert main(["data", "check", str(noisy), "--schema", schema]) == 0
+    assert said in capsys.readouterr().out
+    for words in (["score", noisy, noisy], ["embed", noisy, "--out", noisy.with_name("e.h5ad"), "--dim", "2"]):
+        assert main([*map(str, words), "--schema", schema, "--json"]) == 0
+        answer = capsys.readouterr()
+        assert re.search(rf"note on noisy.h5ad: \d+ {said}", answer.err)
+        assert said not in answer.out
+
+
+def test_the_shell_and_python_read_alike(noisy, small_screen):
+    schema = small_screen / "schema.toml"
+    shown, name = measured(str(noisy), str(schema), on_disk=False, reporter=Reporter())
+    again = as_measurement(noisy, Schema.from_toml(schema))
+    assert name == "noisy.h5ad"
+    assert shown.provenance == again.provenance
+    assert "miss a whole number" in again.provenance["notes"][-1]

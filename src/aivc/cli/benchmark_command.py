@@ -218,7 +218,8 @@ def _given(name: str, about: dict[str, Any]) -> str:
     aside = {"rows": "ignored_rows", "features": "ignored_features", "cells without counts": "empty_cells"}
     left = [f"{about[key]:,} {what}" for what, key in aside.items() if about[key]]
     said = f"{name} was predicted by another program and given as {about['file']} (sha256 {about['sha256'][:12]})"
-    return f"{said}; left aside: {', '.join(left)}" if left else said
+    lead = f"{said}; left aside: {', '.join(left)}" if left else said
+    return ". ".join([lead, *about.get("notes", ())])
 
 
 def _outcome(done: dict[str, dict[str, Any]], failed: dict[str, str], reporter: Reporter) -> Outcome:

@@ -8,13 +8,10 @@ from rich.console import RenderableType
 
 from aivc.cli.console import Outcome, Reporter, json_text, table
 from aivc.cli.grammar import Commands, listed, natural
-from aivc.cli.sources import measured
+from aivc.cli.sources import checked, measured
 from aivc.core.errors import IntegrityError, UnavailableError
 from aivc.core.measurement import Measurement
 from aivc.core.state import write_text
-from aivc.data.io.check import check
-from aivc.data.io.read import read
-from aivc.data.io.schema import Schema
 from aivc.evaluation.metrics.metric import Metric
 from aivc.evaluation.protocol.evaluate import metrics_of
 from aivc.evaluation.scores.comparison import summarize
@@ -85,11 +82,8 @@ def _score(args: argparse.Namespace, reporter: Reporter) -> Outcome:
 def _predicted(path: Path, schema: str, on_disk: bool, reporter: Reporter) -> Measurement:  # noqa: FBT001 - as the option
     if not path.exists():
         raise UnavailableError(f"There is no file {path}. Check the path of the predicted cells.")
-    declared = Schema.from_toml(schema)
-    reporter(f"checking {path.name}", 0, 0)
     # A prediction may hold perturbed cells only.
-    check(path, declared, controls=False).raise_if_any()
-    return read(path, declared, backed=on_disk, controls=False)
+    return checked(path, schema, on_disk=on_disk, reporter=reporter, controls=False)
 
 
 def _shown(body: dict[str, Any], metrics: list[Metric], files: dict[str, Path]) -> list[RenderableType]:

@@ -14,6 +14,7 @@ from aivc.cli.grammar import Commands, Parser, natural, positive
 from aivc.core.errors import DataError, IntegrityError, UnavailableError
 from aivc.core.perturbation import Agent, kind_of
 from aivc.core.virtual_cell import VirtualCell
+from aivc.core.whole_file import whole_file
 from aivc.data.priors.gene_priors import gene_priors
 from aivc.experiments.propose import Plan, propose
 from aivc.experiments.response import Response
@@ -234,6 +235,5 @@ def _require_table(path: Path) -> None:
 
 def _save(found: Screen | Search | Plan, path: Path) -> None:
     """Write beside, then swap, so that the table is there whole or not at all."""
-    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
-    found.save(partial)
-    partial.replace(path)
+    with whole_file(path, ending=path.suffix) as partial:
+        found.save(partial)

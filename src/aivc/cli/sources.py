@@ -10,8 +10,7 @@ from aivc.core.measurement import Measurement
 from aivc.core.provenance import FOLDER, Provenance
 from aivc.core.ur import UR
 from aivc.data import catalog
-from aivc.data.io.check import check
-from aivc.data.io.read import read
+from aivc.data.io.as_measurement import read_checked
 from aivc.data.io.schema import Schema
 from aivc.experiments.fitting.fetch_knowledge import Known, knowledge, needing_parts, require_known
 
@@ -78,11 +77,20 @@ def measured(data: str, schema: str, *, on_disk: bool, reporter: Reporter) -> tu
             'units = "counts", perturbation = "target", control = "non-targeting" and kind = "ko". '
             "`aivc data guess` suggests one."
         )
-    declared = Schema.from_toml(schema)
+    return checked(path, schema, on_disk=on_disk, reporter=reporter), path.name
+
+
+def checked(path: Path, schema: str, *, on_disk: bool, reporter: Reporter, controls: bool = True) -> Measurement:
+    """Read a file that was checked, and say on standard error what the check notes of how it is read.
+
+    Raises:
+        DataError: Every problem found.
+    """
     reporter(f"checking {path.name}", 0, 0)
-    check(path, declared).raise_if_any()
-    reporter(f"reading {path.name}", 0, 0)
-    return read(path, declared, backed=on_disk), path.name
+    made = read_checked(path, Schema.from_toml(schema), backed=on_disk, controls=controls)
+    for text in made.provenance["notes"]:
+        reporter.note(f"note on {path.name}: {text}")
+    return made
 
 
 def made_from(folder: str) -> Provenance | None:

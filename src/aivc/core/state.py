@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from aivc.core.errors import IntegrityError
+from aivc.core.whole_file import whole_file
 
 FORMAT = 1
 SETTINGS, ARRAYS = "settings.json", "arrays.safetensors"
@@ -92,10 +93,8 @@ def _plain(array: np.ndarray) -> np.ndarray:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all, so that an interrupted write loses nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:

@@ -6,6 +6,8 @@ from decimal import Decimal
 from aivc.core.errors import UnitsError
 
 COUNTS = "counts"
+# Of predictions: means of counts that a model states, so fractions, and below zero by a little.
+EXPECTED_COUNTS = "expected_counts"
 INTENSITY = "intensity"
 LOG_INTENSITY = "log_intensity"
 ARBITRARY = "arbitrary"
@@ -22,7 +24,8 @@ def parse_units(text: str) -> str:
 
     Args:
         text: ``counts``, ``log1p_cpN`` (natural log of one plus counts scaled to N per cell; ``k`` means thousand),
-            ``intensity``, ``log_intensity``, ``arbitrary``, or one of the effect-level units in `EFFECTS`.
+            ``intensity``, ``log_intensity``, ``arbitrary``, one of the effect-level units in `EFFECTS`, or, of
+            predictions only, ``expected_counts`` (means of counts, not whole; those below zero are read as zero).
 
     Raises:
         UnitsError: The text names no units we know.
@@ -30,13 +33,14 @@ def parse_units(text: str) -> str:
     >>> parse_units("log1p_cp10000")
     'log1p_cp10k'
     """
-    if text in (COUNTS, INTENSITY, LOG_INTENSITY, ARBITRARY, *EFFECTS):
+    if text in (COUNTS, EXPECTED_COUNTS, INTENSITY, LOG_INTENSITY, ARBITRARY, *EFFECTS):
         return text
     match = _LOG1P.fullmatch(text)
     if not match or float(match[1]) <= 0:
         raise UnitsError(
-            f"Units must be one of counts, log1p_cp10k (or any log1p_cpN), intensity, log_intensity, arbitrary, "
-            f'{", ".join(EFFECTS)}; got {text!r}. Declare what the values are in the schema: units = "counts".'
+            "Units must be one of counts, log1p_cp10k (or any log1p_cpN), intensity, log_intensity, arbitrary, "
+            f"{', '.join(EFFECTS)}, or expected_counts in predictions; got {text!r}. Declare what the values are in "
+            'the schema: units = "counts".'
         )
     return log1p_units(float(match[1]) * (1000 if match[2] else 1))
 

@@ -12,6 +12,8 @@ from aivc.core.errors import PerturbationError, UnknownNameError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Agent, Perturbation
 from aivc.core.units import HOURS, is_effect
+from aivc.data.io.amount_texts import no_numbers
+from aivc.data.io.number_names import name_text, numbers_in
 from aivc.data.io.schema import Constant, Schema, Source
 
 _SHOWN = 5
@@ -45,14 +47,13 @@ def control_like(texts: Iterable[str]) -> list[str]:
 
 
 def labels(column: pd.Series) -> np.ndarray:
-    """Return ``(n,)`` texts of a column, stripped; an empty text where it is blank.
+    """Return ``(n,)`` texts of a column, stripped (`name_text`); an empty text where it is blank.
 
-    >>> labels(pd.Series([" a", None, 3.0])).tolist()
-    ['a', '', '3']
+    >>> labels(pd.Series([" a", None, 11707110.0])).tolist()
+    ['a', '', '11707110']
     """
     codes, unique = pd.factorize(column, use_na_sentinel=True)
-    texts = [f"{item:g}" if isinstance(item, float | np.floating) else str(item).strip() for item in unique]
-    return np.array([*texts, ""], dtype=object)[codes]
+    return np.array([*map(name_text, unique), ""], dtype=object)[codes]
 
 
 def _column(raw: pd.DataFrame, source: Source) -> np.ndarray | None:
@@ -65,9 +66,9 @@ def _numbers(raw: pd.DataFrame, source: Source, field: str) -> tuple[np.ndarray 
     texts = _column(raw, source)
     if texts is None:
         return None, []
-    numbers = pd.to_numeric(pd.Series(texts).replace("", np.nan), errors="coerce").to_numpy(dtype=np.float64)
+    numbers = numbers_in(texts)
     wrong = sorted(set(texts[np.isnan(numbers) & (texts != "")]))
-    return numbers, [f"{field} is a number for every entity, got {some(wrong)}. Correct the column."] if wrong else []
+    return numbers, no_numbers(field, source, wrong, all_texts=sorted(set(texts) - {""}))
 
 
 def _times(raw: pd.DataFrame, schema: Schema) -> tuple[np.ndarray | None, list[str]]:

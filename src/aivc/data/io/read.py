@@ -17,9 +17,12 @@ from aivc.core.errors import (
 )
 from aivc.core.measurement import Measurement, StoredRows, Values
 from aivc.core.scale import Scale
-from aivc.core.units import is_effect
+from aivc.core.units import COUNTS, is_effect
+from aivc.data.io.count_values import unmeasurable, whole_counts
 from aivc.data.io.formats import Raw, anndata_file, intact, suffix
 from aivc.data.io.labels import some, translated
+from aivc.data.io.number_names import number_name_problems, number_text
+from aivc.data.io.repeated_names import repeated_entities
 from aivc.data.io.schema import Schema
 from aivc.data.io.tables import TABLES, join_metadata, table
 from aivc.data.io.ten_x import ten_x_folder, ten_x_h5
@@ -100,7 +103,7 @@ def measurement_of(drafted: Draft, provenance: dict[str, Any]) -> Measurement:
     if drafted.problems:
         raise DataError(drafted.problems)
     return Measurement(
-        drafted.values,
+        whole_counts(drafted.values) if drafted.units == COUNTS else drafted.values,
         drafted.features,
         drafted.entities,
         units=drafted.units,
@@ -157,13 +160,14 @@ def draft(path: Path, schema: Schema, *, backed: bool = False, controls: bool = 
 
 def translate(raw: Raw, schema: Schema, *, controls: bool = True) -> Draft:
     """Translate what was opened, and gather every structural problem."""
-    problems = [*raw.problems, *_absent_columns(raw, schema)]
+    problems = [*raw.problems, *_absent_columns(raw, schema), *number_name_problems(raw.entities, schema.columns)]
     features = _names(raw.features, schema.features)
     names = _names(raw.entities, schema.entity if schema.entity in raw.entities else None)
     columns, found = translated(raw.entities, names, schema, controls=controls)
     entities = _kept(raw.entities, columns).set_index(pd.Index(names, dtype=object))
     coordinates, wrong = _coordinates(raw, schema)
-    problems += [*found, *wrong, *_shapes(raw), *_twice("Features", features), *_twice("Entities", names)]
+    problems += [*found, *wrong, *_shapes(raw), *_twice(features), *repeated_entities(names, raw.entities)]
+    problems += unmeasurable(schema.units) if controls else []
     return Draft(
         raw.values, features, entities, schema.units, schema.modality, schema.species, raw.observed, coordinates,
         tuple(problems), raw.notes,
@@ -198,7 +202,7 @@ def _absent(field: str, name: str, frame: pd.DataFrame) -> str:
 
 def _names(frame: pd.DataFrame, column: str | None) -> np.ndarray:
     named = frame[column] if column is not None and column in frame else frame.index
-    return np.array([str(name) for name in named], dtype=object)
+    return np.array([number_text(name) for name in named], dtype=object)
 
 
 def _shapes(raw: Raw) -> list[str]:
@@ -210,15 +214,12 @@ def _shapes(raw: Raw) -> list[str]:
     ]
 
 
-def _twice(what: str, names: np.ndarray) -> list[str]:
-    index = pd.Index(names)
+def _twice(features: np.ndarray) -> list[str]:
+    index = pd.Index(features)
     twice = index[index.duplicated()].unique()
     if twice.empty:
         return []
-    remedy = (
-        'Name another column (features = "id" in 10x files), or sum them' if what == "Features" else "Make them unique"
-    )
-    return [f"{what} stand twice: {some(twice)}. {remedy}."]
+    return [f'Features stand twice: {some(twice)}. Name another column (features = "id" in 10x files), or sum them.']
 
 
 def _kept(raw: pd.DataFrame, columns: dict[str, np.ndarray]) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from aivc.core.errors import IntegrityError, SchemaError, UnknownNameError
 from aivc.core.perturbation import kind_of
 from aivc.core.state import write_text
 from aivc.core.units import HOURS, is_effect, parse_units
+from aivc.data.io.number_names import name_text
 
 SPECIES = ("human", "mouse", "none")
 FORMATS = ("wide", "long")
@@ -146,8 +147,8 @@ class Schema:
 
     @property
     def controls(self) -> tuple[str, ...]:
-        """Labels that mean unperturbed."""
-        return (self.control,) if isinstance(self.control, str) else self.control
+        """Labels that mean unperturbed, written as labels are (`name_text`)."""
+        return tuple(map(name_text, (self.control,) if isinstance(self.control, str) else self.control))
 
     @property
     def columns(self) -> dict[str, str]:

@@ -11,6 +11,7 @@ import pandas as pd
 from aivc.core.errors import SchemaError
 from aivc.core.units import is_effect
 from aivc.data.io.formats import Raw, intact, suffix
+from aivc.data.io.number_names import number_text
 from aivc.data.io.schema import Schema
 
 TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
@@ -84,9 +85,9 @@ def _parquet(path: Path) -> tuple[pd.DataFrame, list[str]]:
 
 def _named(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     if schema.entity in frame:
-        return frame.set_index(pd.Index(frame[schema.entity].astype(str).to_numpy(dtype=object)))
+        return frame.set_index(pd.Index(frame[schema.entity].map(number_text).to_numpy(dtype=object)))
     plain = isinstance(frame.index, pd.RangeIndex)
-    return frame.set_index(pd.Index([f"row-{i}" if plain else str(i) for i in frame.index], dtype=object))
+    return frame.set_index(pd.Index([f"row-{i}" if plain else number_text(i) for i in frame.index], dtype=object))
 
 
 def _wide(frame: pd.DataFrame, schema: Schema, problems: list[str]) -> Raw:
@@ -128,7 +129,7 @@ def _long(frame: pd.DataFrame, schema: Schema, problems: list[str]) -> Raw:
             f"The table has no column {', '.join(absent)}; it has {', '.join(map(str, frame))}. Correct the schema."
         )
     groups = frame.groupby(keys, sort=False, dropna=False, observed=True)
-    rows, features = groups.ngroup().to_numpy(), frame[schema.feature].astype(str)
+    rows, features = groups.ngroup().to_numpy(), frame[schema.feature].map(number_text).astype(object)
     columns, names = pd.factorize(features.to_numpy(dtype=object))
     entities = frame.loc[~pd.Series(rows, index=frame.index).duplicated(), list(dict.fromkeys(keys))]
     shown = entities[[schema.entity] if schema.entity else keys].astype(str)
@@ -169,7 +170,7 @@ def join_metadata(raw: Raw, path: Path, schema: Schema) -> Raw:
         frame = frame.set_index(schema.entity)
     elif isinstance(frame.index, pd.RangeIndex):
         frame = frame.set_index(frame.columns[0])
-    frame.index = pd.Index([str(name) for name in frame.index], dtype=object)
+    frame.index, entities = _index(frame), raw.entities.set_axis(_index(raw.entities), axis=0)
     both = [str(name) for name in frame if name in raw.entities]
     if both:
         problems.append(
@@ -178,15 +179,15 @@ def join_metadata(raw: Raw, path: Path, schema: Schema) -> Raw:
     if not frame.index.is_unique:
         problems.append(f"{path.name} describes {frame.index[frame.index.duplicated()][0]!r} twice. Keep one row each.")
         frame = frame[~frame.index.duplicated()]
-    absent = ~raw.entities.index.isin(frame.index)
+    absent = ~entities.index.isin(frame.index)
     if absent.any():
-        first = raw.entities.index[absent][0]
+        first = entities.index[absent][0]
         problems.append(
             f"{path.name} does not describe {absent.sum()} of {len(absent)} entities, first {first!r}. Add them."
         )
-    more = len(frame.index.difference(raw.entities.index))
+    more = len(frame.index.difference(entities.index))
     notes = (f"{path.name} describes {more} entities that are not in the file.",) if more else ()
-    joined = raw.entities.join(frame.drop(columns=both), how="left")
+    joined = entities.join(frame.drop(columns=both), how="left")
     return Raw(
         raw.values,
         raw.features,
@@ -196,3 +197,7 @@ def join_metadata(raw: Raw, path: Path, schema: Schema) -> Raw:
         raw.problems + tuple(problems),
         raw.notes + notes,
     )
+
+
+def _index(frame: pd.DataFrame) -> pd.Index:
+    return pd.Index([number_text(name) for name in frame.index], dtype=object)

@@ -15,6 +15,7 @@ from aivc.core.errors import IntegrityError, SplitError
 from aivc.core.measurement import Measurement
 from aivc.core.state import read_json, write_text
 from aivc.core.units import is_effect, log1p_target
+from aivc.core.whole_file import whole_file
 from aivc.data.splits.split import CONTROL_TRAIN, TRAIN, Split
 from aivc.evaluation.benchmarks.benchmark import Benchmark
 from aivc.evaluation.protocol.questions import EvaluationSet
@@ -167,9 +168,8 @@ def _training(measurement: Measurement, split: Split, fold: int) -> anndata.AnnD
 def _write(target: Path, made: anndata.AnnData, facts: Mapping[str, Any]) -> None:
     kept = ("benchmark", "digest", "split_digest", "fold", "units", "profile_units")
     made.uns.update({name: facts[name] for name in kept if name in facts})
-    partial = target.with_name(target.name + ".partial")
-    made.write_h5ad(partial, compression="gzip", compression_opts=1)
-    partial.replace(target)
+    with whole_file(target) as partial:
+        made.write_h5ad(partial, compression="gzip", compression_opts=1)
 
 
 def _readme(facts: Mapping[str, Any]) -> str:

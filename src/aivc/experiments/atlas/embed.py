@@ -17,6 +17,7 @@ from aivc.core.measurement import Measurement
 from aivc.core.registry import ENCODERS
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
+from aivc.core.whole_file import whole_file
 from aivc.data.io.as_measurement import Cells, as_measurement, schema_from
 from aivc.data.io.formats import intact, suffix
 from aivc.data.io.read import read
@@ -153,20 +154,15 @@ def embed_file(  # noqa: PLR0913 - each one is a question a user may ask
         about = {"species": f"{schema.species} to {species}", "orthologs": str(transferred)}
     answer = embedding(cells, encoder, dim=dim, seed=seed, progress=progress)
     answer = answer._replace(about={**answer.about, **about})
-    partial = out.with_name(f"{out.name}.partial")
-    if suffix(path) == ".h5ad":
-        shutil.copyfile(path, partial)
-    else:
-        made = _as_anndata(cells)
-        made.obsm[AXES], made.uns[ABOUT] = answer.values, dict(answer.about)
-        made.obs = made.obs.assign(**_columns(answer))
-        made.write_h5ad(partial)
-    try:
+    with whole_file(out) as partial:
         if suffix(path) == ".h5ad":
+            shutil.copyfile(path, partial)
             _write_into(partial, answer, str(path))
-        partial.replace(out)
-    finally:
-        partial.unlink(missing_ok=True)
+        else:
+            made = _as_anndata(cells)
+            made.obsm[AXES], made.uns[ABOUT] = answer.values, dict(answer.about)
+            made.obs = made.obs.assign(**_columns(answer))
+            made.write_h5ad(partial)
     return answer
 
 
@@ -336,8 +332,10 @@ def _require_fresh(embedded: object, what: str) -> None:
 def _write_into(path: Path, answer: CellEmbedding, name: str) -> None:
     from anndata.io import read_elem, write_elem
 
-    with intact(path), h5py.File(path, "r+") as file:
-        obs = read_elem(file["obs"])
+    with h5py.File(path, "r+") as file:
+        # It is a copy: what is wrong with it is wrong with the file that it was copied from.
+        with intact(Path(name)):
+            obs = read_elem(file["obs"])
         _require_fresh(NOVELTY in obs or AXES in file.get("obsm", {}), name)
         if len(obs) != len(answer.values):
             raise DataError([f"{name} has {len(obs)} rows, but {len(answer.values)} were read. Export it again."])
