@@ -24,6 +24,7 @@ from aivc.core.units import COUNTS, INTENSITY, log1p_target
 from aivc.data.io.formats import suffix
 from aivc.data.io.in_memory import anndata_raw, name_of
 from aivc.data.io.labels import some
+from aivc.data.io.orientation import TURN, entities_are_genes
 from aivc.data.io.read import BACKED, Draft, draft, translate
 from aivc.data.io.schema import Schema
 from aivc.data.names.genes import gene_table, resolve
@@ -290,7 +291,9 @@ def _genes(data: Measurement | Draft, perturbations: np.ndarray, species: str) -
         notes.append(f"{len(shown)} features have newer names: {some(shown)}. harmonize renames them.")
     if coverage.counts.get("case", 0) * 2 > coverage.total:
         notes.append(f"Most features match {species} genes only when case is ignored. Is species right in the schema?")
-    if coverage.known < _KNOWN:
+    if coverage.known < _KNOWN and entities_are_genes(data.entities.index, species, table):
+        problems.append(f"Names of entities are genes ({some(data.entities.index[:2])}), those of features not: {TURN}.")
+    elif coverage.known < _KNOWN:
         problems.append(
             f"Only {100 * coverage.known:.0f} % of features are known {species} genes; one unknown is "
             f"{coverage.unknown[0]!r}. Correct features, species or modality in the schema."

@@ -20,9 +20,11 @@ from aivc.core.scale import Scale
 from aivc.core.units import is_effect
 from aivc.data.io.formats import Raw, anndata_file, intact, suffix
 from aivc.data.io.labels import some, translated
+from aivc.data.io.orientation import other_way_round, transposed
 from aivc.data.io.schema import Schema
 from aivc.data.io.tables import TABLES, join_metadata, table
 from aivc.data.io.ten_x import ten_x_folder, ten_x_h5
+from aivc.data.io.unlabeled import labeled
 
 BACKED = (".h5ad", ".zarr", ".h5")
 
@@ -139,6 +141,8 @@ def open_raw(path: Path, schema: Schema, *, backed: bool = False) -> Raw:
             raw = anndata_file(path, schema, backed=backed)
         else:
             raw = table(path, schema) if end in TABLES else ten_x_folder(path, schema)
+    if schema.format == "transposed" and end not in TABLES:
+        raw = transposed(raw)
     if schema.metadata is None:
         return raw
     return join_metadata(raw, (path if path.is_dir() and end != ".zarr" else path.parent) / schema.metadata, schema)
@@ -157,6 +161,7 @@ def draft(path: Path, schema: Schema, *, backed: bool = False, controls: bool = 
 
 def translate(raw: Raw, schema: Schema, *, controls: bool = True) -> Draft:
     """Translate what was opened, and gather every structural problem."""
+    raw = labeled(raw, schema)
     problems = [*raw.problems, *_absent_columns(raw, schema)]
     features = _names(raw.features, schema.features)
     names = _names(raw.entities, schema.entity if schema.entity in raw.entities else None)
@@ -203,6 +208,8 @@ def _names(frame: pd.DataFrame, column: str | None) -> np.ndarray:
 
 def _shapes(raw: Raw) -> list[str]:
     n, f = len(raw.entities), len(raw.features)
+    if turned := other_way_round(raw):
+        return turned
     if raw.values.shape == (n, f) and n and f:
         return []
     return [

@@ -11,6 +11,7 @@ import pandas as pd
 from aivc.core.errors import SchemaError
 from aivc.core.units import is_effect
 from aivc.data.io.formats import Raw, intact, suffix
+from aivc.data.io.orientation import undescribed
 from aivc.data.io.schema import Schema
 
 TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
@@ -178,14 +179,10 @@ def join_metadata(raw: Raw, path: Path, schema: Schema) -> Raw:
     if not frame.index.is_unique:
         problems.append(f"{path.name} describes {frame.index[frame.index.duplicated()][0]!r} twice. Keep one row each.")
         frame = frame[~frame.index.duplicated()]
-    absent = ~raw.entities.index.isin(frame.index)
-    if absent.any():
-        first = raw.entities.index[absent][0]
-        problems.append(
-            f"{path.name} does not describe {absent.sum()} of {len(absent)} entities, first {first!r}. Add them."
-        )
+    said, notes = undescribed(path.name, raw, frame, schema)
+    problems += said
     more = len(frame.index.difference(raw.entities.index))
-    notes = (f"{path.name} describes {more} entities that are not in the file.",) if more else ()
+    notes += [f"{path.name} describes {more} entities that are not in the file."] if more else []
     joined = raw.entities.join(frame.drop(columns=both), how="left")
     return Raw(
         raw.values,
@@ -194,5 +191,5 @@ def join_metadata(raw: Raw, path: Path, schema: Schema) -> Raw:
         raw.coordinates,
         raw.observed,
         raw.problems + tuple(problems),
-        raw.notes + notes,
+        raw.notes + tuple(notes),
     )
