@@ -191,30 +191,36 @@ def sound_csr(data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, shape: 
 
 def anndata_file(path: Path, schema: Schema, *, backed: bool) -> Raw:
     """Open an h5ad file or an anndata zarr folder."""
-    from anndata.io import read_elem
-
     if path.is_dir():
         refuse_pickled_chunks(path)
     with opened(path) as store:
-        key, var = _places(store, schema.layer)
-        _require_places(path, store, (key, var, "obs"))
-        features, entities = _frame(store, var), _frame(store, "obs")
-        values = _matrix(path, store, key, (len(entities), len(features)), backed=backed)
-        coordinates: np.ndarray | None = None
-        problems: tuple[str, ...] = ()
-        if isinstance(schema.coordinates, str) and (place := f"obsm/{schema.coordinates}") in store:
-            refuse_unknown(store[place])
-            coordinates = np.asarray(read_elem(store[place]), dtype=np.float64)[:, :3]
-        elif isinstance(schema.coordinates, str):
-            problems = (f"There is no obsm key {schema.coordinates!r} for coordinates. Correct the schema.",)
+        return anndata_inside(path, store, schema, "", backed=backed)
+
+
+def anndata_inside(path: Path, store: Any, schema: Schema, inside: str, *, backed: bool) -> Raw:
+    """Open the anndata at a place of a file: all of an h5ad, or ``mod/rna/`` of an h5mu."""
+    from anndata.io import read_elem
+
+    key, var = _places(store, schema.layer, inside)
+    _require_places(path, store[inside] if inside else store, tuple(x.removeprefix(inside) for x in (key, var, "obs")))
+    features, entities = _frame(store, var, inside), _frame(store, f"{inside}obs", inside)
+    values = _matrix(path, store, key, (len(entities), len(features)), backed=backed)
+    coordinates: np.ndarray | None = None
+    problems: tuple[str, ...] = ()
+    if isinstance(schema.coordinates, str) and (place := f"{inside}obsm/{schema.coordinates}") in store:
+        refuse_unknown(store[place])
+        coordinates = np.asarray(read_elem(store[place]), dtype=np.float64)[:, :3]
+    elif isinstance(schema.coordinates, str):
+        problems = (f"There is no obsm key {schema.coordinates!r} for coordinates. Correct the schema.",)
     return Raw(values, features, entities, coordinates, None, problems)
 
 
-def _places(store: Any, layer: str) -> tuple[str, str]:
+def _places(store: Any, layer: str, inside: str) -> tuple[str, str]:
     """Where values and features lie; before 0.7, anndata wrote ``raw.X`` beside ``X``."""
-    if layer == "raw":
-        return ("raw.X", "raw.var") if "raw.X" in store else ("raw/X", "raw/var")
-    return ("X", "var") if layer == "X" else (f"layers/{layer}", "var")
+    former = {"raw": ("raw.X", "raw.var")} if f"{inside}raw.X" in store else {}
+    places = {"X": ("X", "var"), "raw": ("raw/X", "raw/var"), **former}
+    key, var = places.get(layer, (f"layers/{layer}", "var"))
+    return inside + key, inside + var
 
 
 def _require_places(path: Path, store: Any, places: tuple[str, ...]) -> None:
@@ -229,9 +235,9 @@ def _require_places(path: Path, store: Any, places: tuple[str, ...]) -> None:
             )
 
 
-def _frame(store: Any, place: str) -> pd.DataFrame:
+def _frame(store: Any, place: str, inside: str) -> pd.DataFrame:
     refuse_unknown(store[place])
-    older = "raw.cat" if place == "raw.var" else "uns"
+    older = inside + ("raw.cat" if place.endswith("raw.var") else "uns")
     return stored_frame(store[place], store[older] if older in store else None)
 
 

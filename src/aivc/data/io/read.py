@@ -19,14 +19,16 @@ from aivc.core.measurement import Measurement, StoredRows, Values
 from aivc.core.scale import Scale
 from aivc.core.units import is_effect
 from aivc.data.io.formats import Raw, anndata_file, intact, suffix
+from aivc.data.io.guides import with_stored_guides
 from aivc.data.io.labels import some, translated
+from aivc.data.io.mudata_file import mudata_file
 from aivc.data.io.orientation import other_way_round, transposed
 from aivc.data.io.schema import Schema
 from aivc.data.io.tables import TABLES, join_metadata, table
 from aivc.data.io.ten_x import ten_x_folder, ten_x_h5
 from aivc.data.io.unlabeled import labeled
 
-BACKED = (".h5ad", ".zarr", ".h5")
+BACKED = (".h5ad", ".zarr", ".h5", ".h5mu")
 
 
 @final
@@ -73,7 +75,7 @@ class Draft:
 def read(path: Path | str, schema: Schema, *, backed: bool = False, controls: bool = True) -> Measurement:
     """Read a file as its schema says.
 
-    Supported are h5ad, anndata zarr, 10x h5 and 10x folders, and csv, tsv or parquet tables, wide or long. Counts stay
+    Supported are h5ad, anndata zarr, MuData h5mu, 10x h5 and 10x folders, and csv, tsv or parquet tables, wide or long. Counts stay
     sparse. Names, labels and controls are checked here; numbers by `aivc.data.io.check.check`.
 
     Args:
@@ -127,7 +129,7 @@ def open_raw(path: Path, schema: Schema, *, backed: bool = False) -> Raw:
     end = suffix(path)
     if end not in (*BACKED, *TABLES) and not path.is_dir():
         raise IntegrityError(
-            f"{path} ends in {end!r}; supported are .h5ad, .zarr, .h5 (10x), a 10x folder with matrix.mtx, "
+            f"{path} ends in {end!r}; supported are .h5ad, .zarr, .h5mu, .h5 (10x), a 10x folder with matrix.mtx, "
             f"{', '.join(TABLES)}. Export it as one of these."
         )
     if backed and end not in BACKED:
@@ -137,8 +139,10 @@ def open_raw(path: Path, schema: Schema, *, backed: bool = False) -> Raw:
     with intact(path):
         if end == ".h5":
             raw = ten_x_h5(path, schema, backed=backed)
+        elif end == ".h5mu":
+            raw = mudata_file(path, schema, backed=backed)
         elif end in BACKED:
-            raw = anndata_file(path, schema, backed=backed)
+            raw = with_stored_guides(path, anndata_file(path, schema, backed=backed), schema)
         else:
             raw = table(path, schema) if end in TABLES else ten_x_folder(path, schema)
     if schema.format == "transposed" and end not in TABLES:

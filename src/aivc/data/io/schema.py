@@ -92,7 +92,7 @@ class Schema:
     kind: str | None = None
     separator: str | None = None
     kind_column: Source = None
-    guide_threshold: float | None = None
+    guide_threshold: float | int | None = None
     unlabeled: str = "refuse"
     context: Source = None
     donor: Source = None

@@ -22,6 +22,7 @@ from aivc.data.io.formats import (
     refuse_unknown,
     sound_csr,
 )
+from aivc.data.io.guides import asked_for_guides, with_guides
 from aivc.data.io.orientation import upright
 from aivc.data.io.schema import Schema
 from aivc.data.io.ten_x_files import ten_x_files
@@ -86,6 +87,17 @@ def _plain_table(path: Path) -> pd.DataFrame:
 
 def _of_one_type(values: Any, features: pd.DataFrame, entities: pd.DataFrame, schema: Schema) -> Raw:
     features = features.set_index(pd.Index(features["name"].to_numpy(dtype=object)))
+    raw = _wanted(values, features, entities, schema)
+    types = set(features["feature_type"]) if "feature_type" in features else set()
+    if place := asked_for_guides(schema, entities, types):
+        guides = np.flatnonzero(features["feature_type"] == place)
+        counts = _columns(values, guides)
+        rows = counts.rows(0, counts.shape[0]) if isinstance(counts, DiskRows) else counts
+        return with_guides(raw, rows, list(map(str, features.index[guides])), schema)
+    return raw
+
+
+def _wanted(values: Any, features: pd.DataFrame, entities: pd.DataFrame, schema: Schema) -> Raw:
     wanted = _FEATURE_TYPES.get(schema.modality)
     if "feature_type" not in features or wanted is None or (features["feature_type"] == wanted).all():
         return Raw(values, features, entities)
@@ -96,8 +108,10 @@ def _of_one_type(values: Any, features: pd.DataFrame, entities: pd.DataFrame, sc
     empty = (
         () if len(keep) else (f"The file holds no features of type {wanted!r}, only {listed}. Correct the modality.",)
     )
-    if isinstance(values, DiskRows):
-        values = DiskRows(values.path, values.key, (values.shape[0], len(keep)), values.indptr, values.width, keep)
-    else:
-        values = values[:, keep]
-    return Raw(values, features.iloc[keep], entities, None, None, empty, (note,))
+    return Raw(_columns(values, keep), features.iloc[keep], entities, None, None, empty, (note,))
+
+
+def _columns(values: Any, keep: np.ndarray) -> Any:
+    if not isinstance(values, DiskRows):
+        return values[:, keep]
+    return DiskRows(values.path, values.key, (values.shape[0], len(keep)), values.indptr, values.width, keep)

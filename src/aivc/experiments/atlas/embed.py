@@ -21,6 +21,7 @@ from aivc.data.io.as_measurement import Cells, as_measurement, schema_from
 from aivc.data.io.formats import intact, suffix
 from aivc.data.io.read import read
 from aivc.data.io.schema import Constant, Schema
+from aivc.data.io.stored_frames import stored_frame
 from aivc.data.names.orthologs import to_species
 from aivc.data.streaming.normalize import normalize, profile_units
 from aivc.data.streaming.stream import CHUNK, Progress, chunks
@@ -154,7 +155,9 @@ def embed_file(  # noqa: PLR0913 - each one is a question a user may ask
     answer = embedding(cells, encoder, dim=dim, seed=seed, progress=progress)
     answer = answer._replace(about={**answer.about, **about})
     partial = out.with_name(f"{out.name}.partial")
-    if suffix(path) == ".h5ad":
+    # What was left out or turned while it was read cannot be written beside all the rest.
+    copied = suffix(path) == ".h5ad" and schema.unlabeled != "drop" and schema.format != "transposed"
+    if copied:
         shutil.copyfile(path, partial)
     else:
         made = _as_anndata(cells)
@@ -162,7 +165,7 @@ def embed_file(  # noqa: PLR0913 - each one is a question a user may ask
         made.obs = made.obs.assign(**_columns(answer))
         made.write_h5ad(partial)
     try:
-        if suffix(path) == ".h5ad":
+        if copied:
             _write_into(partial, answer, str(path))
         partial.replace(out)
     finally:
@@ -334,10 +337,12 @@ def _require_fresh(embedded: object, what: str) -> None:
 
 
 def _write_into(path: Path, answer: CellEmbedding, name: str) -> None:
-    from anndata.io import read_elem, write_elem
+    from anndata.io import write_elem
 
-    with intact(path), h5py.File(path, "r+") as file:
-        obs = read_elem(file["obs"])
+    with h5py.File(path, "r+") as file:
+        # What cannot be read came so: the file of the user is named, not our copy of it.
+        with intact(Path(name)):
+            obs = stored_frame(file["obs"], file.get("uns"))
         _require_fresh(NOVELTY in obs or AXES in file.get("obsm", {}), name)
         if len(obs) != len(answer.values):
             raise DataError([f"{name} has {len(obs)} rows, but {len(answer.values)} were read. Export it again."])
