@@ -31,7 +31,9 @@ def adata(guides, **uns):
 
 MATRICES = {
     "table": (pd.DataFrame(HELD_NG, columns=GUIDES, index=list("abcd")), {}),
-    "sparse, names of its key": (sparse.csr_matrix(HELD_NG), {"guides_names": np.array(GUIDES), "x": np.array(GUIDES[::-1])}),
+    "sparse, names of its key": (
+        sparse.csr_matrix(HELD_NG), {"guides_names": np.array(GUIDES), "x": np.array(GUIDES[::-1])},
+    ),
     "dense, the only names": (HELD_NG.astype(bool), {"sgrna": np.array(GUIDES), "other": 3}),
 }  # fmt: skip
 
@@ -49,7 +51,7 @@ def test_a_matrix_in_obsm_becomes_combinations(tmp_path, name, backed):
 
 def test_counts_need_a_declared_threshold():
     table = pd.DataFrame(HELD_NG * 20 + 2, columns=GUIDES, index=list("abcd"))
-    with pytest.raises(DataError, match="holds values up to 22: from how many on.*guide_threshold = 5"):
+    with pytest.raises(DataError, match=r"holds values up to 22: from how many on.*guide_threshold = 5"):
         as_measurement(adata(table), schema())
     assert as_measurement(adata(table), schema(guide_threshold=5)).perturbations.tolist() == TRANSLATED
 
@@ -85,7 +87,11 @@ def test_counts_of_guides_in_a_file_of_cell_ranger(tmp_path, backed):
             group[key] = getattr(matrix, key)
         group["shape"], group["barcodes"] = np.array([6, 4]), np.array(list("abcd"), dtype="S")
         types = ["Gene Expression"] * 3 + ["CRISPR Guide Capture"] * 3
-        for key, texts in (("name", ["G1", "G2", "G3", *GUIDES]), ("id", ["E1", "E2", "E3", *GUIDES]), ("feature_type", types)):
+        for key, texts in (
+            ("name", ["G1", "G2", "G3", *GUIDES]),
+            ("id", ["E1", "E2", "E3", *GUIDES]),
+            ("feature_type", types),
+        ):
             group[f"features/{key}"] = np.array(texts, dtype="S")
     m = read(tmp_path / "x.h5", schema(perturbation="CRISPR Guide Capture", guide_threshold=5), backed=backed)
     assert m.perturbations.tolist() == TRANSLATED

@@ -33,7 +33,9 @@ def mudata(path, names=("rna", "adt", "guide"), *, shared=True):
         file.attrs.update({"encoding-type": "MuData", "encoding-version": "0.1.0"})
         for name, made in zip(names, (rna, adt, guide), strict=True):
             write_elem(file.require_group("mod"), name, made)
-        write_elem(file, "obs", obs.rename(columns={"lane": f"{names[0]}:lane"}) if shared else pd.DataFrame(index=CELLS))
+        write_elem(
+            file, "obs", obs.rename(columns={"lane": f"{names[0]}:lane"}) if shared else pd.DataFrame(index=CELLS)
+        )
     return path
 
 
@@ -68,5 +70,5 @@ def test_guides_of_a_modality_label_the_cells_of_another(tmp_path, name):
 
 def test_an_anndata_of_that_ending_is_named(tmp_path):
     anndata.AnnData(COUNTS_NF).write_h5ad(tmp_path / "x.h5mu")
-    with pytest.raises(SchemaError, match="no modalities.*Rename it to .h5ad"):
+    with pytest.raises(SchemaError, match=r"no modalities.*Rename it to .h5ad"):
         read(tmp_path / "x.h5mu", schema())

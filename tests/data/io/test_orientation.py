@@ -89,9 +89,7 @@ def test_known_genes_among_entities_are_named_by_the_check(monkeypatch):
 
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix, sparse.csc_matrix])
 def test_h5ad_and_memory_are_turned_too(tmp_path, kind):
-    adata = anndata.AnnData(
-        kind(COUNTS_NF.T), pd.DataFrame(index=GENES), pd.DataFrame({"target": LABELS}, index=CELLS)
-    )
+    adata = anndata.AnnData(kind(COUNTS_NF.T), pd.DataFrame(index=GENES), pd.DataFrame({"target": LABELS}, index=CELLS))
     adata.write_h5ad(tmp_path / "x.h5ad")
     for data in (adata, tmp_path / "x.h5ad"):
         m = as_measurement(data, of(format="transposed", species="none"))

@@ -128,10 +128,10 @@ def test_missing_codes_are_blank_and_impossible_ones_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("place", "attribute", "value", "wanted"),
     [
-        ("obs", "encoding-version", "9.0.0", "/obs is encoded as 'dataframe' in version 9.0.0, and version 0.2.0 is the"),
+        ("obs", "encoding-version", "9.0.0", "/obs is encoded as 'dataframe' in version 9.0.0, and version 0.2.0"),
         ("obs", "encoding-type", "table-of-tomorrow", "/obs is encoded as 'table-of-tomorrow' in version 0.2.0, which"),
         ("obs/target", "encoding-version", "9.0.0", "/obs/target is encoded as 'categorical' in version 9.0.0"),
-        ("X", "encoding-type", "blocks", "/X is encoded as 'blocks' in version 0.1.0, which is not read here. Write it as a"),
+        ("X", "encoding-type", "blocks", "/X is encoded as 'blocks' in version 0.1.0, which is not read here"),
     ],
 )  # fmt: skip
 def test_an_encoding_of_tomorrow_is_named_with_its_version(tmp_path, place, attribute, value, wanted):

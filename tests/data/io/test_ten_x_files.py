@@ -18,7 +18,13 @@ FEATURES = "".join(f"E{i}\tG{i}\tGene Expression\n" for i in range(3))
 
 def schema(prefix=None):
     return Schema(
-        units="counts", perturbation="target", control="NT", kind="ko", metadata="meta.csv", species="none", prefix=prefix
+        units="counts",
+        perturbation="target",
+        control="NT",
+        kind="ko",
+        metadata="meta.csv",
+        species="none",
+        prefix=prefix,
     )
 
 
@@ -50,7 +56,7 @@ def test_samples_of_a_folder_are_listed_and_one_is_taken(tmp_path):
         np.testing.assert_array_equal(m.dense(), COUNTS_NF[rows])
         assert m.features.tolist() == ["G0", "G1", "G2"]
         assert m.perturbations.tolist() == ["control", "ko:TP53"]
-    with pytest.raises(SchemaError, match="no matrix.mtx of prefix 'GSM3'; prefixes there are: 'GSM1_A_', 'GSM2_B.'"):
+    with pytest.raises(SchemaError, match=r"no matrix.mtx of prefix 'GSM3'; prefixes there are: 'GSM1_A_', 'GSM2_B.'"):
         read(tmp_path, schema("GSM3"))
 
 

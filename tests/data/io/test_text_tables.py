@@ -22,7 +22,11 @@ WRITTEN = {
     "semicolons": ("t.csv", text(";").encode(), "columns separated by ';'"),
     "decimal commas": ("t.csv", text(";", ",").encode(), "separated by ';', numbers with decimal commas"),
     "mark of UTF-8": ("t.csv", text().encode("utf-8-sig"), ""),
-    "Excel, Unicode text": ("t.txt", text("\t", ",").encode("utf-16"), "encoded as UTF-16, numbers with decimal commas"),
+    "Excel, Unicode text": (
+        "t.txt",
+        text("\t", ",").encode("utf-16"),
+        "encoded as UTF-16, numbers with decimal commas",
+    ),
     "UTF-16 without a mark": ("t.tsv", text("\t").encode("utf-16-be"), "encoded as UTF-16-BE"),
     "gzipped UTF-16": ("t.csv.gz", gzip.compress(text(";", line="\r\n").encode("utf-16")), "UTF-16, columns"),
     "separator of Excel": ("t.csv", b"sep=;\r\n" + text(";", line="\r\n").encode(), "columns separated by ';'"),

@@ -9,6 +9,7 @@ import pandas as pd
 from aivc.core.errors import PerturbationError, UnavailableError, UnknownNameError
 from aivc.core.perturbation import Perturbation
 from aivc.data.io.labels import control_like, labels
+from aivc.data.io.target_genes import SYMBOLS
 from aivc.data.names.genes import gene_table, resolve
 
 _PERTURBATION = (
@@ -22,7 +23,6 @@ _BATCH = ("batch", "batch_var", "gem_group", "gemgroup", "gem_batch", "plate", "
 _DOSE = ("dose_value", "dose_val", "dose", "dose_uM", "dose_nM", "concentration", "dose_um")
 _DOSE_UNIT = ("dose_unit", "concentration_unit", "conc_unit")
 _HOURS = ("hours", "time_h", "time", "timepoint")
-_SYMBOLS = ("gene_symbol", "gene_symbols", "gene_name", "gene_names", "symbol", "feature_name")
 _KINDS = {
     "crispr": "ko", "crispr-cas9": "ko", "crispr-ko": "ko", "crispr knockout": "ko", "knockout": "ko", "ko": "ko",
     "crispri": "crispri", "crispr-interference": "crispri", "crispra": "crispra", "crispr-activation": "crispra",
@@ -103,7 +103,7 @@ def features_lines(names: Sequence[str], var: pd.DataFrame) -> list[Line]:
     some, shown = list(map(str, names))[:2000], ", ".join(map(repr, list(names)[:3]))
     found, called = [], some
     ensembl = sum(text.startswith("ENS") for text in some) * 2 > len(some)
-    if ensembl and (name := _first(var, _SYMBOLS)):
+    if ensembl and (name := _first(var, SYMBOLS)):
         found.append(Line("features", name, f"features are named by Ensembl ids ({shown}); var has column {name!r}"))
         called = list(map(str, var[name]))[:2000]
     mouse = sum(bool(re.match(r"ENSMUSG|[A-Z][a-z0-9]+[a-z]", text)) for text in some)

@@ -238,7 +238,7 @@ def _require_places(path: Path, store: Any, places: tuple[str, ...]) -> None:
 def _frame(store: Any, place: str, inside: str) -> pd.DataFrame:
     refuse_unknown(store[place])
     older = inside + ("raw.cat" if place.endswith("raw.var") else "uns")
-    return stored_frame(store[place], store[older] if older in store else None)
+    return stored_frame(store[place], store.get(older))
 
 
 def keys(node: Any) -> list[str]:

@@ -15,7 +15,7 @@ from aivc.data.io.stored_frames import stored_frame
 
 
 def asked_for_guides(schema: Schema, entities: pd.DataFrame, places: Iterable[str]) -> str:
-    """The place of a matrix of guides that the schema names as perturbation, where no column has that name; else empty."""
+    """The place of a matrix of guides that the schema names as perturbation, where no column has that name."""
     name = schema.perturbation
     return name if isinstance(name, str) and name not in entities and name in list(places) else ""
 
@@ -55,16 +55,16 @@ def _problems(rows: sparse.csr_matrix, names: Sequence[str], schema: Schema, n: 
     if rows.shape[0] != n or rows.shape[1] != len(names):
         named = f"{len(names)} names of guides" if len(names) else "no names of its guides"
         return [
-            f"{place} has shape {rows.shape}, for {n} entities, and {named}. Write it as a table in obsm, whose columns are "
-            f'the guides, or their names into uns["{place}_names"].'
+            f"{place} has shape {rows.shape}, for {n} entities, and {named}. Write it as a table in obsm with columns "
+            f'of guides, or their names into uns["{place}_names"].'
         ]
     if rows.dtype.kind not in "biuf" or not np.isfinite(rows.data.astype(np.float64)).all() or (rows.data < 0).any():
         return [f"{place} holds values that are no numbers from 0 on. Write 0 and 1, or counts."]
     binary = np.isin(rows.data, (0, 1)).all()
     if schema.guide_threshold is None and not binary:
         return [
-            f"{place} holds values up to {rows.data.max():g}: from how many on does an entity have a guide? Add such as "
-            "guide_threshold = 5 to the schema."
+            f"{place} holds values up to {rows.data.max():g}: from how many on does an entity have a guide? Add such "
+            "as guide_threshold = 5 to the schema."
         ]
     least = schema.guide_threshold or 1
     several = bool((np.diff(sparse.csr_matrix(rows >= least).indptr) > 1).any())
@@ -72,7 +72,9 @@ def _problems(rows: sparse.csr_matrix, names: Sequence[str], schema: Schema, n: 
         return [f'Entities of {place} have several guides. Say what joins their names: separator = "+".']
     inside = [name for name in names if schema.separator and schema.separator in name]
     if several and inside:
-        return [f"The name {inside[0]!r} of a guide holds the separator {schema.separator!r}. Declare another, such as |."]
+        return [
+            f"The name {inside[0]!r} of a guide holds the separator {schema.separator!r}. Declare another, such as |."
+        ]
     return []
 
 
@@ -82,7 +84,7 @@ def with_stored_guides(path: Path, raw: Raw, schema: Schema) -> Raw:
         there = keys(store["obsm"]) if "obsm" in store else []
         if not (place := asked_for_guides(schema, raw.entities, there)):
             return raw
-        matrix, names = _stored(store[f"obsm/{place}"], store["uns"] if "uns" in store else {}, place)
+        matrix, names = _stored(store[f"obsm/{place}"], store.get("uns", {}), place)
     return with_guides(raw, matrix, names, schema)
 
 

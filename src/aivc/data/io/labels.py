@@ -118,9 +118,7 @@ def _blank(field: str, texts: np.ndarray) -> list[str]:
     count = int((texts == "").sum())
     remedy = "Label them, or drop them." if field == "perturbation" else 'Label them, or name them: blank = "unknown".'
     if field == "perturbation":
-        remedy = (
-            'Label them, leave them out: unlabeled = "drop", or, if they are known to be unperturbed, add "" to control.'
-        )
+        remedy = 'Label them, leave them out: unlabeled = "drop", or, if they are unperturbed, add "" to control.'
     return [f"{count} of {len(texts)} entities have no {field}. {remedy}"] if count else []
 
 

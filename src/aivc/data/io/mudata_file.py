@@ -27,7 +27,9 @@ def mudata_file(path: Path, schema: Schema, *, backed: bool) -> Raw:
     """Open one modality of an h5mu file: that of the schema, or the one known by another name of it."""
     with opened(path) as store:
         if "mod" not in store:
-            raise SchemaError(f"{path} holds no modalities, so it is no MuData. Rename it to .h5ad if it is an AnnData.")
+            raise SchemaError(
+                f"{path} holds no modalities, so it is no MuData. Rename it to .h5ad if it is an AnnData."
+            )
         there = list(store["mod"])
         name = modality_in(there, schema.modality)
         if not name:
@@ -67,12 +69,10 @@ def _labeled(store: Any, entities: pd.DataFrame, modalities: list[str]) -> pd.Da
     return entities.join(shared.loc[~shared.index.duplicated(), new], how="left")
 
 
-def _guides(
-    path: Path, store: Any, place: str, schema: Schema, names: pd.Index
-) -> tuple[sparse.csr_matrix, list[str]]:
+def _guides(path: Path, store: Any, place: str, schema: Schema, names: pd.Index) -> tuple[sparse.csr_matrix, list[str]]:
     """``(n, g)`` assignments of a modality in the order of our cells: its layer of assignments, or its values."""
     inside = f"mod/{place}/"
-    layers = store[f"{inside}layers"] if f"{inside}layers" in store else ()
+    layers = store.get(f"{inside}layers", ())
     layer = next((name for name in _ASSIGNED if name in layers), "X")
     raw = anndata_inside(path, store, replace(schema, layer=layer, coordinates=None), inside, backed=False)
     at = raw.entities.index.get_indexer(names)

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 from scipy import sparse
 
@@ -106,7 +105,9 @@ def _by_stem(names: pd.Index, others: pd.Index) -> str:
 def upright(values: sparse.coo_matrix, n: int, f: int) -> tuple[sparse.csr_matrix, tuple[str, ...]]:
     """Turn a matrix of a 10x folder to entities × features, whichever way it was written; and say if it was turned."""
     if values.shape == (n, f) and n != f:
-        return sparse.csr_matrix(values), ("matrix.mtx holds cells × genes, unlike those of Cell Ranger; read as such.",)
+        return sparse.csr_matrix(values), (
+            "matrix.mtx holds cells × genes, unlike those of Cell Ranger; read as such.",
+        )
     return sparse.csr_matrix(values.T), ()
 
 

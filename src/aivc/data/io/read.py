@@ -1,6 +1,7 @@
 """Reads data: any file and its schema go in, a Measurement comes out, or every reason why not."""
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -25,6 +26,7 @@ from aivc.data.io.mudata_file import mudata_file
 from aivc.data.io.orientation import other_way_round, transposed
 from aivc.data.io.schema import Schema
 from aivc.data.io.tables import TABLES, join_metadata, table
+from aivc.data.io.target_genes import symbols_in
 from aivc.data.io.ten_x import ten_x_folder, ten_x_h5
 from aivc.data.io.unlabeled import labeled
 
@@ -47,6 +49,7 @@ class Draft:
         coordinates: ``(n, 2)`` or ``(n, 3)``, or None.
         problems: What keeps it from being used.
         notes: What was left aside.
+        symbols: What columns of the features say of symbols.
     """
 
     values: Values
@@ -59,6 +62,7 @@ class Draft:
     coordinates: np.ndarray | None
     problems: tuple[str, ...]
     notes: tuple[str, ...]
+    symbols: Mapping[str, frozenset[str]]
 
     @property
     def is_effects(self) -> bool:
@@ -75,8 +79,8 @@ class Draft:
 def read(path: Path | str, schema: Schema, *, backed: bool = False, controls: bool = True) -> Measurement:
     """Read a file as its schema says.
 
-    Supported are h5ad, anndata zarr, MuData h5mu, 10x h5 and 10x folders, and csv, tsv or parquet tables, wide or long. Counts stay
-    sparse. Names, labels and controls are checked here; numbers by `aivc.data.io.check.check`.
+    Supported are h5ad, anndata zarr, MuData h5mu, 10x h5 and 10x folders, and csv, tsv, txt or parquet tables. Counts
+    stay sparse. Names, labels and controls are checked here; numbers by `aivc.data.io.check.check`.
 
     Args:
         path: File or folder.
@@ -175,7 +179,7 @@ def translate(raw: Raw, schema: Schema, *, controls: bool = True) -> Draft:
     problems += [*found, *wrong, *_shapes(raw), *_twice("Features", features), *_twice("Entities", names)]
     return Draft(
         raw.values, features, entities, schema.units, schema.modality, schema.species, raw.observed, coordinates,
-        tuple(problems), raw.notes,
+        tuple(problems), raw.notes, symbols_in(raw.features),
     )  # fmt: skip
 
 

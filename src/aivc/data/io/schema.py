@@ -41,14 +41,14 @@ class Schema:
 
     Attributes:
         units: What the values are; see `aivc.core.units.parse_units`. No default: it would be a guess.
-        perturbation: Source of the labels: a column, or, where cells hold several guides, a matrix of cells × guides: a
-            key in obsm, a modality of an h5mu, or a feature type of a 10x file. None only for wide tables of effects whose entity names are the labels;
-            ``Constant("control")`` for data in which nothing was perturbed.
+        perturbation: Source of the labels: a column, or, where cells hold several guides, a matrix of cells × guides (a
+            key in obsm, a modality of an h5mu, a feature type of a 10x file). None only for tables of effects whose
+            entity names are the labels; ``Constant("control")`` for data in which nothing was perturbed.
         control: Labels that mean unperturbed; needed unless values are effects. An empty text stands for blank labels.
         kind: Perturbation kind of plain labels, such as ``ko``; None when labels are texts of `Perturbation` already.
         separator: What joins the labels of a combination, such as ``+`` in ``CEBPA+JUN``; None where there are none.
         kind_column: Source of the kind row by row; rows without one take ``kind``.
-        guide_threshold: Where perturbation names a matrix of guides that holds counts: from how many a cell has a guide.
+        guide_threshold: Where perturbation names a matrix of guides that holds counts: how many make one.
         unlabeled: What becomes of entities without a label: ``refuse`` asks for one, ``drop`` leaves them out and says
             how many.
         context: Source of the cell type or line.

@@ -51,8 +51,8 @@ def unread(node: Any, *, matrix: bool = False) -> str:
     what = f"{node.name} is encoded as {encoding!r}" + (f" in version {stated}" if stated else "")
     if newest:
         return (
-            f"{what}, and version {newest} is the newest that is read: a newer anndata than {here} wrote it. Update aivc, "
-            f"or write the file again with anndata {here}."
+            f"{what}, and version {newest} is the newest that is read: a newer anndata than {here} wrote it. Update "
+            f"aivc, or write the file again with anndata {here}."
         )
     remedy = "a dense, CSR or CSC matrix" if matrix else "plain columns"
     return f"{what}, which is not read here. Write it as {remedy}, with anndata {here} or an older one."

@@ -58,8 +58,8 @@ def read_table(path: Path, labels: tuple[str, ...] = ()) -> tuple[pd.DataFrame, 
         return _text(path, dialect(path, "," if ".csv" in end else "\t"), labels)
     except UnicodeDecodeError as error:
         raise IntegrityError(
-            f"{path} is no text in UTF-8 or UTF-16 (byte 0x{error.object[error.start]:02x}). Fetch or export it again, as "
-            "UTF-8; Excel calls it CSV UTF-8."
+            f"{path} is no text in UTF-8 or UTF-16 (byte 0x{error.object[error.start]:02x}). Fetch or export it again, "
+            "as UTF-8; Excel calls it CSV UTF-8."
         ) from error
 
 
@@ -119,7 +119,7 @@ def _wide(frame: pd.DataFrame, schema: Schema, problems: list[str]) -> Raw:
 
 
 def _transposed(frame: pd.DataFrame, schema: Schema, problems: list[str]) -> Raw:
-    """A row is a feature, columns are entities; columns of text, and those that the schema describes, say what it is."""
+    """A row is a feature, columns are entities; columns of text, and those of ``describe``, say what it is."""
     if schema.feature in frame:
         frame = frame.set_index(schema.feature)
     elif isinstance(frame.index, pd.RangeIndex):

@@ -63,7 +63,7 @@ def _strings(node: Any) -> np.ndarray:
 
 
 def ten_x_folder(path: Path, schema: Schema) -> Raw:
-    """Open a folder of matrix.mtx, features.tsv (or genes.tsv) and barcodes.tsv, each plain or gzipped; prefixes are as in GEO."""
+    """Open a folder of matrix.mtx, features.tsv or genes.tsv, and barcodes.tsv, plain or gzipped, perhaps prefixed."""
     files, notes = ten_x_files(path, schema.prefix)
     columns = ["id", "name", "feature_type"]
     features = _plain_table(files["features"])

@@ -26,7 +26,9 @@ def ten_x_files(folder: Path, prefix: str | None) -> tuple[dict[str, Path], tupl
     there, notes = prefixes(folder), ()
     if prefix is None and "" not in there:
         if not there:
-            raise IntegrityError(f"{folder} holds no matrix.mtx (plain or .gz), so it is no 10x folder. {_inside(folder)}")
+            raise IntegrityError(
+                f"{folder} holds no matrix.mtx (plain or .gz), so it is no 10x folder. {_inside(folder)}"
+            )
         if len(there) > 1:
             raise SchemaError(
                 f"{folder} holds the 10x matrices of {len(there)} samples: {', '.join(there)}. Name one in the schema: "

@@ -1,4 +1,4 @@
-"""How a table of text was written: encoding, separator and decimal sign, as Excel and R write them in many countries."""
+"""How a table of text was written: encoding, separator and decimal sign, as Excel and R write them."""
 
 import codecs
 import csv
