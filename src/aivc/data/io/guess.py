@@ -12,8 +12,17 @@ from scipy import sparse
 from aivc.core.errors import SchemaError
 from aivc.core.measurement import StoredRows
 from aivc.core.units import COUNTS, log1p_units
-from aivc.data.io.conventions import Line, as_mapping, convention, features_lines, lines_of
-from aivc.data.io.formats import Raw, intact, keys, opened, suffix
+from aivc.data.io.conventions import (
+    GUIDE_FIELDS,
+    Line,
+    as_mapping,
+    convention,
+    features_lines,
+    guide_lines,
+    lines_of,
+)
+from aivc.data.io.formats import Raw, intact, opened, suffix
+from aivc.data.io.guess_places import guides_of, places_of_values, table_beside, turned, with_table
 from aivc.data.io.in_memory import anndata_raw, name_of
 from aivc.data.io.read import BACKED, open_raw
 from aivc.data.io.schema import Constant, Schema, toml_value
@@ -68,7 +77,7 @@ class Guess:
 
 
 def guess(data: anndata.AnnData | Path | str) -> Guess:
-    """Suggest a schema, by the conventions of scPerturb, pertpy, GEARS, cell-eval, State, sci-Plex and Tahoe.
+    """Suggest a schema, by conventions such as those of scPerturb, GEARS, State, sci-Plex, Tahoe and Cell Ranger.
 
     Nothing is decided by it: every line comes with its evidence, and a person confirms it and hands the schema over.
 
@@ -92,14 +101,32 @@ def guess(data: anndata.AnnData | Path | str) -> Guess:
             "Cell Ranger files hold no labels of cells. Put them into a table beside the file, name it as metadata, "
             "and name its columns below."
         ]
-    raw = _opened(data, layers[0])
+    place = data if isinstance(data, anndata.AnnData) else Path(data)
+    raw, beside = _whole(place, _opened(data, layers[0]))
     units = _units({layer: raw if layer == layers[0] else _opened(data, layer) for layer in layers})
     found, more = lines_of(raw.entities)
-    lines = [*units, *found, *features_lines([str(name) for name in raw.features.index], raw.features)]
+    if not any(line.field == "perturbation" and line.sure for line in found) and (held := guides_of(place, raw)):
+        found, more = [*guide_lines(held), *(line for line in found if line.field not in GUIDE_FIELDS)], []
+    lines = [*units, *beside, *found, *features_lines([str(name) for name in raw.features.index], raw.features)]
     name = "Cell Ranger" if notes else convention(raw.entities)
-    if notes:
+    if notes and not any(line.field == "perturbation" and line.sure for line in found):
         lines.append(Line("metadata", "cells.csv", "labels of cells lie beside a Cell Ranger file", sure=False))
     return Guess(name_of(data), name, tuple(lines), (*notes, *more))
+
+
+def _whole(data: anndata.AnnData | Path, raw: Raw) -> tuple[Raw, list[Line]]:
+    """The same, the right way round and with labels that lie beside it; and the lines of a schema that say so."""
+    if isinstance(data, anndata.AnnData):
+        return raw, []
+    lines = []
+    if turned(raw, data):
+        raw = _opened(data, "X", format="transposed")
+        names = ", ".join(map(repr, raw.features.index[:2])), ", ".join(map(repr, raw.entities.index[:2]))
+        lines = [
+            Line("format", "transposed", f"rows are named as genes are ({names[0]}), columns as cells ({names[1]})")
+        ]
+    name, evidence = table_beside(data, raw.entities.index) if not len(raw.entities.columns) else ("", "")
+    return (with_table(raw, data, name), [*lines, Line("metadata", name, evidence)]) if name else (raw, lines)
 
 
 def _is_ten_x(path: Path) -> bool:
@@ -113,18 +140,14 @@ def _layers(data: anndata.AnnData | Path | str) -> list[str]:
     """Where values lie, likely counts last but for ``X``, which comes first."""
     if isinstance(data, anndata.AnnData):
         there = [*data.layers, *(["raw"] if data.raw is not None else [])]
-    elif suffix(Path(data)) in (".h5ad", ".zarr") and Path(data).exists():
-        with intact(Path(data)), opened(Path(data)) as store:
-            there = keys(store["layers"]) if "layers" in store else []
-            there += ["raw"] if "raw" in keys(store) and "X" in keys(store["raw"]) else []
     else:
-        there = []
+        there = places_of_values(Path(data))
     return ["X", *sorted(there, key=lambda name: _LAYERS.index(name) if name in _LAYERS else len(_LAYERS))]
 
 
-def _opened(data: anndata.AnnData | Path | str, layer: str) -> Raw:
+def _opened(data: anndata.AnnData | Path | str, layer: str, **more: str) -> Raw:
     # Nothing is translated: the declarations only have to be without contradiction.
-    schema = Schema(units="arbitrary", perturbation=Constant("control"), layer=layer)
+    schema = Schema(units="arbitrary", perturbation=Constant("control"), layer=layer, **more)
     if isinstance(data, anndata.AnnData):
         return anndata_raw(data, schema)
     path = Path(data)

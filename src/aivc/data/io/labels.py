@@ -20,7 +20,8 @@ _CONTROL_LIKE = re.compile(
     r"|wt|none|pbs"
 )
 _CONTROL = re.compile(
-    r"(?i)nt|ntc|non[-_ ]?targeting|ctrl|control|unperturbed|dmso(?:_tf)?|vehicle|mock|untreated|unstimulated|pbs"
+    r"(?i)nt|ntc|non[-_ ]?targeting|ctrl|control|unperturbed|dmso(?:_tf)?|dimethyl sulfoxide|vehicle|mock|untreated"
+    r"|unstimulated|pbs"
 )
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from aivc.data.io.labels import some
 from aivc.data.names.own_genes import GeneColumns, ensembl_species
 
-SYMBOLS = ("gene_symbol", "gene_symbols", "gene_name", "gene_names", "symbol", "feature_name")
+SYMBOLS = ("gene_symbol", "gene_symbols", "gene_name", "gene_names", "gene_short_name", "symbol", "feature_name")
 
 
 def symbols_in(features: pd.DataFrame) -> dict[str, frozenset[str]]:
