@@ -238,7 +238,8 @@ SCREENS = {
     ),
     "Cell Ranger": KnownScreen(
         cell_ranger_folder,
-        {**COUNTS, "metadata": "protospacer_calls_per_cell.csv", "perturbation": "feature_call", "control": "NEG_CTRL-1",
+        {**COUNTS, "metadata": "protospacer_calls_per_cell.csv", "perturbation": "feature_call",
+         "control": "NEG_CTRL-1",
          "separator": "|"},
         {**CRISPRI, "unlabeled": "drop"}, named(with_ends(PAIRS, "-1"), "crispri")[:-2],
     ),
@@ -268,7 +269,8 @@ SCREENS = {
         {}, named(DRUGS, "drug"),
     ),
     "Replogle": KnownScreen(
-        of_h5ad({"gene": called(TARGETS, "non-targeting"), "gene_id": ["x"], "transcript": ["P1P2"], "gem_group": [1, 2],
+        of_h5ad({"gene": called(TARGETS, "non-targeting"), "gene_id": ["x"], "transcript": ["P1P2"],
+                 "gem_group": [1, 2],
                  "sgID_AB": ["a|b"], "UMI_count": [9.0], "mitopercent": [0.1]}, values=COUNTS_NF, var=SYMBOLS),
         {**COUNTS, "perturbation": "gene", "control": "non-targeting", "batch": "gem_group", "features": "gene_name"},
         CRISPRI, named(TARGETS, "crispri"),
@@ -335,7 +337,7 @@ SCREENS = {
 
 
 def wrong(name: str, folder: Path) -> list[str]:
-    """What a suggestion says wrongly of a screen; nothing where it is right, and reads the file once it is completed."""
+    """What a suggestion says wrongly of a screen; nothing where it is right and, completed, reads the file."""
     from aivc.data.io.guess import guess
     from aivc.data.io.read import read
     from aivc.data.io.schema import Schema

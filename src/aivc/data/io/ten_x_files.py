@@ -23,7 +23,8 @@ def ten_x_files(folder: Path, prefix: str | None) -> tuple[dict[str, Path], tupl
         IntegrityError: The folder holds no such files; what it holds is listed.
         SchemaError: It holds several samples, and the schema names none of them, or one that is not there.
     """
-    there, notes = prefixes(folder), ()
+    there = prefixes(folder)
+    notes: tuple[str, ...] = ()
     if prefix is None and "" not in there:
         if not there:
             raise IntegrityError(
