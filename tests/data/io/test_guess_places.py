@@ -49,3 +49,19 @@ def test_nothing_is_confirmed_by_itself(tmp_path):
     text = str(guess(SCREENS["10x h5"].write(tmp_path)))
     assert text.startswith("# Suggested for screen.h5, from what it holds. Confirm every line before use.")
     assert "# guide_threshold = 5  # complete this line" in text
+
+
+def test_of_several_samples_the_first_is_looked_at_and_it_is_asked_which(tmp_path):
+    for prefix in ("GSM1_A_", "GSM2_B_"):
+        folder = tmp_path / prefix
+        folder.mkdir()
+        for file in SCREENS["Cell Ranger"].write(folder).glob("*.*"):
+            file.rename(tmp_path / (file.name if file.suffix == ".csv" else prefix + file.name))
+        for inside in (folder / "filtered_feature_bc_matrix", folder):
+            inside.rmdir()
+    said = guess(tmp_path).to_json()
+    assert "prefix" in said["open"]
+    assert said["schema"]["metadata"] == "protospacer_calls_per_cell.csv"
+    line = next(line for line in said["lines"] if line["field"] == "prefix")
+    assert "GSM1_A_, GSM2_B_" in line["evidence"]
+    assert said["notes"] == []

@@ -22,7 +22,7 @@ from aivc.data.io.conventions import (
     lines_of,
 )
 from aivc.data.io.formats import Raw, intact, opened, suffix
-from aivc.data.io.guess_places import guides_of, places_of_values, table_beside, turned, with_table
+from aivc.data.io.guess_places import guides_of, places_of_values, several_samples, table_beside, turned, with_table
 from aivc.data.io.in_memory import anndata_raw, name_of
 from aivc.data.io.read import BACKED, open_raw
 from aivc.data.io.schema import Constant, Schema, toml_value
@@ -31,6 +31,10 @@ from aivc.data.io.schema import Constant, Schema, toml_value
 _ROWS = 200
 # Nobody brings cells to a smaller total.
 _LEAST_TOTAL = 100.0
+_UNLABELED = (
+    "Cell Ranger files hold no labels of cells. Put them into a table beside the file, name it as metadata, and name "
+    "its columns below."
+)
 _LAYERS = ("counts", "raw_counts", "raw", "X")
 
 
@@ -95,23 +99,26 @@ def guess(data: anndata.AnnData | Path | str) -> Guess:
     >>> found.convention, found.to_json()["schema"]["control"]
     ('GEARS', 'ctrl')
     """
-    layers, notes = _layers(data), []
-    if not isinstance(data, anndata.AnnData) and _is_ten_x(Path(data)):
-        notes = [
-            "Cell Ranger files hold no labels of cells. Put them into a table beside the file, name it as metadata, "
-            "and name its columns below."
-        ]
-    place = data if isinstance(data, anndata.AnnData) else Path(data)
-    raw, beside = _whole(place, _opened(data, layers[0]))
+    layers, place = _layers(data), data if isinstance(data, anndata.AnnData) else Path(data)
+    samples = several_samples(place)
+    raw, beside = _whole(place, _opened(data, layers[0], **({"prefix": samples[0]} if samples else {})))
     units = _units({layer: raw if layer == layers[0] else _opened(data, layer) for layer in layers})
-    found, more = lines_of(raw.entities)
-    if not any(line.field == "perturbation" and line.sure for line in found) and (held := guides_of(place, raw)):
-        found, more = [*guide_lines(held), *(line for line in found if line.field not in GUIDE_FIELDS)], []
+    found, notes = lines_of(raw.entities)
+    if not _labels(found) and (held := guides_of(place, raw)):
+        found, notes = [*guide_lines(held), *(line for line in found if line.field not in GUIDE_FIELDS)], []
     lines = [*units, *beside, *found, *features_lines([str(name) for name in raw.features.index], raw.features)]
-    name = "Cell Ranger" if notes else convention(raw.entities)
-    if notes and not any(line.field == "perturbation" and line.sure for line in found):
+    if samples:
+        which = f"the folder holds samples {', '.join(samples)}, and the first was looked at: which?"
+        lines.append(Line("prefix", samples[0], which, sure=False))
+    ten_x = not isinstance(place, anndata.AnnData) and _is_ten_x(place)
+    if ten_x and not _labels(found):
+        notes = [_UNLABELED, *notes]
         lines.append(Line("metadata", "cells.csv", "labels of cells lie beside a Cell Ranger file", sure=False))
-    return Guess(name_of(data), name, tuple(lines), (*notes, *more))
+    return Guess(name_of(data), "Cell Ranger" if ten_x else convention(raw.entities), tuple(lines), tuple(notes))
+
+
+def _labels(lines: list[Line]) -> bool:
+    return any(line.field == "perturbation" and line.sure for line in lines)
 
 
 def _whole(data: anndata.AnnData | Path, raw: Raw) -> tuple[Raw, list[Line]]:

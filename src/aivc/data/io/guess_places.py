@@ -19,6 +19,7 @@ from aivc.data.io.orientation import entities_are_genes, other_way_round
 from aivc.data.io.schema import Schema
 from aivc.data.io.tables import TABLES, join_metadata, read_table
 from aivc.data.io.ten_x import ten_x_folder, ten_x_h5
+from aivc.data.io.ten_x_files import prefixes
 from aivc.data.names.own_genes import known_genes
 
 _GUIDES = re.compile(r"(?i).*(?:guide|grna|crispr|perturb|assign).*")
@@ -57,6 +58,14 @@ def places_of_values(path: Path) -> list[str]:
         there = keys(store[f"{inside}layers"]) if f"{inside}layers" in store else []
         raw = f"{inside}raw/X" in store or f"{inside}raw.X" in store
     return [*there, *(["raw"] if raw else [])]
+
+
+def several_samples(data: anndata.AnnData | Path) -> list[str]:
+    """Prefixes of the 10x matrices in a folder; none where it holds one, or is no such folder."""
+    if isinstance(data, anndata.AnnData) or not data.is_dir() or suffix(data) == ".zarr":
+        return []
+    there = prefixes(data)
+    return there if len(there) > 1 and "" not in there else []
 
 
 def turned(raw: Raw, path: Path) -> bool:
@@ -132,7 +141,8 @@ def _assigned(data: anndata.AnnData | Path, raw: Raw, place: str, *, separator: 
         if suffix(data) in (".h5ad", ".zarr"):
             return with_stored_guides(data, raw, schema)
         if data.is_dir():
-            return ten_x_folder(data, schema)
+            samples = several_samples(data)
+            return ten_x_folder(data, replace(schema, prefix=samples[0]) if samples else schema)
         return ten_x_h5(data, schema, backed=True) if suffix(data) == ".h5" else raw
 
 
