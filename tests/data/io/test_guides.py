@@ -34,6 +34,7 @@ MATRICES = {
     "sparse, names of its key": (
         sparse.csr_matrix(HELD_NG), {"guides_names": np.array(GUIDES), "x": np.array(GUIDES[::-1])},
     ),
+    "by column": (sparse.csc_matrix(HELD_NG), {"guides_names": np.array(GUIDES)}),
     "dense, the only names": (HELD_NG.astype(bool), {"sgrna": np.array(GUIDES), "other": 3}),
 }  # fmt: skip
 

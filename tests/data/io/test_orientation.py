@@ -114,3 +114,20 @@ def test_names_that_differ_by_an_ending_are_named(tmp_path):
     (tmp_path / "cells.csv").write_text("cell,target\nAAAC-1,NT\nAAAG-1,TP53\n")
     with pytest.raises(DataError, match="Names differ by an ending: 'AAAC' here, 'AAAC-1' there"):
         read(tmp_path / "t.csv", of(metadata="cells.csv", entity="cell"))
+
+
+def test_names_that_are_labels_or_ids_on_both_sides_say_nothing(tmp_path):
+    ids = [f"ENSG0000014151{i}" for i in range(3)]
+    frame = pd.DataFrame(np.eye(3), index=ids, columns=["TP53", "MYC", "JAK2"])
+    frame.to_csv(tmp_path / "effects.csv")
+    effects = Schema(units="zscore", kind="ko", species="none")
+    assert read(tmp_path / "effects.csv", effects).perturbations.tolist() == [f"ko:{name}" for name in ids]
+    frame.set_axis(ids, axis=1).assign(target=LABELS[:3]).to_csv(tmp_path / "both.csv")
+    assert read(tmp_path / "both.csv", of()).features.tolist() == ids
+
+
+def test_a_word_too_many_is_named(tmp_path):
+    obs = pd.DataFrame({"target": LABELS}, index=CELLS)
+    adata = anndata.AnnData(COUNTS_NF, obs, pd.DataFrame(index=[f"ENSG0000014151{i}" for i in range(3)]))
+    with pytest.raises(DataError, match='Leave format = "transposed" out'):
+        as_measurement(adata, of(format="transposed", species="none"))

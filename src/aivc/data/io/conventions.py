@@ -258,8 +258,8 @@ def _amounts(entities: pd.DataFrame) -> list[Line]:
         known = unit.sure
         found += [Line("dose", name, answer, sure=known), unit]
     if name := next((name for name in _HOURS if name in entities and _numeric(entities[name])), ""):
-        unit = _values(entities, f"{name}_unit") if f"{name}_unit" in entities else []
-        named = name in _NAMED_HOURS or set(unit) in ({"h"}, {"hours"})
+        stated = _values(entities, f"{name}_unit") if f"{name}_unit" in entities else []
+        named = name in _NAMED_HOURS or set(stated) in ({"h"}, {"hours"})
         doubt = "" if named else ": are these hours?"
         found.append(Line("hours", name, f"obs column {name!r}: {seen(entities[name])}{doubt}", sure=named))
     return found

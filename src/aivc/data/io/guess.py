@@ -152,7 +152,7 @@ def _layers(data: anndata.AnnData | Path | str) -> list[str]:
     return ["X", *sorted(there, key=lambda name: _LAYERS.index(name) if name in _LAYERS else len(_LAYERS))]
 
 
-def _opened(data: anndata.AnnData | Path | str, layer: str, **more: str) -> Raw:
+def _opened(data: anndata.AnnData | Path | str, layer: str, **more: Any) -> Raw:
     # Nothing is translated: the declarations only have to be without contradiction.
     schema = Schema(units="arbitrary", perturbation=Constant("control"), layer=layer, **more)
     if isinstance(data, anndata.AnnData):

@@ -69,13 +69,18 @@ def several_samples(data: anndata.AnnData | Path) -> list[str]:
 
 
 def turned(raw: Raw, path: Path) -> bool:
-    """Whether a table holds genes × cells: rows are named as genes, or columns as cells, and no text labels rows."""
-    if suffix(path) not in TABLES or len(raw.entities.columns) > 1:
+    """Whether a file holds genes × cells: rows are named as genes, or columns as cells, and no text labels rows."""
+    is_table = suffix(path) in TABLES
+    if (path.is_dir() and suffix(path) != ".zarr") or (is_table and len(raw.entities.columns) > 1):
         return False
-    names = raw.entities.iloc[:, 0] if len(raw.entities.columns) else raw.entities.index
+    # A table may name its first column.
+    names = raw.entities.iloc[:, 0] if is_table and len(raw.entities.columns) else raw.entities.index
+    if other_way_round(raw):
+        return True
     table = known_genes("human")
-    genes = table is not None and entities_are_genes(names, "human", table)
-    return bool(other_way_round(raw)) or (genes and not entities_are_genes(raw.features.index, "human", table))
+    if table is None or not entities_are_genes(names, "human", table):
+        return False
+    return not entities_are_genes(raw.features.index, "human", table)
 
 
 def table_beside(path: Path, names: pd.Index) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from aivc.data.io.formats import Raw, keys, opened, refuse_unknown, sound_csr
 from aivc.data.io.schema import Schema
-from aivc.data.io.stored_frames import stored_frame
+from aivc.data.io.stored_frames import stored_frame, text_of
 
 
 def asked_for_guides(schema: Schema, entities: pd.DataFrame, places: Iterable[str]) -> str:
@@ -95,7 +95,8 @@ def with_guides_in_memory(raw: Raw, obsm: Mapping[str, Any], uns: Mapping[str, A
     found = obsm[place]
     if isinstance(found, pd.DataFrame):
         return with_guides(raw, found.to_numpy(), list(map(str, found)), schema)
-    return with_guides(raw, found, _names(uns, place, found.shape[1]), schema)
+    matrix = sparse.csr_matrix(found) if sparse.issparse(found) else np.asarray(found)
+    return with_guides(raw, matrix, _names(uns, place, matrix.shape[1]), schema)
 
 
 def _stored(node: Any, uns: Any, key: str) -> tuple[sparse.csr_matrix | np.ndarray, list[str]]:
@@ -103,8 +104,11 @@ def _stored(node: Any, uns: Any, key: str) -> tuple[sparse.csr_matrix | np.ndarr
     for part in [node[name] for name in ("data", "indices", "indptr")] if "indptr" in keys(node) else [node]:
         refuse_unknown(part)
     if "indptr" in keys(node):
-        shape = tuple(int(size) for size in node.attrs.get("shape", node.attrs.get("h5sparse_shape")))
-        found: Any = sound_csr(node["data"][:], node["indices"][:], node["indptr"][:], shape)
+        n, g = (int(size) for size in node.attrs.get("shape", node.attrs.get("h5sparse_shape")))
+        kind = text_of(node.attrs.get("encoding-type", node.attrs.get("h5sparse_format")))
+        by_column = kind.startswith("csc")
+        stored = sound_csr(node["data"][:], node["indices"][:], node["indptr"][:], (g, n) if by_column else (n, g))
+        found: Any = sparse.csr_matrix(stored.T) if by_column else stored
     elif keys(node):
         frame = stored_frame(node)
         return frame.to_numpy(), list(map(str, frame))
@@ -120,7 +124,7 @@ def _names(uns: Mapping[str, Any], key: str, width: int) -> list[str]:
         if keys(item):
             continue
         array = np.asarray(item[:] if getattr(item, "shape", ()) else item)
-        if array.shape == (width,) and array.dtype.kind in "SUO":
+        if array.shape == (width,) and array.dtype.kind in "SUOT":
             texts[name] = [text.decode() if isinstance(text, bytes) else str(text) for text in array]
     if (stated := f"{key}_names") in texts:
         return texts[stated]

@@ -39,22 +39,28 @@ def transposed(raw: Raw) -> Raw:
     )
 
 
-def other_way_round(raw: Raw) -> list[str]:
+def other_way_round(raw: Raw, schema: Schema | None = None) -> list[str]:
     """The problem of a file whose shape or names say that it is genes × cells, with its remedy; else nothing.
 
-    Names of entities that are Ensembl ids, or of features that are barcodes, can mean nothing else.
+    Names of entities that are Ensembl ids, or of features that are barcodes, can mean nothing else; but where
+    names of entities are labels of perturbations, they say nothing.
     """
     n, f = len(raw.entities), len(raw.features)
     if n != f and raw.values.shape == (f, n):
         return [f"Values have shape {raw.values.shape}, with {n} entities and {f} features. Write them as values.T."]
+    if schema is not None and schema.perturbation is None:
+        return []
     genes, cells = _share(_ENSEMBL, raw.entities.index), _share(_BARCODE, raw.features.index)
-    if max(genes, cells) <= 0.5 or _share(_BARCODE, raw.entities.index) > 0.5:
+    right = _share(_BARCODE, raw.entities.index), _share(_ENSEMBL, raw.features.index)
+    if max(genes, cells) <= 0.5 or max(right) > 0.5:
         return []
     which = (
         f"Entities are named by Ensembl ids ({some(raw.entities.index[:2])})"
         if genes > cells
         else f"Features are named by barcodes of cells ({some(raw.features.index[:2])})"
     )
+    if schema is not None and schema.format == "transposed":
+        return [f'{which}, as the schema reads it. Leave format = "transposed" out.']
     return [f"{which}: {TURN}."]
 
 

@@ -176,7 +176,7 @@ def translate(raw: Raw, schema: Schema, *, controls: bool = True) -> Draft:
     columns, found = translated(raw.entities, names, schema, controls=controls)
     entities = _kept(raw.entities, columns).set_index(pd.Index(names, dtype=object))
     coordinates, wrong = _coordinates(raw, schema)
-    problems += [*found, *wrong, *_shapes(raw), *_twice("Features", features), *_twice("Entities", names)]
+    problems += [*found, *wrong, *_shapes(raw, schema), *_twice("Features", features), *_twice("Entities", names)]
     return Draft(
         raw.values, features, entities, schema.units, schema.modality, schema.species, raw.observed, coordinates,
         tuple(problems), raw.notes, symbols_in(raw.features),
@@ -214,9 +214,9 @@ def _names(frame: pd.DataFrame, column: str | None) -> np.ndarray:
     return np.array([str(name) for name in named], dtype=object)
 
 
-def _shapes(raw: Raw) -> list[str]:
+def _shapes(raw: Raw, schema: Schema) -> list[str]:
     n, f = len(raw.entities), len(raw.features)
-    if turned := other_way_round(raw):
+    if turned := other_way_round(raw, schema):
         return turned
     if raw.values.shape == (n, f) and n and f:
         return []
