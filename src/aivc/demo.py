@@ -17,6 +17,7 @@ from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data import catalog
 from aivc.data.io.check import check
+from aivc.data.names.own_genes import GeneColumns
 from aivc.data.priors.for_screen import priors_for
 from aivc.data.splits.folds import unseen_perturbation
 from aivc.data.streaming.normalize import profile_units
@@ -150,7 +151,7 @@ def _predict(job: _Job, text: str) -> pd.DataFrame:
     means = pseudobulk(both, ["perturbation"], units=said.profile_units)
     values = np.asarray(means.values)
     measured = values[means.perturbations == text][0] - values[means.perturbations == CONTROL][0]
-    own = np.isin(measurement.features.astype(str), Perturbation.parse(text).genes)
+    own = GeneColumns.of(measurement.features).own(Perturbation.parse(text).genes)
     table = pd.DataFrame(
         {"feature": measurement.features, "predicted": said.effect, "low": low, "high": high, "measured": measured}
     )

@@ -16,6 +16,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Prediction
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
+from aivc.data.names.own_genes import GeneColumns
 from aivc.data.streaming.stream import Progress
 from aivc.experiments.batch import ask, beginning, distinct, was_seen, where
 from aivc.experiments.journal import Journal, question
@@ -175,11 +176,17 @@ def screen(  # noqa: PLR0913 - one keyword for each thing a screen may be asked
     return Screen(ranked, response, context, level, direction, read.profile_units)
 
 
+def _own(perturbation: Perturbation, response: Response, features: np.ndarray) -> set[str]:
+    """Features of a response that the perturbation targets itself, by whichever name."""
+    targeted = features[GeneColumns.of(features).own(perturbation.genes)]
+    return {*perturbation.targets, *perturbation.genes, *map(str, targeted)} & set(response.weights)
+
+
 def _row(
     cell: VirtualCell, response: Response, level: float, perturbation: Perturbation, said: Prediction[Measurement]
 ) -> dict[str, Any]:
-    own = {*perturbation.targets, *perturbation.genes} & set(response.weights)
     features = said.draws[0].features
+    own = _own(perturbation, response, features)
     weights_f = response.over(features, without=own)
     scored_on = int(np.count_nonzero(weights_f))
     if not scored_on:

@@ -400,7 +400,7 @@ def test_zarr_chunks_that_are_pickles_are_refused(tmp_path):
 
 def test_unknown_kinds_of_files_are_refused(tmp_path):
     (tmp_path / "x.loom").write_bytes(b"x")
-    with pytest.raises(IntegrityError, match=r"supported are \.h5ad, \.zarr"):
+    with pytest.raises(IntegrityError, match=r"supported are \.h5ad, \.zarr, \.h5mu"):
         read(tmp_path / "x.loom", SCREEN)
     with pytest.raises(UnavailableError, match="Check the path"):
         read(tmp_path / "absent.h5ad", SCREEN)

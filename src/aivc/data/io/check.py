@@ -28,8 +28,10 @@ from aivc.data.io.formats import suffix
 from aivc.data.io.in_memory import anndata_raw, name_of
 from aivc.data.io.labels import some
 from aivc.data.io.number_names import number_text
+from aivc.data.io.orientation import TURN, entities_are_genes
 from aivc.data.io.read import BACKED, Draft, draft, translate
 from aivc.data.io.schema import Schema
+from aivc.data.io.target_genes import target_problems
 from aivc.data.io.value_scale import SeenScale, fraction_remedy, negative_remedy, rounded_note, scale_problems
 from aivc.data.names.genes import gene_table, resolve
 
@@ -313,17 +315,20 @@ def _uncontrolled(data: Measurement | Draft, perturbations: np.ndarray, contexts
 
 def _genes(data: Measurement | Draft, perturbations: np.ndarray, species: str) -> tuple[list[str], list[str]]:
     targets, problems = _targets(perturbations)
+    wrong, own = target_problems(data.features, targets, data.symbols if isinstance(data, Draft) else {})
+    problems += wrong
     if species == "none" or not len(data.features):
-        return problems, []
+        return problems, own
     problems += excel_targets(targets)
     try:
         table = gene_table(species)
     except UnavailableError as error:
-        return problems, [f"Gene names were not checked: {error}"]
+        return problems, [f"Gene names were not checked: {error}", *own]
     unknown = resolve(targets, species=species, table=table).coverage.unknown
-    notes = (
-        [f"{len(unknown)} of {len(targets)} targets are no known {species} genes: {some(unknown)}."] if unknown else []
-    )
+    notes = [
+        *own,
+        *[f"{len(unknown)} of {len(targets)} targets are no known {species} genes: {some(unknown)}."] * bool(unknown),
+    ]
     if data.modality != "rna":
         return problems, notes
     coverage = resolve(data.features, species=species, table=table).coverage
@@ -332,7 +337,11 @@ def _genes(data: Measurement | Draft, perturbations: np.ndarray, species: str) -
         notes.append(f"{len(shown)} features have newer names: {some(shown)}. harmonize renames them.")
     if coverage.counts.get("case", 0) * 2 > coverage.total:
         notes.append(f"Most features match {species} genes only when case is ignored. Is species right in the schema?")
-    if coverage.known < _KNOWN:
+    if coverage.known < _KNOWN and entities_are_genes(data.entities.index, species, table):
+        problems.append(
+            f"Names of entities are genes ({some(data.entities.index[:2])}), those of features not: {TURN}."
+        )
+    elif coverage.known < _KNOWN:
         problems.append(
             f"Only {100 * coverage.known:.0f} % of features are known {species} genes; one unknown is "
             f"{coverage.unknown[0]!r}. Correct features, species or modality in the schema."

@@ -22,7 +22,8 @@ _CONTROL_LIKE = re.compile(
     r"|wt|none|pbs"
 )
 _CONTROL = re.compile(
-    r"(?i)nt|ntc|non[-_ ]?targeting|ctrl|control|unperturbed|dmso(?:_tf)?|vehicle|mock|untreated|unstimulated|pbs"
+    r"(?i)nt|ntc|non[-_ ]?targeting|ctrl|control|unperturbed|dmso(?:_tf)?|dimethyl sulfoxide|vehicle|mock|untreated"
+    r"|unstimulated|pbs"
 )
 
 
@@ -119,7 +120,7 @@ def _blank(field: str, texts: np.ndarray) -> list[str]:
     count = int((texts == "").sum())
     remedy = "Label them, or drop them." if field == "perturbation" else 'Label them, or name them: blank = "unknown".'
     if field == "perturbation":
-        remedy = 'Label them, or, if they are unperturbed, add "" to control.'
+        remedy = 'Label them, leave them out: unlabeled = "drop", or, if they are unperturbed, add "" to control.'
     return [f"{count} of {len(texts)} entities have no {field}. {remedy}"] if count else []
 
 

@@ -14,9 +14,11 @@ from aivc.core.units import HOURS, is_effect, parse_units
 from aivc.data.io.number_names import name_text
 
 SPECIES = ("human", "mouse", "none")
-FORMATS = ("wide", "long")
+FORMATS = ("wide", "long", "transposed")
+UNLABELED = ("refuse", "drop")
 SOURCES = ("perturbation", "kind_column", "context", "donor", "batch", "dose", "dose_unit", "hours", "cells", "time")
 LISTS = ("control", "describe")
+NUMBERS = ("guide_threshold",)
 
 
 @final
@@ -40,12 +42,16 @@ class Schema:
 
     Attributes:
         units: What the values are; see `aivc.core.units.parse_units`. No default: it would be a guess.
-        perturbation: Source of the labels. None only for wide tables of effects whose entity names are the labels;
-            ``Constant("control")`` for data in which nothing was perturbed.
+        perturbation: Source of the labels: a column, or, where cells hold several guides, a matrix of cells × guides (a
+            key in obsm, a modality of an h5mu, a feature type of a 10x file). None only for tables of effects whose
+            entity names are the labels; ``Constant("control")`` for data in which nothing was perturbed.
         control: Labels that mean unperturbed; needed unless values are effects. An empty text stands for blank labels.
         kind: Perturbation kind of plain labels, such as ``ko``; None when labels are texts of `Perturbation` already.
         separator: What joins the labels of a combination, such as ``+`` in ``CEBPA+JUN``; None where there are none.
         kind_column: Source of the kind row by row; rows without one take ``kind``.
+        guide_threshold: Where perturbation names a matrix of guides that holds counts: how many make one.
+        unlabeled: What becomes of entities without a label: ``refuse`` asks for one, ``drop`` leaves them out and says
+            how many.
         context: Source of the cell type or line.
         donor: Source of the donor.
         batch: Source of the batch.
@@ -56,7 +62,7 @@ class Schema:
         time: Source of when the entity was read, on a clock that all share, such as hours or days in culture.
         time_unit: Its unit, ``h``, ``min`` or ``d``; it is brought to hours.
         layer: Where the values lie in an h5ad or zarr: ``X``, ``raw`` or a layer; the genome in a 10x h5 of several.
-        modality: Such as ``rna`` or ``protein``; picks the feature type in 10x files.
+        modality: Such as ``rna`` or ``protein``; picks the feature type in 10x files, and the modality in h5mu files.
         species: ``human`` or ``mouse``; ``none`` where names are no genes of these.
         features: Column that names the features; None takes the file's own names (symbols in 10x files, where
             ``id`` takes Ensembl ids).
@@ -65,7 +71,9 @@ class Schema:
         metadata: Table beside the file (csv, tsv or parquet) whose rows describe entities, joined by name.
         blank: What blank contexts, donors and batches are called; None refuses them.
         describe: In wide tables, numeric columns that describe the entity and are no features.
-        format: Of tables: ``wide`` (a row is an entity, numeric columns are features) or ``long`` (a row is a value).
+        format: Of tables: ``wide`` (a row is an entity, numeric columns are features), ``long`` (a row is a value) or
+            ``transposed`` (a row is a feature, columns are entities); the last for any other file, too.
+        prefix: In a folder with the 10x matrices of several samples, what the names of the files of one begin with.
         feature: Column of feature names in a long table.
         value: Column of values in a long table.
 
@@ -85,6 +93,8 @@ class Schema:
     kind: str | None = None
     separator: str | None = None
     kind_column: Source = None
+    guide_threshold: float | int | None = None
+    unlabeled: str = "refuse"
     context: Source = None
     donor: Source = None
     batch: Source = None
@@ -104,6 +114,7 @@ class Schema:
     blank: str | None = None
     describe: tuple[str, ...] = ()
     format: str = "wide"
+    prefix: str | None = None
     feature: str | None = None
     value: str | None = None
 
@@ -122,12 +133,13 @@ class Schema:
         rules = {
             'A schema names the column of perturbation labels: perturbation = "target". Where nothing was perturbed, '
             'write perturbation = { value = "control" }.': self.perturbation is None
-            and not (effect and self.format == "wide"),
+            and not (effect and self.format != "long"),
             'A schema names the labels that mean unperturbed: control = "non-targeting".': not self.control
             and not effect
             and isinstance(self.perturbation, str),
             f"species is one of {', '.join(SPECIES)}, got {self.species!r}.": self.species not in SPECIES,
             f"format is one of {', '.join(FORMATS)}, got {self.format!r}.": self.format not in FORMATS,
+            f"unlabeled is one of {', '.join(UNLABELED)}, got {self.unlabeled!r}.": self.unlabeled not in UNLABELED,
             'A long table needs the columns feature and value: feature = "gene", value = "score".': self.format
             == "long"
             and (self.feature is None or self.value is None),
@@ -233,13 +245,17 @@ def _parsed(name: str, value: Any) -> Any:
         return Constant(value["value"])
     if name in (*LISTS, "coordinates") and isinstance(value, list) and all(isinstance(item, str) for item in value):
         return tuple(value)
-    if isinstance(value, str) and name != "describe":
+    if name in NUMBERS and isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and name not in ("describe", *NUMBERS):
         return value
     wanted = (
         "the name of a column, or { value = ... }"
         if name in SOURCES
         else "a list of texts"
         if name in LISTS
+        else "a number"
+        if name in NUMBERS
         else "text"
     )
     raise SchemaError(f"In a schema, {name} is {wanted}; got {value!r}.")

@@ -15,6 +15,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.space import Space
 from aivc.core.units import COUNTS, log1p_units
 from aivc.core.ur import UR
+from aivc.data.names.own_genes import GeneColumns
 from aivc.data.splits.split import CONTROL_SCORE, CONTROL_TRAIN, REPLICATE, SCORE, TRAIN, UNUSED, Split
 from aivc.data.streaming.normalize import Block, normalize, totals
 from aivc.data.streaming.stream import random_ranks
@@ -400,5 +401,5 @@ def _nanmean(values: np.ndarray) -> np.ndarray:
 
 def targets(questions: list[Question], features: np.ndarray) -> np.ndarray:
     """``(p, f)`` True for a gene that the question's own perturbation targets."""
-    columns = pd.Index(features.astype(str))
-    return np.array([columns.isin(Perturbation.parse(each.perturbation).genes) for each in questions])
+    columns = GeneColumns.of(features)
+    return np.array([columns.own(Perturbation.parse(each.perturbation).genes) for each in questions])

@@ -15,6 +15,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.units import COUNTS
 from aivc.data.io.count_values import from_expected
 from aivc.data.io.labels import some
+from aivc.data.names.own_genes import GeneColumns
 from aivc.data.streaming.normalize import Block, normalize_block, profile_units, require_path, totals
 from aivc.evaluation.metrics.metric import Metric
 from aivc.evaluation.metrics.panel import Panel
@@ -218,8 +219,8 @@ def _panel(ours: _ScoredFile, real: _ScoredFile, keys: list[Key], progress: Prog
         truth[i], noise[i] = _moments(cells[i])
         noise[i] += control[at[i]][1]
     control_pf = np.array([mean_f for mean_f, _ in control])[at]
-    columns = pd.Index(features.astype(str))
-    own = np.array([columns.isin(Perturbation.parse(text).genes) for _, text in keys])
+    columns = GeneColumns.of(features)
+    own = np.array([columns.own(Perturbation.parse(text).genes) for _, text in keys])
     nothing = np.broadcast_to(np.nan, truth.shape)
     mean_effect = np.array([(truth - control_pf)[at == c].mean(axis=0) for c in range(len(contexts))])
     return Panel(

@@ -22,6 +22,7 @@ from aivc.data.io.as_measurement import Cells, as_measurement, schema_from
 from aivc.data.io.formats import intact, suffix
 from aivc.data.io.read import read
 from aivc.data.io.schema import Constant, Schema
+from aivc.data.io.stored_frames import stored_frame
 from aivc.data.names.orthologs import to_species
 from aivc.data.streaming.normalize import normalize, profile_units
 from aivc.data.streaming.stream import CHUNK, Progress, chunks
@@ -154,8 +155,10 @@ def embed_file(  # noqa: PLR0913 - each one is a question a user may ask
         about = {"species": f"{schema.species} to {species}", "orthologs": str(transferred)}
     answer = embedding(cells, encoder, dim=dim, seed=seed, progress=progress)
     answer = answer._replace(about={**answer.about, **about})
+    # What was left out or turned while it was read cannot be written beside all the rest.
+    copied = suffix(path) == ".h5ad" and schema.unlabeled != "drop" and schema.format != "transposed"
     with whole_file(out) as partial:
-        if suffix(path) == ".h5ad":
+        if copied:
             shutil.copyfile(path, partial)
             _write_into(partial, answer, str(path))
         else:
@@ -330,12 +333,12 @@ def _require_fresh(embedded: object, what: str) -> None:
 
 
 def _write_into(path: Path, answer: CellEmbedding, name: str) -> None:
-    from anndata.io import read_elem, write_elem
+    from anndata.io import write_elem
 
     with h5py.File(path, "r+") as file:
-        # It is a copy: what is wrong with it is wrong with the file that it was copied from.
+        # What cannot be read came so: the file of the user is named, not our copy of it.
         with intact(Path(name)):
-            obs = read_elem(file["obs"])
+            obs = stored_frame(file["obs"], file.get("uns"))
         _require_fresh(NOVELTY in obs or AXES in file.get("obsm", {}), name)
         if len(obs) != len(answer.values):
             raise DataError([f"{name} has {len(obs)} rows, but {len(answer.values)} were read. Export it again."])

@@ -18,6 +18,7 @@ from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.io.as_measurement import Cells, as_measurement
 from aivc.data.io.schema import Schema
+from aivc.data.names.own_genes import GeneColumns
 from aivc.data.splits.split import CONTROL_TRAIN, TRAIN, Split
 from aivc.data.streaming.stream import Progress
 from aivc.experiments.fitting import negative_transfer
@@ -284,7 +285,7 @@ def _predict(
     keys = pd.DataFrame({"context": profiles.contexts.astype(str), "text": profiles.perturbations.astype(str)})
     rows = keys.groupby(["context", "text"]).indices
     asked = [key for key in left_out if key[0] in inner.controls]
-    columns = pd.Index(profiles.features.astype(str))
+    columns = GeneColumns.of(profiles.features)
     chosen = np.random.default_rng(seed).permutation(len(asked))[: _CALIBRATED // len(ground.inner)]
     found, floor = [], _floor(inner)
     read = MeanReader(inner.decoder, inner.start(next(iter(inner.controls))).sample(1))
@@ -294,7 +295,7 @@ def _predict(
         said, floor_f = read(moved, start), inner.decoder.profile(instead.draws[0])
         measured, cells = _measured(profiles.take(rows[context, text]))
         # What is done to the target itself is no response, and no method is asked for it.
-        measured[columns.isin(Perturbation.parse(text).genes)] = np.nan
+        measured[columns.own(Perturbation.parse(text).genes)] = np.nan
         control, controls = _measured(profiles.take(rows[context, CONTROL]))
         # A feature that no control was measured on has no error either, only an effect that is predicted.
         control = np.where(np.isfinite(control), control, said.control)

@@ -5,6 +5,7 @@ from scipy import sparse
 
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
+from aivc.data.names.own_genes import GeneColumns
 
 
 def without_own_target(profiles: Measurement) -> Measurement:
@@ -13,9 +14,9 @@ def without_own_target(profiles: Measurement) -> Measurement:
     Its drop is the intervention itself, not a response, and must not be handed on to related genes. What was not
     measured takes no part, and stays unmeasured.
     """
-    column = {str(name): i for i, name in enumerate(profiles.features)}
+    columns = GeneColumns.of(profiles.features)
     texts = profiles.perturbations.astype(str)
-    targets = {text: {column[gene] for gene in Perturbation.parse(text).genes if gene in column} for text in set(texts)}
+    targets = {text: {i for gene in Perturbation.parse(text).genes for i in columns.find(gene)} for text in set(texts)}
     if not any(targets.values()):
         return profiles
     batch = profiles.entities["batch"].astype(str).to_numpy() if "batch" in profiles.entities else ""
