@@ -18,6 +18,8 @@ from aivc.core.errors import (
 from aivc.core.measurement import Measurement, StoredRows, Values
 from aivc.core.scale import Scale
 from aivc.core.units import is_effect
+from aivc.data.io.declared import declared_controls
+from aivc.data.io.exclude import without_excluded
 from aivc.data.io.formats import Raw, anndata_file, intact, suffix
 from aivc.data.io.labels import some, translated
 from aivc.data.io.schema import Schema
@@ -157,16 +159,18 @@ def draft(path: Path, schema: Schema, *, backed: bool = False, controls: bool = 
 
 def translate(raw: Raw, schema: Schema, *, controls: bool = True) -> Draft:
     """Translate what was opened, and gather every structural problem."""
+    raw = without_excluded(raw, schema)
     problems = [*raw.problems, *_absent_columns(raw, schema)]
     features = _names(raw.features, schema.features)
     names = _names(raw.entities, schema.entity if schema.entity in raw.entities else None)
-    columns, found = translated(raw.entities, names, schema, controls=controls)
+    said = translated(raw.entities, names, schema, controls=controls)
+    columns, found, notes = declared_controls(raw.entities, names, said, schema, controls=controls)
     entities = _kept(raw.entities, columns).set_index(pd.Index(names, dtype=object))
     coordinates, wrong = _coordinates(raw, schema)
     problems += [*found, *wrong, *_shapes(raw), *_twice("Features", features), *_twice("Entities", names)]
     return Draft(
         raw.values, features, entities, schema.units, schema.modality, schema.species, raw.observed, coordinates,
-        tuple(problems), raw.notes,
+        tuple(problems), (*raw.notes, *notes),
     )  # fmt: skip
 
 
@@ -190,7 +194,7 @@ def _absent(field: str, name: str, frame: pd.DataFrame) -> str:
     )
     constant = (
         ""
-        if field == "features" or field.startswith("coord")
+        if field == "features" or field.startswith(("coord", "match"))
         else f' For one value, write {field} = {{ value = "..." }}.'
     )
     return f"There is no column {name!r} for {field}. {hint}{constant}"
