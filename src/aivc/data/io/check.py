@@ -106,8 +106,8 @@ def check(
             data.require_table("A check of numbers")
         except DataError as error:
             return CheckReport(error.problems, (), cells=len(data), features=len(data.features))
-        told = tuple(data.provenance.get("notes", ()))
-        notes = (*told, *(text for text in _unmatched(data) if text not in told))
+        known = tuple(data.provenance.get("notes", ()))
+        notes = (*known, *(text for text in _unmatched(data) if text not in known))
         return _report(data, species, (), notes, controls=controls)
     if schema is None:
         raise SchemaError(f"A schema says what the columns of {name_of(data)} mean. Give it: check(data, schema).")

@@ -109,7 +109,7 @@ def _note(name: str, values: np.ndarray, texts: np.ndarray, contexts: np.ndarray
         return ""
     what = _PLURAL.get(name, f"{name}s")
     others = sorted(set(values[control]) - {""})
-    against = f"those of {what} {some(others)}" if others else f"controls of which no {what} are stated"
+    against = f"controls of other {what} ({some(others)})" if others else f"controls of which no {what} are stated"
     if name == "hours":
         against = f"controls at {some(others)} h" if others else "controls whose hours are not stated"
     return _counted(
