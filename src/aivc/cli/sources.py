@@ -82,7 +82,10 @@ def measured(data: str, schema: str, *, on_disk: bool, reporter: Reporter) -> tu
     reporter(f"checking {path.name}", 0, 0)
     check(path, declared).raise_if_any()
     reporter(f"reading {path.name}", 0, 0)
-    return read(path, declared, backed=on_disk), path.name
+    cells = read(path, declared, backed=on_disk)
+    for note in cells.provenance["notes"]:
+        reporter.note(note)
+    return cells, path.name
 
 
 def made_from(folder: str) -> Provenance | None:

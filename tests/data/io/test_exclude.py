@@ -70,7 +70,9 @@ def test_rows_on_disk_are_read_in_runs(kind, monkeypatch):
     kept = np.array([0, 2, 3, 11, 12, 19])
     rows = KeptRows(Disk(), kept)
     assert rows.shape == (6, 2)
-    dense = [block if isinstance(block, np.ndarray) else block.toarray() for block in (rows.rows(0, 6), rows.rows(1, 3))]
+    dense = [
+        block if isinstance(block, np.ndarray) else block.toarray() for block in (rows.rows(0, 6), rows.rows(1, 3))
+    ]
     np.testing.assert_array_equal(dense[0], table[kept])
     np.testing.assert_array_equal(dense[1], table[[2, 3]])
     assert asked == [(0, 4), (11, 13), (19, 20), (2, 4)]

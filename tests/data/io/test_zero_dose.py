@@ -7,7 +7,9 @@ from aivc.data.io.schema import Schema
 from aivc.data.io.zero_dose import zero_doses
 
 LABELS = np.array(["DMSO", "A", "A", "A", "B_0 nM"], dtype=object)
-TEXTS = np.array(["control", "drug:A@0uM", "drug:A@1uM", "drug:A@0uM + drug:B@2uM for 24h", "drug:B_0 nM"], dtype=object)
+TEXTS = np.array(
+    ["control", "drug:A@0uM", "drug:A@1uM", "drug:A@0uM + drug:B@2uM for 24h", "drug:B_0 nM"], dtype=object
+)
 
 
 def schema(**more):
@@ -35,7 +37,9 @@ def test_as_perturbation_nothing_is_said():
 
 @pytest.mark.parametrize("label", ["B 0 nM", "B@0.0uM", "B_0µM", "B (0 ng/mL)", "0 uM"])
 def test_amounts_in_plain_labels(label):
-    texts, _ = zero_doses(np.array([label], dtype=object), np.array(["drug:B"], dtype=object), schema(zero_dose="control"))
+    texts, _ = zero_doses(
+        np.array([label], dtype=object), np.array(["drug:B"], dtype=object), schema(zero_dose="control")
+    )
     assert texts.tolist() == ["control"]
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from aivc.core.errors import PerturbationError, UnavailableError, UnknownNameError
 from aivc.core.perturbation import Perturbation
 from aivc.data.io.labels import control_like, labels
+from aivc.data.io.suspects import reads_as_nothing
 from aivc.data.names.genes import gene_table, resolve
 
 _PERTURBATION = (
@@ -149,6 +150,8 @@ def _labelled(entities: pd.DataFrame) -> tuple[list[Line], list[str]]:
         ]
     found = [Line("perturbation", name, f"obs column {name!r}: {seen(column)}")]
     found.append(_control(name, column, controls[name]))
+    if nothing := sorted(filter(reads_as_nothing, texts)):
+        found.append(Line("exclude", nothing, f"labels of {name!r} that read like no label", sure=False))
     if all(map(_is_text, set(texts) - set(controls[name]))) and len(texts) > len(controls[name]):
         return found, []
     return [*found, *_kind(entities, name), *_separator(entities, name, texts)], []

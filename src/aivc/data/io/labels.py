@@ -106,7 +106,14 @@ def translated(
     answer = names if schema.perturbation is None else _column(raw, schema.perturbation)
     if answer is not None:
         columns["perturbation"], wrong = _perturbations(raw, answer, columns, schema)
-        problems += [*wrong, *(_no_control(answer, columns["perturbation"], schema) if controls and schema.zero_dose != "control" else [])]
+        problems += [
+            *wrong,
+            *(
+                _no_control(answer, columns["perturbation"], schema)
+                if controls and schema.zero_dose != "control"
+                else []
+            ),
+        ]
     for field in ("context", "donor", "batch"):
         if (texts := _column(raw, getattr(schema, field))) is not None:
             columns[field] = np.where(texts == "", schema.blank or "", texts)

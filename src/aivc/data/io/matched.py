@@ -75,7 +75,9 @@ def unmatched(
     if "perturbation" not in entities or (schema is not None and is_effect(schema.units)):
         return []
     texts = entities["perturbation"].astype(str).to_numpy(dtype=object)
-    contexts = entities["context"].astype(str).to_numpy(dtype=object) if "context" in entities else np.full(len(texts), "")
+    contexts = (
+        entities["context"].astype(str).to_numpy(dtype=object) if "context" in entities else np.full(len(texts), "")
+    )
     if not (texts == CONTROL).any():
         return []
     covariates = {name.removeprefix(MATCHED): _texts(entities, name) for name in matched_columns(entities)}

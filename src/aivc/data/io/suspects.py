@@ -65,9 +65,7 @@ def reads_as_control(label: str) -> bool:
     return any(_CONTROL.fullmatch(each) for one in (text, bare) for each in (one, _INDEX.sub("", one)))
 
 
-def suspects(
-    labels: np.ndarray, translated: np.ndarray, schema: Schema, listed: Sequence[str] = ()
-) -> list[str]:
+def suspects(labels: np.ndarray, translated: np.ndarray, schema: Schema, listed: Sequence[str] = ()) -> list[str]:
     """List labels that read like controls or like no label, unless the schema says what they are.
 
     Args:
