@@ -115,7 +115,7 @@ def test_what_controls_are_matched_by_comes_with_the_cells(opened):
 
 
 def test_a_column_to_match_by_has_to_be_there():
-    with pytest.raises(DataError, match="There is no column 'plates' for match 0. Did you mean 'plate'"):
+    with pytest.raises(DataError, match=r"There is no column 'plates' for match 0\. Did you mean 'plate'"):
         as_measurement(cells(["DMSO", "JQ1"], "compound", plate="1"), **DRUGS, match=["plates"])
 
 

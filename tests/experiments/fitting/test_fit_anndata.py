@@ -46,7 +46,8 @@ def test_what_the_columns_mean_has_to_be_said(screen):
 
 
 TIMED = {
-    "units": "counts", "perturbation": "compound", "control": "vehicle", "kind": "drug", "hours": "time", "species": "none",
+    "units": "counts", "perturbation": "compound", "control": "vehicle", "kind": "drug", "hours": "time",
+    "species": "none",
 }  # fmt: skip
 
 

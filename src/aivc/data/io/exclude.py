@@ -26,7 +26,7 @@ def without_excluded(raw: Raw, schema: Schema) -> Raw:
     """
     if not schema.exclude or len(raw.entities) != raw.values.shape[0]:
         return raw
-    out, found = np.zeros(len(raw.entities), dtype=bool), {name: 0 for name in schema.exclude}
+    out, found = np.zeros(len(raw.entities), dtype=bool), dict.fromkeys(schema.exclude, 0)
     for field, texts in _labelled(raw.entities, schema):
         for name in schema.exclude:
             named = (name == "") & (field != "perturbation") & (schema.blank is not None)
@@ -61,7 +61,7 @@ def _labelled(entities: pd.DataFrame, schema: Schema) -> list[tuple[str, np.ndar
             found.append((field, labels(entities[source])))
         elif field == "perturbation" and source is None:
             # Of wide tables of effects the names of entities are the labels.
-            named = entities[schema.entity] if schema.entity in entities else entities.index
+            named = entities.get(schema.entity, entities.index)
             found.append((field, np.array([str(name).strip() for name in named], dtype=object)))
     return found
 

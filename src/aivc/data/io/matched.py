@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from aivc.core.errors import PerturbationError, UnknownNameError
-from aivc.core.matching import MATCHED, MATCHED_HOURS, hours_text, matched_columns
+from aivc.core.matching import MATCHED, hours_text, matched_columns
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.units import is_effect

@@ -1,4 +1,4 @@
-"""Labels that read like a control, or like no label at all, and are declared to be neither: they pass for perturbations."""
+"""Finds labels that read like a control, or like no label at all, and would pass for perturbations undeclared."""
 
 import json
 import re

@@ -116,8 +116,9 @@ class Split:
         the bench. ``control-score``: for scoring only. ``score``: half of the tested entities, the truth.
         ``replicate``: the other half, the ceiling. ``unused``: nobody sees them.
 
-        Pools are balanced over context, donor, batch and what controls are matched by, halves over donor and batch; a tested perturbation of a single
-        entity has a truth and no replicate. Effect-level data have no controls and no halves: all tested is ``score``.
+        Pools are balanced over context, donor, batch and what controls are matched by, halves over donor and batch; a
+        tested perturbation of a single entity has a truth and no replicate. Effect-level data have no controls and no
+        halves: all tested is ``score``.
 
         Args:
             measurement: The data the split was made for, in any order.

@@ -289,7 +289,7 @@ class EvaluationSet:
         return {each: here.get(each, default_d) for each in contexts}
 
     def _mix(self, context: str, text: str, site: str, batches: dict[str, float] | None = None) -> Mix:
-        """Cells of the scoring half by batch, within what controls are matched by, so that neither passes for an effect.
+        """Cells of the scoring half by batch, within what controls are matched by: neither is to pass for an effect.
 
         Args:
             context: Of the cells.
