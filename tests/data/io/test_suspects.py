@@ -22,10 +22,9 @@ NOTHING = _words(
 CONTROLS = _words(
     "DMSO dmso DMSO_TF vehicle Vehicle untreated Untreated PBS mock Mock NTC ntc non-targeting Non-Targeting "
     "non_targeting NonTargeting non-targeting_0042 safe-targeting AAVS1 sgAAVS1 AAVS1_2 scramble scrambled_3 "
-    "luciferase Luciferase_1 LacZ lacZ_2 GFP eGFP sgGFP RFP mCherry "
-    "ctrl CTRL0003 Ctrl control Control control_7 NegCtrl "
-    "neg_ctrl_3 NT-1 NTC-12 INTERGENIC216151 NO_SITE_4 ONE_INTERGENIC_SITE_17 unperturbed unstimulated water EtOH wild-type WT "
-    "DMSO_control empty-vector"
+    "luciferase Luciferase_1 LacZ lacZ_2 GFP eGFP sgGFP RFP mCherry ctrl CTRL0003 Ctrl control Control control_7 "
+    "NegCtrl neg_ctrl_3 NT-1 NTC-12 INTERGENIC216151 NO_SITE_4 ONE_INTERGENIC_SITE_17 unperturbed unstimulated "
+    "water EtOH wild-type WT DMSO_control empty-vector "
 )
 SPACED = ["Non Targeting", "negative control", "vehicle control", "safe targeting", "empty vector"]
 NAMES = _words(
