@@ -241,7 +241,7 @@ SCREENS = {
         {**COUNTS, "metadata": "protospacer_calls_per_cell.csv", "perturbation": "feature_call",
          "control": "NEG_CTRL-1",
          "separator": "|"},
-        {**CRISPRI, "unlabeled": "drop"}, named(with_ends(PAIRS, "-1"), "crispri")[:-2],
+        {**CRISPRI, "exclude": [""]}, named(with_ends(PAIRS, "-1"), "crispri")[:-2],
     ),
     "cell-eval": KnownScreen(
         of_h5ad({"target_gene": called(TARGETS, "non-targeting"), "celltype": ["H1"]}),

@@ -5,6 +5,7 @@ import re
 
 import anndata
 import numpy as np
+import pandas as pd
 import pytest
 
 from aivc import Schema, names
@@ -104,3 +105,27 @@ def test_the_shell_and_python_read_alike(noisy, small_screen):
     assert name == "noisy.h5ad"
     assert shown.provenance == again.provenance
     assert "miss a whole number" in again.provenance["notes"][-1]
+
+
+def test_labels_that_nobody_declared_are_listed_and_dropped_by_a_word(tmp_path, capsys):
+    labels = ["DMSO"] * 4 + ["nan"] * 3 + ["untreated"] * 2 + ["JQ1"] * 4
+    obs = pd.DataFrame({"drug": labels, "dose": [0.0] * 9 + [0.0, 0.0, 1.0, 1.0]}, index=[f"c{i}" for i in range(13)])
+    values = np.random.default_rng(0).poisson(4, (13, 3)).astype(np.float32) + 1
+    anndata.AnnData(values, obs, pd.DataFrame(index=["G1", "G2", "G3"])).write_h5ad(tmp_path / "x.h5ad")
+    lines = 'units = "counts"\nperturbation = "drug"\nkind = "drug"\nspecies = "none"\n'
+    lines += 'dose = "dose"\ndose_unit = { value = "uM" }\n'
+    words = ("data", "check", tmp_path / "x.h5ad", "--schema", tmp_path / "s.toml")
+    (tmp_path / "s.toml").write_text(lines + 'control = "DMSO"\n')
+    code, said = asked(capsys, *words)
+    assert code == 1
+    assert [text.split(" entities")[0] for text in said["problems"]] == ["3 of 13", "2 of 13"]
+    assert any("zero_dose" in note for note in said["notes"])
+    fit = ("fit", tmp_path / "x.h5ad", "--schema", tmp_path / "s.toml", "--out", tmp_path / "cell")
+    code, refused = asked(capsys, *fit)
+    assert code == 1
+    assert 'exclude = ["nan"]' in json.dumps(refused, ensure_ascii=False).replace('\\"', '"')
+    added = 'control = ["DMSO", "untreated"]\nexclude = ["nan"]\nzero_dose = "control"\n'
+    (tmp_path / "s.toml").write_text(lines + added)
+    code, said = asked(capsys, *words)
+    assert (code, said["cells"], said["controls"], said["perturbations"]) == (0, 10, 8, 1)
+    assert any("3 of 13 entities were left out" in note for note in said["notes"])

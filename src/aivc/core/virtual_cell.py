@@ -16,6 +16,7 @@ from aivc.core.consequence import consequence
 from aivc.core.contracts import Decoder, Encoder, Manipulator
 from aivc.core.encoder_choice import choose, named
 from aivc.core.errors import IntegrityError, RetiredError, SpaceError, UnknownNameError
+from aivc.core.matching import at_hours
 from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Prediction
@@ -224,7 +225,7 @@ class VirtualCell:
             ScoreError: The answer holds NaN or infinity.
         """
         asked = Perturbation.parse(perturbation) if isinstance(perturbation, str) else perturbation
-        begin = self.states(start, new_context=new_context)
+        begin = at_hours(self.states(start, new_context=new_context), asked)
         moved = self.manipulate(begin, asked, instrument=manipulator)
         return read_out(moved, begin, self.decoder(decoder), cells=cells)
 

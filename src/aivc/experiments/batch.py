@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from aivc.core.errors import DataError
+from aivc.core.matching import matched_columns
 from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability, Prediction
@@ -44,6 +45,7 @@ def beginning(cell: VirtualCell, context: str, start: UR | None) -> UR:
     """Control states to start from, without the columns that no instrument reads: carrying them along costs time."""
     states = cell.start(context) if start is None else start
     kept = [name for name in ("perturbation", "context", "donor", "batch") if name in states.entities]
+    kept += matched_columns(states.entities)
     return replace(states, entities=states.entities[kept])
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias, final, overload
 import numpy as np
 
 from aivc.core.errors import SchemaError
+from aivc.core.matching import at_hours
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Prediction
@@ -172,8 +173,10 @@ class _Fast:
     read: MeanReader
 
     def __call__(self, perturbation: Perturbation) -> Prediction[Measurement]:
-        moved = self.ask.cell.manipulate(self.start, perturbation, instrument=self.ask.manipulator)
-        return self.read(moved, self.start).replace(unread=lambda: self.ask(perturbation))
+        own = at_hours(self.ask.start, perturbation)
+        start = self.start if own is self.ask.start else own.sample(1)
+        moved = self.ask.cell.manipulate(start, perturbation, instrument=self.ask.manipulator)
+        return self.read(moved, start).replace(unread=lambda: self.ask(perturbation))
 
 
 def _quickest(ask: _Ask, perturbations: Sequence[Perturbation]) -> Predictor:

@@ -41,7 +41,7 @@ def test_guides_of_an_anndata_in_memory(scale):
     said = guess(adata).to_json()
     assert (said["schema"]["perturbation"], said["schema"]["separator"]) == ("sgRNA", "|")
     assert ("guide_threshold" in said["open"]) == (scale > 1)
-    assert {"control", "kind", "unlabeled"} <= set(said["open"])
+    assert {"control", "kind", "exclude"} <= set(said["open"])
     assert all(line["evidence"] for line in said["lines"])
 
 

@@ -20,7 +20,7 @@ TRANSLATED = ["control", "crispri:JAK2-1 + crispri:MYC-1", "crispri:JAK2-1"]
 
 def schema(**more):
     declared = {"units": "counts", "perturbation": "guides", "control": ["NT-1"], "kind": "crispri", "species": "none"}
-    return Schema.from_json({**declared, "separator": "+", "unlabeled": "drop", **more})
+    return Schema.from_json({**declared, "separator": "+", "exclude": [""], **more})
 
 
 def adata(guides, **uns):

@@ -63,7 +63,7 @@ def test_another_name_of_it_is_known_and_none_is_listed(tmp_path):
 @pytest.mark.parametrize("name", ["guide", "grna"])
 def test_guides_of_a_modality_label_the_cells_of_another(tmp_path, name):
     path = mudata(tmp_path / "x.h5mu", ("rna", "adt", name), shared=False)
-    m = read(path, schema(perturbation=name, unlabeled="drop", separator="+"))
+    m = read(path, schema(perturbation=name, exclude=[""], separator="+"))
     assert m.entities.index.tolist() == ["a", "b", "d"]
     assert m.perturbations.tolist() == ["ko:TP53", "ko:TP53", "control"]
 

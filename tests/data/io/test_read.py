@@ -291,7 +291,7 @@ def test_long_effects_know_what_was_not_measured(tmp_path):
 def test_wide_effects_named_by_perturbation(tmp_path):
     path = tmp_path / "effects.csv"
     path.write_text(",G1,G2\nTP53,0.5,\nNone,1,2\n")
-    m = read(path, Schema(units="zscore", kind="ko", context=Constant("K562")))
+    m = read(path, Schema(units="zscore", kind="ko", context=Constant("K562"), keep="None"))
     assert m.perturbations.tolist() == ["ko:TP53", "ko:None"]
     np.testing.assert_array_equal(m.observed, [[True, False], [True, True]])
 

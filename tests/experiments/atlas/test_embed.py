@@ -151,6 +151,6 @@ def test_what_was_left_out_is_not_written(tmp_path):
     adata = made()
     adata.obs["guide"] = ["", *["NT"] * (adata.n_obs - 1)]
     adata.write_h5ad(tmp_path / "in.h5ad")
-    dropped = Schema(units="counts", perturbation="guide", control="NT", kind="ko", species="none", unlabeled="drop")
+    dropped = Schema(units="counts", perturbation="guide", control="NT", kind="ko", species="none", exclude=("",))
     embed_file(tmp_path / "in.h5ad", tmp_path / "out.h5ad", schema=dropped, dim=3)
     assert anndata.read_h5ad(tmp_path / "out.h5ad").n_obs == adata.n_obs - 1

@@ -27,6 +27,7 @@ from aivc.data.io.excel_names import excel_features, excel_targets
 from aivc.data.io.formats import suffix
 from aivc.data.io.in_memory import anndata_raw, name_of
 from aivc.data.io.labels import some
+from aivc.data.io.matched import unmatched
 from aivc.data.io.number_names import number_text
 from aivc.data.io.orientation import TURN, entities_are_genes
 from aivc.data.io.read import BACKED, Draft, draft, translate
@@ -114,7 +115,8 @@ def check(
             data.require_table("A check of numbers")
         except DataError as error:
             return CheckReport(error.problems, (), cells=len(data), features=len(data.features))
-        notes = tuple(data.provenance.get("notes", ()))
+        known = tuple(data.provenance.get("notes", ()))
+        notes = (*known, *(text for text in _unmatched(data) if text not in known))
         return _report(data, species, (), notes, controls=controls)
     if schema is None:
         raise SchemaError(f"A schema says what the columns of {name_of(data)} mean. Give it: check(data, schema).")
@@ -128,6 +130,10 @@ def check(
     except AIVCError as error:
         return CheckReport((str(error),), ())
     return _report(drafted, drafted.species, drafted.problems, drafted.notes, controls=controls)
+
+
+def _unmatched(data: Measurement) -> list[str]:
+    return [] if data.is_effects else unmatched(data.entities)
 
 
 def _draft(path: Path, schema: Schema, *, controls: bool) -> Draft:

@@ -10,6 +10,7 @@ from aivc.core.errors import PerturbationError, UnavailableError, UnknownNameErr
 from aivc.core.perturbation import Perturbation
 from aivc.data.io.guess_places import Guides, control_guides
 from aivc.data.io.labels import control_like, labels
+from aivc.data.io.suspects import reads_as_nothing
 from aivc.data.io.target_genes import SYMBOLS
 from aivc.data.names.genes import gene_table, resolve
 
@@ -29,7 +30,7 @@ _DOSE = ("dose_value", "dose_val", "dose", "dose_uM", "dose_nM", "concentration"
 _DOSE_UNIT = ("dose_unit", "concentration_unit", "conc_unit", "pert_dose_unit")
 _HOURS = ("hours", "time_h", "timepoint_hr", "pert_time", "time", "timepoint")
 _NAMED_HOURS = ("hours", "time_h", "timepoint_hr")
-GUIDE_FIELDS = ("perturbation", "control", "kind", "separator", "guide_threshold", "unlabeled")
+GUIDE_FIELDS = ("perturbation", "control", "kind", "separator", "guide_threshold", "exclude")
 _KINDS = {
     "crispr": "ko", "crispr-cas9": "ko", "crispr-ko": "ko", "crispr knockout": "ko", "knockout": "ko", "ko": "ko",
     "crispri": "crispri", "crispr-interference": "crispri", "crispra": "crispra", "crispr-activation": "crispra",
@@ -159,9 +160,10 @@ def _labelled(entities: pd.DataFrame) -> tuple[list[Line], list[str]]:
         ]
     found = [Line("perturbation", name, f"obs column {name!r}: {seen(column)}")]
     found.append(_control(name, column, controls[name]))
+    found += _exclude(name, column, texts)
     if all(map(_is_text, set(texts) - set(controls[name]))) and len(texts) > len(controls[name]):
         return found, []
-    return [*found, *_kind(entities, name), *_separator(entities, name, texts), *_unlabeled(name, column)], []
+    return [*found, *_kind(entities, name), *_separator(entities, name, texts)], []
 
 
 def _parts(name: str, texts: Sequence[str]) -> list[str]:
@@ -169,10 +171,13 @@ def _parts(name: str, texts: Sequence[str]) -> list[str]:
     return [part for text in texts for part in text.split("|")] if name == "feature_call" else list(texts)
 
 
-def _unlabeled(name: str, column: pd.Series) -> list[Line]:
-    count = int((labels(column) == "").sum())
-    doubt = f"{count} of {len(column)} entities have no label in {name!r}: leave them out, or are they controls?"
-    return [Line("unlabeled", "drop", doubt, sure=False)] if count else []
+def _exclude(name: str, column: pd.Series, texts: Sequence[str]) -> list[Line]:
+    nothing, count = sorted(filter(reads_as_nothing, texts)), int((labels(column) == "").sum())
+    doubts = [f"labels of {name!r} that read like no label"] if nothing else []
+    if count:
+        blank = f"{count} of {len(column)} entities have no label in {name!r}: leave them out, or are they controls?"
+        nothing, doubts = ["", *nothing], [blank, *doubts]
+    return [Line("exclude", nothing, "; ".join(doubts), sure=False)] if nothing else []
 
 
 def guide_lines(held: Guides) -> list[Line]:
@@ -194,7 +199,7 @@ def guide_lines(held: Guides) -> list[Line]:
         found.append(Line("separator", held.separator, joins))
     if held.none:
         doubt = f"{held.none} cells have no guide: leave them out, or are they controls?"
-        found.append(Line("unlabeled", "drop", doubt, sure=False))
+        found.append(Line("exclude", [""], doubt, sure=False))
     doubt = "the file does not say what was done: ko, crispri, crispra, oe?"
     return [*found, Line("kind", "ko", doubt, sure=False)]
 

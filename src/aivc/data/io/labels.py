@@ -108,7 +108,14 @@ def translated(
     answer = names if schema.perturbation is None else _column(raw, schema.perturbation)
     if answer is not None:
         columns["perturbation"], wrong = _perturbations(raw, answer, columns, schema)
-        problems += [*wrong, *(_no_control(answer, columns["perturbation"], schema) if controls else [])]
+        problems += [
+            *wrong,
+            *(
+                _no_control(answer, columns["perturbation"], schema)
+                if controls and schema.zero_dose != "control"
+                else []
+            ),
+        ]
     for field in ("context", "donor", "batch"):
         if (texts := _column(raw, getattr(schema, field))) is not None:
             columns[field] = np.where(texts == "", schema.blank or "", texts)
@@ -120,7 +127,7 @@ def _blank(field: str, texts: np.ndarray) -> list[str]:
     count = int((texts == "").sum())
     remedy = "Label them, or drop them." if field == "perturbation" else 'Label them, or name them: blank = "unknown".'
     if field == "perturbation":
-        remedy = 'Label them, leave them out: unlabeled = "drop", or, if they are unperturbed, add "" to control.'
+        remedy = 'Label them; or leave them out, exclude = [""]; or, if they are unperturbed, add "" to control.'
     return [f"{count} of {len(texts)} entities have no {field}. {remedy}"] if count else []
 
 
@@ -161,7 +168,8 @@ def _perturbations(
     return translated, [
         *([unsaid] if plain else []),
         *found,
-        *([] if problems or plain else _blank("perturbation", translated)),
+        # What has a label, but one that could not be translated, is reported by that.
+        *([] if problems or plain else _blank("perturbation", np.where(translated == "", labels, translated))),
     ]
 
 
@@ -173,6 +181,9 @@ def _text(label: str, kind: str | None, unit: str, dose: float, hours: float, sc
     duration = None if np.isnan(hours) else float(hours)
     if kind is None:
         parsed = Perturbation.parse(label)
+        if parsed.is_control and schema.controls:
+            # Another label was declared: only that is believed.
+            return ""
         # A duration in the label says more than a column does.
         merged = parsed if parsed.hours is not None or parsed.is_control else Perturbation(parsed.agents, duration)
         return str(merged)

@@ -96,9 +96,9 @@ def undescribed(name: str, raw: Raw, table: pd.DataFrame, schema: Schema) -> tup
         return [f"{count}, but it describes what are features here: {TURN}."], []
     if absent.all() and (same := _by_stem(names, table.index)):
         return [f"{count}. Names differ by an ending: {same}. Write them the same way in both."], []
-    if schema.unlabeled == "drop" and schema.perturbation in table:
+    if "" in schema.exclude and schema.perturbation in table:
         return [], [f"{count}."]
-    return [f'{count}. Add them, or leave out what has no label: unlabeled = "drop".'], []
+    return [f'{count}. Add them, or leave out what has no label: exclude = [""].'], []
 
 
 def _by_stem(names: pd.Index, others: pd.Index) -> str:

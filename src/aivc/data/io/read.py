@@ -20,6 +20,8 @@ from aivc.core.measurement import Measurement, StoredRows, Values
 from aivc.core.scale import Scale
 from aivc.core.units import COUNTS, is_effect
 from aivc.data.io.count_values import unmeasurable, whole_counts
+from aivc.data.io.declared import declared_controls
+from aivc.data.io.exclude import without_excluded
 from aivc.data.io.formats import Raw, anndata_file, intact, suffix
 from aivc.data.io.guides import with_stored_guides
 from aivc.data.io.labels import some, translated
@@ -31,7 +33,6 @@ from aivc.data.io.schema import Schema
 from aivc.data.io.tables import TABLES, join_metadata, table
 from aivc.data.io.target_genes import symbols_in
 from aivc.data.io.ten_x import ten_x_folder, ten_x_h5
-from aivc.data.io.unlabeled import labeled
 
 BACKED = (".h5ad", ".zarr", ".h5", ".h5mu")
 
@@ -172,18 +173,19 @@ def draft(path: Path, schema: Schema, *, backed: bool = False, controls: bool = 
 
 def translate(raw: Raw, schema: Schema, *, controls: bool = True) -> Draft:
     """Translate what was opened, and gather every structural problem."""
-    raw = labeled(raw, schema)
+    raw = without_excluded(raw, schema)
     problems = [*raw.problems, *_absent_columns(raw, schema), *number_name_problems(raw.entities, schema.columns)]
     features = _names(raw.features, schema.features)
     names = _names(raw.entities, schema.entity if schema.entity in raw.entities else None)
-    columns, found = translated(raw.entities, names, schema, controls=controls)
+    said = translated(raw.entities, names, schema, controls=controls)
+    columns, found, notes = declared_controls(raw.entities, names, said, schema, controls=controls)
     entities = _kept(raw.entities, columns).set_index(pd.Index(names, dtype=object))
     coordinates, wrong = _coordinates(raw, schema)
     problems += [*found, *wrong, *_shapes(raw, schema), *_twice(features), *repeated_entities(names, raw.entities)]
     problems += unmeasurable(schema.units) if controls else []
     return Draft(
         raw.values, features, entities, schema.units, schema.modality, schema.species, raw.observed, coordinates,
-        tuple(problems), raw.notes, symbols_in(raw.features),
+        tuple(problems), (*raw.notes, *notes), symbols_in(raw.features),
     )  # fmt: skip
 
 
@@ -207,7 +209,7 @@ def _absent(field: str, name: str, frame: pd.DataFrame) -> str:
     )
     constant = (
         ""
-        if field == "features" or field.startswith("coord")
+        if field == "features" or field.startswith(("coord", "match"))
         else f' For one value, write {field} = {{ value = "..." }}.'
     )
     return f"There is no column {name!r} for {field}. {hint}{constant}"

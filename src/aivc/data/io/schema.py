@@ -15,10 +15,10 @@ from aivc.data.io.number_names import name_text
 
 SPECIES = ("human", "mouse", "none")
 FORMATS = ("wide", "long", "transposed")
-UNLABELED = ("refuse", "drop")
 SOURCES = ("perturbation", "kind_column", "context", "donor", "batch", "dose", "dose_unit", "hours", "cells", "time")
-LISTS = ("control", "describe")
+LISTS = ("control", "exclude", "keep", "match", "describe")
 NUMBERS = ("guide_threshold",)
+ZERO_DOSES = ("control", "perturbation")
 
 
 @final
@@ -46,12 +46,16 @@ class Schema:
             key in obsm, a modality of an h5mu, a feature type of a 10x file). None only for tables of effects whose
             entity names are the labels; ``Constant("control")`` for data in which nothing was perturbed.
         control: Labels that mean unperturbed; needed unless values are effects. An empty text stands for blank labels.
+        exclude: Labels of perturbations, contexts, donors and batches whose entities are left out and counted. An empty
+            text stands for blank ones, but not of contexts, donors and batches where ``blank`` names these.
+        keep: Labels that read like a control or like no label, such as ``GFP`` or ``none``, and are neither.
+        zero_dose: What a dose of 0 is: ``control``, or a ``perturbation`` as any other dose.
+        match: Columns by which controls are matched, such as the vehicle: a perturbation is measured against controls
+            that have its value, where there are any. Context, hours, time, donor and batch are matched without it.
         kind: Perturbation kind of plain labels, such as ``ko``; None when labels are texts of `Perturbation` already.
         separator: What joins the labels of a combination, such as ``+`` in ``CEBPA+JUN``; None where there are none.
         kind_column: Source of the kind row by row; rows without one take ``kind``.
         guide_threshold: Where perturbation names a matrix of guides that holds counts: how many make one.
-        unlabeled: What becomes of entities without a label: ``refuse`` asks for one, ``drop`` leaves them out and says
-            how many.
         context: Source of the cell type or line.
         donor: Source of the donor.
         batch: Source of the batch.
@@ -90,11 +94,14 @@ class Schema:
     units: str
     perturbation: Source = None
     control: str | tuple[str, ...] = ()
+    exclude: str | tuple[str, ...] = ()
+    keep: str | tuple[str, ...] = ()
+    zero_dose: str | None = None
+    match: str | tuple[str, ...] = ()
     kind: str | None = None
     separator: str | None = None
     kind_column: Source = None
     guide_threshold: float | int | None = None
-    unlabeled: str = "refuse"
     context: Source = None
     donor: Source = None
     batch: Source = None
@@ -120,8 +127,9 @@ class Schema:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "units", parse_units(self.units))
-        if isinstance(self.control, str):
-            object.__setattr__(self, "control", (self.control,))
+        for name in ("control", "exclude", "keep", "match"):
+            if isinstance(given := getattr(self, name), str):
+                object.__setattr__(self, name, (given,))
         if self.kind is not None:
             kind_of(self.kind)
         if problems := self._contradictions():
@@ -135,11 +143,16 @@ class Schema:
             'write perturbation = { value = "control" }.': self.perturbation is None
             and not (effect and self.format != "long"),
             'A schema names the labels that mean unperturbed: control = "non-targeting".': not self.control
+            and self.zero_dose != "control"
             and not effect
             and isinstance(self.perturbation, str),
+            f"zero_dose is one of {', '.join(ZERO_DOSES)}, got {self.zero_dose!r}.": self.zero_dose is not None
+            and self.zero_dose not in ZERO_DOSES,
+            "A label is a control, excluded or kept as a perturbation, and only one of these. Take it out of the other "
+            "list.": len({*self.control, *self.exclude, *self.keep})
+            < len(set(self.control)) + len(set(self.exclude)) + len(set(self.keep)),
             f"species is one of {', '.join(SPECIES)}, got {self.species!r}.": self.species not in SPECIES,
             f"format is one of {', '.join(FORMATS)}, got {self.format!r}.": self.format not in FORMATS,
-            f"unlabeled is one of {', '.join(UNLABELED)}, got {self.unlabeled!r}.": self.unlabeled not in UNLABELED,
             'A long table needs the columns feature and value: feature = "gene", value = "score".': self.format
             == "long"
             and (self.feature is None or self.value is None),
@@ -169,6 +182,7 @@ class Schema:
         columns = {field: source for field, source in named.items() if isinstance(source, str)}
         if isinstance(self.coordinates, tuple):
             columns |= {f"coordinates {i}": name for i, name in enumerate(self.coordinates)}
+        columns |= {f"match {i}": name for i, name in enumerate(self.match)}
         return columns
 
     def to_json(self) -> dict[str, Any]:

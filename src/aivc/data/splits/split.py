@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from aivc.core.errors import IntegrityError, SplitError, UnknownNameError
+from aivc.core.matching import matched_columns
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.state import read_json, write_text
@@ -115,8 +116,9 @@ class Split:
         the bench. ``control-score``: for scoring only. ``score``: half of the tested entities, the truth.
         ``replicate``: the other half, the ceiling. ``unused``: nobody sees them.
 
-        Pools are balanced over context, donor and batch, halves over donor and batch; a tested perturbation of a single
-        entity has a truth and no replicate. Effect-level data have no controls and no halves: all tested is ``score``.
+        Pools are balanced over context, donor, batch and what controls are matched by, halves over donor and batch; a
+        tested perturbation of a single entity has a truth and no replicate. Effect-level data have no controls and no
+        halves: all tested is ``score``.
 
         Args:
             measurement: The data the split was made for, in any order.
@@ -165,7 +167,8 @@ class Split:
     def _pool(self, role_n: np.ndarray, tested_n: np.ndarray, measurement: Measurement) -> None:
         rows = np.flatnonzero(~_perturbed(measurement))
         if self.controls is None:
-            second = _alternate(measurement, rows, ("context",), ("donor", "batch"), self.seed)
+            balanced = (*matched_columns(measurement.entities), "donor", "batch")
+            second = _alternate(measurement, rows, ("context",), balanced, self.seed)
             role_n[rows] = np.where(second, CONTROL_SCORE, CONTROL_TRAIN)
         else:
             for pool, role in (("train", CONTROL_TRAIN), ("score", CONTROL_SCORE)):

@@ -12,6 +12,7 @@ import pandas as pd
 from scipy import sparse
 
 from aivc.core.errors import IntegrityError, SplitError
+from aivc.core.matching import matched_columns
 from aivc.core.measurement import Measurement
 from aivc.core.state import read_json, write_text
 from aivc.core.units import is_effect, log1p_target
@@ -149,7 +150,7 @@ def _training(measurement: Measurement, split: Split, fold: int) -> anndata.AnnD
     measurement.require_table("A handout")
     given = measurement.take(np.isin(split.roles(measurement, fold).astype(str), (TRAIN, CONTROL_TRAIN)))
     obs = pd.DataFrame({"perturbation": given.perturbations, "context": given.contexts}).astype(str)
-    for name in _LABELS:
+    for name in (*_LABELS, *matched_columns(given.entities)):
         if name in given.entities:
             column = given.entities[name].to_numpy()
             obs[name] = column.astype(np.float64) if name == "cells" else column.astype(str)

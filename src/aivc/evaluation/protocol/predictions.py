@@ -116,7 +116,8 @@ class Predictions:
         rows = self.rows[question.fold, question.context, question.perturbation, question.site]
         units = self.evaluation.summary.units
         taken = normalize(self.cells.take(rows), units).block(0, len(rows))
-        start = self.evaluation.given(question.context, question.site, _mix(self.cells, rows, self.evaluation))
+        mix = _mix(self.cells, rows, self.evaluation)
+        start = self.evaluation.given(question.context, question.site, mix, question.perturbation)
         population = self._population(taken, rows, cells, seed)
         return MethodAnswer(question, question.given.profile + (_mean(taken) - start), None, population, UNKNOWN)
 

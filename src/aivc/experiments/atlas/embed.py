@@ -156,7 +156,7 @@ def embed_file(  # noqa: PLR0913 - each one is a question a user may ask
     answer = embedding(cells, encoder, dim=dim, seed=seed, progress=progress)
     answer = answer._replace(about={**answer.about, **about})
     # What was left out or turned while it was read cannot be written beside all the rest.
-    copied = suffix(path) == ".h5ad" and schema.unlabeled != "drop" and schema.format != "transposed"
+    copied = suffix(path) == ".h5ad" and not schema.exclude and schema.format != "transposed"
     with whole_file(out) as partial:
         if copied:
             shutil.copyfile(path, partial)

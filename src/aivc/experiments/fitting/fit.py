@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from aivc.core.contracts import Decoder, Manipulator
+from aivc.core.matching import at_hours, matched_columns, matched_weights
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import HeldOut
@@ -290,13 +291,13 @@ def _predict(
     found, floor = [], _floor(inner)
     read = MeanReader(inner.decoder, inner.start(next(iter(inner.controls))).sample(1))
     for context, text in (asked[i] for i in sorted(chosen)):
-        start = inner.start(context).sample(_STATES_TO_CALIBRATE, seed=seed)
+        start = at_hours(inner.start(context), Perturbation.parse(text)).sample(_STATES_TO_CALIBRATE, seed=seed)
         moved, instead = (each.manipulate(start, Perturbation.parse(text)) for each in (manipulator, floor))
         said, floor_f = read(moved, start), inner.decoder.profile(instead.draws[0])
         measured, cells = _measured(profiles.take(rows[context, text]))
         # What is done to the target itself is no response, and no method is asked for it.
         measured[columns.own(Perturbation.parse(text).genes)] = np.nan
-        control, controls = _measured(profiles.take(rows[context, CONTROL]))
+        control, controls = _control_of(profiles, rows[context, text], rows[context, CONTROL])
         # A feature that no control was measured on has no error either, only an effect that is predicted.
         control = np.where(np.isfinite(control), control, said.control)
         # From the measured control on; where errors are looked at, nothing is raised to what can be counted.
@@ -307,7 +308,16 @@ def _predict(
     return found
 
 
-def _measured(profiles: Measurement) -> tuple[np.ndarray, float]:
+def _measured(profiles: Measurement, weights: np.ndarray | None = None) -> tuple[np.ndarray, float]:
     seen = profiles.observed
     values = profiles.dense() if seen is None else np.where(seen, profiles.dense(), np.nan)
-    return np.average(values, axis=0, weights=profiles.mass), float(profiles.mass.sum())
+    return np.average(values, axis=0, weights=profiles.mass if weights is None else weights), float(profiles.mass.sum())
+
+
+def _control_of(profiles: Measurement, asked: np.ndarray, controls: np.ndarray) -> tuple[np.ndarray, float]:
+    """The control that these profiles are compared with, and its cells: of the same hours and whatever is matched."""
+    if not matched_columns(profiles.entities):
+        return _measured(profiles.take(controls))
+    weights = matched_weights(profiles.entities, asked, controls, profiles.mass)
+    used = weights > 0
+    return _measured(profiles.take(controls[used]), weights[used])

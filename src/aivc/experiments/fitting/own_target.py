@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import sparse
 
+from aivc.core.matching import matched_columns
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.data.names.own_genes import GeneColumns
@@ -21,6 +22,8 @@ def without_own_target(profiles: Measurement) -> Measurement:
         return profiles
     batch = profiles.entities["batch"].astype(str).to_numpy() if "batch" in profiles.entities else ""
     where = np.char.add(profiles.contexts.astype(str), np.char.add("|", np.asarray(batch, dtype=str)))
+    for name in matched_columns(profiles.entities):
+        where = np.char.add(np.char.add(where, "|"), profiles.entities[name].to_numpy(dtype=str))
     code = np.unique(where, return_inverse=True)[1]
     owners: dict[tuple[int, int], list[int]] = {}
     for row, text in enumerate(texts):

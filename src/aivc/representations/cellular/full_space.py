@@ -9,6 +9,7 @@ from jaxtyping import Float
 from aivc.core.axes import Axes
 from aivc.core.contracts import Encoder
 from aivc.core.errors import UnknownNameError
+from aivc.core.matching import matched_columns
 from aivc.core.measurement import Measurement
 from aivc.core.scale import Scale
 from aivc.core.units import is_effect
@@ -113,6 +114,7 @@ class FullSpace(Encoder):
 def _profiles(measurement: Measurement, features: np.ndarray, units: str) -> Measurement:
     """Mean profiles of the groups that effects are measured by."""
     by = ["context", "perturbation", *(["batch"] if "batch" in measurement.entities else [])]
+    by += matched_columns(measurement.entities)
     return pseudobulk(measurement.replace(observed=np.isin(measurement.features, features)), by, units=units)
 
 

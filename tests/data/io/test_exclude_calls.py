@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from aivc.core.errors import DataError, SchemaError
+from aivc.core.errors import DataError
+from aivc.core.measurement import StoredRows
 from aivc.data.io.check import check
 from aivc.data.io.read import read
 from aivc.data.io.schema import Schema
-from aivc.data.io.unlabeled import KeptRows
 
 COUNTS_NF = np.array([[1, 2, 0], [1, 0, 300], [6, 0, 5], [4, 1, 0], [3, 3, 3]], dtype=np.int32)
 CALLS = "cell_barcode,num_features,feature_call,num_umis\na-1,1,NEG-1,9\nc-1,2,JAK2-1|MYC-2,5|4\ne-1,1,JAK2-1,7\n"
@@ -41,38 +41,26 @@ def cell_ranger(folder):
 
 @pytest.mark.parametrize("backed", [False, True])
 def test_cells_without_a_call_are_left_out_by_a_word(tmp_path, backed):
-    m = read(cell_ranger(tmp_path), schema(unlabeled="drop"), backed=backed)
+    m = read(cell_ranger(tmp_path), schema(exclude=[""]), backed=backed)
     assert m.perturbations.tolist() == TRANSLATED
     np.testing.assert_array_equal(m.dense(), COUNTS_NF[[0, 2, 4]])
     np.testing.assert_array_equal(m.take(np.array([2, 0])).dense(), COUNTS_NF[[4, 0]])
     notes = " ".join(m.provenance["notes"])
-    assert "2 of 5 entities have no label in 'feature_call' and are left out" in notes
+    assert "2 of 5 entities were left out, as exclude says: blank (2)" in notes
     assert "2 of type 'CRISPR Guide Capture', 1 of type 'Antibody Capture'" in notes
-    assert isinstance(m.values, KeptRows) == backed
+    assert isinstance(m.values, StoredRows) == backed
 
 
 def test_without_the_word_the_remedy_is_not_to_call_them_controls(tmp_path):
     found = check(cell_ranger(tmp_path), schema())
     assert len(found.problems) == 2
-    assert all('unlabeled = "drop"' in text for text in found.problems)
-    assert check(tmp_path / "filtered_feature_bc_matrix.h5", schema(unlabeled="drop")).problems == ()
-
-
-def test_a_blank_that_is_declared_as_control_is_a_label(tmp_path):
-    path = tmp_path / "t.csv"
-    path.write_text("cell,target,G1\na,,1\nb,JAK2,2\n")
-    declared = Schema(units="counts", perturbation="target", control="", kind="ko", entity="cell", unlabeled="drop")
-    assert read(path, declared).perturbations.tolist() == ["control", "ko:JAK2"]
-
-
-def test_the_word_is_one_of_two():
-    with pytest.raises(SchemaError, match="unlabeled is one of refuse, drop, got 'keep'"):
-        schema(unlabeled="keep")
+    assert all('exclude = [""]' in text for text in found.problems)
+    assert check(tmp_path / "filtered_feature_bc_matrix.h5", schema(exclude=[""])).problems == ()
 
 
 def test_a_label_that_is_missing_for_another_reason_stays_a_problem(tmp_path):
     cell_ranger(tmp_path)
     (tmp_path / "calls.csv").write_text("barcode,donor\na-1,d1\n")
-    declared = schema(metadata="calls.csv", perturbation={"value": "control"}, unlabeled="drop", donor="donor")
+    declared = schema(metadata="calls.csv", perturbation={"value": "control"}, exclude=[""], donor="donor")
     with pytest.raises(DataError, match="does not describe 4 of 5 entities"):
         read(tmp_path / "filtered_feature_bc_matrix.h5", declared)
