@@ -3,6 +3,9 @@
 import json
 import re
 
+import anndata
+import numpy as np
+import pandas as pd
 import pytest
 
 from aivc import names
@@ -69,3 +72,20 @@ def test_parts_say_who_brought_them(capsys):
     assert code == 0
     assert tuple(said["manipulators"]) == names("manipulators")
     assert said["encoders"]["count-pca"].startswith("aivc ")
+
+
+def test_labels_of_guides_are_guessed_demanded_and_read(capsys, tmp_path):
+    labels = ["NT", "NT", "STAT1_g1", "STAT1_g2", "JAK2_g1"]
+    obs = pd.DataFrame({"target": labels}, index=[f"c{i}" for i in range(5)])
+    cells = anndata.AnnData(np.ones((5, 2), dtype=np.float32), obs, pd.DataFrame(index=["STAT1", "MYC"]))
+    cells.write_h5ad(tmp_path / "x.h5ad")
+    plain = 'units = "counts"\nperturbation = "target"\ncontrol = "NT"\nkind = "ko"\nspecies = "none"\n'
+    (tmp_path / "x.toml").write_text(plain)
+    code, said = asked(capsys, "data", "check", tmp_path / "x.h5ad", "--schema", tmp_path / "x.toml")
+    assert (code, said["ok"]) == (1, False)
+    assert 'Add the line labels = "guide" to the schema' in said["problems"][0]
+    assert main(["data", "guess", str(tmp_path / "x.h5ad")]) == 0
+    assert 'labels = "guide"' in capsys.readouterr().out
+    (tmp_path / "x.toml").write_text(plain + 'labels = "guide"\n')
+    code, said = asked(capsys, "data", "check", tmp_path / "x.h5ad", "--schema", tmp_path / "x.toml")
+    assert (code, said["perturbations"]) == (0, 2)

@@ -4,7 +4,9 @@ from aivc.core.dose_units import amount, quantity, spelled
 from aivc.core.perturbation import Agent, Perturbation
 
 
-@pytest.mark.parametrize("text", ["uM", "\u00b5M", "\u03bcM", "um", "UM", "umol/L", "\u00b5mol/l", "micromolar", " uM "])
+@pytest.mark.parametrize(
+    "text", ["uM", "\u00b5M", "\u03bcM", "um", "UM", "umol/L", "\u00b5mol/l", "micromolar", " uM "]
+)
 def test_one_micromolar_is_spelled_in_one_way(text):
     assert spelled(text) == "uM"
     assert str(Agent("drug", "x", 1.0, text)) == "drug:x@1uM"
@@ -30,4 +32,8 @@ def test_amounts_of_one_quantity_are_compared_in_one_unit():
 
 
 def test_texts_of_two_spellings_are_one_perturbation():
-    assert Perturbation.parse("drug:x@1\u00b5M") == Perturbation.parse("drug:x@1\u03bcM") == Perturbation.parse("drug:x@1uM")
+    assert (
+        Perturbation.parse("drug:x@1\u00b5M")
+        == Perturbation.parse("drug:x@1\u03bcM")
+        == Perturbation.parse("drug:x@1uM")
+    )

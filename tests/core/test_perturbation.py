@@ -165,7 +165,10 @@ def test_an_agent_is_looked_up_among_molecules_by_its_gene_or_else_by_its_target
     ("text", "plain"),
     [
         ('drug:"(+)-JQ1"@1uM', "drug:(%2B)-JQ1@1uM"),
-        ('drug:"2i (LIF + MEKi + GSK3i)" + ko:"A/B"/up for 3h', "drug:2i (LIF %2B MEKi %2B GSK3i) + ko:A%2FB/up for 3h"),
+        (
+            'drug:"2i (LIF + MEKi + GSK3i)" + ko:"A/B"/up for 3h',
+            "drug:2i (LIF %2B MEKi %2B GSK3i) + ko:A%2FB/up for 3h",
+        ),
         ('drug:"x for 3h" for 2h', "drug:x%20for 3h for 2h"),
         ('drug:"nutlin-3"@10uM', "drug:nutlin-3@10uM"),
         ('drug:5"-AZA', 'drug:5"-AZA'),

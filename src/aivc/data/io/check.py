@@ -23,6 +23,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.units import COUNTS, INTENSITY, log1p_target
 from aivc.data.io.formats import suffix
 from aivc.data.io.in_memory import anndata_raw, name_of
+from aivc.data.io.label_checks import measured_notes
 from aivc.data.io.labels import some
 from aivc.data.io.read import BACKED, Draft, draft, translate
 from aivc.data.io.schema import Schema
@@ -105,7 +106,7 @@ def check(
             data.require_table("A check of numbers")
         except DataError as error:
             return CheckReport(error.problems, (), cells=len(data), features=len(data.features))
-        notes = tuple(data.provenance.get("notes", ()))
+        notes = (*data.provenance.get("notes", ()), *measured_notes(_column(data, "perturbation", CONTROL)))
         return _report(data, species, (), notes, controls=controls)
     if schema is None:
         raise SchemaError(f"A schema says what the columns of {name_of(data)} mean. Give it: check(data, schema).")

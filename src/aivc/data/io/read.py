@@ -19,8 +19,10 @@ from aivc.core.measurement import Measurement, StoredRows, Values
 from aivc.core.scale import Scale
 from aivc.core.units import is_effect
 from aivc.data.io.formats import Raw, anndata_file, intact, suffix
+from aivc.data.io.label_checks import label_notes, label_problems, named
 from aivc.data.io.labels import some, translated
 from aivc.data.io.schema import Schema
+from aivc.data.io.spellings import spelling_notes, spelling_problems
 from aivc.data.io.tables import TABLES, join_metadata, table
 from aivc.data.io.ten_x import ten_x_folder, ten_x_h5
 
@@ -163,10 +165,13 @@ def translate(raw: Raw, schema: Schema, *, controls: bool = True) -> Draft:
     columns, found = translated(raw.entities, names, schema, controls=controls)
     entities = _kept(raw.entities, columns).set_index(pd.Index(names, dtype=object))
     coordinates, wrong = _coordinates(raw, schema)
+    asked = named(raw.entities, names, schema)
+    found += [*label_problems(asked, schema), *spelling_problems(raw.entities, asked, schema)]
+    notes = (*raw.notes, *label_notes(asked, schema), *spelling_notes(raw.entities, asked, schema))
     problems += [*found, *wrong, *_shapes(raw), *_twice("Features", features), *_twice("Entities", names)]
     return Draft(
         raw.values, features, entities, schema.units, schema.modality, schema.species, raw.observed, coordinates,
-        tuple(problems), raw.notes,
+        tuple(problems), notes,
     )  # fmt: skip
 
 
