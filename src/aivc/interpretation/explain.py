@@ -13,7 +13,7 @@ from aivc.core.errors import DataError
 from aivc.core.perturbation import Perturbation
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
-from aivc.experiments.predict import predict
+from aivc.experiments.known_names import KnownNames
 from aivc.interpretation.enrichment import enrichment
 
 # Pieces read out one by one; those beyond are summed, each kind of evidence apart.
@@ -74,14 +74,14 @@ def explain(
         DataError: The cell's manipulator cannot say what its predictions are made of, or control was asked about.
         UnknownNameError: No such context.
     """
-    asked = Perturbation.parse(perturbation) if isinstance(perturbation, str) else perturbation
+    asked = KnownNames.of(cell).question(perturbation, allow_unknown=True)
     if asked.is_control:
         raise DataError(["Control changes nothing, so there is nothing to explain. Name a perturbation."])
     start = cell.start(context, new_context=new_context)
     where = str(start.contexts[0])
     manipulator, decoder = _only(cell, Manipulator), _only(cell, Decoder)
     pieces, count = _gathered(_attributable(manipulator).attribute(asked, where))
-    said = predict(cell, start, asked)
+    said = cell.predict(start, asked)
     read = said.draws[0]
     # Read out in one go: a piece is the difference that it makes to the readout of the control state.
     effects = np.array([_readout(decoder, start, piece.shift) for piece in pieces])
