@@ -58,6 +58,7 @@ def explain(
     sets: Mapping[str, frozenset[str]] | None = None,
     level: float = 0.9,
     new_context: bool = False,
+    allow_unknown: bool = False,
 ) -> Explanation:
     """Say what a virtual cell's prediction is made of. The pieces add up to it exactly; nothing is estimated.
 
@@ -69,12 +70,13 @@ def explain(
         sets: Such as `aivc.data.priors.gene_sets.gene_sets("hallmark")`.
         level: Of the intervals.
         new_context: Whether the context is new, although its name reads like that of a known one.
+        allow_unknown: Explain also the default answer, where nothing is known of a name.
 
     Raises:
         DataError: The cell's manipulator cannot say what its predictions are made of, or control was asked about.
-        UnknownNameError: No such context.
+        UnknownNameError: No such context, or nothing is known of a target.
     """
-    asked = KnownNames.of(cell).question(perturbation, allow_unknown=True)
+    asked = KnownNames.of(cell).question(perturbation, allow_unknown=allow_unknown)
     if asked.is_control:
         raise DataError(["Control changes nothing, so there is nothing to explain. Name a perturbation."])
     start = cell.start(context, new_context=new_context)
