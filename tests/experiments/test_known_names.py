@@ -190,3 +190,11 @@ def test_the_shell_reads_names_likewise(drugs, tmp_path, capsys):
     code, said = asked(*words, "--perturbations", tmp_path / "names.txt")
     assert (code, said["error"]["type"]) == (1, "PerturbationError")
     assert "10uM" in said["error"]["message"]
+
+
+def test_one_perturbation_says_what_it_can_and_cannot_tell():
+    cell = fit(table("ko:JAK2"), "transfer", recipe=RECIPE)
+    assert any("ko:JAK2 is the only perturbation" in note for note in cell.card["notes"])
+    found = screen(cell, ["ko:jak2"], "G1")
+    assert "nothing is ranked" in found.note
+    assert not screen(cell, ["ko:JAK2", "ko:X"], "G1", allow_unknown=True).note

@@ -162,9 +162,9 @@ def _save(cell: VirtualCell, folder: Path) -> None:
 def _predict(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     reporter("loading the cell", 0, 0)
     cell = VirtualCell.load(args.cell)
+    start = _start(cell, args, reporter)
     known = KnownNames.of(cell)
     asked = known.question(args.perturbation, allow_unknown=args.allow_unknown)
-    start = _start(cell, args, reporter)
     reporter(f"asking about {asked}", 0, 0)
     said = predict(cell, start, asked, cells=args.cells, allow_unknown=args.allow_unknown)
     written = {}

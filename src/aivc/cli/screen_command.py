@@ -141,7 +141,7 @@ def _screen(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     )
     _save(found, args.out)
     journal.unlink(missing_ok=True)
-    said = f"{len(found)} perturbations, best to {direction} {response.name} first, in {found.units}:"
+    said = found.note or f"{len(found)} perturbations, best to {direction} {response.name} first, in {found.units}:"
     return _ranked(_placed(found.to_json(), cell), found.table, ["score", "low", "high"], said, args, reporter)
 
 
@@ -165,7 +165,7 @@ def _search(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     )
     if args.out is not None:
         _save(found, args.out)
-    said = f"{len(found)} interventions, the one that closes most of the way to the goal first:"
+    said = found.note or f"{len(found)} interventions, the one that closes most of the way to the goal first:"
     return _ranked(
         _placed(found.to_json(), cell), found.table, ["closes", "low", "high", "cosine"], said, args, reporter
     )

@@ -38,6 +38,16 @@ class Ranking(ABC):
     def __len__(self) -> int:
         return len(self.table)
 
+    @property
+    def note(self) -> str:
+        """What a table of a single row can say, and what not; empty for longer ones."""
+        if len(self.table) != 1:
+            return ""
+        return (
+            f"Only {self.table['perturbation'].iloc[0]} was asked about: its score and interval say what it is expected to "
+            "do. Whether that is much or little takes others to compare with: nothing is ranked."
+        )
+
     def top(self, n: int) -> pd.DataFrame:
         """The first ``n`` rows."""
         return self.table.head(n)

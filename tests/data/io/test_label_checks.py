@@ -145,3 +145,9 @@ def test_what_is_guessed_is_read_without_a_problem(tmp_path):
         measured = read(tmp_path / "x.h5ad", suggested)
         assert (measured.entities["perturbation"] == "control").sum() == 1
     assert suggested.separator == "+"
+
+
+def test_a_screen_of_one_perturbation_says_what_cannot_be_learned():
+    notes = check(screen(["NT", "NT", "STAT1", "STAT1"]), schema()).notes
+    assert any("ko:STAT1 is the only perturbation" in note and "cannot be calibrated" in note for note in notes)
+    assert not any("only perturbation" in note for note in check(screen(["NT", "STAT1", "MYC"]), schema()).notes)

@@ -23,7 +23,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.units import COUNTS, INTENSITY, log1p_target
 from aivc.data.io.formats import suffix
 from aivc.data.io.in_memory import anndata_raw, name_of
-from aivc.data.io.label_checks import measured_notes
+from aivc.data.io.label_checks import measured_notes, only_one
 from aivc.data.io.labels import some
 from aivc.data.io.read import BACKED, Draft, draft, translate
 from aivc.data.io.schema import Schema
@@ -142,7 +142,7 @@ def _report(
     except AIVCError as error:
         found.append(str(error))
     wrong, groups = _groups(data, perturbations, contexts, controls=controls)
-    noted += groups
+    noted += [*groups, *only_one(perturbations)]
     found += [text for text in wrong if text not in found]
     wrong, genes = _genes(data, perturbations, species)
     return CheckReport(

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from aivc.core.errors import PerturbationError, UnknownNameError
+from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation, kind_of
 from aivc.data.io.label_agents import parts_of
 from aivc.data.io.label_forms import Form, form_of, joined
@@ -135,6 +136,22 @@ def measured_notes(perturbations: Iterable[str]) -> list[str]:
         "that no split puts one of them into training and another into the test."
         for form in forms
         if form
+    ]
+
+
+def only_one(perturbations: Iterable[str]) -> list[str]:
+    """What can be learned from a screen of one perturbation, and what cannot; nothing to say of others.
+
+    >>> only_one(["control", "ko:JAK2"])[0].split(":")[0]
+    'ko'
+    """
+    names = sorted(set(perturbations) - {"", CONTROL})
+    if len(names) != 1:
+        return []
+    return [
+        f"{names[0]} is the only perturbation: what it does can be learned, and whether it does the same in another "
+        "context or batch, if there are several. What any other perturbation does cannot be learned from it, none can be "
+        "left out to test a method on, and intervals cannot be calibrated."
     ]
 
 
