@@ -44,7 +44,7 @@ class Ranking(ABC):
         if len(self.table) != 1:
             return ""
         return (
-            f"Only {self.table['perturbation'].iloc[0]} was asked about: its score and interval say what it is expected to "
+            f"Only {self.table['perturbation'].iloc[0]} was asked about: score and interval say what it is expected to "
             "do. Whether that is much or little takes others to compare with: nothing is ranked."
         )
 

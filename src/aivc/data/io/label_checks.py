@@ -150,8 +150,8 @@ def only_one(perturbations: Iterable[str]) -> list[str]:
         return []
     return [
         f"{names[0]} is the only perturbation: what it does can be learned, and whether it does the same in another "
-        "context or batch, if there are several. What any other perturbation does cannot be learned from it, none can be "
-        "left out to test a method on, and intervals cannot be calibrated."
+        "context or batch, if there are several. What any other perturbation does cannot be learned from it, none can "
+        "be left out to test a method on, and intervals cannot be calibrated."
     ]
 
 
