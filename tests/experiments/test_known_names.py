@@ -1,5 +1,4 @@
 import json
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -36,18 +35,11 @@ def genes(monkeypatch):
     """A table of genes that knows one former symbol."""
     today = {"KMT2A": "KMT2A", "MLL": "KMT2A", "ENSG00000118058": "KMT2A", "JAK2": "JAK2"}
 
-    @dataclass
-    class Found:
-        resolved: tuple
-        names: tuple
+    class Genes:
+        def symbol(self, name):
+            return today.get(name), "exact"
 
-        def to_dict(self):
-            return {name: new for name, new in zip(self.names, self.resolved, strict=True) if new}
-
-    def resolve(names, *, species):
-        return Found(tuple(today.get(name) if species == "human" else None for name in names), tuple(names))
-
-    monkeypatch.setattr(known_names, "resolve", resolve)
+    monkeypatch.setattr(known_names, "_tables", lambda: (Genes(),))
 
 
 @pytest.fixture(scope="module")
@@ -128,13 +120,15 @@ def test_names_that_read_alike_are_asked_back():
 
 
 def test_without_files_of_genes_only_case_is_looked_at(monkeypatch):
-    def missing(*_names, **_fields):
+    def missing(_species):
         raise UnavailableError("There are no files.")
 
-    monkeypatch.setattr(known_names, "resolve", missing)
+    monkeypatch.setattr(known_names, "gene_table", missing)
+    known_names._tables.cache_clear()
     assert str(known("ko:JAK2").question("ko:jak2")) == "ko:JAK2"
     with pytest.raises(UnknownNameError):
         known("ko:JAK2").question("ko:MLL")
+    known_names._tables.cache_clear()
 
 
 def test_several_unknown_names_are_listed_together(drugs):
@@ -145,6 +139,8 @@ def test_several_unknown_names_are_listed_together(drugs):
         search(drugs, {"G1": 1.0}, ["drug:aaaa@1uM"])
     found = screen(drugs, ["drug:topotecan@1uM", "drug:aaaa@1uM"], "G1", allow_unknown=True)
     assert set(found.table["perturbation"]) == {"drug:Topotecan@1uM", "drug:aaaa@1uM"}
+    with pytest.raises(DataError, match="not looked at"):
+        questions(drugs, [f"drug:aaaa{i}@1uM" for i in range(100)])
     with pytest.raises(PerturbationError, match="kind:target"):
         questions(drugs, ["topotecan", "drug:aaaa"])
 

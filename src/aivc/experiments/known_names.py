@@ -2,9 +2,9 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import final
 
 from aivc.core.contracts import Manipulator
@@ -13,12 +13,65 @@ from aivc.core.errors import AIVCError, DataError, PerturbationError, Unavailabl
 from aivc.core.perturbation import Agent, Perturbation, kind_of
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.names.compound_names import compound
-from aivc.data.names.genes import resolve
+from aivc.data.names.gene_files import GeneNames
+from aivc.data.names.genes import gene_table
 
 # Names without a kind, such as a person writes who has only knocked genes out so far.
 _PLAIN = re.compile(r"\s*[\w.-]+(\s*\+\s*[\w.-]+)*\s*")
 _SPECIES = ("human", "mouse")
 _SHOWN = 5
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _NameIndex:
+    """Names to be found under other spellings; each look-up is prepared once."""
+
+    names: frozenset[str]
+
+    def find(self, name: str, *, genetic: bool) -> list[str]:
+        """Names that mean the same gene or the same compound."""
+        if not genetic:
+            return self._compounds.get(compound(name), [])
+        if found := self._folded.get(name.casefold()):
+            return found
+        today = (symbol for table in _tables() if (symbol := table.symbol(name)[0]) is not None)
+        # The cell may use a former symbol itself.
+        return next((found for symbol in today if (found := self._symbols.get(symbol))), [])
+
+    @cached_property
+    def _folded(self) -> dict[str, list[str]]:
+        return self._by(str.casefold)
+
+    @cached_property
+    def _compounds(self) -> dict[str, list[str]]:
+        return self._by(compound)
+
+    @cached_property
+    def _symbols(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for table in reversed(_tables()):
+            symbols = {name: table.symbol(name)[0] or "" for name in self.names}
+            found |= self._by(symbols.__getitem__)
+        return found
+
+    def _by(self, key: Callable[[str], str]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        for name in sorted(self.names):
+            found[key(name)].append(name)
+        return dict(found)
+
+
+@cache
+def _tables() -> tuple[GeneNames, ...]:
+    """Genes of every species whose files are here; where they are not, only case is looked at."""
+    found = []
+    for species in _SPECIES:
+        try:
+            found.append(gene_table(species))
+        except UnavailableError:
+            continue
+    return tuple(found)
 
 
 @final
@@ -118,6 +171,14 @@ class KnownNames:
             for genetic in (True, False)
         }
 
+    @cached_property
+    def _indices(self) -> dict[bool, _NameIndex]:
+        return {genetic: _NameIndex(names) for genetic, names in self._molecules.items()}
+
+    @cached_property
+    def _knowledge(self) -> _NameIndex:
+        return _NameIndex(self.knowledge)
+
     def _measured(self, kind: str) -> frozenset[str]:
         return self._molecules[kind_of(kind).genetic]
 
@@ -125,8 +186,9 @@ class KnownNames:
         # A variant names a change of a gene: what it is called is not ours to alter.
         if self.knows(agent) or ":" in agent.target:
             return agent
-        for names in (self._measured(agent.kind), self.knowledge):
-            meant = _gene(agent.target, names) if kind_of(agent.kind).genetic else _compound(agent.target, names)
+        genetic = kind_of(agent.kind).genetic
+        for index in (self._indices[genetic], self._knowledge):
+            meant = index.find(agent.target, genetic=genetic)
             if len(meant) == 1:
                 return replace(agent, target=meant[0])
             if meant:
@@ -182,6 +244,9 @@ def questions(
     known, found = KnownNames.of(cell), []
     problems: dict[str, AIVCError] = {}
     for each in asked:
+        # Names that read like one are looked for among thousands: a few tell what is wrong.
+        if len(problems) == _SHOWN:
+            break
         try:
             found.append(known.question(each, allow_unknown=allow_unknown))
         except UnknownNameError as error:
@@ -194,12 +259,8 @@ def questions(
         return found
     if len(problems) == 1:
         raise next(iter(problems.values()))
-    shown = [f"{text}: {error}" for text, error in list(problems.items())[:_SHOWN]]
-    if (more := len(problems) - _SHOWN) > 0:
-        shown.append(
-            f"{more} more perturbations are not known to this cell either, the last of them {[*problems][-1]}."
-        )
-    raise DataError(shown)
+    shown = [f"{text}: {error}" for text, error in problems.items()]
+    raise DataError([*shown, *(["Names behind these were not looked at."] if len(shown) == _SHOWN else [])])
 
 
 def _is_text(text: str) -> bool:
@@ -207,34 +268,6 @@ def _is_text(text: str) -> bool:
         return bool(str(Perturbation.parse(text)))
     except PerturbationError:
         return False
-
-
-def _gene(name: str, names: Collection[str]) -> list[str]:
-    """Names that mean the same gene: in another case, or under another symbol or id."""
-    if found := sorted(each for each in names if each.casefold() == name.casefold()):
-        return found
-    for species in _SPECIES:
-        try:
-            today = resolve([name], species=species).resolved[0]
-            if today is None:
-                continue
-            # The cell may use the former symbol itself.
-            others = resolve(sorted(names), species=species).to_dict()
-        except UnavailableError:
-            return []
-        if today in names:
-            return [today]
-        if found := [each for each, symbol in others.items() if symbol == today]:
-            return found
-    return []
-
-
-def _compound(name: str, names: Collection[str]) -> list[str]:
-    """Names that mean the same compound: other spellings, salts and synonyms."""
-    by_key: dict[str, list[str]] = defaultdict(list)
-    for each in sorted(names):
-        by_key[compound(each)].append(each)
-    return by_key.get(compound(name), [])
 
 
 def _in_one_unit(asked: Perturbation) -> Perturbation:

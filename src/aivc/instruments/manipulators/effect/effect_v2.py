@@ -103,7 +103,7 @@ class EffectV2(Manipulator):
     @property
     def molecules(self) -> tuple[str, ...]:
         """Names that a block of its knowledge covers."""
-        covered_g = self.knowledge.covered.any(axis=1)
+        covered_g = np.asarray(self.knowledge.covered.any(axis=1))
         return tuple(name for name, known in zip(self.knowledge.names, covered_g, strict=True) if known)
 
     def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
