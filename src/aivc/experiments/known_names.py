@@ -144,7 +144,9 @@ class KnownNames:
         usual = Counter((each.agents[0].dose, each.agents[0].unit, each.hours) for each in seen).most_common(1)
         dose, unit, hours = usual[0][0] if usual else (None, None, None)
         of_others = self._molecules[not kind_of(kind).genetic] - self._measured(kind)
-        names = (self._measured(kind) | self.knowledge) - of_others - {each.agents[0].target for each in seen}
+        # Knowledge is of genes or of compounds, as is what was measured.
+        knowledge = self.knowledge if self._measured(kind) or not of_others else frozenset()
+        names = (self._measured(kind) | knowledge) - of_others - {each.agents[0].target for each in seen}
         if not names and not seen:
             raise DataError(
                 [f"This cell knows nothing that {kind} could target. Name what to ask about, or choose another kind."]
