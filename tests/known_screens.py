@@ -193,12 +193,11 @@ SYMBOLS = pd.DataFrame({"gene_name": GENES}, index=IDS)
 DOSES = [0.0, 0.0, 1.0, 1.0, 10.0, 10.0]
 
 
-def at_dose(unit="uM", hours=""):
-    """Texts of drugs at the doses of every cell."""
-    doses = np.resize(DOSES, N)
+def at_dose(hours="", *, per_micromolar=1.0):
+    """Texts of drugs at the doses of every cell, in uM; the file may hold another unit."""
+    doses = np.resize(DOSES, N) / per_micromolar
     return [
-        text if text == "control" else f"drug:{text}@{dose:g}{unit}{hours}"
-        for text, dose in zip(DRUGS, doses, strict=True)
+        text if text == "control" else f"drug:{text}@{dose:g}uM{hours}" for text, dose in zip(DRUGS, doses, strict=True)
     ]
 
 
@@ -259,7 +258,7 @@ SCREENS = {
                 values=COUNTS_NF, var=pd.DataFrame({"gene_short_name": GENES}, index=IDS)),
         {**COUNTS, "perturbation": "product_name", "control": "Vehicle", "kind": "drug", "context": "cell_type",
          "features": "gene_short_name"},
-        {"dose": "dose", "dose_unit": {"value": "nM"}}, at_dose("nM"),
+        {"dose": "dose", "dose_unit": {"value": "nM"}}, at_dose(per_micromolar=1000),
     ),
     "Tahoe": KnownScreen(
         of_h5ad({"drug": called(DRUGS, "DMSO_TF"), "cell_line_id": ["CVCL_0459"], "cell_name": ["NCI-H460"],

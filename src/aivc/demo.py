@@ -145,7 +145,7 @@ def _predict(job: _Job, text: str) -> pd.DataFrame:
     tested = measurement.perturbations.astype(str) == text
     cell = fit(measurement.take(~tested), METHOD, parts=job.priors, recipe=job.recipe)
     context = str(measurement.contexts[tested][0])
-    said = predict(cell, cell.start(context), Perturbation.parse(text))
+    said = predict(cell, cell.start(context), Perturbation.parse(text), allow_unknown=True)
     low, high = said.effect_interval(_LEVEL, cells=float(tested.sum()))
     both = measurement.take(tested | (measurement.perturbations == CONTROL))
     means = pseudobulk(both, ["perturbation"], units=said.profile_units)

@@ -129,3 +129,20 @@ def test_labels_that_nobody_declared_are_listed_and_dropped_by_a_word(tmp_path, 
     code, said = asked(capsys, *words)
     assert (code, said["cells"], said["controls"], said["perturbations"]) == (0, 10, 8, 1)
     assert any("3 of 13 entities were left out" in note for note in said["notes"])
+
+
+def test_labels_of_guides_are_guessed_demanded_and_read(capsys, tmp_path):
+    labels = ["NT", "NT", "STAT1_g1", "STAT1_g2", "JAK2_g1"]
+    obs = pd.DataFrame({"target": labels}, index=[f"c{i}" for i in range(5)])
+    cells = anndata.AnnData(np.ones((5, 2), dtype=np.float32), obs, pd.DataFrame(index=["STAT1", "MYC"]))
+    cells.write_h5ad(tmp_path / "x.h5ad")
+    plain = 'units = "counts"\nperturbation = "target"\ncontrol = "NT"\nkind = "ko"\nspecies = "none"\n'
+    (tmp_path / "x.toml").write_text(plain)
+    code, said = asked(capsys, "data", "check", tmp_path / "x.h5ad", "--schema", tmp_path / "x.toml")
+    assert (code, said["ok"]) == (1, False)
+    assert 'Add the line labels = "guide" to the schema' in said["problems"][0]
+    assert main(["data", "guess", str(tmp_path / "x.h5ad")]) == 0
+    assert 'labels = "guide"' in capsys.readouterr().out
+    (tmp_path / "x.toml").write_text(plain + 'labels = "guide"\n')
+    code, said = asked(capsys, "data", "check", tmp_path / "x.h5ad", "--schema", tmp_path / "x.toml")
+    assert (code, said["perturbations"]) == (0, 2)

@@ -1,9 +1,7 @@
 """`aivc fit` and `aivc predict`: learn a virtual cell from a screen, and ask it what a perturbation would do."""
 
 import argparse
-import re
 import shutil
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,9 +13,9 @@ from aivc.cli.console import Outcome, Reporter, table
 from aivc.cli.evaluate_command import add_recipe, recipe
 from aivc.cli.grammar import Commands, natural, positive
 from aivc.cli.sources import add_priors, add_schema, add_source, made_from, measured, priors
-from aivc.core.errors import ControlError, IntegrityError, PerturbationError, SchemaError
+from aivc.core.errors import ControlError, IntegrityError, SchemaError
 from aivc.core.measurement import CONTROL, Measurement
-from aivc.core.perturbation import Agent, Perturbation
+from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import GUARANTEED, Prediction
 from aivc.core.registry import MANIPULATORS
 from aivc.core.ur import UR
@@ -27,10 +25,8 @@ from aivc.data.splits.split import Split
 from aivc.evaluation.protocol.output import write_population
 from aivc.experiments.batch import was_seen
 from aivc.experiments.fitting.fit import fit
+from aivc.experiments.known_names import KnownNames
 from aivc.experiments.predict import predict
-
-# Names without a kind, such as a person writes who has only knocked genes out so far.
-_NAMES = re.compile(r"\s*[\w.-]+(\s*\+\s*[\w.-]+)*\s*")
 
 
 def add(commands: Commands) -> None:
@@ -91,6 +87,9 @@ def add_cell(parser: Any) -> None:
         help="cell type or line to start from; any, where the cell was fitted on a table of effects",
     )
     parser.add_argument("--new-context", action="store_true", help="the context is new, though it reads like another")
+    parser.add_argument(
+        "--allow-unknown", action="store_true", help="answer also where nothing is known of a name, or without a dose"
+    )
 
 
 def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
@@ -163,10 +162,11 @@ def _save(cell: VirtualCell, folder: Path) -> None:
 def _predict(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     reporter("loading the cell", 0, 0)
     cell = VirtualCell.load(args.cell)
-    asked = _asked(args.perturbation, cell)
     start = _start(cell, args, reporter)
+    known = KnownNames.of(cell)
+    asked = known.question(args.perturbation, allow_unknown=args.allow_unknown)
     reporter(f"asking about {asked}", 0, 0)
-    said = predict(cell, start, asked, cells=args.cells)
+    said = predict(cell, start, asked, cells=args.cells, allow_unknown=args.allow_unknown)
     written = {}
     if args.out is not None:
         cells = said.population(args.cells, seed=args.seed)
@@ -178,29 +178,28 @@ def _predict(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     new["seen"] = was_seen(cell, asked, said.applicability)
     if new["new_context"] and "worth" in cell.card:
         new["worth"] = cell.card["worth"]
+    new |= {"asked": args.perturbation, "unknown": list(known.unknown(asked))}
     body = {**_about(said, asked, context), **new, "effects": rows, "files": written}
-    title = f"{asked} in {body['context']}: largest effects, in {body['units']}"
     columns = ["feature", "control", "effect", "low", "high"]
     values = [[row[key] for key in columns] for row in rows]
-    shown: list[RenderableType] = [title, table(columns, values), _evidence(body)]
+    shown: list[RenderableType] = [*_titles(body), table(columns, values), _evidence(body)]
     shown += [str(Worth(**body["worth"]))] if "worth" in body else []
     shown += [f"Written: {path}" for path in written.values()]
     return Outcome({**body, "seconds": reporter.seconds}, shown)
 
 
-def _asked(text: str, cell: VirtualCell) -> Perturbation:
-    """Read a perturbation; plain names are refused with the text that was likely meant."""
-    try:
-        return Perturbation.parse(text)
-    except PerturbationError as error:
-        seen = [agent for each in cell.card.get("perturbations", ()) for agent in Perturbation.parse(str(each)).agents]
-        if _NAMES.fullmatch(text) and seen:
-            spelled = {agent.target.casefold(): agent.target for agent in seen}
-            kind = Counter(agent.kind for agent in seen).most_common(1)[0][0]
-            names = [name.strip() for name in text.split("+")]
-            meant = " + ".join(str(Agent(kind, spelled.get(name.casefold(), name))) for name in names)
-            error.add_note(f"Did you mean {meant}?")
-        raise
+def _titles(body: Mapping[str, Any]) -> list[str]:
+    """What stands above the effects: as what the question was read, and what it is an answer to."""
+    read = Perturbation.parse(body["asked"])
+    titles = [] if str(read) == body["perturbation"] else [f"Read as {body['perturbation']}: asked was {read}."]
+    if not body["unknown"]:
+        return [*titles, f"{body['perturbation']} in {body['context']}: largest effects, in {body['units']}"]
+    names = ", ".join(body["unknown"])
+    return [
+        *titles,
+        f"NOTHING IS KNOWN of {names}. This is no prediction for it: any other unknown name gets the same answer.",
+        f"Default answer in {body['context']}: largest effects, in {body['units']}",
+    ]
 
 
 def _start(cell: VirtualCell, args: argparse.Namespace, reporter: Reporter) -> UR:

@@ -15,7 +15,7 @@ from aivc.core.errors import DataError, IntegrityError, UnavailableError
 from aivc.core.perturbation import Agent, kind_of
 from aivc.core.virtual_cell import VirtualCell
 from aivc.core.whole_file import whole_file
-from aivc.data.priors.gene_priors import gene_priors
+from aivc.experiments.known_names import KnownNames
 from aivc.experiments.propose import Plan, propose
 from aivc.experiments.response import Response
 from aivc.experiments.screen import Screen, screen
@@ -86,7 +86,7 @@ def _add_candidates(parser: Parser, option: str) -> None:
         dest="candidates",
         metavar="FILE|all",
         default=ALL,
-        help="one perturbation or gene a line; all means every gene of which something is known (default all)",
+        help="one perturbation or name a line; all means what the cell has measured or knows of (default all)",
     )
     parser.add_argument("--kind", default="ko", help="kind of plain names, such as ko, crispri or drug (default ko)")
 
@@ -96,42 +96,37 @@ def _add_table(parser: Parser, example: str, *, required: bool) -> None:
     parser.add_argument("--top", type=positive, default=20, help="rows shown (default 20)")
 
 
-def candidates(source: str, kind: str) -> list[str]:
+def candidates(source: str, kind: str, cell: VirtualCell) -> list[str]:
     """Texts of the perturbations to ask about, none twice.
 
     Args:
         source: A file of one perturbation or plain name a line, or ``all``.
         kind: Of plain names.
+        cell: Whom to ask: ``all`` is what it has measured, or knows something of.
 
     Raises:
-        DataError: ``all`` of a kind that does not target genes, or a file without names.
-        UnavailableError: There is no such file, or no knowledge of genes.
+        DataError: The cell knows nothing of that kind.
+        UnavailableError: There is no such file.
     """
-    genetic = kind_of(kind).genetic
-    if source != ALL:
-        try:
-            lines = Path(source).read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UnavailableError(
-                f"{source} cannot be read ({error}). Give a text file of one perturbation or gene a line, or all."
-            ) from error
-        names = [line.strip() for line in lines if line.strip()]
-        return list(dict.fromkeys(name if ":" in name else str(Agent(kind, name)) for name in names))
-    if not genetic:
-        raise DataError([f"all means every known gene, and {kind} does not target genes. Give a file of names."])
+    kind_of(kind)
+    if source == ALL:
+        return KnownNames.of(cell).candidates(kind)
     try:
-        return [str(Agent(kind, str(gene))) for gene in gene_priors().entities.index]
-    except UnavailableError as error:
-        error.add_note("Or name what to ask about in a file, one perturbation or gene a line.")
-        raise
+        lines = Path(source).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnavailableError(
+            f"{source} cannot be read ({error}). Give a text file of one perturbation or gene a line, or all."
+        ) from error
+    names = [line.strip() for line in lines if line.strip()]
+    return list(dict.fromkeys(name if ":" in name else str(Agent(kind, name)) for name in names))
 
 
 def _screen(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     _require_table(args.out)
     response = Response.parse(args.response)
-    asked = candidates(args.candidates, args.kind)
     reporter("loading the cell", 0, 0)
     cell = VirtualCell.load(args.cell)
+    asked = candidates(args.candidates, args.kind, cell)
     start = cell.start(args.context, new_context=args.new_context)
     direction: Literal["lower", "raise"] = args.direction
     journal = args.out.with_name(args.out.name + ".unfinished")
@@ -142,11 +137,12 @@ def _screen(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         start=start,
         direction=direction,
         checkpoint=journal,
+        allow_unknown=args.allow_unknown,
         progress=reporter,
     )
     _save(found, args.out)
     journal.unlink(missing_ok=True)
-    said = f"{len(found)} perturbations, best to {direction} {response.name} first, in {found.units}:"
+    said = found.note or f"{len(found)} perturbations, best to {direction} {response.name} first, in {found.units}:"
     return _ranked(_placed(found.to_json(), cell), found.table, ["score", "low", "high"], said, args, reporter)
 
 
@@ -154,9 +150,9 @@ def _search(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     if args.out is not None:
         _require_table(args.out)
     goal = _goal(args.goal)
-    asked = candidates(args.candidates, args.kind)
     reporter("loading the cell", 0, 0)
     cell = VirtualCell.load(args.cell)
+    asked = candidates(args.candidates, args.kind, cell)
     start = cell.start(args.context, new_context=args.new_context)
     found = search(
         cell,
@@ -165,11 +161,12 @@ def _search(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         start=start,
         pairs=args.pairs,
         beam=args.beam,
+        allow_unknown=args.allow_unknown,
         progress=reporter,
     )
     if args.out is not None:
         _save(found, args.out)
-    said = f"{len(found)} interventions, the one that closes most of the way to the goal first:"
+    said = found.note or f"{len(found)} interventions, the one that closes most of the way to the goal first:"
     return _ranked(
         _placed(found.to_json(), cell), found.table, ["closes", "low", "high", "cosine"], said, args, reporter
     )

@@ -2,7 +2,7 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
@@ -198,6 +198,11 @@ class Manipulator(Part):
         from all entities together, such as variances of components.
         """
         return {}
+
+    @property
+    def molecules(self) -> Collection[str]:
+        """Names of the molecules that it has knowledge of beside what was measured; none where it uses none."""
+        return ()
 
     @abstractmethod
     def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:

@@ -20,6 +20,7 @@ from aivc.data.names.own_genes import GeneColumns
 from aivc.data.streaming.stream import Progress
 from aivc.experiments.batch import ask, beginning, distinct, was_seen, where
 from aivc.experiments.journal import Journal, question
+from aivc.experiments.known_names import questions
 from aivc.experiments.predict import predictor
 from aivc.experiments.response import Response
 
@@ -37,6 +38,16 @@ class Ranking(ABC):
 
     def __len__(self) -> int:
         return len(self.table)
+
+    @property
+    def note(self) -> str:
+        """What a table of a single row can say, and what not; empty for longer ones."""
+        if len(self.table) != 1:
+            return ""
+        return (
+            f"Only {self.table['perturbation'].iloc[0]} was asked about: score and interval say what it is expected to "
+            "do. Whether that is much or little takes others to compare with: nothing is ranked."
+        )
 
     def top(self, n: int) -> pd.DataFrame:
         """The first ``n`` rows."""
@@ -119,6 +130,7 @@ def screen(  # noqa: PLR0913 - one keyword for each thing a screen may be asked
     direction: Literal["lower", "raise"] = "lower",
     level: float = 0.9,
     checkpoint: Path | str | None = None,
+    allow_unknown: bool = False,
     progress: Progress | None = None,
 ) -> Screen:
     """Predict what each perturbation does to a response, and rank them.
@@ -137,11 +149,12 @@ def screen(  # noqa: PLR0913 - one keyword for each thing a screen may be asked
         direction: Whether to look for what lowers the response or for what raises it.
         level: Of the intervals.
         checkpoint: File that finished rows are appended to; asked the same again, the screen goes on from there.
+        allow_unknown: Ask also about names of which the cell knows nothing.
         progress: Called with what is being done, how many perturbations are done, of how many.
 
     Raises:
         DataError: Nothing to screen, a perturbation twice, or the control among them.
-        UnknownNameError: The cell decodes no such feature, or keeps no such context.
+        UnknownNameError: The cell decodes no such feature, keeps no such context, or knows nothing of a target.
         IntegrityError: The checkpoint answers another question.
         ScoreError: The cell answers with NaN or infinity.
 
@@ -154,7 +167,7 @@ def screen(  # noqa: PLR0913 - one keyword for each thing a screen may be asked
     >>> list(found.table.columns)[:4], len(found)
     (['perturbation', 'score', 'low', 'high'], 2)
     """
-    asked = distinct(perturbations)
+    asked = distinct(questions(cell, perturbations, allow_unknown=allow_unknown))
     response = Response.parse(response) if isinstance(response, str) else response
     begin = beginning(cell, context, start)
     context = where(context, begin)

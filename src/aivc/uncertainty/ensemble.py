@@ -1,6 +1,6 @@
 """Refit on subsets of the perturbations, and let the disagreement say what is not known."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, final
@@ -97,6 +97,11 @@ class Ensemble(Manipulator):
     def refits(self) -> Mapping[str, Any]:
         """What its full fit hands on to refits."""
         return self.center.refits
+
+    @property
+    def molecules(self) -> Collection[str]:
+        """What its full fit has knowledge of."""
+        return self.center.molecules
 
     def abstaining(self, ur: UR, floor: Manipulator, cuts: Sequence[float], trusted: Sequence[bool]) -> "Ensemble":
         """Return one that lets ``floor`` answer wherever its own answer departs from it by as much as is not trusted.

@@ -38,9 +38,9 @@ def test_different_cells_and_cells_with_little_pass():
     assert check(screen(CELLS), species="none").reading == ()
     few = np.zeros((12, 40), dtype=np.float32)
     few[:, 0] = 1
-    assert not any("another" in text for text in check(screen(few), species="none").notes)
+    assert not any("values of another" in text for text in check(screen(few), species="none").notes)
 
 
 def test_predictions_may_repeat():
     same = np.repeat(CELLS[:1], 12, axis=0)
-    assert not any("another" in text for text in check(screen(same), species="none", controls=False).notes)
+    assert not any("values of another" in text for text in check(screen(same), species="none", controls=False).notes)

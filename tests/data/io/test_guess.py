@@ -128,11 +128,12 @@ def test_values_say_counts_a_logarithm_or_nothing(tmp_path):
     assert (unsaid.field, unsaid.sure) == ("units", False)
 
 
-def test_tuples_of_drugs_are_named_and_not_read(tmp_path):
+def test_tuples_of_drugs_are_read_by_a_rule(tmp_path):
     found = guess(made(tmp_path, {"drugname_drugconc": TUPLES, "cell_line": "c"}))
     assert found.convention == "State, drugs in tuples"
-    assert "no schema reads them" in found.notes[0]
-    assert "perturbation" in found.to_json()["open"]
+    said = found.to_json()["schema"]
+    assert (said["perturbation"], said["labels"], said["kind"]) == ("drugname_drugconc", "drug-tuple", "drug")
+    assert "control" not in found.to_json()["open"]
     assert found.to_json()["schema"]["context"] == "cell_line"
 
 

@@ -184,9 +184,10 @@ def test_every_structural_problem_is_reported_at_once(tmp_path):
         "1 of 4 entities have no context",
         "G1",
         'blank = "unknown"',
+        'separator = "+"',
     ):
         assert part in answer
-    assert len(caught.value.problems) == 4
+    assert len(caught.value.problems) == 5
 
 
 def test_blank_labels_can_be_named_or_be_controls(tmp_path):

@@ -26,6 +26,7 @@ from aivc.data.io.count_values import expectation_findings, off_whole, rounding_
 from aivc.data.io.excel_names import excel_features, excel_targets
 from aivc.data.io.formats import suffix
 from aivc.data.io.in_memory import anndata_raw, name_of
+from aivc.data.io.label_checks import measured_notes, only_one
 from aivc.data.io.labels import some
 from aivc.data.io.matched import unmatched
 from aivc.data.io.number_names import number_text
@@ -116,7 +117,8 @@ def check(
         except DataError as error:
             return CheckReport(error.problems, (), cells=len(data), features=len(data.features))
         known = tuple(data.provenance.get("notes", ()))
-        notes = (*known, *(text for text in _unmatched(data) if text not in known))
+        measured = measured_notes(_column(data, "perturbation", CONTROL))
+        notes = (*known, *(text for text in (*_unmatched(data), *measured) if text not in known))
         return _report(data, species, (), notes, controls=controls)
     if schema is None:
         raise SchemaError(f"A schema says what the columns of {name_of(data)} mean. Give it: check(data, schema).")
@@ -162,7 +164,7 @@ def _report(
     noted += excel_features(data.features) if species != "none" else []
     reading = tuple(noted)
     wrong, groups = _groups(data, perturbations, contexts, controls=controls)
-    noted += groups
+    noted += [*groups, *only_one(perturbations)]
     found += [text for text in wrong if text not in found]
     wrong, genes = _genes(data, perturbations, species)
     return CheckReport(

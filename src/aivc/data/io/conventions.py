@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from aivc.core.errors import PerturbationError, UnavailableError, UnknownNameError
-from aivc.core.perturbation import Perturbation
+from aivc.core.perturbation import Perturbation, kind_of
 from aivc.data.io.guess_places import Guides, control_guides
+from aivc.data.io.label_forms import Form, form_of, joined
 from aivc.data.io.labels import control_like, labels
 from aivc.data.io.suspects import reads_as_nothing
 from aivc.data.io.target_genes import SYMBOLS
 from aivc.data.names.genes import gene_table, resolve
+from aivc.data.names.label_rules import GUIDE, parsed, tuples
 
 _PERTURBATION = (
     "perturbation", "condition", "target_gene", "gene_target", "perturbation_name", "gene", "target", "product_name",
@@ -38,7 +40,6 @@ _KINDS = {
     "cytokines": "ligand", "overexpression": "oe", "orf": "oe", "trt_cp": "drug", "trt_lig": "ligand", "trt_xpr": "ko",
     "trt_oe": "oe",
 }  # fmt: skip
-_TUPLES = re.compile(r"\[\(['\"].*['\"],\s*[\d.eE+-]+,\s*['\"].*['\"]\)")
 _SHOWN = 4
 
 
@@ -148,22 +149,51 @@ def _labelled(entities: pd.DataFrame) -> tuple[list[Line], list[str]]:
     candidates = {name: _values(entities, name) for name in _PERTURBATION if name in entities}
     # Two labels, one of which says only that something was done, name no perturbation.
     naming = {name: texts for name, texts in candidates.items() if not _says_only_whether(texts)}
-    controls = {name: control_like(texts) or control_guides(_parts(name, texts)) for name, texts in naming.items()}
+    controls = {name: _likely(texts) or control_guides(_parts(name, texts)) for name, texts in naming.items()}
     if not naming:
         return [Line("perturbation", "...", "no column with a known name holds perturbations", sure=False)], []
     name = next((name for name in naming if controls[name]), next(iter(naming)))
     texts, column = naming[name], entities[name]
-    if tuples := [text for text in texts if _TUPLES.match(text)]:
-        return [Line("perturbation", "...", f"obs column {name!r}: {seen(column)}", sure=False)], [
-            f"Labels of {name!r} are tuples of a name, a dose and a unit, such as {tuples[0]}: no schema reads them. "
-            "Make three columns of them first (name, dose, unit), and name these as perturbation, dose and dose_unit."
-        ]
     found = [Line("perturbation", name, f"obs column {name!r}: {seen(column)}")]
-    found.append(_control(name, column, controls[name]))
+    likely = controls[name]
+    found.append(_control(name, column, likely))
     found += _exclude(name, column, texts)
-    if all(map(_is_text, set(texts) - set(controls[name]))) and len(texts) > len(controls[name]):
+    if all(map(_is_text, set(texts) - set(likely))) and len(texts) > len(likely):
         return found, []
-    return [*found, *_kind(entities, name), *_separator(entities, name, texts)], []
+    kind = _kind(entities, name)
+    return [*found, *kind, *_forms(entities, name, texts, likely, kind)], []
+
+
+def _forms(
+    entities: pd.DataFrame, name: str, texts: Sequence[str], controls: Sequence[str], kind: Sequence[Line]
+) -> list[Line]:
+    """What labels hold beside a target, and what joins them."""
+    names = sorted(set(texts) - set(controls))
+    sure = bool(kind) and kind[0].sure
+    kinds = [kind_of(kind[0].value).genetic] if sure else [True, False]
+    form = next(filter(None, (form_of(names, genetic=genetic) for genetic in kinds)), None)
+    if form is not None and form.value != GUIDE:
+        return [_form_line(name, form), *_unit_behind(form)]
+    both = joined(names, controls, genetic=kinds[0])
+    lines = [_form_line(name, form)] if form else []
+    return [*lines, *([_form_line(name, both)] if both else _separator(entities, name, texts))]
+
+
+def _form_line(name: str, form: Form) -> Line:
+    return Line(form.field, form.value, f"labels of {name!r} are {form.what}, such as {form.shown[0]!r}")
+
+
+def _unit_behind(form: Form) -> list[Line]:
+    parts = [part for text in form.shown for part in parsed(text, form.value) or ()]
+    if any(part.dose is not None and not part.unit for part in parts):
+        return [Line("dose_unit", {"value": "uM"}, "labels hold doses without a unit", sure=False)]
+    return []
+
+
+def _likely(texts: Sequence[str]) -> list[str]:
+    """Labels that read like controls, also where they stand in a tuple."""
+    inside = {text: [part.target for part in found] for text in texts if (found := tuples(text))}
+    return control_like(texts) or [text for text, names in inside.items() if control_like(names) == sorted(set(names))]
 
 
 def _parts(name: str, texts: Sequence[str]) -> list[str]:
@@ -232,7 +262,7 @@ def _kind(entities: pd.DataFrame, name: str) -> list[Line]:
         if len(kinds) == 1:
             return [Line("kind", kinds.pop(), answer)]
         return [Line("kind", "...", f"{answer}: no one kind", sure=False)]
-    if name in _CHEMICAL:
+    if name in (*_CHEMICAL, "drugname_drugconc"):
         return [Line("kind", "drug", f"obs column {name!r} names compounds")]
     return [
         Line("kind", "ko", "the file does not say what was done: ko, crispri, crispra, oe, drug, ligand?", sure=False)
@@ -242,9 +272,6 @@ def _kind(entities: pd.DataFrame, name: str) -> list[Line]:
 def _separator(entities: pd.DataFrame, name: str, texts: Sequence[str]) -> list[Line]:
     if name == "feature_call" and (several := [text for text in texts if "|" in text]):
         return [Line("separator", "|", f"calls of {name!r} such as {several[0]!r}")]
-    joined = [text for text in texts if re.fullmatch(r"[^\s+]+\s*\+\s*[^\s+]+", text)]
-    if joined and name not in _CHEMICAL:
-        return [Line("separator", "+", f"labels of {name!r} such as {joined[0]!r}")]
     if "nperts" not in entities:
         return []
     several = entities.loc[pd.to_numeric(entities["nperts"], errors="coerce") > 1, name]

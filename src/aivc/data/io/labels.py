@@ -10,9 +10,10 @@ import pandas as pd
 
 from aivc.core.errors import PerturbationError, UnknownNameError
 from aivc.core.measurement import CONTROL
-from aivc.core.perturbation import Agent, Perturbation
+from aivc.core.perturbation import Perturbation
 from aivc.core.units import HOURS, is_effect
 from aivc.data.io.amount_texts import no_numbers
+from aivc.data.io.label_agents import agents_of, plain_agents
 from aivc.data.io.number_names import name_text, numbers_in
 from aivc.data.io.schema import Constant, Schema, Source
 
@@ -185,16 +186,9 @@ def _text(label: str, kind: str | None, unit: str, dose: float, hours: float, sc
             # Another label was declared: only that is believed.
             return ""
         # A duration in the label says more than a column does.
-        merged = parsed if parsed.hours is not None or parsed.is_control else Perturbation(parsed.agents, duration)
-        return str(merged)
-    parts = label.split(schema.separator) if schema.separator else [label]
-    targets = [part.strip() for part in parts if part.strip() not in schema.controls]
-    if len(targets) > 1 and not np.isnan(dose):
-        raise PerturbationError(
-            "One dose cannot be shared out over a combination. Write labels as drug:A@1uM + drug:B@2uM, without kind."
-        )
-    amount = (None, None) if np.isnan(dose) else (float(dose), unit or None)
-    agents = tuple(Agent(kind, target, *amount) for target in targets)
+        hours_said = duration if parsed.hours is None and not parsed.is_control else parsed.hours
+        return str(Perturbation(tuple(plain_agents(parsed.agents, schema)), hours_said))
+    agents = agents_of(label, kind, (None if np.isnan(dose) else float(dose), unit), schema)
     return str(Perturbation(agents, duration)) if agents else CONTROL
 
 

@@ -24,12 +24,14 @@ from aivc.data.io.declared import declared_controls
 from aivc.data.io.exclude import without_excluded
 from aivc.data.io.formats import Raw, anndata_file, intact, suffix
 from aivc.data.io.guides import with_stored_guides
+from aivc.data.io.label_checks import label_notes, label_problems, named
 from aivc.data.io.labels import some, translated
 from aivc.data.io.mudata_file import mudata_file
 from aivc.data.io.number_names import number_name_problems, number_text
 from aivc.data.io.orientation import other_way_round, transposed
 from aivc.data.io.repeated_names import repeated_entities
 from aivc.data.io.schema import Schema
+from aivc.data.io.spellings import spelling_notes, spelling_problems
 from aivc.data.io.tables import TABLES, join_metadata, table
 from aivc.data.io.target_genes import symbols_in
 from aivc.data.io.ten_x import ten_x_folder, ten_x_h5
@@ -181,6 +183,9 @@ def translate(raw: Raw, schema: Schema, *, controls: bool = True) -> Draft:
     columns, found, notes = declared_controls(raw.entities, names, said, schema, controls=controls)
     entities = _kept(raw.entities, columns).set_index(pd.Index(names, dtype=object))
     coordinates, wrong = _coordinates(raw, schema)
+    asked = named(raw.entities, names, schema)
+    found += [*label_problems(asked, schema), *spelling_problems(raw.entities, asked, schema)]
+    notes += [*label_notes(asked, schema), *spelling_notes(raw.entities, asked, schema)]
     problems += [*found, *wrong, *_shapes(raw, schema), *_twice(features), *repeated_entities(names, raw.entities)]
     problems += unmeasurable(schema.units) if controls else []
     return Draft(

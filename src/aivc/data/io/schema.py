@@ -12,6 +12,7 @@ from aivc.core.perturbation import kind_of
 from aivc.core.state import write_text
 from aivc.core.units import HOURS, is_effect, parse_units
 from aivc.data.io.number_names import name_text
+from aivc.data.names.label_rules import holds_dose, require_rule
 
 SPECIES = ("human", "mouse", "none")
 FORMATS = ("wide", "long", "transposed")
@@ -53,6 +54,10 @@ class Schema:
         match: Columns by which controls are matched, such as the vehicle: a perturbation is measured against controls
             that have its value, where there are any. Context, hours, time, donor and batch are matched without it.
         kind: Perturbation kind of plain labels, such as ``ko``; None when labels are texts of `Perturbation` already.
+        labels: How a label holds its target: ``guide`` (``STAT1_g2``, ``sgSTAT1-1``), ``drug-tuple``
+            (``[('A', 5.0, 'uM')]``), ``dose-in-label`` (``0.2 uM A``, ``A_0.2``), ``whole`` where it is a name as it
+            stands; or a regular expression of the whole label with the group ``target``, and perhaps ``dose`` and
+            ``unit``. None takes labels whole, unless they look like one of these, which is a problem.
         separator: What joins the labels of a combination, such as ``+`` in ``CEBPA+JUN``; None where there are none.
         kind_column: Source of the kind row by row; rows without one take ``kind``.
         guide_threshold: Where perturbation names a matrix of guides that holds counts: how many make one.
@@ -99,6 +104,7 @@ class Schema:
     zero_dose: str | None = None
     match: str | tuple[str, ...] = ()
     kind: str | None = None
+    labels: str | None = None
     separator: str | None = None
     kind_column: Source = None
     guide_threshold: float | int | None = None
@@ -132,12 +138,15 @@ class Schema:
                 object.__setattr__(self, name, (given,))
         if self.kind is not None:
             kind_of(self.kind)
+        if self.labels is not None:
+            require_rule(self.labels)
         if problems := self._contradictions():
             raise SchemaError(" ".join(problems))
 
     def _contradictions(self) -> list[str]:
         effect = is_effect(self.units)
         plain = self.kind is not None or self.kind_column is not None
+        dosed = holds_dose(self.labels)
         rules = {
             'A schema names the column of perturbation labels: perturbation = "target". Where nothing was perturbed, '
             'write perturbation = { value = "control" }.': self.perturbation is None
@@ -156,8 +165,10 @@ class Schema:
             'A long table needs the columns feature and value: feature = "gene", value = "score".': self.format
             == "long"
             and (self.feature is None or self.value is None),
-            'A dose needs its unit: dose_unit = { value = "uM" }, or the column that holds it.': (self.dose is None)
-            != (self.dose_unit is None),
+            'A dose needs its unit: dose_unit = { value = "uM" }, or the column that holds it.': not dosed
+            and (self.dose is None) != (self.dose_unit is None),
+            f"Doses stand in the labels (labels = {toml_value(self.labels)}) or in a column, not in both. Leave one "
+            "out.": dosed and self.dose is not None,
             'A time needs its unit, and a unit its time: time = "day", time_unit = "d".': (self.time is None)
             != (self.time_unit is None),
             f"time_unit is one of {', '.join(HOURS)}, got {self.time_unit!r}.": self.time_unit is not None

@@ -18,6 +18,7 @@ from aivc.core.registry import MANIPULATORS, WRAPPERS
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.io.as_measurement import Cells, as_measurement
+from aivc.data.io.label_checks import only_one
 from aivc.data.io.schema import Schema
 from aivc.data.names.own_genes import GeneColumns
 from aivc.data.splits.split import CONTROL_TRAIN, TRAIN, Split
@@ -99,8 +100,8 @@ def fit(  # noqa: PLR0913 - each one is a question a user may ask
         cell, ground, measurement, parts=known.parts, made_from=made_from, **asked, progress=progress
     )
     card = {**cell.card, "cells": int(measurement.mass.sum()), "data": notes_of(measurement), **asked}
-    if known.notes:
-        card["notes"] = list(known.notes)
+    if notes := [*known.notes, *only_one(cell.card["perturbations"])]:
+        card["notes"] = notes
     if (ten := practised(cell)) is not None:
         card["worth"] = ten._asdict()
     return VirtualCell(cell.encoders, cell.instruments, card, cell.starts, stated)

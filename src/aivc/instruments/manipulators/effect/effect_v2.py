@@ -100,6 +100,12 @@ class EffectV2(Manipulator):
         flat = unpack(Saved, state, cls.name)
         return cls(flat.reads, flat.rows, flat.knowledge, flat.controls, flat.learned, flat.seed)
 
+    @property
+    def molecules(self) -> tuple[str, ...]:
+        """Names that a block of its knowledge covers."""
+        covered_g = np.asarray(self.knowledge.covered.any(axis=1))
+        return tuple(name for name, known in zip(self.knowledge.names, covered_g, strict=True) if known)
+
     def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
         """Shift every state; eight draws, whose spread is ignorance."""
         self.reads.require(ur.space, self.name)
