@@ -28,7 +28,7 @@ from aivc.experiments.fitting.shared_fit import Recipe
 from aivc.experiments.predict import predict
 from aivc.experiments.propose import Plan, propose
 from aivc.experiments.screen import Response, Screen, screen
-from aivc.report import Section, Table, evaluation_sections, figures, write_report
+from aivc.reporting import Section, Table, evaluation_sections, figures, write_report
 
 METHOD = "effect.v2"
 # Readouts known beforehand: interferon-gamma response genes on the panel (MSigDB Hallmark), and the ERK kinases.

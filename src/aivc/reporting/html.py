@@ -12,9 +12,9 @@ from typing import final
 from markupsafe import Markup
 
 from aivc.core.state import write_text
-from aivc.report.drawing import Figure
-from aivc.report.sortable import Cell, Table
-from aivc.report.templates import render
+from aivc.reporting.drawing import Figure
+from aivc.reporting.sortable import Cell, Table
+from aivc.reporting.templates import render
 
 __all__ = ["Cell", "Figure", "Section", "Table", "write_report"]
 
@@ -51,7 +51,7 @@ def write_report(path: Path, *, title: str, lead: str, sections: Sequence[Sectio
     Returns:
         The path.
     """
-    css, script = (files("aivc.report").joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    css, script = (files("aivc.reporting").joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     # The browser itself then refuses whatever would be loaded or run beyond this page.
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"

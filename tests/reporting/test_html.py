@@ -11,10 +11,10 @@ from jinja2 import UndefinedError
 from markupsafe import Markup
 
 from aivc.core.errors import DataError, IntegrityError
-from aivc.report import Figure, Section, Table, evaluation_sections, write_report
-from aivc.report.figures import score_strip
-from aivc.report.sortable import Cell, number
-from aivc.report.templates import render
+from aivc.reporting import Figure, Section, Table, evaluation_sections, write_report
+from aivc.reporting.figures import score_strip
+from aivc.reporting.sortable import Cell, number
+from aivc.reporting.templates import render
 from evaluator_bodies import HOSTILE, plain_body
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}

@@ -5,10 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from aivc.report.breakdown import by_strength, compared, competing, coverage_by, input_usage, wins_and_harms
-from aivc.report.html import Section
-from aivc.report.quality import reliability, score_strip, split_halves
-from aivc.report.reading import (
+from aivc.reporting.breakdown import by_strength, compared, competing, coverage_by, input_usage, wins_and_harms
+from aivc.reporting.html import Section
+from aivc.reporting.quality import reliability, score_strip, split_halves
+from aivc.reporting.reading import (
     DULL,
     STRENGTHS,
     anchored_interval,
@@ -19,7 +19,7 @@ from aivc.report.reading import (
     require_scores,
     spoken_split,
 )  # fmt: skip
-from aivc.report.score_tables import (
+from aivc.reporting.score_tables import (
     gain_table,
     question_table,
     range_table,
@@ -27,8 +27,8 @@ from aivc.report.score_tables import (
     strata_table,
     usage_table,
 )  # fmt: skip
-from aivc.report.sortable import Table
-from aivc.report.stamp import definitions, repeating
+from aivc.reporting.sortable import Table
+from aivc.reporting.stamp import definitions, repeating
 
 # With fewer paired questions, even winning all of them happens by chance in more than one of twenty trials.
 _ENOUGH = 6

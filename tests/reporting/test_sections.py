@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from aivc.report import evaluation_sections, spoken_split, write_report
+from aivc.reporting import evaluation_sections, spoken_split, write_report
 from evaluator_bodies import HOSTILE, full_body, plain_body
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from aivc.core.errors import DataError, IntegrityError
 from aivc.core.units import log1p_target
-from aivc.report.reading import DULL
+from aivc.reporting.reading import DULL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,7 +91,7 @@ class Figure:
         if not self.svg.startswith("<svg") or re.search(r"<script|\son\w+\s*=", _tags(self.svg), re.IGNORECASE):
             raise IntegrityError(
                 f"A figure is one <svg> element without scripts, got {self.svg[:40]!r}. Draw it with "
-                "aivc.report.figures."
+                "aivc.reporting.figures."
             )
         if not self.caption.strip():
             raise IntegrityError("A figure needs a caption: say what it shows and what it does not.")
@@ -130,7 +130,7 @@ def small_multiples(
     """Return a drawing with one panel per title, all with the same named rows.
 
     Args:
-        titles: Of the panels; those marked as dull (`aivc.report.reading.DULL`) are gray.
+        titles: Of the panels; those marked as dull (`aivc.reporting.reading.DULL`) are gray.
         rows: Names, shown once per line of panels.
         across: Most panels side by side.
         below: Inches kept under each panel for what is said there, besides the numbers of its axis.
