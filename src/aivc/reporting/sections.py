@@ -5,8 +5,9 @@ from typing import Any
 
 import pandas as pd
 
+from aivc.core.errors import DataError
 from aivc.reporting.breakdown import by_strength, compared, competing, coverage_by, input_usage, wins_and_harms
-from aivc.reporting.html import Section
+from aivc.reporting.html import Figure, Section
 from aivc.reporting.quality import reliability, score_strip, split_halves
 from aivc.reporting.reading import (
     DULL,
@@ -194,12 +195,7 @@ def _calibration(scores: Mapping[str, Any]) -> Section | None:
     if not curves:
         return None
     drawn = competing(scores, list(curves))[:_MOST_DRAWN]
-    figures = [
-        reliability(
-            curves[m]["levels"], curves[m]["covered"], low=curves[m].get("low"), high=curves[m].get("high"), label=m
-        )
-        for m in drawn
-    ]
+    figures = [reliability_of(scores, m) for m in drawn]
     figures += [
         coverage_by(curves[m], method=m) for m in drawn if any(len(v) > 1 for v in curves[m].get("by", {}).values())
     ]
@@ -221,6 +217,22 @@ def _calibration(scores: Mapping[str, Any]) -> Section | None:
         text += f"\n\nDrawn: {', '.join(drawn)}. Baselines and negative controls are in the tables."
     tables = (overall, _groups(curves)) if any(item.get("by") for item in curves.values()) else (overall,)
     return Section("Are the intervals honest?", text, tuple(figures), tables)
+
+
+def reliability_of(scores: Mapping[str, Any], method: str) -> Figure:
+    """Draw what the intervals of one method promise against what they keep.
+
+    Args:
+        scores: The evaluator's JSON.
+        method: Whose.
+
+    Raises:
+        DataError: It makes no intervals.
+    """
+    curve = scores["calibration"].get(method)
+    if curve is None or None in curve["covered"]:
+        raise DataError([f"{method} makes no intervals, so there is no promise to check."])
+    return reliability(curve["levels"], curve["covered"], low=curve.get("low"), high=curve.get("high"), label=method)
 
 
 def _groups(curves: Mapping[str, Any]) -> Table:
