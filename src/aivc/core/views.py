@@ -191,23 +191,30 @@ def _volcano(axes: "Axes", table: pd.DataFrame, top: int, level: float) -> None:
         axes.plot(effect[rows], sure[rows], "o", color=color, markersize=3.5, markeredgewidth=0, alpha=0.75)
     named = np.argsort(-sure * np.abs(effect), kind="stable")[:top]
     ends = shown[["low", "high"]].to_numpy(float)[named]
-    axes.hlines(sure[named], ends[:, 0], ends[:, 1], color=_DULL, linewidth=1, alpha=0.7, zorder=0)
-    for side in (effect[named] >= 0, effect[named] < 0):
-        _name(axes, shown["feature"].to_numpy(str)[named[side]], effect[named[side]], sure[named[side]])
+    axes.hlines(sure[named], ends[:, 0], ends[:, 1], color=_DULL, linewidth=0.8, alpha=0.45, zorder=0)
     axes.axhline(1, color="0.5", linewidth=1, linestyle=(0, (4, 3)))
     axes.axvline(0, color="0.8", linewidth=1, zorder=0)
     axes.margins(x=0.12, y=0.08)
     axes.set_ylim(bottom=0)
+    for side in (effect[named] >= 0, effect[named] < 0):
+        name_marks(axes, shown["feature"].to_numpy(str)[named[side]], effect[named[side]], sure[named[side]])
     axes.set_ylabel(f"effect / half-width of its {100 * level:g} % interval")
 
 
-def _name(axes: "Axes", names: np.ndarray, effect: np.ndarray, sure: np.ndarray) -> None:
-    """Write names beside their marks, each pushed up as far as the one below needs."""
-    gap, place = 0.035 * float(np.nanmax([sure.max(initial=0.0), axes.dataLim.y1, 1.0])), -np.inf
-    for i in np.argsort(sure, kind="stable"):
-        place, right = max(float(sure[i]), place + gap), effect[i] >= 0
+def name_marks(axes: "Axes", names: np.ndarray, across: np.ndarray, up: np.ndarray) -> None:
+    """Write names beside marks, outward from zero, each pushed up as far as the one below needs.
+
+    Args:
+        axes: With the marks drawn already.
+        names: ``n`` of them.
+        across: ``(n,)`` places of the marks.
+        up: ``(n,)`` heights of the marks.
+    """
+    gap, place = 0.042 * float(np.ptp(axes.get_ylim())), -np.inf
+    for i in np.argsort(up, kind="stable"):
+        place, right = max(float(up[i]), place + gap), across[i] >= 0
         axes.annotate(
-            plain(names[i], 16), (effect[i], place), (5 if right else -5, 0), textcoords="offset points",
+            plain(names[i], 16), (across[i], place), (5 if right else -5, 0), textcoords="offset points",
             ha="left" if right else "right", va="center", fontsize=7.5, parse_math=False,
         )  # fmt: skip
 

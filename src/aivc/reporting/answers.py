@@ -1,13 +1,14 @@
-"""What a page is drawn from: the effects a cell learned, the effects that were measured, and a perturbation hidden from it."""
+"""What a page is drawn from: effects a cell learned, effects that were measured, and a perturbation hidden from it."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, final
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from aivc.core.errors import DataError
 from aivc.core.measurement import CONTROL, Measurement
@@ -51,14 +52,16 @@ class Learned:
     context: str
     of: int
 
+    @cached_property
+    def own(self) -> Bool[np.ndarray, "p f"]:
+        """``(p, f)`` True where a perturbation acts on the feature itself."""
+        index = pd.Index(self.features)
+        return np.array([index.isin(Perturbation.parse(text).genes) for text in self.perturbations])
+
     @property
     def others(self) -> Float[np.ndarray, "p f"]:
         """``(p, f)`` effects, zero where a perturbation acts on the feature itself: that is no response."""
-        own = np.zeros(self.effect.shape, dtype=bool)
-        index = pd.Index(self.features)
-        for row, text in enumerate(self.perturbations):
-            own[row, index.isin(Perturbation.parse(text).genes)] = True
-        return np.where(own, 0.0, self.effect)
+        return np.where(self.own, 0.0, self.effect)
 
     @property
     def strongest(self) -> list[str]:

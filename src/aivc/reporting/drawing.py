@@ -105,16 +105,29 @@ class Figure:
             DataError: Another ending, or there is no drawing.
             IntegrityError: The file is there.
         """
-        path = Path(path)
-        if path.suffix not in ENDINGS or self.drawing is None:
-            raise DataError([f"A figure is written as {' or '.join(ENDINGS)}, got {path.name}. Choose one of these."])
-        if path.exists() and not overwrite:
-            raise IntegrityError(f"{path} exists. Choose another name, or allow to overwrite it.")
+        path = require_free_figure(path, overwrite=overwrite)
+        if self.drawing is None:
+            raise DataError(["This figure was made without a drawing, so it is only on its page. Draw it anew."])
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f"{path.stem}.partial{path.suffix}")
         _write(self.drawing, partial)
         partial.replace(path)
         return path
+
+
+def require_free_figure(path: Path | str, *, overwrite: bool = False) -> Path:
+    """Return where a figure may be written.
+
+    Raises:
+        DataError: Its name ends neither in ``.svg`` nor in ``.png``.
+        IntegrityError: A file is there and is not to be replaced.
+    """
+    path = Path(path)
+    if path.suffix not in ENDINGS:
+        raise DataError([f"A figure is written as {' or '.join(ENDINGS)}, got {path.name}. Choose one of these."])
+    if path.exists() and not overwrite:
+        raise IntegrityError(f"{path} exists. Choose another name, or allow to overwrite it (--overwrite).")
+    return path
 
 
 def _write(drawing: "Canvas", path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from aivc.core.units import spoken_units
 from aivc.reporting.answers import Learned, MeasuredEffects
 
 # A page stays small enough to send: the genes that move most, and for each the perturbations that move it most.
@@ -24,20 +25,23 @@ def gene_index(found: Learned, measured: MeasuredEffects | None = None) -> dict[
         JSON-ready: ``units``, ``context``, ``perturbations``, ``of`` (how many genes there are) and ``genes``: by name,
         rows of a perturbation's number, its effect, the ends of its interval, and what was measured, or null.
     """
-    size_f = np.abs(found.effect).max(axis=0)
+    # What is done to a gene itself is no response, and no prediction is asked for it.
+    others, own = found.others, found.own
+    size_f = np.abs(others).max(axis=0)
     kept = np.sort(np.argsort(-size_f, kind="stable")[:MOST_GENES])
     seen = np.full(found.effect.shape, np.nan)
     if measured is not None:
         seen = measured.table.reindex(list(found.perturbations)).to_numpy(float)
     genes = {}
     for i in kept:
-        rows = np.argsort(-np.abs(found.effect[:, i]), kind="stable")[:_PER_GENE]
+        rows = np.argsort(-np.abs(others[:, i]), kind="stable")[:_PER_GENE]
         genes[str(found.features[i])] = [
             [int(p), *(_short(each[p, i]) for each in (found.effect, found.low, found.high)), _short(seen[p, i])]
             for p in rows
+            if not own[p, i]
         ]
     return {
-        "units": found.units,
+        "units": spoken_units(found.units),
         "context": found.context,
         "perturbations": list(found.perturbations),
         "of": len(found.features),

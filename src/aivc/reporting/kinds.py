@@ -65,7 +65,7 @@ def _volcano(found: Findings) -> tuple[Figure, ...]:
 def _measured(found: Findings) -> tuple[Figure, ...]:
     table, units = found.compared, found.answer.profile_units
     rows = figures.predicted_vs_measured(table, perturbation=found.asked, units=units, level=found.level)
-    return rows, pictures.agreement(table, perturbation=found.asked, units=units)
+    return pictures.agreement(table, perturbation=found.asked, units=units), rows
 
 
 def _dose(found: Findings) -> tuple[Figure, ...]:

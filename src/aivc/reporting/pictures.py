@@ -11,7 +11,7 @@ from aivc.core.errors import DataError
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.prediction import Prediction
 from aivc.core.units import spoken_units
-from aivc.core.views import certainty
+from aivc.core.views import certainty, name_marks
 from aivc.reporting import drawing as ink
 from aivc.reporting.drawing import Figure, canvas, need_columns, plain, render, styled
 
@@ -58,7 +58,7 @@ def cells_map(
     for i, (what, group_n, named) in enumerate(groupings):
         axes = drawing.add_axes((i / len(groupings), 0, 0.84 / len(groupings), 1))
         _group_marks(axes, place_n2, np.asarray(group_n, dtype=str), list(named)[:MOST_GROUPS])
-        axes.set_title(f"by {plain(what, 30)}", pad=44)
+        axes.set_title(f"by {plain(what, 30)}", pad=48)
         axes.set_xlabel(f"principal axis 1 of the state ({share[0]:.0%} of variance)")
         axes.set_ylabel(f"principal axis 2 ({share[1]:.0%})")
         axes.tick_params(labelcolor=ink.MUTED)
@@ -88,11 +88,11 @@ def _principal(places_nd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _group_marks(axes: "Axes", place_n2: np.ndarray, group_n: np.ndarray, named: list[str]) -> None:
     rest = ~np.isin(group_n, named)
     for name, rows, color, shape, alpha in (
-        ("all others", rest, ink.GRAY, ".", 0.4),
+        ("all others", rest, ink.GRAY, "o", 0.35),
         *((name, group_n == name, *look, 0.85) for name, look in zip(named, _GROUPS, strict=False)),
     ):
         if rows.any():
-            size = 3.2 if shape == "." else 3.8
+            size = 2.4 if rows is rest else 3.8
             axes.plot(*place_n2[rows].T, shape, color=color, ms=size, mew=0, alpha=alpha, label=plain(name, 20))
     axes.legend(
         loc="lower left", bbox_to_anchor=(-0.04, 1.0), ncols=3, markerscale=1.8, handletextpad=0.1, columnspacing=0.8,
@@ -112,7 +112,7 @@ def volcano(prediction: Prediction[Measurement], *, perturbation: str, level: fl
     Raises:
         DataError: Its start is not known, or no feature has an interval.
     """
-    drawing = canvas(5.6, 4.4)
+    drawing = canvas(4.3, 3.9)
     axes = drawing.add_axes((0, 0, 1, 1))
     prediction.plot(kind="volcano", top=_NAMED, level=level, axes=axes)
     axes.set_title(plain(perturbation, 60))
@@ -146,20 +146,18 @@ def agreement(table: pd.DataFrame, *, perturbation: str, units: str) -> Figure:
     if len(known) < 3:
         raise DataError(["Agreement needs three features with a measured effect. Give data that hold them."])
     measured, predicted = known["measured"].to_numpy(float), known["predicted"].to_numpy(float)
-    drawing = canvas(3.5, 3.5)
+    drawing = canvas(3.9, 3.9)
     axes = drawing.add_axes((0, 0, 1, 1))
-    limit = 1.15 * max(float(np.abs(measured).max()), float(np.abs(predicted).max()), 1e-9)
+    limit = 1.35 * max(float(np.abs(measured).max()), float(np.abs(predicted).max()), 1e-9)
     axes.plot([-limit, limit], [-limit, limit], color=ink.MUTED, lw=1, ls=(0, (4, 3)))
     axes.axhline(0, color=ink.RULE, lw=0.8)
     axes.axvline(0, color=ink.RULE, lw=0.8)
     axes.plot(measured, predicted, "o", color=ink.BLUE, ms=3.5, mew=0, alpha=0.65)
-    for i in np.argsort(-np.abs(measured), kind="stable")[:4]:
-        left = measured[i] > 0
-        axes.annotate(
-            plain(known["feature"].iloc[i], 14), (measured[i], predicted[i]), (-4 if left else 4, 4),
-            textcoords="offset points", ha="right" if left else "left", fontsize=7.5,
-        )  # fmt: skip
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit))
+    largest = np.argsort(-np.abs(measured), kind="stable")[:6]
+    for side in (measured[largest] >= 0, measured[largest] < 0):
+        picked = largest[side]
+        name_marks(axes, known["feature"].to_numpy(str)[picked], measured[picked], predicted[picked])
     axes.set_xlabel(f"measured effect, {spoken_units(units)}", fontsize=8)
     axes.set_ylabel(f"predicted effect, {spoken_units(units)}", fontsize=8)
     axes.tick_params(labelcolor=ink.MUTED)

@@ -18,7 +18,11 @@
     const head = made("tr", "", table.createTHead());
     const measured = index.genes[name].some((row) => row[4] !== null);
     const columns = ["perturbation", "predicted effect", "90 % interval", ...(measured ? ["measured"] : [])];
-    for (const column of columns) made("th", column, head).scope = "col";
+    columns.forEach((column, i) => {
+      const cell = made("th", column, head);
+      cell.scope = "col";
+      cell.className = i ? "num" : "";
+    });
     const body = table.createTBody();
     for (const [which, effect, low, high, seen] of index.genes[name]) {
       const row = body.insertRow();
