@@ -20,8 +20,9 @@ def add(commands: Commands) -> None:
     made = commands.add(
         "report",
         _report,
-        "Write one page about a virtual cell: whether it was shown to beat the mean effect, what it learned, and how "
-        "far to trust it. With data it is scored on perturbations held out, and one is hidden and predicted.",
+        "Write one page about a virtual cell. It says whether the model was shown to beat the mean effect, what it "
+        "learned, and how far to trust it. With data it is scored on perturbations held out, and one is hidden and "
+        "predicted.",
         examples=(
             "aivc report cell/ --out report.html",
             "aivc report cell/ --data screen.h5ad --schema screen.toml --out report/ --figures figures/",

@@ -30,9 +30,8 @@ from aivc.reporting.score_tables import (
 )  # fmt: skip
 from aivc.reporting.sortable import Table
 from aivc.reporting.stamp import definitions, repeating
+from aivc.reporting.verdict import ENOUGH
 
-# With fewer paired questions, even winning all of them happens by chance in more than one of twenty trials.
-_ENOUGH = 6
 _MOST_ROWS = 400
 _MOST_DRAWN = 6
 _MARKS = {"fooled": "✗ fooled", "unclear": "? unclear", "tie": "= tie", "holds": "✓ holds", "undefined": "– undefined"}
@@ -78,15 +77,17 @@ def _summary(scores: Mapping[str, Any]) -> Section:
         f"{scores['baseline']}, which knows nothing of the perturbation asked about, and a ceiling, "
         f"{scores['ceiling']}, which is one half of the experiment against the other{mean}."
     )
-    lines = [_finding(scores, metric) for metric in scores["metrics"] if metric not in dull_metrics(scores)]
+    rows = [_finding(scores, metric) for metric in scores["metrics"] if metric not in dull_metrics(scores)]
+    notes = []
     if dull := dull_metrics(scores):
         names = ", ".join(str(scores["metrics"][metric]["label"]) for metric in dull)
-        lines.append(
+        notes.append(
             f"Nothing is concluded from {names}: on these data repeating the experiment is not clearly better than the "
             f"floor there. Marked {DULL.strip()} below."
         )
-    parts = [text, _headline(scores), "\n".join(f"- {line}" for line in lines if line)]
-    return Section("What was found", "\n\n".join(filter(None, parts)))
+    found = Table(_FOUND, tuple(row for row in rows if row), _FOUND_CAPTION)
+    parts = "\n\n".join(filter(None, [text, _headline(scores), *notes]))
+    return Section("What was found", parts, tables=(found,) if found.rows else ())
 
 
 def _challenges(scores: Mapping[str, Any]) -> Section | None:
@@ -126,39 +127,42 @@ def _headline(scores: Mapping[str, Any]) -> str:
 
 def _leads(scores: Mapping[str, Any], method: str, metric: str) -> bool:
     gain = look(scores["scores"], method, metric).get("against_best") or {}
-    return (gain.get("n") or 0) >= _ENOUGH and (gain.get("low") or 0.0) > 0
+    return (gain.get("n") or 0) >= ENOUGH and (gain.get("low") or 0.0) > 0
 
 
-def _finding(scores: Mapping[str, Any], metric: str) -> str:
-    """Say in a sentence which method is best and whether that is more than a baseline; negative controls aside."""
-    name = scores["metrics"][metric]["label"]
+_FOUND = ("score", "best method", "from floor to ceiling", "held against", "its gain", "better on", "worse on")
+_FOUND_CAPTION = (
+    "Score by score, negative controls aside: the best method, how much of the way from floor to ceiling it goes, and "
+    "whether its gain, paired by question, is more than chance; then the shares of questions on which it is better and "
+    "worse than what it is held against."
+)
+
+
+def _finding(scores: Mapping[str, Any], metric: str) -> tuple[str, ...]:
+    """Which method is best on a score and whether that is more than a baseline; empty where no method is scored."""
+    name = str(scores["metrics"][metric]["label"])
     points = {
         method: point[1]
         for method in contenders(scores)
         if (point := anchored_interval(scores, metric, look(scores["scores"], method, metric)))
     }
     if not points:
-        return ""
+        return ()
     best = max(points, key=lambda method: points[method])
     # What is written as 0% is no lead.
     if points[best] < 0.005:
-        return f"{name}: no method does better than {scores['baseline']}."
-    way = f"{points[best]:.0%} of the way from floor to ceiling"
+        return name, "none", "0%", str(scores["baseline"]), "none", "–", "–"
     cell = look(scores["scores"], best, metric)
     if "against_best" not in cell and compared(scores):
-        return f"{name}: no method does better than the simple baseline {best}, which goes {way}."
+        return name, f"{best} (a simple baseline)", f"{points[best]:.0%}", "–", "–", "–", "–"
     gain = cell.get("against_best") or {"baseline": scores["baseline"], **(cell.get("gain") or {})}
-    clear = f"its gain over {gain['baseline']} is more than chance"
-    if (gain.get("n") or 0) < _ENOUGH:
-        clear = f"the questions are too few to tell its gain over {gain['baseline']} from chance"
+    clear = "more than chance"
+    if (gain.get("n") or 0) < ENOUGH:
+        clear = "too few questions to tell"
     elif not gain.get("low") or gain["low"] <= 0:
-        clear = f"its gain over {gain['baseline']} may be chance"
-    shares = [f"{word} on {gain[key]:.0%}" for key, word in _SHARES.items() if gain.get(key) is not None]
-    of = f" ({', '.join(shares)} of the questions)" if shares else ""
-    return f"{name}: best is {best}, {way}; paired by question, {clear}{of}."
-
-
-_SHARES = {"wins": "better", "harms": "worse"}
+        clear = "may be chance"
+    shares = ["–" if gain.get(key) is None else f"{gain[key]:.0%}" for key in ("wins", "harms")]
+    return name, best, f"{points[best]:.0%}", str(gain["baseline"]), clear, shares[0], shares[1]
 
 
 def _scores(scores: Mapping[str, Any]) -> Section:

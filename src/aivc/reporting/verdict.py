@@ -8,7 +8,7 @@ from aivc.reporting.sortable import number
 
 # The score that is spoken of first, where it can tell methods apart.
 _FIRST = "pearson-delta"
-# With fewer questions even winning all of them happens by chance in more than one of twenty trials.
+# With fewer paired questions, even winning all of them happens by chance in more than one of twenty trials.
 ENOUGH = 6
 
 
