@@ -202,20 +202,25 @@ def _volcano(axes: "Axes", table: pd.DataFrame, top: int, level: float) -> None:
 
 
 def name_marks(axes: "Axes", names: np.ndarray, across: np.ndarray, up: np.ndarray) -> None:
-    """Write names beside marks, outward from zero, each pushed up as far as the one below needs.
+    """Write names beside marks, outward from zero; one that finds no room near its mark is left out.
 
     Args:
-        axes: With the marks drawn already.
-        names: ``n`` of them.
+        axes: With the marks drawn and the limits set.
+        names: ``n`` of them, the most important first.
         across: ``(n,)`` places of the marks.
         up: ``(n,)`` heights of the marks.
     """
-    gap, place = 0.042 * float(np.ptp(axes.get_ylim())), -np.inf
-    for i in np.argsort(up, kind="stable"):
-        place, right = max(float(up[i]), place + gap), across[i] >= 0
+    gap = 0.042 * float(np.ptp(axes.get_ylim()))
+    taken: list[float] = []
+    for name, x, y in zip(names, across, up, strict=True):
+        tried = [y + step * gap for step in (0, 1, -1)]
+        free = [place for place in tried if all(abs(place - other) >= 0.99 * gap for other in taken)]
+        if not free:
+            continue
+        taken.append(free[0])
         axes.annotate(
-            plain(names[i], 16), (across[i], place), (5 if right else -5, 0), textcoords="offset points",
-            ha="left" if right else "right", va="center", fontsize=7.5, parse_math=False,
+            plain(name, 16), (x, free[0]), (5 if x >= 0 else -5, 0), textcoords="offset points",
+            ha="left" if x >= 0 else "right", va="center", fontsize=7.5, parse_math=False,
         )  # fmt: skip
 
 

@@ -134,7 +134,8 @@ MAKERS: Mapping[str, Callable[[Findings], tuple[Figure, ...]]] = MappingProxyTyp
 
 def _about_prediction(found: Findings) -> str:
     if found.hidden:
-        chosen = "" if found.ask else " It was chosen because its measured effect repeats best, or is largest."
+        why = "is the largest" if found.scores is None else "repeats best"
+        chosen = "" if found.ask else f" It was chosen because its measured effect {why}."
         return (
             f"{found.asked} was hidden, the same recipe was fitted on all other perturbations, and that fit was asked."
             + chosen

@@ -14,6 +14,7 @@ from aivc.core.units import spoken_units
 from aivc.core.views import certainty, name_marks
 from aivc.reporting import drawing as ink
 from aivc.reporting.drawing import Figure, canvas, need_columns, plain, render, styled
+from aivc.reporting.sortable import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -163,7 +164,9 @@ def agreement(table: pd.DataFrame, *, perturbation: str, units: str) -> Figure:
     axes.tick_params(labelcolor=ink.MUTED)
     both = measured.std() > 0 and predicted.std() > 0
     said = (
-        f"their correlation is {np.corrcoef(measured, predicted)[0, 1]:.2f}. " if both else "one of them is constant. "
+        f"their correlation is {number(float(np.corrcoef(measured, predicted)[0, 1]), '.2f')}. "
+        if both
+        else "one of them is constant. "
     )
     caption = (
         f"Predicted against measured effect of {plain(perturbation)}, {len(known)} features: {said}"
