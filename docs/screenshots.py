@@ -1,8 +1,8 @@
 """Pictures of a report for the documentation: a wide window, a phone, and A4 paper.
 
-Run: python docs/screenshots.py out/demo/report.html [--browser /usr/bin/chromium]
+Run: python docs/screenshots.py out/demo/report.html --gene STAT1 [--browser /usr/bin/chromium]
 
-It needs playwright and pillow from PyPI, chromium, and pdftoppm (poppler-utils); none of them is needed to read a report.
+It needs playwright and pillow from PyPI, chromium, and pdftoppm (poppler-utils); reading a report needs none of them.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from playwright.sync_api import Page, sync_playwright
 
 HERE = Path(__file__).parent / "_static"
 MOST_BYTES = 300_000
-WIDTHS = {"report-1280.png": (1280, 1900), "report-400.png": (400, 1500)}
+WIDTHS = {"report-1280.png": (1280, 2300), "report-400.png": (400, 2300)}
 PAPER = "report-a4.png"
 
 
@@ -23,6 +23,7 @@ def main() -> None:
     """Take all three."""
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("page", type=Path)
+    words.add_argument("--gene", default="", help="look this one up")
     words.add_argument("--browser", default="/usr/bin/chromium")
     args = words.parse_args()
     with sync_playwright() as driver:
@@ -30,6 +31,7 @@ def main() -> None:
         for name, (width, height) in WIDTHS.items():
             window = browser.new_page(viewport={"width": width, "height": height}, color_scheme="light")
             window.goto(args.page.resolve().as_uri())
+            window.fill("#gene", args.gene)
             window.screenshot(path=HERE / name)
             window.close()
         window = browser.new_page(color_scheme="light")

@@ -73,9 +73,7 @@ def sentences(page):
 
 
 def test_the_verdict_comes_first_and_says_both_things(full, page):
-    said = (
-        "On this screen transfer was shown to beat the mean effect (Pearson of effects 0.60 against 0.30, 9 questions"
-    )
+    said = "On this screen transfer was shown to beat the mean effect on Pearson of effects (0.60 against 0.30, 9"
     assert full.verdict.startswith(said)
     assert full.verdict.endswith("repeats itself at 0.80 (the replicate ceiling).")
     body = page[page.index("<body>") :]

@@ -25,8 +25,13 @@ def said(**gain):
     ],
 )
 def test_the_words_follow_the_interval_of_the_paired_gain(gain, words):
-    assert f"On this screen ridge {words} the mean effect (" in said(**gain)
+    assert f"On this screen ridge {words} the mean effect on Pearson of effects (" in said(**gain)
     assert said(**gain).endswith("repeats itself at 0.80 (the replicate ceiling).")
+
+
+def test_it_is_said_on_how_many_scores_the_method_wins():
+    assert ", on 1 of all 2 scores it was, and the experiment" in said()
+    assert ", on 0 of all 2 scores it was, and the experiment" in said(low=-0.1)
 
 
 def test_a_score_that_cannot_tell_is_not_spoken_of():

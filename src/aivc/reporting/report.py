@@ -161,7 +161,7 @@ class Report:
                 shown = tuple(figure for kind in there for figure in self.figures(kind))
                 made.append(Section(title, text(self.findings), shown, tables_of(self.findings, there)))
         if self.notes:
-            made.insert(0, Section("The data", "\n".join(f"- {note}" for note in self.notes)))
+            made.append(Section("The data", "\n".join(f"- {note}" for note in self.notes)))
         scored = [] if self._scores is None else evaluation_sections(self._scores)
         absent = [f"- {KINDS[kind]}: {reason}" for kind, reason in self.missing.items()]
         left = [Section("What this page does not show", "\n".join(absent))] if absent else []

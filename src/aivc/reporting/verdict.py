@@ -10,6 +10,7 @@ from aivc.reporting.sortable import number
 _FIRST = "pearson-delta"
 # With fewer paired questions, even winning all of them happens by chance in more than one of twenty trials.
 ENOUGH = 6
+_BEATS = "was shown to beat"
 
 
 def verdict(card: Mapping[str, Any], method: str, scores: Mapping[str, Any] | None = None) -> str:
@@ -62,18 +63,27 @@ def _scored(scores: Mapping[str, Any], method: str) -> str:
         )
     gain = own.get("gain") or {}
     asked = gain.get("n") or own.get("n") or 0
-    shown = f"{name} {_number(own['value'])} against {_number(base['value'])}, {asked} questions held out"
+    shown = f"{_number(own['value'])} against {_number(base['value'])}, {asked} questions held out"
     if gain.get("low") is not None:
         ends = f"[{_number(gain['low'])}, {_number(gain['high'])}]"
         shown += f", gain {_number(gain['value'])} {ends}"
-    return f"On this screen {method} {_words(gain)} the mean effect ({shown}), and {ceiling}."
+    said = f"On this screen {method} {_words(gain)} the mean effect on {name} ({shown})"
+    return f"{said}, {_count(scores, method)}, and {ceiling}."
+
+
+def _count(scores: Mapping[str, Any], method: str) -> str:
+    dull = set(dull_metrics(scores))
+    sided = [name for name, about in scores["metrics"].items() if about["direction"] != "none" and name not in dull]
+    gains = [look(scores["scores"], method, name).get("gain") or {} for name in sided]
+    won = sum(_words(gain) == _BEATS for gain in gains)
+    return f"on {won} of all {len(sided)} scores it was"
 
 
 def _words(gain: Mapping[str, Any]) -> str:
     if (gain.get("n") or 0) < ENOUGH or gain.get("low") is None:
         return "had too few questions to be shown to beat"
     if gain["low"] > 0:
-        return "was shown to beat"
+        return _BEATS
     return "was shown to be worse than" if gain["high"] < 0 else "was not shown to beat"
 
 
