@@ -29,7 +29,7 @@ _DOSED = 3
 
 @final
 @dataclass(frozen=True, eq=False)
-class Learned:
+class LearnedEffects:
     """Effects that a cell answers for perturbations it was fitted on, in one context.
 
     Attributes:
@@ -72,7 +72,7 @@ class Learned:
 
 def learned(
     cell: VirtualCell, context: str, *, most: int = MOST, level: float = 0.9, progress: Progress | None = None
-) -> Learned:
+) -> LearnedEffects:
     """Ask a cell about the perturbations it was fitted on.
 
     Args:
@@ -100,7 +100,7 @@ def learned(
         rows.append(np.array([said.effect, *said.effect_interval(level)], dtype=np.float32))
     block = np.array(rows, dtype=float)
     features = said.draws[0].features.astype(str)
-    return Learned(
+    return LearnedEffects(
         tuple(asked), features, block[:, 0], block[:, 1], block[:, 2], said.profile_units, context, len(named)
     )
 

@@ -21,7 +21,7 @@ from aivc.experiments.predict import predict
 from aivc.experiments.propose import Plan
 from aivc.experiments.screen import Response, Screen, screen
 from aivc.reporting.answers import (
-    Learned,
+    LearnedEffects,
     MeasuredEffects,
     beside,
     learned,
@@ -78,7 +78,7 @@ class Findings:
         return method_of(self.cell) or "this model"
 
     @cached_property
-    def learned(self) -> Learned:
+    def learned(self) -> LearnedEffects:
         """Effects the cell answers for the perturbations it was fitted on."""
         return learned(self.cell, self.context, level=self.level, progress=self.progress)
 

@@ -8,13 +8,13 @@ import numpy as np
 from markupsafe import Markup
 
 from aivc.core.units import spoken_units
-from aivc.reporting.answers import Learned, MeasuredEffects
+from aivc.reporting.answers import LearnedEffects, MeasuredEffects
 
 # A page stays small enough to send: the genes that move most, and for each the perturbations that move it most.
 MOST_GENES, _PER_GENE = 3000, 8
 
 
-def gene_index(found: Learned, measured: MeasuredEffects | None = None) -> dict[str, Any]:
+def gene_index(found: LearnedEffects, measured: MeasuredEffects | None = None) -> dict[str, Any]:
     """Collect, for each gene, the perturbations with the largest predicted effect on it.
 
     Args:
