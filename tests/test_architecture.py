@@ -181,7 +181,7 @@ TESTED_THROUGH = {
     "reporting/breakdown.py": "reporting/test_figures.py",
     "reporting/card.py": "reporting/test_report.py",
     "reporting/drawing.py": "reporting/test_figures.py",
-    "reporting/findings.py": "reporting/test_report.py",
+    "reporting/cell_findings.py": "reporting/test_report.py",
     "reporting/gene_search.py": "reporting/test_report.py",
     "reporting/kinds.py": "reporting/test_report.py",
     "reporting/quality.py": "reporting/test_figures.py",

@@ -22,8 +22,8 @@ from aivc.experiments.propose import Plan
 from aivc.experiments.screen import Screen
 from aivc.reporting.answers import method_of
 from aivc.reporting.card import card_section
+from aivc.reporting.cell_findings import Findings
 from aivc.reporting.drawing import Figure
-from aivc.reporting.findings import Findings
 from aivc.reporting.gene_search import gene_index
 from aivc.reporting.html import Section, page_of
 from aivc.reporting.kinds import KINDS, MAKERS, OUTLINE, tables_of
