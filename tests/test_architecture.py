@@ -177,7 +177,7 @@ TESTED_THROUGH = {
     "instruments/manipulators/priors/nearest.py": "instruments/manipulators/test_manipulators.py",
     "instruments/manipulators/priors/places.py": "instruments/manipulators/test_manipulators.py",
     "instruments/manipulators/priors/ridge_on_priors.py": "instruments/manipulators/test_manipulators.py",
-    "reporting/answers.py": "reporting/test_report.py",
+    "reporting/cell_answers.py": "reporting/test_report.py",
     "reporting/breakdown.py": "reporting/test_figures.py",
     "reporting/card.py": "reporting/test_report.py",
     "reporting/drawing.py": "reporting/test_figures.py",

@@ -18,8 +18,8 @@ from aivc.experiments.fitting.fit import fit
 from aivc.experiments.fitting.shared_fit import Recipe
 from aivc.experiments.propose import propose
 from aivc.experiments.screen import screen
-from aivc.reporting.answers import dosed, learned, measured_effects, without
 from aivc.reporting.card import card_section
+from aivc.reporting.cell_answers import dosed, learned, measured_effects, without
 from aivc.reporting.gene_search import embedded, gene_index
 from aivc.reporting.kinds import KINDS
 from evaluator_bodies import HOSTILE, plain_body

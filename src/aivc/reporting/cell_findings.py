@@ -20,7 +20,7 @@ from aivc.experiments.fitting.fetch_knowledge import Parts
 from aivc.experiments.predict import predict
 from aivc.experiments.propose import Plan
 from aivc.experiments.screen import Response, Screen, screen
-from aivc.reporting.answers import (
+from aivc.reporting.cell_answers import (
     LearnedEffects,
     MeasuredEffects,
     beside,

@@ -8,7 +8,7 @@ import numpy as np
 from markupsafe import Markup
 
 from aivc.core.units import spoken_units
-from aivc.reporting.answers import LearnedEffects, MeasuredEffects
+from aivc.reporting.cell_answers import LearnedEffects, MeasuredEffects
 
 # A page stays small enough to send: the genes that move most, and for each the perturbations that move it most.
 MOST_GENES, _PER_GENE = 3000, 8

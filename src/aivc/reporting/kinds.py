@@ -8,7 +8,7 @@ import numpy as np
 from aivc.core.errors import DataError
 from aivc.core.perturbation import Agent, Perturbation
 from aivc.reporting import figures, pictures
-from aivc.reporting.answers import dose_curve, dose_points, dosed
+from aivc.reporting.cell_answers import dose_curve, dose_points, dosed
 from aivc.reporting.cell_findings import Findings
 from aivc.reporting.drawing import Figure
 from aivc.reporting.sections import reliability_of

@@ -20,8 +20,8 @@ from aivc.data.streaming.stream import Progress
 from aivc.experiments.fitting.fetch_knowledge import Parts
 from aivc.experiments.propose import Plan
 from aivc.experiments.screen import Screen
-from aivc.reporting.answers import method_of
 from aivc.reporting.card import card_section
+from aivc.reporting.cell_answers import method_of
 from aivc.reporting.cell_findings import Findings
 from aivc.reporting.drawing import Figure
 from aivc.reporting.gene_search import gene_index
@@ -260,16 +260,19 @@ def page_path(out: Path | str, *, overwrite: bool = False) -> Path:
 
 
 def _scores(given: Mapping[str, Any] | Path | str | None) -> Mapping[str, Any] | None:
-    if isinstance(given, Path | str):
-        try:
-            given = json.loads(Path(given).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise IntegrityError(
-                f"{given} holds no scores ({error}). Name the scores.json of aivc evaluate."
-            ) from error
-    if given is not None:
-        require_scores(given)
-    return given
+    if given is None:
+        return None
+    found = _read_scores(Path(given)) if isinstance(given, Path | str) else given
+    require_scores(found)
+    return found
+
+
+def _read_scores(path: Path) -> Mapping[str, Any]:
+    try:
+        found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise IntegrityError(f"{path} holds no scores ({error}). Name the scores.json of aivc evaluate.") from error
+    return found
 
 
 def _context(cell: VirtualCell, measurement: Measurement | None, context: str) -> str:
