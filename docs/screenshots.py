@@ -57,7 +57,7 @@ def _paper(window: Page) -> None:
 
 
 def _shrink(path: Path) -> None:
-    Image.open(path).convert("RGB").quantize(128).save(path, optimize=True)
+    Image.open(path).convert("RGB").save(path, optimize=True)
     size = path.stat().st_size
     if size > MOST_BYTES:
         raise SystemExit(f"{path} is {size:,} bytes, more than {MOST_BYTES:,}. Make the window smaller.")
