@@ -20,7 +20,7 @@ from aivc.evaluation.protocol.output import REPORT, SCORES, Folder, require_free
 from aivc.evaluation.protocol.prediction_file import read_predictions, stamp_of
 from aivc.evaluation.protocol.predictions import require_free_names
 from aivc.evaluation.scores.table import Evaluation
-from aivc.report import evaluation_sections, write_report
+from aivc.reporting import evaluation_sections, write_report
 
 _ALL = "all"
 

@@ -33,6 +33,8 @@ COMMANDS = {
     ),
     "search": ("screen_command", "Find the intervention that brings control cells closest to a wanted state"),
     "propose": ("screen_command", "Turn a virtual screen into the next plate: part to confirm, part to learn"),
+    "report": ("report_command", "Write one page about a virtual cell"),
+    "plot": ("report_command", "Draw one figure of the page alone, as svg or png"),
     "evaluate": ("evaluate_command", "Score methods on perturbations, contexts or donors they have not seen"),
     "score": ("score_command", "Score a file of predicted cells against a file of measured ones"),
     "benchmark": ("benchmark_command", "Frozen benchmarks: list them, look at one, run methods on them"),

@@ -15,7 +15,7 @@ from aivc.evaluation.protocol.evaluate import evaluate, metrics_of, require_meth
 from aivc.evaluation.protocol.output import PREDICTIONS, REPORT, SCORES, SPLIT, Folder, require_free
 from aivc.evaluation.scores.table import Evaluation
 from aivc.experiments.fitting.shared_fit import Recipe
-from aivc.report import evaluation_sections, spoken_split, write_report
+from aivc.reporting import evaluation_sections, spoken_split, write_report
 
 
 def add(commands: Commands) -> None:

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar, final
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar, final
 
 import numpy as np
 import pandas as pd
@@ -258,9 +258,16 @@ class Prediction(Generic[T]):
         """Make an AnnData of the virtual cells; see `aivc.core.views.to_anndata`."""
         return views.to_anndata(self, level)
 
-    def plot(self, *, top: int = 20, level: float = 0.9, axes: "Axes | None" = None) -> "Axes":
-        """Draw the largest effects with their intervals; see `aivc.core.views.plot`."""
-        return views.plot(self, top=top, level=level, axes=axes)
+    def plot(
+        self,
+        *,
+        kind: Literal["intervals", "volcano"] = "intervals",
+        top: int = 20,
+        level: float = 0.9,
+        axes: "Axes | None" = None,
+    ) -> "Axes":
+        """Draw the predicted effect with its intervals, as rows or as a volcano; see `aivc.core.views.plot`."""
+        return views.plot(self, kind=kind, top=top, level=level, axes=axes)
 
     def _repr_html_(self) -> str:
         return views.html(self)

@@ -16,6 +16,12 @@ ARBITRARY = "arbitrary"
 EFFECTS = ("log2fc", "normal_score", "zscore", "score", "rank")
 # Hours in a unit of time.
 HOURS = {"h": 1.0, "min": 1 / 60, "d": 24.0}
+_SPOKEN = {
+    "log2fc": "log₂ fold change",
+    "zscore": "z score",
+    "normal_score": "normal score",
+    "counts": "counts per cell",
+}
 _LOG1P = re.compile(r"log1p_cp(\d+(?:\.\d+)?)(k?)")
 
 
@@ -75,3 +81,13 @@ def require_units(asker: str, wanted: str, got: str, remedy: str) -> None:
     """
     if wanted != got:
         raise UnitsError(f"{asker} needs values in {wanted}, but was given {got}. {remedy}")
+
+
+def spoken_units(units: str) -> str:
+    """Say units as a biologist would.
+
+    >>> spoken_units("log1p_cp10k")
+    'ln(1 + counts per 10,000)'
+    """
+    target = log1p_target(units)
+    return f"ln(1 + counts per {target:,.10g})" if target else _SPOKEN.get(units, units.replace("_", " "))

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from aivc.core.errors import DataError, IntegrityError
-from aivc.report import figures
+from aivc.reporting import figures
 
 HOSTILE = ["<script>alert(1)</script>", "$\\frac{x}$", "a&b\"'", "基因7", "x\x00\u202ey", 'id="figure_1"']
 
@@ -179,5 +179,5 @@ def test_a_figure_is_an_svg_with_a_caption():
 
 
 def test_matplotlib_is_imported_only_to_draw():
-    code = "import sys, aivc.report.figures, aivc.report.html; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, aivc.reporting.figures, aivc.reporting.html; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from aivc.report.html import Section
-from aivc.report.reading import label, spoken_split
-from aivc.report.sortable import Cell, Table
+from aivc.reporting.html import Section
+from aivc.reporting.reading import label, spoken_split
+from aivc.reporting.sortable import Cell, Table
 
 _BETTER = {"up": "higher is better", "down": "lower is better", "none": "closest to its ideal"}
 

@@ -3,20 +3,21 @@
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from markupsafe import Markup
 
 from aivc.core.state import write_text
-from aivc.report.drawing import Figure
-from aivc.report.sortable import Cell, Table
-from aivc.report.templates import render
+from aivc.reporting.drawing import Figure
+from aivc.reporting.gene_search import embedded
+from aivc.reporting.sortable import Cell, Table
+from aivc.reporting.templates import render
 
-__all__ = ["Cell", "Figure", "Section", "Table", "write_report"]
+__all__ = ["Cell", "Figure", "Section", "Table", "page_of", "write_report"]
 
 
 @final
@@ -51,24 +52,58 @@ def write_report(path: Path, *, title: str, lead: str, sections: Sequence[Sectio
     Returns:
         The path.
     """
-    css, script = (files("aivc.report").joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    write_text(path, page_of(title=title, lead=lead, sections=sections))
+    return path
+
+
+def page_of(*, title: str, lead: str, sections: Sequence[Section], genes: Mapping[str, Any] | None = None) -> str:
+    """Make one self-contained page as text.
+
+    Args:
+        title: Heading of the page.
+        lead: One or two sentences that say what came out.
+        sections: What the page holds. What a caption says, no later one says again.
+        genes: What can be looked up by gene (`aivc.reporting.gene_search.gene_index`); None for a page without search.
+    """
+    css = _file("page.css")
+    # Sorting on every page; search where there is something to look up.
+    script = _file("page.js") + (_file("search.js") if genes else "")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     # The browser itself then refuses whatever would be loaded or run beyond this page.
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-    page = render(
+    return render(
         "page.html",
         policy=Markup(policy),
         css=Markup(css),
         script=Markup(script),
         title=title,
         lead=lead,
-        sections=sections,
+        sections=_said_once(sections),
+        genes=genes,
+        index=embedded(genes) if genes else Markup(""),
         blocks=_blocks,
         listed=_listed,
         size=_size,
     )
-    write_text(path, page)
-    return path
+
+
+def _file(name: str) -> str:
+    return files("aivc.reporting").joinpath(name).read_text(encoding="utf-8")
+
+
+def _said_once(sections: Sequence[Section]) -> list[Section]:
+    """Leave out of each caption the sentences that an earlier one said; the first sentence of each stays."""
+    seen: set[str] = set()
+    made = []
+    for section in sections:
+        shown = []
+        for figure in section.figures:
+            first, *rest = re.split(r"(?<=[.!?]) (?=[A-Z])", figure.caption)
+            fresh = [sentence for sentence in rest if sentence not in seen]
+            seen.update(rest)
+            shown.append(replace(figure, caption=" ".join([first, *fresh])))
+        made.append(replace(section, figures=tuple(shown)))
+    return made
 
 
 def _blocks(text: str) -> list[list[str]]:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from aivc.report.reading import DULL, STRENGTHS, cannot_tell, dull_metrics, label, look, ordered_methods
-from aivc.report.sortable import Cell, Table, number
+from aivc.reporting.reading import DULL, STRENGTHS, cannot_tell, dull_metrics, label, look, ordered_methods
+from aivc.reporting.sortable import Cell, Table, number
 
 # More columns of brackets than this are no longer read at once, nor printed upright.
 _BLOCK = 6

@@ -5,10 +5,11 @@ from typing import Any
 
 import pandas as pd
 
-from aivc.report.breakdown import by_strength, compared, competing, coverage_by, input_usage, wins_and_harms
-from aivc.report.html import Section
-from aivc.report.quality import reliability, score_strip, split_halves
-from aivc.report.reading import (
+from aivc.core.errors import DataError
+from aivc.reporting.breakdown import by_strength, compared, competing, coverage_by, input_usage, wins_and_harms
+from aivc.reporting.html import Figure, Section
+from aivc.reporting.quality import reliability, score_strip, split_halves
+from aivc.reporting.reading import (
     DULL,
     STRENGTHS,
     anchored_interval,
@@ -19,7 +20,7 @@ from aivc.report.reading import (
     require_scores,
     spoken_split,
 )  # fmt: skip
-from aivc.report.score_tables import (
+from aivc.reporting.score_tables import (
     gain_table,
     question_table,
     range_table,
@@ -27,11 +28,10 @@ from aivc.report.score_tables import (
     strata_table,
     usage_table,
 )  # fmt: skip
-from aivc.report.sortable import Table
-from aivc.report.stamp import definitions, repeating
+from aivc.reporting.sortable import Table
+from aivc.reporting.stamp import definitions, repeating
+from aivc.reporting.verdict import ENOUGH
 
-# With fewer paired questions, even winning all of them happens by chance in more than one of twenty trials.
-_ENOUGH = 6
 _MOST_ROWS = 400
 _MOST_DRAWN = 6
 _MARKS = {"fooled": "✗ fooled", "unclear": "? unclear", "tie": "= tie", "holds": "✓ holds", "undefined": "– undefined"}
@@ -77,15 +77,17 @@ def _summary(scores: Mapping[str, Any]) -> Section:
         f"{scores['baseline']}, which knows nothing of the perturbation asked about, and a ceiling, "
         f"{scores['ceiling']}, which is one half of the experiment against the other{mean}."
     )
-    lines = [_finding(scores, metric) for metric in scores["metrics"] if metric not in dull_metrics(scores)]
+    rows = [_finding(scores, metric) for metric in scores["metrics"] if metric not in dull_metrics(scores)]
+    notes = []
     if dull := dull_metrics(scores):
         names = ", ".join(str(scores["metrics"][metric]["label"]) for metric in dull)
-        lines.append(
+        notes.append(
             f"Nothing is concluded from {names}: on these data repeating the experiment is not clearly better than the "
             f"floor there. Marked {DULL.strip()} below."
         )
-    parts = [text, _headline(scores), "\n".join(f"- {line}" for line in lines if line)]
-    return Section("What was found", "\n\n".join(filter(None, parts)))
+    found = Table(_FOUND, tuple(row for row in rows if row), _FOUND_CAPTION)
+    parts = "\n\n".join(filter(None, [text, _headline(scores), *notes]))
+    return Section("What was found", parts, tables=(found,) if found.rows else ())
 
 
 def _challenges(scores: Mapping[str, Any]) -> Section | None:
@@ -125,39 +127,42 @@ def _headline(scores: Mapping[str, Any]) -> str:
 
 def _leads(scores: Mapping[str, Any], method: str, metric: str) -> bool:
     gain = look(scores["scores"], method, metric).get("against_best") or {}
-    return (gain.get("n") or 0) >= _ENOUGH and (gain.get("low") or 0.0) > 0
+    return (gain.get("n") or 0) >= ENOUGH and (gain.get("low") or 0.0) > 0
 
 
-def _finding(scores: Mapping[str, Any], metric: str) -> str:
-    """Say in a sentence which method is best and whether that is more than a baseline; negative controls aside."""
-    name = scores["metrics"][metric]["label"]
+_FOUND = ("score", "best method", "from floor to ceiling", "held against", "its gain", "better on", "worse on")
+_FOUND_CAPTION = (
+    "Score by score, negative controls aside: the best method, how much of the way from floor to ceiling it goes, and "
+    "whether its gain, paired by question, is more than chance; then the shares of questions on which it is better and "
+    "worse than what it is held against."
+)
+
+
+def _finding(scores: Mapping[str, Any], metric: str) -> tuple[str, ...]:
+    """Which method is best on a score and whether that is more than a baseline; empty where no method is scored."""
+    name = str(scores["metrics"][metric]["label"])
     points = {
         method: point[1]
         for method in contenders(scores)
         if (point := anchored_interval(scores, metric, look(scores["scores"], method, metric)))
     }
     if not points:
-        return ""
+        return ()
     best = max(points, key=lambda method: points[method])
     # What is written as 0% is no lead.
     if points[best] < 0.005:
-        return f"{name}: no method does better than {scores['baseline']}."
-    way = f"{points[best]:.0%} of the way from floor to ceiling"
+        return name, "none", "0%", str(scores["baseline"]), "none", "–", "–"
     cell = look(scores["scores"], best, metric)
     if "against_best" not in cell and compared(scores):
-        return f"{name}: no method does better than the simple baseline {best}, which goes {way}."
+        return name, f"{best} (a simple baseline)", f"{points[best]:.0%}", "–", "–", "–", "–"
     gain = cell.get("against_best") or {"baseline": scores["baseline"], **(cell.get("gain") or {})}
-    clear = f"its gain over {gain['baseline']} is more than chance"
-    if (gain.get("n") or 0) < _ENOUGH:
-        clear = f"the questions are too few to tell its gain over {gain['baseline']} from chance"
+    clear = "more than chance"
+    if (gain.get("n") or 0) < ENOUGH:
+        clear = "too few questions to tell"
     elif not gain.get("low") or gain["low"] <= 0:
-        clear = f"its gain over {gain['baseline']} may be chance"
-    shares = [f"{word} on {gain[key]:.0%}" for key, word in _SHARES.items() if gain.get(key) is not None]
-    of = f" ({', '.join(shares)} of the questions)" if shares else ""
-    return f"{name}: best is {best}, {way}; paired by question, {clear}{of}."
-
-
-_SHARES = {"wins": "better", "harms": "worse"}
+        clear = "may be chance"
+    shares = ["–" if gain.get(key) is None else f"{gain[key]:.0%}" for key in ("wins", "harms")]
+    return name, best, f"{points[best]:.0%}", str(gain["baseline"]), clear, shares[0], shares[1]
 
 
 def _scores(scores: Mapping[str, Any]) -> Section:
@@ -194,12 +199,7 @@ def _calibration(scores: Mapping[str, Any]) -> Section | None:
     if not curves:
         return None
     drawn = competing(scores, list(curves))[:_MOST_DRAWN]
-    figures = [
-        reliability(
-            curves[m]["levels"], curves[m]["covered"], low=curves[m].get("low"), high=curves[m].get("high"), label=m
-        )
-        for m in drawn
-    ]
+    figures = [reliability_of(scores, m) for m in drawn]
     figures += [
         coverage_by(curves[m], method=m) for m in drawn if any(len(v) > 1 for v in curves[m].get("by", {}).values())
     ]
@@ -221,6 +221,22 @@ def _calibration(scores: Mapping[str, Any]) -> Section | None:
         text += f"\n\nDrawn: {', '.join(drawn)}. Baselines and negative controls are in the tables."
     tables = (overall, _groups(curves)) if any(item.get("by") for item in curves.values()) else (overall,)
     return Section("Are the intervals honest?", text, tuple(figures), tables)
+
+
+def reliability_of(scores: Mapping[str, Any], method: str) -> Figure:
+    """Draw what the intervals of one method promise against what they keep.
+
+    Args:
+        scores: The evaluator's JSON.
+        method: Whose.
+
+    Raises:
+        DataError: It makes no intervals.
+    """
+    curve = scores["calibration"].get(method)
+    if curve is None or None in curve["covered"]:
+        raise DataError([f"{method} makes no intervals, so there is no promise to check."])
+    return reliability(curve["levels"], curve["covered"], low=curve.get("low"), high=curve.get("high"), label=method)
 
 
 def _groups(curves: Mapping[str, Any]) -> Table:

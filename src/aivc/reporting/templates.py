@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from aivc.report.drawing import plain
+from aivc.reporting.drawing import plain
 
 
 def render(name: str, **values: Any) -> str:
@@ -30,7 +30,7 @@ def render(name: str, **values: Any) -> str:
 @cache
 def _environment() -> Environment:
     return Environment(
-        loader=PackageLoader("aivc", "report"),
+        loader=PackageLoader("aivc", "reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

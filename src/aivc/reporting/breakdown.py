@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aivc.core.errors import DataError
-from aivc.report import drawing as ink
-from aivc.report.drawing import Figure, plain, render, small_multiples, styled
-from aivc.report.reading import STRENGTHS, cannot_tell, is_control, label, look, ordered_methods
+from aivc.reporting import drawing as ink
+from aivc.reporting.drawing import Figure, plain, render, small_multiples, styled
+from aivc.reporting.reading import STRENGTHS, cannot_tell, is_control, label, look, ordered_methods
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

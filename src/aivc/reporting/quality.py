@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from aivc.core.errors import DataError
-from aivc.report import drawing as ink
-from aivc.report.drawing import Figure, canvas, name_rows, need_columns, plain, render, small_multiples, styled
-from aivc.report.reading import (
+from aivc.reporting import drawing as ink
+from aivc.reporting.drawing import Figure, canvas, name_rows, need_columns, plain, render, small_multiples, styled
+from aivc.reporting.reading import (
     DULL,
     anchored_interval,
     cannot_tell,

@@ -11,7 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from aivc.core.errors import DataError
-from aivc.report.templates import render
+from aivc.reporting.templates import render
 
 
 @final

@@ -7,15 +7,16 @@ import io
 import re
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, final
 
 import numpy as np
 import pandas as pd
 
 from aivc.core.errors import DataError, IntegrityError
-from aivc.core.units import log1p_target
-from aivc.report.reading import DULL
+from aivc.core.views import plain as plain
+from aivc.reporting.reading import DULL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,6 +29,7 @@ _VARIABLES = {
     INK: "--ink", MUTED: "--muted", RULE: "--rule", PAPER: "--paper",
     BLUE: "--blue", ORANGE: "--orange", GREEN: "--green", GRAY: "--gray",
 }  # fmt: skip
+ENDINGS = (".svg", ".png")
 _STYLE: Any = {  # its type differs between versions of matplotlib
     "svg.fonttype": "none",
     "svg.hashsalt": "aivc",
@@ -61,12 +63,6 @@ _STYLE: Any = {  # its type differs between versions of matplotlib
     "figure.facecolor": "none",
     "axes.facecolor": "none",
 }
-_SPOKEN = {
-    "log2fc": "log₂ fold change",
-    "zscore": "z score",
-    "normal_score": "normal score",
-    "counts": "counts per cell",
-}
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -79,6 +75,7 @@ class Figure:
     Attributes:
         svg: One ``<svg>`` element, inlined as it is.
         caption: What the figure shows and what it does not; plain text.
+        drawing: The matplotlib figure it was made of; None where there was none.
 
     Raises:
         IntegrityError: The drawing is no SVG element, holds a script, or has nothing said under it.
@@ -86,15 +83,60 @@ class Figure:
 
     svg: str
     caption: str
+    drawing: "Canvas | None" = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.svg.startswith("<svg") or re.search(r"<script|\son\w+\s*=", _tags(self.svg), re.IGNORECASE):
             raise IntegrityError(
                 f"A figure is one <svg> element without scripts, got {self.svg[:40]!r}. Draw it with "
-                "aivc.report.figures."
+                "aivc.reporting.figures."
             )
         if not self.caption.strip():
             raise IntegrityError("A figure needs a caption: say what it shows and what it does not.")
+
+    def save(self, path: Path | str, *, overwrite: bool = False) -> Path:
+        """Write the drawing alone, dark on white, as ``.svg`` or ``.png`` (200 dots per inch).
+
+        Args:
+            path: Where to; its folder is made.
+            overwrite: Replace a file that is there.
+
+        Raises:
+            DataError: Another ending, or there is no drawing.
+            IntegrityError: The file is there.
+        """
+        path = require_free_figure(path, overwrite=overwrite)
+        if self.drawing is None:
+            raise DataError(["This figure was made without a drawing, so it is only on its page. Draw it anew."])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f"{path.stem}.partial{path.suffix}")
+        _write(self.drawing, partial)
+        partial.replace(path)
+        return path
+
+
+def require_free_figure(path: Path | str, *, overwrite: bool = False) -> Path:
+    """Return where a figure may be written.
+
+    Raises:
+        DataError: Its name ends neither in ``.svg`` nor in ``.png``.
+        IntegrityError: A file is there and is not to be replaced.
+    """
+    path = Path(path)
+    if path.suffix not in ENDINGS:
+        raise DataError([f"A figure is written as {' or '.join(ENDINGS)}, got {path.name}. Choose one of these."])
+    if path.exists() and not overwrite:
+        raise IntegrityError(f"{path} exists. Choose another name, or allow to overwrite it (--overwrite).")
+    return path
+
+
+def _write(drawing: "Canvas", path: Path) -> None:
+    import matplotlib as mpl
+
+    about = {"Date": None} if path.suffix == ".svg" else {}
+    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        drawing.savefig(path, bbox_inches="tight", pad_inches=0.15, facecolor="white", dpi=200, metadata=about)
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
@@ -130,7 +172,7 @@ def small_multiples(
     """Return a drawing with one panel per title, all with the same named rows.
 
     Args:
-        titles: Of the panels; those marked as dull (`aivc.report.reading.DULL`) are gray.
+        titles: Of the panels; those marked as dull (`aivc.reporting.reading.DULL`) are gray.
         rows: Names, shown once per line of panels.
         across: Most panels side by side.
         below: Inches kept under each panel for what is said there, besides the numbers of its axis.
@@ -176,7 +218,7 @@ def render(drawing: "Canvas", title: str, caption: str) -> Figure:
         f'style="width:100%;max-width:{width}px;stroke-linejoin:round" '
     )
     svg = re.sub(r"^<svg ", lambda _: opening, re.sub(r"\n\s*", "\n", svg).strip())
-    return Figure(svg, caption)
+    return Figure(svg, caption, drawing)
 
 
 def _rewrite(tag: str, linked: set[str], prefix: str) -> str:
@@ -197,26 +239,6 @@ def _rewrite(tag: str, linked: set[str], prefix: str) -> str:
 def _tags(svg: str) -> str:
     """Markup without the text between, where names of genes may look like anything."""
     return " ".join(re.findall(r"<[^>]*>", svg))
-
-
-def plain(text: object, length: int = 0) -> str:
-    r"""Return text that can be shown: no control or direction marks, cut to a length if one is given.
-
-    >>> plain("HLA-DRB1\x00", 6)
-    'HLA-D…'
-    """
-    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(text))
-    return shown if not length or len(shown) <= length else shown[: length - 1] + "…"
-
-
-def spoken_units(units: str) -> str:
-    """Say units as a biologist would.
-
-    >>> spoken_units("log1p_cp10k")
-    'ln(1 + counts per 10,000)'
-    """
-    target = log1p_target(units)
-    return f"ln(1 + counts per {target:,.10g})" if target else _SPOKEN.get(units, units.replace("_", " "))
 
 
 def need_columns(table: pd.DataFrame, columns: list[str], finite: Sequence[str] = ()) -> None:

@@ -9,10 +9,11 @@ import pandas as pd
 from jaxtyping import Float
 
 from aivc.core.errors import DataError
-from aivc.report import drawing as ink
-from aivc.report.breakdown import by_strength, coverage_by, input_usage, wins_and_harms
-from aivc.report.drawing import Figure, canvas, name_rows, need_columns, plain, render, spoken_units, styled
-from aivc.report.quality import reliability, score_strip, split_halves
+from aivc.core.units import spoken_units
+from aivc.reporting import drawing as ink
+from aivc.reporting.breakdown import by_strength, coverage_by, input_usage, wins_and_harms
+from aivc.reporting.drawing import Figure, canvas, name_rows, need_columns, plain, render, styled
+from aivc.reporting.quality import reliability, score_strip, split_halves
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
