@@ -20,7 +20,7 @@ from aivc.data.streaming.normalize import normalize, profile_units, totals
 from aivc.instruments.decoders import negative_binomial
 from aivc.instruments.decoders.scatter import calmed, own_share
 
-_CELLS_FOR_NOISE = 2000
+_CELLS_FOR_NOISE, _FEATURES_AT_ONCE = 2000, 2048
 _LIBRARIES, _DISPERSIONS, _RATES = 8, 8, 96
 
 
@@ -208,8 +208,15 @@ def _plain(entities: pd.DataFrame) -> pd.DataFrame:
 
 
 def _dispersion(sample: Measurement, fit_nf: np.ndarray, total_n: np.ndarray, target: float) -> np.ndarray:
-    y_nf, mean_f = sample.dense(), np.maximum(fit_nf.mean(axis=0), 0.0)
-    shape_nf = np.maximum(fit_nf, 0.0)
+    """``(f,)`` how much more than Poisson the counts scatter around their mean; feature by feature, so in blocks."""
+    starts = range(0, fit_nf.shape[1], _FEATURES_AT_ONCE)
+    blocks = (np.arange(start, min(start + _FEATURES_AT_ONCE, fit_nf.shape[1])) for start in starts)
+    parts = [_scattered(sample.select(sample.features[f]).dense(), fit_nf[:, f], total_n, target) for f in blocks]
+    return np.concatenate(parts)
+
+
+def _scattered(y_nf: np.ndarray, fit_nf: np.ndarray, total_n: np.ndarray, target: float) -> np.ndarray:
+    mean_f, shape_nf = np.maximum(fit_nf.mean(axis=0), 0.0), np.maximum(fit_nf, 0.0)
     expected_nf = np.expm1(shape_nf * (mean_f / np.maximum(shape_nf.mean(axis=0), 1e-12))) * total_n[:, None] / target
     # The curve through the logarithm underestimates the rate; counts have the right total by construction.
     expected_nf *= y_nf.sum(axis=0) / np.maximum(expected_nf.sum(axis=0), 1e-12)

@@ -7,12 +7,15 @@ from aivc.core.effects import effects
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.space import Space
 from aivc.core.ur import UR
+from aivc.data.streaming.group_sums import dense_rows
 from aivc.representations.cellular.principal import signed
 
 # Below this share of the longest row, what is left of it is rounding.
 _ROUNDING = 1e-10
 # Up to so many rows or features the decomposition is exact; beyond, the strongest axes are found by iteration.
 _EXACT, _SPARE, _POWERS = 2000, 88, 3
+# Values of profiles that are dense at once.
+_VALUES = 2**24
 
 
 def effect_axes(
@@ -49,15 +52,24 @@ def effect_axes(
 def _differences(profiles: Measurement, center: np.ndarray) -> np.ndarray:
     """``(r, f)`` every effect, and how the mean of each context's controls differs from the center."""
     contexts, control = profiles.contexts.astype(str), profiles.perturbations.astype(str) == CONTROL
-    profiles = profiles.take(np.isin(contexts, np.unique(contexts[control])))
+    known = np.isin(contexts, np.unique(contexts[control]))
+    profiles = profiles if known.all() else profiles.take(known)
     if not len(profiles):
         return np.zeros((0, len(center)))
-    space = Space("readings", profiles.scale, len(center), "")
-    ur = UR(profiles.dense(), space, profiles.entities, None, profiles.mass)
-    controls = ur.take(ur.perturbations.astype(str) == CONTROL)
+    controls = _states(profiles.take(profiles.perturbations.astype(str) == CONTROL), slice(None))
     here = controls.contexts.astype(str)
     means = [controls.take(here == context).mean - center for context in np.unique(here)]
-    return np.vstack([effects(ur).shifts, means])
+    # Every feature by itself, so that all of them need not be dense at once.
+    at_once = max(1, _VALUES // len(profiles))
+    starts = range(0, len(center), at_once)
+    shifts = [effects(_states(profiles, slice(start, start + at_once))).shifts for start in starts]
+    return np.vstack([np.hstack(shifts), means])
+
+
+def _states(profiles: Measurement, features: slice) -> UR:
+    values = dense_rows(profiles.block(0, len(profiles))[:, features], slice(None)).astype(float, copy=False)
+    space = Space("readings", profiles.scale, values.shape[1], "")
+    return UR(values, space, profiles.entities, None, profiles.mass)
 
 
 def _exact(rows_rf: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
