@@ -1,5 +1,6 @@
 """From state to expression: a linear mean, and negative-binomial counts around it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar, final
@@ -138,6 +139,12 @@ class LinearExpression(Decoder):
         """
         self.reads.require(ur.space, self.name)
         return self._axes.reading(ur.mean)
+
+    def profiles(self, populations: Sequence[UR]) -> np.ndarray:
+        """``(k, f)`` what `profile` says of each of several populations, in one product."""
+        for each in populations:
+            self.reads.require(each.space, self.name)
+        return self._axes.reading(np.array([each.mean for each in populations]))
 
     @property
     def _axes(self) -> Axes:

@@ -100,6 +100,12 @@ class EffectV2(Manipulator):
         flat = unpack(Saved, state, cls.name)
         return cls(flat.reads, flat.rows, flat.knowledge, flat.controls, flat.learned, flat.seed)
 
+    def prepare(self, ur: UR, perturbations: Sequence[Perturbation]) -> None:
+        """Compute the answers to many questions in a few products (`Answers.prepare`)."""
+        contexts = set(map(str, ur.contexts))
+        if len(contexts) == 1:
+            self._answers.prepare(perturbations, contexts.pop())
+
     def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
         """Shift every state; eight draws, whose spread is ignorance."""
         self.reads.require(ur.space, self.name)
