@@ -14,7 +14,6 @@ from aivc.cli.grammar import Commands, Parser, natural, positive
 from aivc.core.errors import DataError, IntegrityError, UnavailableError
 from aivc.core.perturbation import Agent, kind_of
 from aivc.core.virtual_cell import VirtualCell
-from aivc.data.priors.gene_priors import gene_priors
 from aivc.experiments.propose import Plan, propose
 from aivc.experiments.response import Response
 from aivc.experiments.screen import Screen, screen
@@ -118,6 +117,8 @@ def candidates(source: str, kind: str) -> list[str]:
         return list(dict.fromkeys(name if ":" in name else str(Agent(kind, name)) for name in names))
     if not genetic:
         raise DataError([f"all means every known gene, and {kind} does not target genes. Give a file of names."])
+    from aivc.data.priors.gene_priors import gene_priors
+
     try:
         return [str(Agent(kind, str(gene))) for gene in gene_priors().entities.index]
     except UnavailableError as error:

@@ -205,7 +205,7 @@ class Manipulator(Part):
         One product over hundreds of questions takes a fraction of the time of a product for each. A method without
         such products does nothing here.
         """
-        return None
+        return
 
     @abstractmethod
     def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:

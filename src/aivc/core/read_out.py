@@ -67,8 +67,8 @@ class MeanReader:
         read, both_kf = self._read, self.decoder.profiles([*moved.draws, start])
         profiles_kf = both_kf[:-1]
         retrieval = None if moved.retrieval is None else self._recognized(moved.retrieval, moved.draws[0], start)
-        labels = {"perturbation": [str(moved.draws[0].perturbations[0])], "context": [str(start.contexts[0])]}
-        entities = pd.DataFrame(labels, index=["mean"])
+        labels = np.array([[str(moved.draws[0].perturbations[0]), str(start.contexts[0])]], dtype=object)
+        entities = pd.DataFrame(labels, index=["mean"], columns=["perturbation", "context"])
         mean = Measurement(
             profiles_kf.mean(axis=0)[None], read.draws[0].features, entities, read.profile_units, read.draws[0].modality
         )

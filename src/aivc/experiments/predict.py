@@ -181,7 +181,6 @@ class _Fast:
         moved = self.ask.cell.manipulate(self.start, perturbation, instrument=self.ask.manipulator)
         return self.read(moved, self.start).replace(unread=lambda: self.ask(perturbation))
 
-
     def _prepare(self, text: str) -> None:
         """Work on the block of questions that this one is the first of."""
         if text in self._blocks:

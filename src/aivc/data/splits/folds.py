@@ -14,8 +14,8 @@ from aivc.data.names.compound_names import family_of
 from aivc.data.splits.combinations import hidden_combination, unseen_combination
 from aivc.data.splits.folding import chained, made, same, targets_of, value_folds, values_of
 from aivc.data.splits.split import Fold, Split, column, pair
-from aivc.data.streaming.normalize import Block, median_total
 from aivc.data.streaming.group_sums import dense_rows
+from aivc.data.streaming.normalize import Block, median_total
 from aivc.data.streaming.stream import chunks, pseudobulk_moments, random_ranks
 
 __all__ = [

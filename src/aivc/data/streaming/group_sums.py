@@ -20,9 +20,9 @@ class GroupSums:
         shape: Number of groups and of features.
     """
 
-    def __init__(self, groups: int, features: int, *, large: int = _LARGE) -> None:
+    def __init__(self, groups: int, features: int) -> None:
         self.shape = (groups, features)
-        self._dense = None if groups * features > large else np.zeros(self.shape)
+        self._dense = None if groups * features > _LARGE else np.zeros(self.shape)
         self._sparse = sparse.csr_matrix(self.shape)
         self._waiting: list[sparse.csr_matrix] = []
 

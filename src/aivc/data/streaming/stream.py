@@ -211,9 +211,7 @@ def _squared(block: Block) -> Block:
     return sparse.csr_matrix((np.square(block.data, dtype=np.float64), block.indices, block.indptr), shape=block.shape)
 
 
-def _table(
-    measurement: Measurement, value_pf: Table, found: Groups, cells_p: np.ndarray, units: str
-) -> Measurement:
+def _table(measurement: Measurement, value_pf: Table, found: Groups, cells_p: np.ndarray, units: str) -> Measurement:
     step = {"by": list(found.labels), "value": "sum" if units == COUNTS else "mean", "entities": len(measurement)}
     return measurement.replace(
         values=value_pf,

@@ -1,6 +1,7 @@
 """Axes that hold what perturbations did, so that no part of an effect lies beside the representation."""
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 
 from aivc.core.effects import effects
@@ -34,12 +35,14 @@ def effect_axes(
         most: How many at most.
         seed: Of the starting block where axes are found by iteration.
     """
-    rows_rf = _differences(profiles, center)
-    beside_rf = rows_rf
-    # Twice, so that what is left is orthogonal to the last digits.
-    for _ in range(2):
-        beside_rf = beside_rf - (beside_rf @ given) @ given.T
-    size = float(np.linalg.norm(rows_rf, axis=1).max(initial=0.0))
+    beside_rf = _differences(profiles, center)
+    size, at_once = 0.0, max(1, _VALUES // max(len(center), 1))
+    for start in range(0, len(beside_rf), at_once):
+        rows = slice(start, start + at_once)
+        size = max(size, float(np.linalg.norm(beside_rf[rows], axis=1).max(initial=0.0)))
+        # Twice, so that what is left is orthogonal to the last digits; in place, as the rows may be many.
+        for _ in range(2):
+            beside_rf[rows] -= (beside_rf[rows] @ given) @ given.T
     few = min(beside_rf.shape) <= max(_EXACT, most)
     axes_fe, strength_e = _exact(beside_rf) if few else _strongest(beside_rf, most, seed)
     kept = min(most, int((strength_e > _ROUNDING * size).sum()), len(center) - given.shape[1])
@@ -58,12 +61,17 @@ def _differences(profiles: Measurement, center: np.ndarray) -> np.ndarray:
         return np.zeros((0, len(center)))
     controls = _states(profiles.take(profiles.perturbations.astype(str) == CONTROL), slice(None))
     here = controls.contexts.astype(str)
-    means = [controls.take(here == context).mean - center for context in np.unique(here)]
+    means = np.array([controls.take(here == context).mean - center for context in np.unique(here)])
+    keys = pd.MultiIndex.from_arrays([contexts[known], profiles.perturbations.astype(str)])
+    measured = keys[~np.isin(profiles.perturbations.astype(str), [CONTROL])].nunique()
+    found = np.empty((measured + len(means), len(center)))
+    found[measured:] = means
     # Every feature by itself, so that all of them need not be dense at once.
     at_once = max(1, _VALUES // len(profiles))
-    starts = range(0, len(center), at_once)
-    shifts = [effects(_states(profiles, slice(start, start + at_once))).shifts for start in starts]
-    return np.vstack([np.hstack(shifts), means])
+    for start in range(0, len(center), at_once):
+        some = slice(start, start + at_once)
+        found[:measured, some] = effects(_states(profiles, some)).shifts
+    return found
 
 
 def _states(profiles: Measurement, features: slice) -> UR:

@@ -112,7 +112,8 @@ class EffectV2(Manipulator):
         if perturbation.is_control:
             return Prediction((ur,), (self.name,), Applicability.IN)
         here, code_n = np.unique(ur.contexts.astype(str), return_inverse=True)
-        found = [self.predict(perturbation, str(c), ur.take(code_n == i).mean) for i, c in enumerate(here)]
+        means = [ur.mean] if len(here) == 1 else [ur.take(code_n == i).mean for i in range(len(here))]
+        found = [self.predict(perturbation, str(c), mean_d) for c, mean_d in zip(here, means, strict=True)]
         shift_nd = np.array([each.shift for each in found])[code_n]
         size_nd = np.sqrt(np.array([each.variance for each in found]))[code_n]
         verdict = max((each.applicability for each in found), key=list(Applicability).index)
