@@ -1,6 +1,6 @@
 """What the commands of a user cost: memory of a fit, processor time of a screen and of starting up, before and after.
 
-The screen file is drawn here: 20,000 genes, 2,000 perturbations and 4 batches, 178 MB, of which few values are not zero.
+The screen file is drawn here: 20,000 genes, 2,000 perturbations and 4 batches, 178 MB, of which few values are not 0.
 Its genes are those of the catalog, so that `effect.v2` has knowledge of them. The virtual screen asks a cell that was
 fitted on a smaller file of the same kind about every gene of the catalog. Every number is that of a process of its own;
 "before" and "after" are two checkouts, the first given as an argument, and their answers are compared.

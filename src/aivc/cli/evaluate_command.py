@@ -1,11 +1,13 @@
 """`aivc evaluate`: any set of methods on what they have not seen, with scores, a report and every prediction."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import RenderableType
 
-from aivc.cli.console import Outcome, Reporter, table
+from aivc.cli.console import Outcome, Reporter, arrow, table
 from aivc.cli.grammar import Commands, listed, positive
 from aivc.cli.recipe_options import add_recipe, recipe
 from aivc.cli.sources import add_priors, add_source, measured, priors
@@ -111,11 +113,12 @@ def _outcome(args: argparse.Namespace, folder: Folder, found: Evaluation, report
         files["predictions"] = folder.path / PREDICTIONS
     body, metrics = found.to_json(), list(found.body["metrics"])
     values = {method: {name: by[name]["value"] for name in metrics} for method, by in found.scores.items()}
+    directions = {metric.name: metric.direction for metric in metrics_of(args.profile)}
     shown: list[RenderableType] = [
-        f"{body['data']['name']}: {body['split']['kind']}, {body['split']['folds']} folds",
+        f"{body['data']['name']}: {body['split']['kind']}, {body['split']['folds']} folds; in brackets intervals of 95 %",
         table(
-            ["method", *(body["metrics"][name]["label"] for name in metrics)],
-            [[method, *(by[name] for name in metrics)] for method, by in values.items()],
+            ["method", *(f"{body['metrics'][name]['label']} {arrow(directions[name])}" for name in metrics)],
+            [[method, *(_with_interval(by[name]) for name in metrics)] for method, by in found.scores.items()],
         ),
         *(f"failed: {item['method']}: {item['error']}" for item in body["failures"]),
         *body.get("adversaries", {}).get("findings", []),
@@ -124,3 +127,10 @@ def _outcome(args: argparse.Namespace, folder: Folder, found: Evaluation, report
     keys = ("data", "split", "methods", "failures", "recipe", "profile_units", "adversaries", "notes")
     about = {key: body[key] for key in keys if key in body}
     return Outcome({**about, "scores": values, "files": files, "seconds": reporter.seconds}, shown)
+
+
+def _with_interval(score: Mapping[str, Any]) -> object:
+    """A score and its interval over perturbations; the score alone where it has none."""
+    if score["value"] is None or score["low"] is None:
+        return score["value"]
+    return f"{score['value']:.3g} [{score['low']:.2g}, {score['high']:.2g}]"
