@@ -102,13 +102,13 @@ def apart(before: Path, after: Path) -> float:
     return float((one[numbers] - two[numbers]).abs().to_numpy().max())
 
 
-def measure(source: Path, folder: Path, asked: argparse.Namespace) -> dict[str, dict[str, float]]:
+def measure(source: Path, side: str, folder: Path, asked: argparse.Namespace) -> dict[str, dict[str, float]]:
     """All costs of one checkout."""
     large, small, schema = (str(folder / name) for name in ("large.h5ad", "small.h5ad", "schema.toml"))
     cell = str(folder / "cell")
-    screened = folder / f"screen-{source.name}.csv"
+    screened = folder / f"screen-{side}.csv"
     response = ["--response", ", ".join(names(2)), "--perturbations", str(folder / "asked.txt")]
-    fitted = str(folder / f"fit-{source.name}")
+    fitted = str(folder / f"fit-{side}")
     return {
         "help": quickest(source, "run", "--help"),
         "check": quickest(source, "run", "data", "check", small, "--schema", schema),
@@ -140,8 +140,9 @@ def main() -> None:
         (folder / "asked.txt").write_text("\n".join(genes))
         megabytes = round((folder / "large.h5ad").stat().st_size / 1e6)
         used(here, "fit", *(str(folder / each) for each in ("small.h5ad", "schema.toml", "cell")), "effect.v2", "5")
-        found = {"before": measure(asked.before, folder, asked), "after": measure(here, folder, asked)}
-        difference = apart(*(folder / f"screen-{each.name}.csv" for each in (asked.before, here)))
+        sides = {"before": asked.before.resolve(), "after": here.resolve()}
+        found = {side: measure(source, side, folder, asked) for side, source in sides.items()}
+        difference = apart(*(folder / f"screen-{side}.csv" for side in sides))
     after = found["after"]
     bars = [
         bar("peak memory of a fit, GB", after["fit"]["peak_mb"] / 1000, 3.0),

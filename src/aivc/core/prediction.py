@@ -270,8 +270,7 @@ def _same_axes(ours: UR | Measurement, theirs: UR | Measurement) -> bool:
     if ours is theirs:
         return True
     if isinstance(ours, UR) or isinstance(theirs, UR):
-        both = isinstance(ours, UR) and isinstance(theirs, UR)
-        return both and (ours.space is theirs.space or ours.space == theirs.space)
+        return isinstance(ours, UR) and isinstance(theirs, UR) and ours.space == theirs.space
     alike = ours.features is theirs.features or np.array_equal(ours.features, theirs.features)
     return ours.units == theirs.units and alike
 
