@@ -115,7 +115,7 @@ def _outcome(args: argparse.Namespace, folder: Folder, found: Evaluation, report
     values = {method: {name: by[name]["value"] for name in metrics} for method, by in found.scores.items()}
     directions = {metric.name: metric.direction for metric in metrics_of(args.profile)}
     shown: list[RenderableType] = [
-        f"{body['data']['name']}: {body['split']['kind']}, {body['split']['folds']} folds; in brackets intervals of 95 %",
+        f"{body['data']['name']}: {body['split']['kind']}, {body['split']['folds']} folds; in brackets 95 % intervals",
         table(
             ["method", *(f"{body['metrics'][name]['label']} {arrow(directions[name])}" for name in metrics)],
             [[method, *(_with_interval(by[name]) for name in metrics)] for method, by in found.scores.items()],
