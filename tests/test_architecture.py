@@ -112,6 +112,7 @@ TESTED_THROUGH = {
     "cli/commands.py": "cli/test_console.py",
     "cli/grammar.py": "cli/test_console.py",
     "cli/overview.py": "cli/test_data.py",
+    "cli/recipe_options.py": "cli/test_evaluate_command.py",
     "cli/screen_command.py": "cli/test_fit_command.py",
     "cli/sources.py": "cli/test_data.py",
     "core/attribution.py": "interpretation/test_explain.py",

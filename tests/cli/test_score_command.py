@@ -38,7 +38,10 @@ def test_scores_are_written_and_shown(small_screen, prediction, tmp_path, capsys
     assert main(asked) == 1
     assert "add --overwrite" in capsys.readouterr().err
     assert main([*asked, "--overwrite", "--on-disk"]) == 0
-    assert "DE Jaccard" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "DE Jaccard" in shown
+    assert "95 % from" in shown
+    assert any(line.endswith(("↑", "^")) for line in map(str.rstrip, shown.splitlines()))
 
 
 def test_a_perturbation_that_is_missing_is_named(small_screen, prediction, tmp_path, capsys):

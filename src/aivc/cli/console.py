@@ -10,12 +10,21 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -24,6 +33,8 @@ from aivc.core.errors import AIVCError, DataError
 DONE, REFUSED, USAGE, FAULT, INTERRUPTED = 0, 1, 2, 3, 130
 # Where nobody watches a terminal, a line now and then says that work goes on.
 _QUIET_S, _EVERY_S = 2.0, 5.0
+# By where a score is better: an arrow, and what stands for it where the encoding has none.
+_ARROWS = {"up": ("↑", "^"), "down": ("↓", "v"), "none": ("–", "-")}
 
 
 @final
@@ -51,6 +62,8 @@ class Reporter:
     started: float = field(default_factory=time.monotonic)
     _bar: Progress | None = None
     _answer: float = 0.0
+    # Of how much, how far, and when: the first report of the work that is being done.
+    _first: tuple[int, int, float] = (0, 0, 0.0)
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Say what is being done, how far, of how much; 0 of 0 where that is unknown."""
@@ -58,9 +71,19 @@ class Reporter:
             self._bar.update(self._bar.task_ids[0], description=what, completed=done, total=total or None)
             return
         now = time.monotonic()
+        if total != self._first[0] or done < self._first[1]:
+            self._first = total, done, now
         if not self.console.is_terminal and now - self.started > _QUIET_S and now - self._answer > _EVERY_S:
             self._answer = now
-            self.note(f"{what}: {done} of {total}" if total else f"{what} …")
+            self.note(f"{what}: {done} of {total}{self._left(done, now)}" if total else f"{what} …")
+
+    def _left(self, done: int, now: float) -> str:
+        """How long the rest will take if it goes on as before; nothing before anything is done."""
+        total, begun, since = self._first
+        if not begun < done < total:
+            return ""
+        seconds = round((now - since) / (done - begun) * (total - done))
+        return f", about {timedelta(seconds=seconds)} left"
 
     def note(self, text: str) -> None:
         """Say something beside the answer."""
@@ -83,6 +106,8 @@ class Reporter:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
         )
         with Progress(*columns, console=self.console, transient=True) as self._bar:
             self._bar.add_task("starting", total=None)
@@ -181,6 +206,19 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return str(value) if isinstance(value, Path) else value
+
+
+def arrow(direction: str) -> str:
+    """An arrow for whether more of a score is better (``up``), less (``down``) or neither; words where it is not plain.
+
+    A terminal, or a file, whose encoding has no arrows gets letters of ASCII.
+    """
+    shown, plain = _ARROWS[direction]
+    try:
+        shown.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return plain
+    return shown
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:

@@ -10,8 +10,8 @@ import numpy as np
 from rich.console import RenderableType
 
 from aivc.cli.console import Outcome, Reporter, table
-from aivc.cli.evaluate_command import add_recipe, recipe
 from aivc.cli.grammar import Commands, natural, positive
+from aivc.cli.recipe_options import add_recipe, recipe
 from aivc.cli.sources import add_priors, add_schema, add_source, made_from, measured, priors
 from aivc.core.errors import ControlError, IntegrityError, SchemaError
 from aivc.core.measurement import CONTROL, Measurement
@@ -21,10 +21,7 @@ from aivc.core.registry import MANIPULATORS
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.core.worth import Worth
-from aivc.data.splits.split import Split
-from aivc.evaluation.protocol.output import write_population
 from aivc.experiments.batch import was_seen
-from aivc.experiments.fitting.fit import fit
 from aivc.experiments.known_names import KnownNames
 from aivc.experiments.predict import predict
 
@@ -93,6 +90,10 @@ def add_cell(parser: Any) -> None:
 
 
 def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    # What reads files is slow to import, and `predict` needs none of it.
+    from aivc.data.splits.split import Split
+    from aivc.experiments.fitting.fit import fit
+
     MANIPULATORS.load(args.manipulator)
     made = recipe(args)
     _require_free(args.out, overwrite=args.overwrite)
@@ -169,6 +170,8 @@ def _predict(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     said = predict(cell, start, asked, cells=args.cells, allow_unknown=args.allow_unknown)
     written = {}
     if args.out is not None:
+        from aivc.evaluation.protocol.output import write_population
+
         cells = said.population(args.cells, seed=args.seed)
         write_population(args.out, cells, {"made_by": list(said.made_by), "perturbation": str(asked)})
         written["prediction"] = args.out

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from aivc.cli.console import Outcome, Reporter, json_text, table
+from aivc.cli.console import Outcome, Reporter, arrow, json_text, table
 from aivc.cli.grammar import Commands, listed, natural
 from aivc.cli.sources import checked, measured
 from aivc.core.errors import IntegrityError, UnavailableError
@@ -18,7 +18,6 @@ from aivc.evaluation.scores.comparison import summarize
 from aivc.evaluation.scores.score import score_populations
 
 SCORES, ROWS = "scores.json", "perturbations.csv"
-_ARROWS = {"up": "higher", "down": "lower", "none": "–"}
 
 
 def add(commands: Commands) -> None:
@@ -93,7 +92,7 @@ def _shown(body: dict[str, Any], metrics: list[Metric], files: dict[str, Path]) 
         [
             metric.label,
             *(body["scores"][metric.name][key] for key in ("value", "low", "high", "n")),
-            _ARROWS[metric.direction],
+            arrow(metric.direction),
         ]
         for metric in metrics
     ]
@@ -102,5 +101,5 @@ def _shown(body: dict[str, Any], metrics: list[Metric], files: dict[str, Path]) 
         for metric in metrics
         if body["scores"][metric.name]["undefined"]
     ]
-    columns = ["metric", "mean", "from", "to", "n", "better"]
+    columns = ["metric", "mean", "95 % from", "to", "n", "better"]
     return [lead, table(columns, rows), *notes, *(f"{what}: {path}" for what, path in files.items())]

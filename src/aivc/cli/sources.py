@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aivc.cli.console import Reporter
 from aivc.cli.grammar import Parser
@@ -9,10 +10,9 @@ from aivc.core.errors import SchemaError, UnavailableError, UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.provenance import FOLDER, Provenance
 from aivc.core.ur import UR
-from aivc.data import catalog
-from aivc.data.io.as_measurement import read_checked
-from aivc.data.io.schema import Schema
-from aivc.experiments.fitting.fetch_knowledge import Known, knowledge, needing_parts, require_known
+
+if TYPE_CHECKING:
+    from aivc.experiments.fitting.fetch_knowledge import Known
 
 _REMEDY = (
     "Choose a method that needs none (--manipulator mean-effect, --methods mean-effect), or bring knowledge of the "
@@ -59,6 +59,9 @@ def measured(data: str, schema: str, *, on_disk: bool, reporter: Reporter) -> tu
         SchemaError: A file without a schema, or a schema for what has its own.
         UnavailableError: There is no such file or dataset.
     """
+    # What reads files is slow to import, and most questions to a virtual cell read none.
+    from aivc.data import catalog
+
     path = Path(data)
     if not path.exists() and data in catalog.names():
         if schema or on_disk:
@@ -86,6 +89,9 @@ def checked(path: Path, schema: str, *, on_disk: bool, reporter: Reporter, contr
     Raises:
         DataError: Every problem found.
     """
+    from aivc.data.io.as_measurement import read_checked
+    from aivc.data.io.schema import Schema
+
     reporter(f"checking {path.name}", 0, 0)
     made = read_checked(path, Schema.from_toml(schema), backed=on_disk, controls=controls)
     for text in made.provenance["notes"]:
@@ -99,7 +105,7 @@ def made_from(folder: str) -> Provenance | None:
     return Provenance.load(path) if folder and path.is_dir() else None
 
 
-def priors(measurement: Measurement, methods: Sequence[str], folder: str, reporter: Reporter) -> Known:
+def priors(measurement: Measurement, methods: Sequence[str], folder: str, reporter: Reporter) -> "Known":
     """Fetch what is known about the targets; say what methods that can do without go without.
 
     Args:
@@ -112,6 +118,8 @@ def priors(measurement: Measurement, methods: Sequence[str], folder: str, report
         DataError: A method needs knowledge, but no target of the screen is known.
         UnavailableError: A method needs knowledge, but it is not here.
     """
+    from aivc.experiments.fitting.fetch_knowledge import Known, knowledge, needing_parts, require_known
+
     reporter("knowledge of the targets", 0, 0)
     if not folder:
         known = knowledge(measurement, methods, remedy=_REMEDY)

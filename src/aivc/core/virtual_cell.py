@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, final
@@ -166,9 +167,21 @@ class VirtualCell:
         """
         manipulator = self._pick(Manipulator, instrument)
         assert isinstance(manipulator, Manipulator)
-        if str(perturbation) not in self.card.get("perturbations", ()):
-            perturbation = consequence(perturbation)
-        return manipulator.manipulate(ur, perturbation)
+        return manipulator.manipulate(ur, self._asked(perturbation))
+
+    def prepare(self, ur: UR, perturbations: Sequence[Perturbation], *, instrument: str = "") -> None:
+        """Let a manipulator compute ahead what many questions have in common; `manipulate` answers as before."""
+        manipulator = self._pick(Manipulator, instrument)
+        assert isinstance(manipulator, Manipulator)
+        manipulator.prepare(ur, [self._asked(each) for each in perturbations])
+
+    def _asked(self, perturbation: Perturbation) -> Perturbation:
+        return perturbation if str(perturbation) in self.trained else consequence(perturbation)
+
+    @cached_property
+    def trained(self) -> frozenset[str]:
+        """Texts of the perturbations that it was fitted on, as its card says; none where that does not say."""
+        return frozenset(map(str, self.card.get("perturbations", ())))
 
     def decode(self, ur: UR, *, instrument: str = "") -> Prediction[Measurement]:
         """Ask a decoder; the only one, unless named."""

@@ -57,7 +57,7 @@ def where(context: str, start: UR) -> str:
 def was_seen(cell: VirtualCell, perturbation: Perturbation, applicability: Applicability) -> bool:
     """Whether a perturbation was in training, by the cell's card; by its applicability where the card does not say."""
     if "perturbations" in cell.card:
-        return str(perturbation) in cell.card["perturbations"]
+        return str(perturbation) in cell.trained
     return applicability == Applicability.IN
 
 

@@ -118,6 +118,11 @@ class Ensemble(Manipulator):
         seen = tuple(sorted({_key(context, text) for context, text in pairs}))
         return replace(self, floor=(floor,), cuts=tuple(cuts), trusted=tuple(trusted), seen=seen)
 
+    def prepare(self, ur: UR, perturbations: Sequence[Perturbation]) -> None:
+        """Let every member compute ahead what the questions have in common."""
+        for each in (self.center, *self.members):
+            each.prepare(ur, perturbations)
+
     def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
         """Ask every member, and centre their answers on the full fit; or abstain."""
         answer = self._answer(ur, perturbation)

@@ -318,7 +318,7 @@ class EvaluationSet:
         profiles = summary.profiles
         weight = _matched(profiles, rows, mix or {})
         # A group of one cell has no variance of its own; the other groups of the question stand in, or the controls.
-        variance = summary.variance[rows]
+        variance = summary.variance_of(rows)
         known = np.where(np.isfinite(variance), variance, _nanmean(variance))
         if not np.isfinite(variance).any():
             known = np.broadcast_to(self._control_variance(context), variance.shape)
@@ -328,7 +328,7 @@ class EvaluationSet:
     def _control_variance(self, context: str) -> np.ndarray:
         profiles = self.summary.profiles
         rows = (profiles.perturbations == CONTROL) & (profiles.contexts.astype(str) == context)
-        return _nanmean(self.summary.variance[rows])
+        return _nanmean(self.summary.variance_of(rows))
 
     def _sampled(self, context: str, text: str, site: str, part: str) -> np.ndarray:
         return self._where(self.summary.sample, context, text, site, part)

@@ -23,6 +23,8 @@ from aivc.experiments.fitting.summary import Summary
 # Cells that encoder and decoder learn from, fewer where each has many features, and control states that a prediction
 # starts from. A screen is fitted thirty times over to be calibrated and scored, and a few thousand cells fix its axes.
 _CELLS, _FEWEST, _VALUES, STATES = 20_000, 4_000, 40_000_000, 200
+# Dense values that are worked on at once, 128 MiB of them.
+_VALUES_AT_ONCE = 2**24
 _UNSEEN = ("any", "perturbation", "context", "pair")
 
 
@@ -67,7 +69,7 @@ class SharedFit:
         encoder: Fitted on a sample of the training cells.
         decoder: Fitted on the same cells.
         states: Mean state of each context, batch and perturbation, with its cells as mass.
-        profiles: ``(p, f)`` mean profiles behind them.
+        profiles: ``(p, f)`` mean profiles behind them; those among ``inner`` keep their rows and no feature.
         variance: ``(f,)`` variance of one control cell, in the units of the profiles.
         controls: By context, a few hundred control states that have the mean of all its training controls; where
             controls are matched by hours, those of each have their own mean.
@@ -150,6 +152,8 @@ def shared_fit(summary: Summary, recipe: Recipe, parts: UR | None = None) -> Sha
         kept = ~pd.Series(cells).isin(part).to_numpy()
         # The cells are those of the whole, not copied for every fold.
         laid = _lay(restrict(summary, ~out, kept), recipe, summary.sample, kept, parts)
+        # No one reads its values again, and those of all folds are several times as large as the whole.
+        laid = dataclasses.replace(laid, profiles=laid.profiles.select([]))
         inner.append((laid, tuple(sorted(set(keys)))))
     return dataclasses.replace(whole, inner=tuple(inner))
 
@@ -253,8 +257,9 @@ def _decoder(recipe: Recipe, encoder: Encoder, encoded: UR, cells: Measurement, 
 def _of_one_cell(summary: Summary) -> np.ndarray:
     """``(f,)`` variance of one control cell, in the units of the profiles."""
     rows = summary.profiles.perturbations == CONTROL
-    weight = np.maximum(summary.profiles.mass[rows] - 1, 0)[:, None] * np.isfinite(summary.variance[rows])
-    return np.asarray((np.nan_to_num(summary.variance[rows]) * weight).sum(axis=0) / np.maximum(weight.sum(axis=0), 1))
+    variance = summary.variance_of(rows)
+    weight = np.maximum(summary.profiles.mass[rows] - 1, 0)[:, None] * np.isfinite(variance)
+    return np.asarray((np.nan_to_num(variance) * weight).sum(axis=0) / np.maximum(weight.sum(axis=0), 1))
 
 
 def _with_variance(states: UR, encoder: Encoder, summary: Summary, variance: np.ndarray, cells: UR) -> UR:
@@ -269,9 +274,13 @@ def _with_variance(states: UR, encoder: Encoder, summary: Summary, variance: np.
     if axes is None or summary.profiles.is_effects:
         return states
     columns = pd.Index(summary.profiles.features).get_indexer(axes.features)
-    of_one = np.where(np.isfinite(summary.variance[:, columns]), summary.variance[:, columns], variance[columns])
     together_d = _within(cells) / np.maximum(axes.variance(variance[None, columns])[0], 1e-300)
-    along = axes.caught(of_one, axes.variance(of_one) * together_d)
+    along, at_once = np.empty(states.values.shape), max(1, _VALUES_AT_ONCE // len(columns))
+    for start in range(0, len(states), at_once):
+        rows = slice(start, start + at_once)
+        known = summary.variance_of(rows)[:, columns]
+        of_one = np.where(np.isfinite(known), known, variance[columns])
+        along[rows] = axes.caught(of_one, axes.variance(of_one) * together_d)
     return dataclasses.replace(states, variance=along / states.mass[:, None])
 
 

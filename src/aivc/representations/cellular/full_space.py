@@ -81,7 +81,8 @@ class FullSpace(Encoder):
             return cls(names, np.zeros(len(names)), np.zeros((len(names), 0)), units, 0)
         features, center, loadings = principal_axes(measurement, units, dim, seed, cls.name)
         means = _profiles(measurement, features, units) if profiles is None else profiles
-        beside = effect_axes(means.select(features), center, loadings, most=_MOST, seed=seed)
+        means = means if np.array_equal(means.features, features) else means.select(features)
+        beside = effect_axes(means, center, loadings, most=_MOST, seed=seed)
         both = np.ascontiguousarray(np.hstack([loadings, beside]))
         return cls(features, center, both, units, loadings.shape[1])
 
