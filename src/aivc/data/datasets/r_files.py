@@ -37,7 +37,7 @@ def _read(reader: str, path: Path) -> Any:
     # Slow to import, and the catalog imports every dataset.
     import rdata
 
-    known: dict[str, Any] = dict(rdata.conversion.DEFAULT_CLASS_MAP)
+    known: dict[Any, Any] = dict(rdata.conversion.DEFAULT_CLASS_MAP)
     # A tibble is a data frame that prints itself differently.
     tibbles = dict.fromkeys(("tbl_df", "tbl"), known["data.frame"])
     constructors = {**known, **tibbles, "dgTMatrix": _triplets, "dgCMatrix": _compressed}
