@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from aivc.core.errors import IntegrityError, SplitError, UnknownNameError
+from aivc.core.foreign_text import read_json
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
-from aivc.core.state import read_json, write_text
+from aivc.core.state import write_text
 from aivc.data.streaming.stream import random_ranks
 
 TRAIN, UNUSED = "train", "unused"

@@ -12,9 +12,10 @@ import pandas as pd
 from scipy import sparse
 
 from aivc.core.errors import DataError, IntegrityError
+from aivc.core.foreign_text import read_json
 from aivc.core.measurement import Measurement
 from aivc.core.scale import Scale
-from aivc.core.state import read_json, write_text
+from aivc.core.state import write_text
 from aivc.data.streaming.normalize import Block
 from aivc.data.streaming.stream import Progress
 

@@ -12,8 +12,9 @@ import pandas as pd
 from scipy import sparse
 
 from aivc.core.errors import IntegrityError, SplitError
+from aivc.core.foreign_text import read_json
 from aivc.core.measurement import Measurement
-from aivc.core.state import read_json, write_text
+from aivc.core.state import write_text
 from aivc.core.units import is_effect, log1p_target
 from aivc.data.splits.split import CONTROL_TRAIN, TRAIN, Split
 from aivc.evaluation.benchmarks.benchmark import Benchmark

@@ -11,9 +11,10 @@ import pandas as pd
 
 from aivc.core.contracts import Decoder, Encoder
 from aivc.core.errors import DataError, IntegrityError
+from aivc.core.foreign_text import read_json
 from aivc.core.measurement import Measurement
 from aivc.core.registry import DECODERS, ENCODERS
-from aivc.core.state import State, read_json, write_text
+from aivc.core.state import State, write_text
 from aivc.core.ur import UR
 from aivc.data.priors.memberships import memberships
 from aivc.data.streaming.stream import CHUNK, Progress
