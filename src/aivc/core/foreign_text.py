@@ -77,7 +77,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         found = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise IntegrityError(f"{path} is not a readable TOML file ({_said(error)}). Correct it.") from error
+        raise IntegrityError(f"{path} is not a readable TOML file ({_said(error)}). Correct it or the path.") from error
     require_sound(found, path, finite=True)
     return found
 

@@ -20,6 +20,7 @@ from aivc.core.scale import Scale
 from aivc.core.units import is_effect
 from aivc.data.io.formats import Raw, anndata_file, intact, suffix
 from aivc.data.io.labels import some, translated
+from aivc.data.io.own_file import refuse_odd_file
 from aivc.data.io.schema import Schema
 from aivc.data.io.tables import TABLES, join_metadata, table
 from aivc.data.io.ten_x import ten_x_folder, ten_x_h5
@@ -122,6 +123,7 @@ def open_raw(path: Path, schema: Schema, *, backed: bool = False) -> Raw:
     """
     if not path.exists():
         raise UnavailableError(f"There is no file {path}. Check the path.")
+    refuse_odd_file(path)
     end = suffix(path)
     if end not in (*BACKED, *TABLES) and not path.is_dir():
         raise IntegrityError(

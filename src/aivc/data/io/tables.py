@@ -11,6 +11,7 @@ import pandas as pd
 from aivc.core.errors import SchemaError
 from aivc.core.units import is_effect
 from aivc.data.io.formats import Raw, intact, suffix
+from aivc.data.io.own_file import refuse_bomb, refuse_odd_file, refuse_swollen_parquet
 from aivc.data.io.schema import Schema
 
 TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
@@ -45,7 +46,9 @@ def read_table(path: Path, labels: tuple[str, ...] = ()) -> tuple[pd.DataFrame, 
     if end not in TABLES:
         raise SchemaError(f"{path} is no table; tables end in {', '.join(TABLES)}. Export it as one of these.")
     if end == ".parquet":
+        refuse_swollen_parquet(path)
         return _parquet(path)
+    refuse_bomb(path)
     separator = "\t" if ".tsv" in end else ","
     header = _header(path, separator)
     problems = [
@@ -163,6 +166,7 @@ def join_metadata(raw: Raw, path: Path, schema: Schema) -> Raw:
             f"There is no table {path}, which metadata names. It lies beside the file, or in the folder of a 10x "
             "matrix. Correct metadata in the schema."
         )
+    refuse_odd_file(path)
     with intact(path):
         frame, problems = read_table(path, tuple(_labels(schema)))
     if schema.entity in frame:

@@ -21,6 +21,7 @@ from aivc.data.io.formats import (
     refuse_unknown,
     sound_csr,
 )
+from aivc.data.io.own_file import refuse_bomb, refuse_odd_file, require_market_header
 from aivc.data.io.schema import Schema
 
 _FEATURE_TYPES = {"rna": "Gene Expression", "protein": "Antibody Capture"}
@@ -60,12 +61,13 @@ def _strings(node: Any) -> np.ndarray:
 
 def ten_x_folder(path: Path, schema: Schema) -> Raw:
     """Open a folder of matrix.mtx, features.tsv (or genes.tsv) and barcodes.tsv, each plain or gzipped."""
-    matrix = mmread(_beside(path, "matrix.mtx"))
+    matrix = _beside(path, "matrix.mtx")
     columns = ["id", "name", "feature_type"]
     features = _plain_table(_beside(path, "features.tsv", "genes.tsv"))
     features = features.set_axis([*columns, *map(str, range(3, features.shape[1]))][: features.shape[1]], axis=1)
     names = _plain_table(_beside(path, "barcodes.tsv"))[0].to_numpy(dtype=object)
-    values = sparse.csr_matrix(matrix.T)
+    require_market_header(matrix, len(features), len(names))
+    values = sparse.csr_matrix(mmread(matrix).T)
     if "name" not in features:
         features["name"] = features["id"]
     return _of_one_type(_float_csr(values), features, pd.DataFrame(index=pd.Index(names)), schema)
@@ -76,6 +78,7 @@ def _float_csr(values: sparse.csr_matrix) -> sparse.csr_matrix:
 
 
 def _plain_table(path: Path) -> pd.DataFrame:
+    refuse_bomb(path)
     # Symbols such as NA and quotes in names stay what they are.
     return pd.read_csv(path, sep="\t", header=None, dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE)
 
@@ -83,6 +86,7 @@ def _plain_table(path: Path) -> pd.DataFrame:
 def _beside(folder: Path, *names: str) -> Path:
     for name in names:
         for file in (folder / name, folder / f"{name}.gz"):
+            refuse_odd_file(file)
             if file.exists():
                 return file
     raise IntegrityError(
