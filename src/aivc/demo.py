@@ -17,6 +17,7 @@ from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data import catalog
 from aivc.data.io.check import check
+from aivc.data.io.written import write_table
 from aivc.data.priors.for_screen import priors_for
 from aivc.data.splits.folds import unseen_perturbation
 from aivc.data.streaming.normalize import profile_units
@@ -78,7 +79,7 @@ def run(
     hidden = _predict(job, target)
     tell("fit", 0, 1)
     cell = fit(measurement, METHOD, parts=priors, recipe=job.recipe)
-    cell.save(out / "cell")
+    cell.save(out / "cell", overwrite=True)
     ranked, plan = _next_experiment(job, cell)
     seconds = round(time.perf_counter() - began, 1)
     sections = [
@@ -154,7 +155,7 @@ def _predict(job: _Job, text: str) -> pd.DataFrame:
     table = pd.DataFrame(
         {"feature": measurement.features, "predicted": said.effect, "low": low, "high": high, "measured": measured}
     )
-    table[~own].to_csv(job.out / "predicted.csv", index=False)
+    write_table(table[~own], job.out / "predicted.csv")
     return table[~own]
 
 
@@ -171,9 +172,9 @@ def _next_experiment(job: _Job, cell: VirtualCell) -> tuple[Screen, Plan]:
         cell, asked, response, context=contexts[0], direction="lower", level=_LEVEL,
         progress=job.tell,
     )  # fmt: skip
-    ranked.save(job.out / "screen.csv")
+    ranked.save(job.out / "screen.csv", overwrite=True)
     plan = propose(ranked, size=96, seed=job.recipe.seed)
-    plan.save(job.out / "plate.csv")
+    plan.save(job.out / "plate.csv", overwrite=True)
     return ranked, plan
 
 

@@ -13,7 +13,7 @@ from typing import final
 
 from safetensors import SafetensorError
 
-from aivc.core.errors import IntegrityError, WritingError
+from aivc.core.errors import AIVCError, IntegrityError, WritingError
 
 _PRIVATE = re.compile(r"\.(.+)\.[0-9a-f]{16}\.partial(\.[\w.]+)?")
 _GONE = (errno.ENOTEMPTY, errno.EEXIST)
@@ -94,7 +94,7 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        if isinstance(error, IntegrityError | WritingError):
+        if isinstance(error, AIVCError):
             raise
         reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())[:200]
         raise WritingError(

@@ -14,8 +14,10 @@ from aivc.core.errors import DataError, IntegrityError
 from aivc.core.foreign_text import read_json
 from aivc.core.measurement import Measurement
 from aivc.core.registry import DECODERS, ENCODERS
+from aivc.core.saved_cell import fitting
 from aivc.core.state import State, write_text
 from aivc.core.ur import UR
+from aivc.core.writing import whole_folder
 from aivc.data.priors.memberships import memberships
 from aivc.data.streaming.stream import CHUNK, Progress
 from aivc.experiments.atlas.embed import coverage
@@ -183,10 +185,12 @@ class Atlas:
 
         Raises:
             IntegrityError: The folder holds something.
+            WritingError: The place cannot be written to.
         """
-        folder = Path(folder)
-        if folder.exists() and any(folder.iterdir()):
-            raise IntegrityError(f"{folder} is not empty. Choose an empty or a new folder.")
+        with whole_folder(Path(folder), "atlas", _owns) as fresh:
+            self._write(fresh)
+
+    def _write(self, folder: Path) -> None:
         body: dict[str, Any] = {"format": FORMAT, "card": dict(self.card), "parts": {}}
         for key, part in (("encoder", self.encoder), ("labels", self.labels)):
             if part is not None:
@@ -194,6 +198,7 @@ class Atlas:
                 body["parts"][key] = {"name": part.name, "digest": part.state().digest()}
         self.states.save(folder / "states")
         self.search.state().save(folder / "search")
+        body["digests"] = {"states": self.states.digest, "search": self.search.state().digest()}
         write_text(folder / CARD, json.dumps(body, indent=1, sort_keys=True) + "\n")
 
     @classmethod
@@ -208,10 +213,17 @@ class Atlas:
         body = read_json(folder / CARD)
         if not isinstance(body, dict) or body.get("format") != FORMAT or "encoder" not in body.get("parts", {}):
             raise IntegrityError(f"{folder / CARD} is not an atlas in format {FORMAT}. Build and save it again.")
+        parts, card, digests = body["parts"], body.get("card"), body.get("digests", {})
+        known = isinstance(parts, dict) and all(isinstance(each, dict) for each in parts.values())
+        if not known or not isinstance(digests, dict) or not _is_card(card):
+            raise IntegrityError(f"{folder / CARD} does not say what an atlas consists of. Build and save it again.")
         encoder, labels = _part(folder, body, "encoder"), _part(folder, body, "labels")
         states = UR.load(folder / "states")
+        if digests and digests.get("states") != states.digest:
+            raise IntegrityError(f"The states in {folder} were altered after they were saved. Fetch the atlas again.")
         encoder.writes.require(states.space, "an atlas with this encoder")
-        search = Neighbors.from_state(State.load(folder / "search"), states.values)
+        with fitting(f"The search in {folder}"):
+            search = Neighbors.from_state(State.load(folder / "search"), states.values)
         return cls(encoder, states, search, labels, body["card"])
 
 
@@ -222,7 +234,19 @@ def _part(folder: Path, body: Mapping[str, Any], key: str) -> Any:
     state = State.load(folder / key)
     if state.digest() != entry.get("digest"):
         raise IntegrityError(f"The {key} in {folder} is not the one its atlas was saved with. Fetch the atlas again.")
-    return (ENCODERS if key == "encoder" else DECODERS).load(str(entry.get("name"))).from_state(state)
+    with fitting(f"The {key} in {folder}"):
+        return (ENCODERS if key == "encoder" else DECODERS).load(str(entry.get("name"))).from_state(state)
+
+
+def _owns(path: str) -> bool:
+    return path == CARD or path.split("/")[0] in ("encoder", "labels", "states", "search")
+
+
+def _is_card(card: Any) -> bool:
+    if not isinstance(card, dict):
+        return False
+    numbers = [card.get("typical"), card.get("usual")]
+    return all(isinstance(each, int | float) and 0 < each < np.inf for each in numbers)
 
 
 def _encoded(encoder: Encoder, cells: Measurement, progress: Progress | None, parts: UR | None) -> UR:
