@@ -5,6 +5,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy import sparse
 
-from aivc.core.errors import DataError, IntegrityError, UnknownNameError
+from aivc.core.errors import DataError, IntegrityError, UnknownNameError, WritingError
 from aivc.core.scale import Scale
 from aivc.core.space import Space
 from aivc.core.state import SETTINGS
@@ -131,7 +132,9 @@ def _cached(blocks: tuple[str, ...], seed: int, synonyms: Mapping[str, str]) -> 
             # A build that was interrupted, or a damaged cache: what follows writes it anew.
             pass
     ur = _build(blocks, seed, synonyms, fingerprint)
-    ur.save(folder)
+    # A cache that cannot be written to only costs the time of building it again.
+    with suppress(WritingError):
+        ur.save(folder)
     return ur
 
 
