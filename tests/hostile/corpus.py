@@ -1,5 +1,5 @@
 """Every hostile input and fault there is."""
 
-from hostile import links, texts
+from hostile import faults, links, numbers, shown, texts
 
-CASES = [*links.CASES, *texts.CASES]
+CASES = [*links.CASES, *texts.CASES, *numbers.CASES, *faults.CASES, *shown.CASES]
