@@ -45,11 +45,11 @@ class Hangs(BaseException):
     """Raised by the clock."""
 
 
-class Crashes(Exception):
+class CrashError(Exception):
     """The command line fell over."""
 
 
-class Refuses(AIVCError):
+class RefusalError(AIVCError):
     """The command line said no."""
 
 
@@ -60,9 +60,9 @@ def command(*words):
         code = main([str(word) for word in words])
     said = out.getvalue() + err.getvalue()
     if code == 3 or "Traceback" in said:
-        raise Crashes(said[-2000:])
+        raise CrashError(said[-2000:])
     if code:
-        raise Refuses(said)
+        raise RefusalError(said)
     return said
 
 
@@ -93,7 +93,7 @@ def _came_of(case, inside):
         return "hang", f"nothing came in {_PATIENCE_S} seconds"
     except AssertionError as error:
         return "wrong", str(error) or traceback.format_exc()[-600:]
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - whatever comes is what is looked for
         return "traceback", traceback.format_exc()[-1500:]
     return WORKS, ""
 

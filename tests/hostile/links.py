@@ -4,8 +4,6 @@ import json
 
 import h5py
 import numpy as np
-from hostile.case import REFUSED, WORKS, Case
-from hostile.made import SCHEMA, TEN_X, h5ad, ten_x
 
 from aivc.data.io.check import check
 from aivc.data.io.guess import guess
@@ -14,6 +12,8 @@ from aivc.data.io.read import read
 from aivc.evaluation.protocol.prediction_file import read_predictions
 from aivc.experiments.atlas.embed import embed_file
 from aivc.representations.molecular.vector_table import VectorTable
+from hostile.case import REFUSED, WORKS, Case
+from hostile.made import SCHEMA, TEN_X, h5ad, ten_x
 
 KIND = "links and outside data"
 PLACES = (

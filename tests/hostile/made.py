@@ -39,6 +39,12 @@ def _store():
 
 def h5ad(folder, name="x.h5ad", dense=False):
     """An h5ad with a little of everything."""
+    shutil.copyfile(original(dense), folder / name)
+    return folder / name
+
+
+def original(dense=False):
+    """The one that is copied."""
     made = _store() / f"{dense}.h5ad"
     if not made.exists():
         cells = screen()
@@ -56,8 +62,7 @@ def h5ad(folder, name="x.h5ad", dense=False):
         )
         data.raw = data
         data.write_h5ad(made)
-    shutil.copyfile(made, folder / name)
-    return folder / name
+    return made
 
 
 def ten_x(folder, name="x.h5"):

@@ -7,8 +7,6 @@ import zlib
 import h5py
 import numpy as np
 import pandas as pd
-from hostile.case import WORKS, Case
-from hostile.made import SCHEMA, TEN_X, h5ad, loaded, saved_cell, screen, ten_x
 
 from aivc.core.saved_cell import sealed
 from aivc.core.state import State
@@ -19,6 +17,8 @@ from aivc.data.molecules.letters import read_fasta
 from aivc.data.priors.gene_sets import gene_sets
 from aivc.data.streaming.shards import Shards, write_shards
 from aivc.representations.molecular.vector_table import VectorTable
+from hostile.case import WORKS, Case
+from hostile.made import SCHEMA, TEN_X, h5ad, loaded, saved_cell, screen, ten_x
 
 MATRICES, SIZES, SHARDS, CELLS = "sparse matrices", "declared sizes and bombs", "shards", "saved cells"
 
@@ -270,7 +270,9 @@ def _part(change):
 
 def _tensor(kind, body=b"\0" * 8, shape=(2,), start=0, end=None, extra=""):
     def alter(found, place):
-        header = {"x": {"dtype": kind, "shape": list(shape), "data_offsets": [start, len(body) if end is None else end]}}
+        header = {
+            "x": {"dtype": kind, "shape": list(shape), "data_offsets": [start, len(body) if end is None else end]}
+        }
         text = (json.dumps(header) + extra).encode()
         path = next((place / "parts").rglob("arrays.safetensors"))
         path.write_bytes(struct.pack("<Q", len(text)) + text + body)
@@ -311,7 +313,7 @@ def _strange(name, settings, arrays):
 
 
 def _lists(name, settings, arrays):
-    return dict.fromkeys(settings, []), arrays
+    return {key: [] for key in settings}, arrays
 
 
 CELL_FAULTS = {
@@ -357,7 +359,9 @@ CELL_FAULTS = {
     "tensor backwards": _tensor("F32", start=8, end=0),
     "tensor header of no JSON": _tensor("F32", extra="]]]"),
     "tensor header huge": _cell(
-        lambda _, place: next((place / "parts").rglob("arrays.safetensors")).write_bytes(struct.pack("<Q", 2**62) + b"{}")
+        lambda _, place: next((place / "parts").rglob("arrays.safetensors")).write_bytes(
+            struct.pack("<Q", 2**62) + b"{}"
+        )
     ),
     "a pickle": _cell(
         lambda _, place: next((place / "parts").rglob("arrays.safetensors")).write_bytes(b"\x80\x04cos\nsystem\n")
@@ -402,10 +406,22 @@ CASES = [
     Case(SIZES, "parquet", _bomb_parquet),
     *(
         Case(SIZES, f"matrix market, {first}", _market(first))
-        for first in ("12 36 99999999999", "999999999999 36 1", "12 999999999999 1", "-1 36 1", "a b c", "12 36 1.5", "", "9" * 5000)
+        for first in (
+            "12 36 99999999999",
+            "999999999999 36 1",
+            "12 999999999999 1",
+            "-1 36 1",
+            "a b c",
+            "12 36 1.5",
+            "",
+            "9" * 5000,
+        )
     ),
     Case(SIZES, "matrix market, zipped", _market("12 36 99999999999", zipped=True)),
-    *(Case(SIZES, f"a pipe called {name}", _odd_file(name)) for name in ("x.csv", "x.h5ad", "x.h5", "x.parquet", "x.tsv.gz")),
+    *(
+        Case(SIZES, f"a pipe called {name}", _odd_file(name))
+        for name in ("x.csv", "x.h5ad", "x.h5", "x.parquet", "x.tsv.gz")
+    ),
     *(Case(SHARDS, name, _shard(change)) for name, change in SHARD_FAULTS.items()),
     Case(SHARDS, "honest", _shard(lambda folder: None), WORKS),
     *(Case(CELLS, name, act) for name, act in CELL_FAULTS.items()),

@@ -6,8 +6,6 @@ import unicodedata
 
 import h5py
 import pandas as pd
-from hostile.case import WORKS, Case, Refuses, command
-from hostile.made import SCHEMA, h5ad
 from rich.console import Console
 
 from aivc.cli.console import json_text, table
@@ -17,6 +15,8 @@ from aivc.data.io.guess import guess
 from aivc.data.io.read import read
 from aivc.data.io.written import as_written, write_table
 from aivc.report.html import Section, Table, write_report
+from hostile.case import WORKS, Case, RefusalError, command
+from hostile.made import SCHEMA, h5ad
 
 ESCAPES, SHEETS, NEWER = "names that steer", "cells that spreadsheets run", "newer encodings"
 NAMES = {
@@ -53,11 +53,11 @@ def _message(name):
     def act(folder):
         try:
             command("parts", name)
-        except Refuses as error:
+        except RefusalError as error:
             _clean(str(error), "the message")
         try:
             command("predict", folder / "no-cell", name, "--json")
-        except Refuses as error:
+        except RefusalError as error:
             _clean(str(error), "the JSON")
             json.loads(str(error))
 
@@ -94,7 +94,7 @@ def _checked(name):
         SCHEMA.to_toml(folder / "s.toml")
         try:
             command("data", "check", path, "--schema", folder / "s.toml")
-        except Refuses as error:
+        except RefusalError as error:
             _clean(str(error), "the report")
 
     return act
@@ -141,7 +141,11 @@ CASES = [
     *(
         Case(ESCAPES, f"{what}: {name}", act(text), WORKS)
         for what, act in (
-            ("table", _table), ("message", _message), ("JSON", _json), ("suggestion", _guessed), ("check", _checked),
+            ("table", _table),
+            ("message", _message),
+            ("JSON", _json),
+            ("suggestion", _guessed),
+            ("check", _checked),
             ("page", _page),
         )
         for name, text in NAMES.items()

@@ -2,9 +2,6 @@
 
 import json
 
-from hostile.case import WORKS, Case, command
-from hostile.made import cell, h5ad, loaded, saved_cell, screen
-
 from aivc.core.state import State
 from aivc.data.io.schema import Schema
 from aivc.data.splits.split import Split
@@ -12,6 +9,8 @@ from aivc.data.streaming.shards import Shards, write_shards
 from aivc.evaluation.benchmarks.benchmark import Benchmark
 from aivc.experiments.atlas.reference import Atlas
 from aivc.experiments.journal import Journal
+from hostile.case import WORKS, Case, command
+from hostile.made import cell, h5ad, loaded, saved_cell, screen
 
 KIND, TABLES, SEEDS = "texts", "saved tables", "seeds and counts"
 TEXTS = {
@@ -165,9 +164,11 @@ def _plain(body):
     return act
 
 
-OPTIONS = [
-    ("--seed", each) for each in ("-1", str(2**70), "nan", "1e3", "0x10", "9" * 5000, "٣", "", "1_0", "²")
-] + [("--cells", each) for each in ("0", "-5", "10000000000", "nan", "9" * 5000)] + [("--top", "99999999999999")]
+OPTIONS = (
+    [("--seed", each) for each in ("-1", str(2**70), "nan", "1e3", "0x10", "9" * 5000, "٣", "", "1_0", "²")]
+    + [("--cells", each) for each in ("0", "-5", "10000000000", "nan", "9" * 5000)]
+    + [("--top", "99999999999999")]
+)
 
 
 def _option(option, value):
@@ -204,7 +205,10 @@ def _table(field, value):
     return act
 
 
-PLAN = "well,perturbation,role,score,low,high,applicability,reason,plate,seed\n{well},ko:A,{role},0,0,0,edge,r,{plate},{seed}\n"
+PLAN = (
+    "well,perturbation,role,score,low,high,applicability,reason,plate,seed\n"
+    "{well},ko:A,{role},0,0,0,edge,r,{plate},{seed}\n"
+)
 PLANS = {
     "plate 7": {"plate": "7"}, "plate nan": {"plate": "nan"}, "plate huge": {"plate": "9" * 5000},
     "seed -1": {"seed": "-1"}, "seed 2**70": {"seed": str(2**70)}, "well Z99": {"well": "Z99"},
@@ -216,7 +220,9 @@ def _plan(change):
     def act(folder):
         from aivc.experiments.propose import Plan
 
-        (folder / "p.csv").write_text(PLAN.format(**({"well": "A01", "role": "exploit", "plate": "6", "seed": "0"} | change)))
+        (folder / "p.csv").write_text(
+            PLAN.format(**({"well": "A01", "role": "exploit", "plate": "6", "seed": "0"} | change))
+        )
         Plan.load(folder / "p.csv")
 
     return act
@@ -241,7 +247,10 @@ CASES = [
         for name, text in TEXTS.items()
     ),
     *(Case(KIND, f"schema: {name}", _toml(text)) for name, text in TOML.items()),
-    *(Case(KIND, f"journal row: {line}", _journal_rows(line)) for line in ("{}", "[]", "7", '{"perturbation": 3}', "{")),
+    *(
+        Case(KIND, f"journal row: {line}", _journal_rows(line))
+        for line in ("{}", "[]", "7", '{"perturbation": 3}', "{")
+    ),
     *(Case(SEEDS, f"plain split: {name}", _seed(value)) for name, value in ODD_SEEDS.items()),
     *(Case(SEEDS, f"stamped split: {name}", _stamped_seed(value)) for name, value in ODD_SEEDS.items()),
     *(Case(SEEDS, f"folds: {name}", _plain(body)) for name, body in PLAIN_SPLITS.items()),
