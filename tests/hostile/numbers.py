@@ -119,19 +119,19 @@ def _zipped(path, megabytes):
 
 
 def _bomb_table(folder):
-    read(_zipped(folder / "x.csv.gz", 4096), SCHEMA)
+    read(_zipped(folder / "x.csv.gz", 640), SCHEMA)
 
 
 def _bomb_vectors(folder):
-    VectorTable.read(_zipped(folder / "x.csv.gz", 4096), "mine")
+    VectorTable.read(_zipped(folder / "x.csv.gz", 640), "mine")
 
 
 def _bomb_fasta(folder):
-    read_fasta(_zipped(folder / "x.fasta.gz", 4096), "protein")
+    read_fasta(_zipped(folder / "x.fasta.gz", 640), "protein")
 
 
 def _bomb_sets(folder):
-    gene_sets(_zipped(folder / "x.gmt.gz", 4096))
+    gene_sets(_zipped(folder / "x.gmt.gz", 640))
 
 
 def _bomb_npz(folder):
@@ -151,7 +151,7 @@ def _npz_declares(folder):
 
 
 def _bomb_parquet(folder):
-    pd.DataFrame({"a": np.zeros(60_000_000, dtype=np.int64)}).to_parquet(folder / "x.parquet")
+    pd.DataFrame({"a": np.zeros(40_000_000, dtype=np.int64)}).to_parquet(folder / "x.parquet")
     read(folder / "x.parquet", SCHEMA)
 
 

@@ -4,6 +4,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,13 @@ def refuse_strays(path: Path) -> None:
     Raises:
         IntegrityError: It holds links, pipes or devices, or metadata that name places outside.
     """
+    about = path.stat()
+    _walked(path, (about.st_dev, about.st_ino, about.st_mtime_ns))
+
+
+@lru_cache(maxsize=64)
+def _walked(path: Path, _: tuple[int, int, int]) -> None:
+    """Look at every file once, and not before each block of rows."""
     for where, folders, files in os.walk(path):
         for name in [*folders, *files]:
             item = Path(where) / name
