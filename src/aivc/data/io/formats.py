@@ -27,6 +27,7 @@ _ENCODINGS = {
     "", "array", "string-array", "categorical", "nullable-integer", "nullable-boolean", "nullable-string-array",
     "dataframe", "string", "numeric-scalar",
 }  # fmt: skip
+_MATRICES = ("", "array", "csr_matrix", "csc_matrix")
 
 
 @final
@@ -246,6 +247,12 @@ def keys(node: Any) -> list[str]:
 
 def _matrix(path: Path, store: Any, key: str, named: tuple[int, int], *, backed: bool) -> Values:
     node = store[key]
+    encoding = str(node.attrs.get("encoding-type", ""))
+    if encoding not in _MATRICES:
+        raise IntegrityError(
+            f"{path} holds {key} as {encoding!r}, which is not read here: perhaps a newer anndata wrote it. Write it "
+            "as a CSR or a dense matrix."
+        )
     for part in [node[name] for name in ("data", "indices", "indptr")] if "indptr" in keys(node) else [node]:
         refuse_unknown(part)
     if "indptr" not in keys(node):

@@ -1,5 +1,7 @@
 """Writes tables and h5ad files whole or not at all; in a csv, no cell is one that a spreadsheet would run."""
 
+import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ from aivc.core.errors import AIVCError, DataError, WritingError
 from aivc.core.writing import whole_file
 
 # What spreadsheets take for a formula: Excel, LibreOffice and Google agree on these.
-_RUN = ("=", "+", "-", "@", "\t", "\r")
+_RUN = re.compile(r"'*[=+\-@\t\r]")
 _TEXT = "'"
 
 
@@ -32,7 +34,10 @@ def write_table(table: pd.DataFrame, path: Path, *, overwrite: bool = True) -> N
         raise DataError([f"A table is written as .csv or .parquet, not {path.name}. Choose one of these endings."])
     with whole_file(path, overwrite=overwrite) as partial:
         if path.suffix == ".csv":
-            quoted(table).to_csv(partial, index=False)
+            made = quoted(table)
+            # A carriage return that stands bare would end the row.
+            odd = any("\r" in str(item) for name in made for item in (name, *made[name]))
+            made.to_csv(partial, index=False, quoting=csv.QUOTE_NONNUMERIC if odd else csv.QUOTE_MINIMAL)
         else:
             table.to_parquet(partial, index=False)
 
@@ -51,7 +56,7 @@ def quoted(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _quoted(item: Any) -> Any:
-    return f"{_TEXT}{item}" if isinstance(item, str) and item.removeprefix(_TEXT).startswith(_RUN) else item
+    return f"{_TEXT}{item}" if isinstance(item, str) and _RUN.match(item) else item
 
 
 def as_written(table: pd.DataFrame) -> pd.DataFrame:
@@ -64,9 +69,7 @@ def as_written(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _plain(item: Any) -> Any:
-    if isinstance(item, str) and item.startswith(_TEXT) and item[1:].removeprefix(_TEXT).startswith(_RUN):
-        return item[1:]
-    return item
+    return item[1:] if isinstance(item, str) and item.startswith(_TEXT) and _RUN.match(item[1:]) else item
 
 
 def write_h5ad(made: Any, path: Path, *, overwrite: bool = True, **options: Any) -> None:
