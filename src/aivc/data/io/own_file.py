@@ -37,7 +37,7 @@ def refuse_links(file: h5py.File) -> None:
     Raises:
         IntegrityError: Somewhere in it stands a soft or external link, or a dataset whose data lie in other files.
     """
-    seen: set[int] = set()
+    seen: set[tuple[Any, Any]] = set()
     todo: list[tuple[str, Any]] = [("", file.id)]
     while todo:
         where, group = todo.pop()

@@ -14,7 +14,7 @@ from aivc.data.io.own_file import npy_bytes, refuse_swollen_parquet, sound_point
 FORMAT = 1
 MANIFEST, ENTITIES, PANELS, PANEL_OF = "manifest.json", "entities.parquet", "panels.npy", "panel-of.npy"
 FIELDS = ("data", "indices", "indptr")
-_KINDS = {"data": np.float32, "indices": np.int32, "indptr": np.int64}
+_KINDS: dict[str, type[np.generic]] = {"data": np.float32, "indices": np.int32, "indptr": np.int64}
 _DAMAGE = (EOFError, OSError, ValueError, TypeError, KeyError, MemoryError, OverflowError)
 
 
@@ -33,12 +33,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     found = read_json(path)
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise IntegrityError(f"{path} is no manifest in format {FORMAT}. Write the shards again.")
-    texts = all(isinstance(found.get(name), str) for name in ("digest", "units", "modality", "scale"))
     features, shards = found.get("features"), found.get("shards")
-    named = isinstance(features, list) and all(isinstance(name, str) for name in features)
-    listed = isinstance(shards, list) and all(isinstance(each, dict) for each in shards)
-    if not (texts and named and listed and isinstance(found.get("provenance"), dict)):
+    texts = all(isinstance(found.get(name), str) for name in ("digest", "units", "modality", "scale"))
+    if not texts or not isinstance(found.get("provenance"), dict):
         raise IntegrityError(f"{path} does not say what was written. Write the shards again.")
+    if not isinstance(features, list) or not all(isinstance(name, str) for name in features):
+        raise IntegrityError(f"{path} lists no features. Write the shards again.")
+    if not isinstance(shards, list) or not all(isinstance(shard, dict) for shard in shards):
+        raise IntegrityError(f"{path} lists no shards. Write the shards again.")
     if found["scale"] not in [scale.value for scale in Scale] or len(set(features)) != len(features):
         raise IntegrityError(f"{path} names no scale, or a feature twice. Write the shards again.")
     rows, each = (whole_number(found.get(name), f"{name} in {path}", 1) for name in ("rows", "rows_per_shard"))
@@ -71,14 +73,14 @@ def piece_of(folder: Path, shard: int, rows: int) -> tuple[np.ndarray, np.ndarra
     return data, indices, indptr
 
 
-def _mapped(path: Path, kind: type[np.generic] | None) -> np.ndarray:
+def _mapped(path: Path, kind: type[np.generic]) -> np.ndarray:
     with path.open("rb") as stream:
         declared, held = npy_bytes(stream, str(path)), path.stat().st_size
     if declared > held:
         raise ValueError(f"{path.name} declares {declared:,} bytes and holds {held:,}")
     # An empty array cannot be mapped.
     found = np.load(path, mmap_mode="r" if declared else None, allow_pickle=False)
-    if kind is not None and found.dtype != kind:
+    if found.dtype != kind:
         raise TypeError(f"{path.name} holds {found.dtype}")
     return found
 
