@@ -17,7 +17,7 @@ from aivc.cli import main
 from aivc.core.errors import AIVCError
 
 REFUSED, WORKS = "refused", "works"
-_PATIENCE_S = 60
+_PATIENCE_S = 120
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 """Every hostile input and fault there is."""
 
-from hostile import faults, links, numbers, shown, texts
+from hostile import checkpoints, faults, links, numbers, shown, texts
 
-CASES = [*links.CASES, *texts.CASES, *numbers.CASES, *faults.CASES, *shown.CASES]
+CASES = [*links.CASES, *texts.CASES, *numbers.CASES, *checkpoints.CASES, *faults.CASES, *shown.CASES]
