@@ -117,8 +117,9 @@ def require_own(folder: Path, what: str, owns: Callable[[str], bool], *, overwri
     """
     if not folder.exists():
         return
+    one = f"{'an' if what[0] in 'aeiou' else 'a'} {what}"
     if not folder.is_dir():
-        raise IntegrityError(f"{folder} is a file, and a {what} is a folder. Choose another place.")
+        raise IntegrityError(f"{folder} is a file, and {one} is a folder. Choose another place.")
     # The top first: a mistaken folder may be somebody's home, with millions of files below.
     tops = sorted(item.name for item in folder.iterdir())
     if not tops:
@@ -133,7 +134,7 @@ def require_own(folder: Path, what: str, owns: Callable[[str], bool], *, overwri
         )
     if not overwrite:
         raise IntegrityError(
-            f"{folder} holds a {what}. Choose another folder, or allow --overwrite (in Python, overwrite=True)."
+            f"{folder} holds {one}. Choose another folder, or allow --overwrite (in Python, overwrite=True)."
         )
 
 

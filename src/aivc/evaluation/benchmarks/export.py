@@ -111,6 +111,7 @@ def hand_out(
         "columns": _columns(evaluation),
         "cells": cells,
     }
+    _require_room(path, facts, wanted, overwrite=overwrite)
     with held(path / ".in-use"):
         _require_room(path, facts, wanted, overwrite=overwrite)
         return _written(measurement, split, path, evaluation, facts, wanted)

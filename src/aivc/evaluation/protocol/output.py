@@ -64,6 +64,7 @@ class Folder:
             IntegrityError: The folder holds other files, or an earlier evaluation that is not to be overwritten.
         """
         places = _places(measurement, split)
+        require_free(path, overwrite=overwrite)
         hold = Hold(path / _IN_USE)
         require_free(path, overwrite=overwrite)
         _vacate(path)

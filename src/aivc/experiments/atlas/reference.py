@@ -15,7 +15,7 @@ from aivc.core.foreign_text import read_json
 from aivc.core.measurement import Measurement
 from aivc.core.registry import DECODERS, ENCODERS
 from aivc.core.saved_cell import fitting
-from aivc.core.state import State, write_text
+from aivc.core.state import ARRAYS, SETTINGS, State, write_text
 from aivc.core.ur import UR
 from aivc.core.writing import whole_folder
 from aivc.data.priors.memberships import memberships
@@ -180,14 +180,18 @@ class Atlas:
         clashing = [name for name in kept if name not in nearest]
         return pd.concat([nearest, kept[clashing].reset_index(drop=True)], axis=1)
 
-    def save(self, folder: Path | str) -> None:
-        """Write the atlas as JSON and safetensors.
+    def save(self, folder: Path | str, *, overwrite: bool = False) -> None:
+        """Write the atlas as JSON and safetensors: all of it or nothing.
+
+        Args:
+            folder: Missing or empty.
+            overwrite: Replace an atlas that is there.
 
         Raises:
             IntegrityError: The folder holds something.
             WritingError: The place cannot be written to.
         """
-        with whole_folder(Path(folder), "atlas", _owns) as fresh:
+        with whole_folder(Path(folder), "atlas", _owns, overwrite=overwrite) as fresh:
             self._write(fresh)
 
     def _write(self, folder: Path) -> None:
@@ -239,7 +243,8 @@ def _part(folder: Path, body: Mapping[str, Any], key: str) -> Any:
 
 
 def _owns(path: str) -> bool:
-    return path == CARD or path.split("/")[0] in ("encoder", "labels", "states", "search")
+    place, _, file = path.partition("/")
+    return path == CARD or (place in ("encoder", "labels", "states", "search") and file in ("", SETTINGS, ARRAYS))
 
 
 def _is_card(card: Any) -> bool:
