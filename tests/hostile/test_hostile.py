@@ -7,9 +7,10 @@ import pytest
 from hostile.case import outcome
 from hostile.corpus import CASES
 from hostile.faults import STREAMS, TWO
+from hostile.numbers import SIZES
 
-# Those that start processes of their own.
-SLOW = (STREAMS, TWO)
+# Those that start processes of their own, or swell.
+SLOW = (STREAMS, TWO, SIZES)
 
 
 def test_there_are_enough_and_each_has_a_name(capsys):
