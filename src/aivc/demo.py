@@ -71,7 +71,7 @@ def run(
     evaluation = _evaluate(job)
     tell("fit", 0, 1)
     cell = fit(measurement, METHOD, parts=priors, recipe=job.recipe)
-    cell.save(out / "cell")
+    cell.save(out / "cell", overwrite=True)
     ranked, plan = _next_experiment(job, cell)
     made = report(
         cell, measurement, name=name, screen=ranked, plan=plan, scores=evaluation.to_json(), parts=priors, seed=seed,
@@ -133,9 +133,9 @@ def _next_experiment(job: _Job, cell: VirtualCell) -> tuple[Screen, Plan]:
         cell, asked, response, context=contexts[0], direction="lower", level=_LEVEL,
         progress=job.tell,
     )  # fmt: skip
-    ranked.save(job.out / "screen.csv")
+    ranked.save(job.out / "screen.csv", overwrite=True)
     plan = propose(ranked, size=96, seed=job.recipe.seed)
-    plan.save(job.out / "plate.csv")
+    plan.save(job.out / "plate.csv", overwrite=True)
     return ranked, plan
 
 

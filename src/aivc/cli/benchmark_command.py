@@ -194,13 +194,13 @@ def _one(
     except IntegrityError as error:
         error.add_note("With --resume, what is finished is kept and the rest is done again.")
         raise
-    path.mkdir(parents=True, exist_ok=True)
     measurement = each.load_data()
     found = run_benchmark(each, args.methods, predictions=predictions, measurement=measurement, progress=reporter)
     # Only now: a file that cannot be scored must not cost the scores that are there.
     folder = Folder.claim(path, measurement, each.make_split(measurement), overwrite=args.resume)
     folder.scores(found)
     _report(folder, each, found)
+    folder.release()
     values = {method: {name: by[name]["value"] for name in by} for method, by in found.scores.items()}
     answer = {"kept": False, "digest": each.digest, "files": files, "cost": found.body["cost"], "scores": values}
     return answer | ({"predictions": found.body["predictions"]} if predictions else {})

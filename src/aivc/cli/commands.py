@@ -15,7 +15,8 @@ _EPILOG = """examples:
   aivc predict cell/ "ko:JAK2"                   ask it
   aivc evaluate papalexi2021 --split unseen-perturbation:5 --methods effect.v2 --out scores/
 
-exit codes: 0 done, 1 refused or a check failed, 2 wrong usage, 3 a fault of this program, 130 interrupted"""
+exit codes: 0 done, 1 refused or a check failed, 2 wrong usage, 3 a fault of this program, 130 interrupted,
+141 the reader of the answer left"""
 
 
 # Each command, the module that declares it, and the first sentence of what that says: `aivc --help` imports none.

@@ -1,6 +1,7 @@
 """What a person sees and what a script reads: prose, tables and bars, or one JSON object; and the exit codes."""
 
 import argparse
+import errno
 import json as json_format
 import math
 import re
@@ -29,12 +30,14 @@ from rich.table import Table
 from rich.text import Text
 
 from aivc.core.errors import AIVCError, DataError
+from aivc.core.shown_text import visible
 
 DONE, REFUSED, USAGE, FAULT, INTERRUPTED = 0, 1, 2, 3, 130
 # Where nobody watches a terminal, a line now and then says that work goes on.
 _QUIET_S, _EVERY_S = 2.0, 5.0
 # By where a score is better: an arrow, and what stands for it where the encoding has none.
 _ARROWS = {"up": ("↑", "^"), "down": ("↓", "v"), "none": ("–", "-")}
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 @final
@@ -67,6 +70,7 @@ class Reporter:
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Say what is being done, how far, of how much; 0 of 0 where that is unknown."""
+        what = visible(what)
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], description=what, completed=done, total=total or None)
             return
@@ -87,7 +91,7 @@ class Reporter:
 
     def note(self, text: str) -> None:
         """Say something beside the answer."""
-        self.console.print(Text(text), soft_wrap=True)
+        self.console.print(Text(visible(text)), soft_wrap=True)
 
     @property
     def seconds(self) -> float:
@@ -122,11 +126,14 @@ def perform(run: Callable[[argparse.Namespace, Reporter], Outcome], args: argpar
         # Whatever a part prints must not get between a script and its JSON.
         with redirect_stdout(sys.stderr), reporter.watched():
             outcome = run(args, reporter)
-    except AIVCError as error:
+    except BrokenPipeError:
+        raise
+    except (AIVCError, MemoryError) as error:
         return refuse(error, json=args.json)
     except OSError as error:
         # A full disk or a folder without permission is reported like a refusal; anything else is a fault of ours.
-        return refuse(error, json=args.json) if error.filename else _fault(error, json=args.json)
+        known = error.filename or error.errno in _FULL
+        return refuse(error, json=args.json) if known else _fault(error, json=args.json)
     except KeyboardInterrupt:
         return refuse(KeyboardInterrupt("Interrupted. What was written is whole."), json=args.json, code=INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the last door: it is shown, with its traceback, never swallowed
@@ -137,7 +144,7 @@ def perform(run: Callable[[argparse.Namespace, Reporter], Outcome], args: argpar
 def show(outcome: Outcome, *, json: bool) -> int:
     """Print an outcome to standard output."""
     if json:
-        print(json_text(outcome.body))
+        _print_json(outcome.body)
         return outcome.code
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -145,7 +152,7 @@ def show(outcome: Outcome, *, json: bool) -> int:
         console.width = 240
     for item in outcome.shown:
         if isinstance(item, str):
-            console.print(Text(item), soft_wrap=True)
+            console.print(Text(visible(item)), soft_wrap=True)
         else:
             console.print(item)
     return outcome.code
@@ -155,13 +162,16 @@ def refuse(error: BaseException, *, json: bool, code: int = REFUSED) -> int:
     """Say what was refused and what to do: to people on standard error, to scripts as JSON."""
     message, notes = str(error), list(getattr(error, "__notes__", []))
     if isinstance(error, OSError) and not isinstance(error, AIVCError):
-        message = f"{error.filename}: {error.strerror}. Choose another place, or change its permissions."
+        place = error.filename or "A file"
+        message = f"{place} could not be used: {error.strerror}. Choose another place, or change its permissions."
+    if isinstance(error, MemoryError):
+        message = "There is not enough memory for this. Ask for less at once, or leave values on disk (--on-disk)."
     if json:
-        print(json_text({"error": _described(error, message, notes)}))
+        _print_json({"error": _described(error, message, notes)})
     else:
         console = Console(stderr=True, highlight=False)
         lines = [message, *notes, *filter(None, [str(getattr(error, "remedy", ""))])]
-        console.print(Text.assemble(("error: ", "bold red"), "\n".join(lines)), soft_wrap=True)
+        console.print(Text.assemble(("error: ", "bold red"), visible("\n".join(lines))), soft_wrap=True)
     return code
 
 
@@ -181,10 +191,20 @@ def _fault(error: Exception, *, json: bool) -> int:
     remedy = "This is a fault of the program, not of yours: please report it with the traceback on standard error."
     if json:
         body = {"type": type(error).__name__, "message": str(error) or repr(error), "remedy": remedy}
-        print(json_text({"error": body}))
+        _print_json({"error": body})
     else:
         print(remedy, file=sys.stderr)
     return FAULT
+
+
+def _print_json(body: Mapping[str, Any]) -> None:
+    said = json_text(body)
+    try:
+        said.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        # Every reader of JSON takes letters as numbers, every terminal too.
+        said = json_format.dumps(json_format.loads(said))
+    print(said)
 
 
 def json_text(value: Any) -> str:
@@ -193,7 +213,7 @@ def json_text(value: Any) -> str:
     >>> json_text({"a": float("nan"), "b": np.int64(3)})
     '{"a": null, "b": 3}'
     """
-    return json_format.dumps(_plain(value), allow_nan=False, ensure_ascii=False)
+    return visible(json_format.dumps(_plain(value), allow_nan=False, ensure_ascii=False))
 
 
 def _plain(value: Any) -> Any:
@@ -239,4 +259,4 @@ def _is_number(item: object) -> bool:
 def _cell(item: object) -> str:
     if item is None or (isinstance(item, float) and not math.isfinite(item)):
         return "–"
-    return f"{item:.3g}" if isinstance(item, float) else str(item)
+    return f"{item:.3g}" if isinstance(item, float) else visible(item)

@@ -94,6 +94,7 @@ def _evaluate(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     )
     folder.scores(found)
     _report(folder, found)
+    folder.release()
     return _outcome(args, folder, found, reporter)
 
 

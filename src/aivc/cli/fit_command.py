@@ -1,7 +1,6 @@
 """`aivc fit` and `aivc predict`: learn a virtual cell from a screen, and ask it what a perturbation would do."""
 
 import argparse
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,16 @@ from aivc.cli.console import Outcome, Reporter, table
 from aivc.cli.grammar import Commands, natural, positive
 from aivc.cli.recipe_options import add_recipe, recipe
 from aivc.cli.sources import add_priors, add_schema, add_source, made_from, measured, priors
-from aivc.core.errors import ControlError, IntegrityError, SchemaError
+from aivc.core.errors import ControlError, SchemaError
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import GUARANTEED, Prediction
 from aivc.core.registry import MANIPULATORS
+from aivc.core.saved_cell import owns
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.core.worth import Worth
+from aivc.core.writing import require_absent, require_own
 from aivc.experiments.batch import was_seen
 from aivc.experiments.known_names import KnownNames
 from aivc.experiments.predict import predict
@@ -71,6 +72,7 @@ def add(commands: Commands) -> None:
     add_schema(made)
     made.add_argument("--cells", type=positive, default=200, help="virtual cells to write (default 200)")
     made.add_argument("--out", type=Path, metavar="FILE.h5ad", help="write the virtual cells")
+    made.add_argument("--overwrite", action="store_true", help="replace FILE.h5ad where it exists")
     made.add_argument("--top", type=positive, default=20, help="features shown, largest effect first (default 20)")
     made.add_argument("--seed", type=natural, default=0, help="draws the virtual cells (default 0)")
 
@@ -96,7 +98,7 @@ def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
 
     MANIPULATORS.load(args.manipulator)
     made = recipe(args)
-    _require_free(args.out, overwrite=args.overwrite)
+    require_own(args.out, "virtual cell", owns, overwrite=args.overwrite)
     measurement, name = measured(args.data, args.schema, on_disk=args.on_disk, reporter=reporter)
     parts = priors(measurement, [args.manipulator], args.priors, reporter)
     reporter(f"fitting {args.manipulator}", 0, 0)
@@ -112,7 +114,7 @@ def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         abstain=args.abstain,
         progress=reporter,
     )
-    _save(cell, args.out)
+    cell.save(args.out, overwrite=args.overwrite)
     body = {
         "cell": args.out,
         "data": name,
@@ -139,28 +141,9 @@ def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     return Outcome(body, [said, f'Ask it: aivc predict {args.out} "{cell.card["perturbations"][0]}"'])
 
 
-def _require_free(folder: Path, *, overwrite: bool) -> None:
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    if not (folder / "cell.json").is_file():
-        raise IntegrityError(f"{folder} exists and is no virtual cell. Choose an empty or a new folder.")
-    if not overwrite:
-        raise IntegrityError(f"{folder} holds a virtual cell. Choose another folder, or allow --overwrite.")
-
-
-def _save(cell: VirtualCell, folder: Path) -> None:
-    """Write beside, then swap, so that a cell is there whole or not at all."""
-    fresh, old = (folder.with_name(f"{folder.name}.{end}") for end in ("partial", "replaced"))
-    for leftover in (fresh, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    cell.save(fresh)
-    if folder.exists():
-        folder.replace(old)
-    fresh.replace(folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
 def _predict(args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    if args.out is not None:
+        require_absent(args.out, overwrite=args.overwrite)
     reporter("loading the cell", 0, 0)
     cell = VirtualCell.load(args.cell)
     start = _start(cell, args, reporter)
@@ -173,7 +156,8 @@ def _predict(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         from aivc.evaluation.protocol.output import write_population
 
         cells = said.population(args.cells, seed=args.seed)
-        write_population(args.out, cells, {"made_by": list(said.made_by), "perturbation": str(asked)})
+        about = {"made_by": list(said.made_by), "perturbation": str(asked)}
+        write_population(args.out, cells, about, overwrite=args.overwrite)
         written["prediction"] = args.out
     rows = _effects(said, args.top)
     context = str(start.contexts[0])

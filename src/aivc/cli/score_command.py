@@ -9,9 +9,11 @@ from rich.console import RenderableType
 from aivc.cli.console import Outcome, Reporter, arrow, json_text, table
 from aivc.cli.grammar import Commands, listed, natural
 from aivc.cli.sources import checked, measured
-from aivc.core.errors import IntegrityError, UnavailableError
+from aivc.core.errors import UnavailableError
 from aivc.core.measurement import Measurement
 from aivc.core.state import write_text
+from aivc.core.writing import require_absent
+from aivc.data.io.written import write_table
 from aivc.evaluation.metrics.metric import Metric
 from aivc.evaluation.protocol.evaluate import metrics_of
 from aivc.evaluation.scores.comparison import summarize
@@ -50,8 +52,8 @@ def add(commands: Commands) -> None:
 
 def _score(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     metrics = metrics_of(args.profile)
-    if args.out is not None and not args.overwrite and (args.out / SCORES).exists():
-        raise IntegrityError(f"{args.out} holds scores already. Choose another folder, or add --overwrite.")
+    for name in (SCORES, ROWS) if args.out is not None else ():
+        require_absent(args.out / name, overwrite=args.overwrite)
     predicted = _predicted(args.predicted, args.predicted_schema or args.schema, args.on_disk, reporter)
     real, name = measured(args.measured, args.schema, on_disk=args.on_disk, reporter=reporter)
     reporter("scoring", 0, 0)
@@ -71,9 +73,8 @@ def _score(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     }
     files = {}
     if args.out is not None:
-        args.out.mkdir(parents=True, exist_ok=True)
         files = {"scores": args.out / SCORES, "perturbations": args.out / ROWS}
-        found.to_csv(files["perturbations"], index=False)
+        write_table(found, files["perturbations"], overwrite=args.overwrite)
         write_text(files["scores"], json_text(body) + "\n")
     return Outcome({**body, "files": files, "seconds": reporter.seconds}, _shown(body, metrics, files))
 

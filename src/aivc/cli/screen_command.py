@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 from rich.console import RenderableType
 
@@ -12,14 +13,16 @@ from aivc.cli.console import Outcome, Reporter, table
 from aivc.cli.fit_command import add_cell, nothing_measured
 from aivc.cli.grammar import Commands, Parser, natural, positive
 from aivc.core.errors import DataError, IntegrityError, UnavailableError
+from aivc.core.foreign_text import read_text
 from aivc.core.perturbation import Agent, kind_of
 from aivc.core.virtual_cell import VirtualCell
-from aivc.core.whole_file import whole_file
+from aivc.core.writing import require_absent
+from aivc.data.io.own_file import refuse_odd_file
 from aivc.experiments.known_names import KnownNames
-from aivc.experiments.propose import Plan, propose
+from aivc.experiments.propose import propose
 from aivc.experiments.response import Response
 from aivc.experiments.screen import Screen, screen
-from aivc.experiments.search import Search, search
+from aivc.experiments.search import search
 
 ALL = "all"
 _TABLES = (".csv", ".parquet")
@@ -93,6 +96,7 @@ def _add_candidates(parser: Parser, option: str) -> None:
 
 def _add_table(parser: Parser, example: str, *, required: bool) -> None:
     parser.add_argument("--out", type=Path, required=required, metavar=example, help="table to write, .csv or .parquet")
+    parser.add_argument("--overwrite", action="store_true", help="replace the table where it exists")
     parser.add_argument("--top", type=positive, default=20, help="rows shown (default 20)")
 
 
@@ -112,8 +116,8 @@ def candidates(source: str, kind: str, cell: VirtualCell) -> list[str]:
     if source == ALL:
         return KnownNames.of(cell).candidates(kind)
     try:
-        lines = Path(source).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_text(Path(source)).splitlines()
+    except IntegrityError as error:
         raise UnavailableError(
             f"{source} cannot be read ({error}). Give a text file of one perturbation or gene a line, or all."
         ) from error
@@ -122,7 +126,7 @@ def candidates(source: str, kind: str, cell: VirtualCell) -> list[str]:
 
 
 def _screen(args: argparse.Namespace, reporter: Reporter) -> Outcome:
-    _require_table(args.out)
+    _require_table(args.out, overwrite=args.overwrite)
     response = Response.parse(args.response)
     reporter("loading the cell", 0, 0)
     cell = VirtualCell.load(args.cell)
@@ -140,7 +144,7 @@ def _screen(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         allow_unknown=args.allow_unknown,
         progress=reporter,
     )
-    _save(found, args.out)
+    found.save(args.out, overwrite=args.overwrite)
     journal.unlink(missing_ok=True)
     said = found.note or f"{len(found)} perturbations, best to {direction} {response.name} first, in {found.units}:"
     return _ranked(_placed(found.to_json(), cell), found.table, ["score", "low", "high"], said, args, reporter)
@@ -148,7 +152,7 @@ def _screen(args: argparse.Namespace, reporter: Reporter) -> Outcome:
 
 def _search(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     if args.out is not None:
-        _require_table(args.out)
+        _require_table(args.out, overwrite=args.overwrite)
     goal = _goal(args.goal)
     reporter("loading the cell", 0, 0)
     cell = VirtualCell.load(args.cell)
@@ -165,7 +169,7 @@ def _search(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         progress=reporter,
     )
     if args.out is not None:
-        _save(found, args.out)
+        found.save(args.out, overwrite=args.overwrite)
     said = found.note or f"{len(found)} interventions, the one that closes most of the way to the goal first:"
     return _ranked(
         _placed(found.to_json(), cell), found.table, ["closes", "low", "high", "cosine"], said, args, reporter
@@ -173,7 +177,7 @@ def _search(args: argparse.Namespace, reporter: Reporter) -> Outcome:
 
 
 def _propose(args: argparse.Namespace, reporter: Reporter) -> Outcome:
-    _require_table(args.out)
+    _require_table(args.out, overwrite=args.overwrite)
     plan = propose(
         Screen.load(args.screen),
         args.size,
@@ -183,7 +187,7 @@ def _propose(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         seed=args.seed,
         repeat_seen=args.repeat_seen,
     )
-    _save(plan, args.out)
+    plan.save(args.out, overwrite=args.overwrite)
     columns = ["well", "perturbation", "role", "reason"]
     rows = plan.table[columns].head(args.top).to_numpy(dtype=object).tolist()
     body = {**plan.to_json(), "files": {"plan": args.out}, "seconds": reporter.seconds}
@@ -213,24 +217,23 @@ def _ranked(
 
 def _goal(path: Path) -> dict[str, float]:
     try:
-        wanted = pd.read_csv(path, dtype={"feature": str}, keep_default_na=False)
+        refuse_odd_file(path)
+        wanted = pd.read_csv(path, dtype={"feature": str}, keep_default_na=False, compression=None)
         if not {"feature", "change"} <= set(wanted) or wanted["feature"].duplicated().any():
             raise ValueError("the columns feature and change are needed, each feature once")
-        return dict(zip(wanted["feature"], wanted["change"].astype(float), strict=True))
+        changes = wanted["change"].astype(float)
+        if not np.isfinite(changes).all():
+            raise ValueError("every change is a finite number")
+        return dict(zip(wanted["feature"], changes, strict=True))
     except (OSError, ValueError) as error:
         raise IntegrityError(
             f"{path} is no goal ({error}). Write a csv with the columns feature and change, in the units of the cell."
         ) from error
 
 
-def _require_table(path: Path) -> None:
+def _require_table(path: Path, *, overwrite: bool) -> None:
     if path.suffix not in _TABLES:
         raise DataError(
             [f"Tables are written as {' or '.join(_TABLES)}, got {path.name}. Choose one of these endings."]
         )
-
-
-def _save(found: Screen | Search | Plan, path: Path) -> None:
-    """Write beside, then swap, so that the table is there whole or not at all."""
-    with whole_file(path, ending=path.suffix) as partial:
-        found.save(partial)
+    require_absent(path, overwrite=overwrite)

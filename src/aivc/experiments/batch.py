@@ -1,6 +1,7 @@
 """Ask a virtual cell many questions: all checked before work starts, rows kept as they come."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -78,6 +79,17 @@ def ask(
         journal: Where finished rows are kept, so that work cut off goes on.
         progress: Called with what is being done, how many are done, of how many.
     """
+    with journal.held() if journal else nullcontext():
+        return _asked(tell, perturbations, row, journal, progress)
+
+
+def _asked(
+    tell: Predictor,
+    perturbations: Sequence[Perturbation],
+    row: Callable[[Perturbation, Prediction[Measurement]], dict[str, Any]],
+    journal: Journal | None,
+    progress: Progress | None,
+) -> list[dict[str, Any]]:
     done = {each["perturbation"]: each for each in (journal.read() if journal else [])}
     todo = [each for each in perturbations if str(each) not in done]
     for first in range(0, len(todo), _KEPT_AT_ONCE):

@@ -19,7 +19,12 @@ from aivc.data.streaming.stream import Progress, pseudobulk
 from aivc.experiments.batch import ask, beginning, distinct, was_seen, where
 from aivc.experiments.known_names import questions
 from aivc.experiments.predict import predictor
-from aivc.experiments.screen import Ranking, read_table, rows_to_json
+from aivc.experiments.saved_table import count, ratio, read_table
+from aivc.experiments.screen import Ranking, rows_to_json
+
+_COLUMNS = {
+    "perturbation": "text", "closes": "end", "low": "end", "high": "end", "seen": "flag", "applicability": "text",
+}  # fmt: skip
 
 
 @final
@@ -49,8 +54,9 @@ class Search(Ranking):
         Raises:
             IntegrityError: The file is missing, or holds no search.
         """
-        table, asked = read_table(Path(path), ("context", "level", "features"))
-        return cls(table, asked["context"], float(asked["level"]), int(asked["features"]))
+        table, asked = read_table(Path(path), ("context", "level", "features"), _COLUMNS)
+        features = count(asked["features"], "features")
+        return cls(table, asked["context"], ratio(asked["level"], "level"), features)
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready dictionary; infinite ends of intervals become None."""

@@ -1,6 +1,5 @@
 """Opens the files laboratories have, and trusts none: nothing is unpickled, nothing sparse is made dense."""
 
-import json
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,14 +13,16 @@ import pandas as pd
 from scipy import sparse
 
 from aivc.core.errors import AIVCError, IntegrityError, SchemaError
+from aivc.core.foreign_text import read_json
 from aivc.core.measurement import Values
+from aivc.data.io.own_file import refuse_links, refuse_strays, refuse_swollen, sound_pointers
 from aivc.data.io.schema import Schema
 from aivc.data.io.stored_frames import stored_frame, text_of, unread
 
 # What the readers below us raise on damaged bytes.
 DAMAGE = (
     OSError, EOFError, zlib.error, KeyError, ValueError, TypeError, RuntimeError, IndexError, AttributeError,
-    MemoryError, OverflowError,
+    MemoryError, OverflowError, RecursionError,
 )  # fmt: skip
 
 
@@ -79,17 +80,19 @@ def opened(path: Path) -> Iterator[Any]:
     """Open an HDF5 file or a zarr folder for reading, and close it afterwards."""
     if suffix(path) != ".zarr":
         with h5py.File(path, "r") as file:
+            refuse_links(file)
             yield file
         return
     import zarr
 
+    refuse_strays(path)
     yield zarr.open_group(str(path), mode="r")
 
 
 def refuse_pickled_chunks(path: Path) -> None:
     """Refuse a zarr store whose chunks are pickles: reading one runs whatever it holds."""
     for file in path.rglob("*"):
-        if file.name in (".zarray", ".zmetadata", "zarr.json") and _names_pickle(json.loads(file.read_text("utf-8"))):
+        if file.name in (".zarray", ".zmetadata", "zarr.json") and _names_pickle(read_json(file)):
             raise IntegrityError(f"{file} stores its chunks as pickles, which run code. Ask for the data without them.")
 
 
@@ -101,20 +104,18 @@ def _names_pickle(item: Any) -> bool:
 
 
 def refuse_unknown(node: Any) -> None:
-    """Refuse an HDF5 node whose data lie in other files, or in encodings we do not know.
+    """Refuse a node of HDF5 or zarr in an encoding we do not know, or that declares more than it can hold.
 
     Raises:
         IntegrityError: It does.
     """
     if problem := unread(node):
         raise IntegrityError(problem)
-    if isinstance(node, h5py.Dataset) and (node.external or node.is_virtual):
-        raise IntegrityError(f"{node.name} keeps its data in another file. Copy the data into one file.")
-    if isinstance(node, h5py.Group):
-        for key in node:
-            if isinstance(node.get(key, getlink=True), h5py.ExternalLink):
-                raise IntegrityError(f"{node.name}/{key} links to another file. Copy the data into one file.")
-            refuse_unknown(node[key])
+    if not hasattr(node, "keys"):
+        refuse_swollen(node)
+        return
+    for key in node:
+        refuse_unknown(node[key])
 
 
 @final
@@ -259,6 +260,9 @@ def _matrix(path: Path, store: Any, key: str, named: tuple[int, int], *, backed:
     # Converters from R may leave the shape out, which the names then say.
     n, f = (int(size) for size in node.attrs.get("shape", node.attrs.get("h5sparse_shape", named)))
     kind = text_of(node.attrs.get("encoding-type", node.attrs.get("h5sparse_format", "csr_matrix")))
+    if (n, f) != named:
+        # What its names do not fit is reported, and never loaded.
+        return DiskRows(path, key, (n, f), None, f)
     if not kind.startswith("csc"):
         disk = csr_on_disk(path, node, key, (n, f))
         return disk if backed else disk.rows(0, n)
@@ -272,7 +276,8 @@ def _matrix(path: Path, store: Any, key: str, named: tuple[int, int], *, backed:
 
 def csr_on_disk(path: Path, node: Any, key: str, shape: tuple[int, int]) -> DiskRows:
     """Describe a CSR matrix that is left where it lies."""
-    indptr = np.asarray(node["indptr"][:]).astype(np.int64)
-    if len(indptr) != shape[0] + 1 or indptr[0] != 0 or indptr[-1] != node["indices"].shape[0]:
+    stored = node["indices"].shape
+    if len(node["indptr"].shape) != 1 or node["indptr"].shape[0] != shape[0] + 1 or node["data"].shape != stored:
         raise ValueError("row pointers do not fit the matrix")
+    indptr = sound_pointers(np.asarray(node["indptr"][:]), shape[0], stored[0])
     return DiskRows(path, key, shape, indptr, shape[1])

@@ -29,6 +29,7 @@ from aivc.data.io.labels import some, translated
 from aivc.data.io.mudata_file import mudata_file
 from aivc.data.io.number_names import number_name_problems, number_text
 from aivc.data.io.orientation import other_way_round, transposed
+from aivc.data.io.own_file import refuse_odd_file
 from aivc.data.io.repeated_names import repeated_entities
 from aivc.data.io.schema import Schema
 from aivc.data.io.spellings import spelling_notes, spelling_problems
@@ -136,6 +137,7 @@ def open_raw(path: Path, schema: Schema, *, backed: bool = False) -> Raw:
     """
     if not path.exists():
         raise UnavailableError(f"There is no file {path}. Check the path.")
+    refuse_odd_file(path)
     end = suffix(path)
     if end not in (*BACKED, *TABLES) and not path.is_dir():
         raise IntegrityError(

@@ -2,12 +2,12 @@
 
 import dataclasses
 import json
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from aivc.core.errors import IntegrityError, SchemaError, UnknownNameError
+from aivc.core.errors import SchemaError, UnknownNameError
+from aivc.core.foreign_text import read_toml
 from aivc.core.perturbation import kind_of
 from aivc.core.state import write_text
 from aivc.core.units import HOURS, is_effect, parse_units
@@ -239,11 +239,7 @@ class Schema:
             SchemaError: A value has the wrong type, or declarations contradict each other.
             UnknownNameError: A field does not exist.
         """
-        try:
-            data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise IntegrityError(f"{path} is not a readable TOML file ({error}). Correct it or the path.") from error
-        return cls.from_json(data)
+        return cls.from_json(read_toml(Path(path)))
 
 
 def _plain(value: Any) -> Any:

@@ -12,6 +12,7 @@ from aivc.core.units import is_effect
 from aivc.data.io.formats import Raw, intact, suffix
 from aivc.data.io.number_names import number_text
 from aivc.data.io.orientation import undescribed
+from aivc.data.io.own_file import refuse_bomb, refuse_odd_file, refuse_swollen_parquet
 from aivc.data.io.schema import Schema
 from aivc.data.io.text_tables import Dialect, dialect
 
@@ -54,7 +55,9 @@ def read_table(path: Path, labels: tuple[str, ...] = ()) -> tuple[pd.DataFrame, 
     if end not in TABLES:
         raise SchemaError(f"{path} is no table; tables end in {', '.join(TABLES)}. Export it as one of these.")
     if end == ".parquet":
+        refuse_swollen_parquet(path)
         return (*_parquet(path), ())
+    refuse_bomb(path)
     try:
         return _text(path, dialect(path, "," if ".csv" in end else "\t"), labels)
     except UnicodeDecodeError as error:
@@ -195,6 +198,7 @@ def join_metadata(raw: Raw, path: Path, schema: Schema) -> Raw:
             f"There is no table {path}, which metadata names. It lies beside the file, or in the folder of a 10x "
             "matrix. Correct metadata in the schema."
         )
+    refuse_odd_file(path)
     with intact(path):
         frame, problems, written = read_table(path, tuple(_labels(schema)))
     if schema.entity in frame:

@@ -24,6 +24,7 @@ from aivc.data.io.formats import (
 )
 from aivc.data.io.guides import asked_for_guides, with_guides
 from aivc.data.io.orientation import upright
+from aivc.data.io.own_file import refuse_bomb, refuse_odd_file, require_market_header
 from aivc.data.io.schema import Schema
 from aivc.data.io.ten_x_files import ten_x_files
 
@@ -65,10 +66,13 @@ def _strings(node: Any) -> np.ndarray:
 def ten_x_folder(path: Path, schema: Schema) -> Raw:
     """Open a folder of matrix.mtx, features.tsv or genes.tsv, and barcodes.tsv, plain or gzipped, perhaps prefixed."""
     files, notes = ten_x_files(path, schema.prefix)
+    for file in files.values():
+        refuse_odd_file(file)
     columns = ["id", "name", "feature_type"]
     features = _plain_table(files["features"])
     features = features.set_axis([*columns, *map(str, range(3, features.shape[1]))][: features.shape[1]], axis=1)
     names = _plain_table(files["barcodes"])[0].to_numpy(dtype=object)
+    require_market_header(files["matrix"], len(features), len(names))
     values, turned = upright(mmread(files["matrix"]), len(names), len(features))
     if "name" not in features:
         features["name"] = features["id"]
@@ -81,6 +85,7 @@ def _float_csr(values: sparse.csr_matrix) -> sparse.csr_matrix:
 
 
 def _plain_table(path: Path) -> pd.DataFrame:
+    refuse_bomb(path)
     # Symbols such as NA and quotes in names stay what they are.
     return pd.read_csv(path, sep="\t", header=None, dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE)
 

@@ -13,6 +13,7 @@ from typing import Any, final
 import pandas as pd
 
 from aivc.data.datasets.r_files import read_r
+from aivc.data.io.own_file import refuse_bomb, refuse_odd_file
 
 _GZIP = b"\x1f\x8b"
 _ENSEMBL = re.compile(r"(ENS[A-Z]*G\d{11})(?:\.\d+)?(?:_PAR_Y)?")
@@ -133,6 +134,8 @@ def read_names(path: Path, **options: Any) -> pd.DataFrame:
 
 def open_text(path: Path) -> TextIOWrapper:
     """Open text, compressed by gzip or plain: a prepared file is the one, its original the other."""
+    refuse_odd_file(path)
+    refuse_bomb(path)
     with path.open("rb") as stream:
         zipped = stream.read(2) == _GZIP
     return gzip.open(path, "rt", encoding="utf-8") if zipped else path.open(encoding="utf-8")

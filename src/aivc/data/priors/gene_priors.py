@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy import sparse
 
-from aivc.core.errors import DataError, IntegrityError, UnknownNameError
+from aivc.core.errors import DataError, IntegrityError, UnknownNameError, WritingError
 from aivc.core.scale import Scale
 from aivc.core.space import Space
 from aivc.core.state import SETTINGS
@@ -113,7 +114,9 @@ def _cached(blocks: tuple[str, ...], seed: int) -> UR:
             # A build that was interrupted, or a damaged cache: what follows writes it anew.
             pass
     ur = _build(blocks, seed, fingerprint)
-    ur.save(folder)
+    # A cache that cannot be written to only costs the time of building it again.
+    with suppress(WritingError):
+        ur.save(folder)
     return ur
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from aivc.core.errors import SchemaError, UnavailableError, UnitsError
 from aivc.core.measurement import Measurement
 from aivc.data.catalog.fetch import digest
-from aivc.data.io.formats import anndata_file, intact, opened, suffix
+from aivc.data.io.formats import anndata_file, intact, opened, refuse_unknown, suffix
 from aivc.data.io.labels import labels
 from aivc.data.io.number_names import number_text
 from aivc.data.io.schema import Schema
@@ -62,7 +62,10 @@ def _uns(path: Path) -> dict[str, str]:
     from anndata.io import read_elem
 
     with opened(path) as store:
-        return {name: str(read_elem(store[f"uns/{name}"])) for name in _UNS if f"uns/{name}" in store}
+        there = [name for name in _UNS if f"uns/{name}" in store]
+        for name in there:
+            refuse_unknown(store[f"uns/{name}"])
+        return {name: str(read_elem(store[f"uns/{name}"])) for name in there}
 
 
 def content_digest(measurement: Measurement) -> str:

@@ -17,12 +17,14 @@ from aivc.core.measurement import Measurement
 from aivc.core.registry import ENCODERS
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
-from aivc.core.whole_file import whole_file
+from aivc.core.writing import whole_file
 from aivc.data.io.as_measurement import Cells, as_measurement, schema_from
 from aivc.data.io.formats import intact, suffix
+from aivc.data.io.own_file import refuse_links
 from aivc.data.io.read import read
 from aivc.data.io.schema import Constant, Schema
 from aivc.data.io.stored_frames import stored_frame
+from aivc.data.io.written import write_h5ad
 from aivc.data.names.orthologs import to_species
 from aivc.data.streaming.normalize import normalize, profile_units
 from aivc.data.streaming.stream import CHUNK, Progress, chunks
@@ -156,16 +158,15 @@ def embed_file(  # noqa: PLR0913 - each one is a question a user may ask
     answer = embedding(cells, encoder, dim=dim, seed=seed, progress=progress)
     answer = answer._replace(about={**answer.about, **about})
     # What was left out or turned while it was read cannot be written beside all the rest.
-    copied = suffix(path) == ".h5ad" and not schema.exclude and schema.format != "transposed"
-    with whole_file(out) as partial:
-        if copied:
-            shutil.copyfile(path, partial)
-            _write_into(partial, answer, str(path))
-        else:
-            made = _as_anndata(cells)
-            made.obsm[AXES], made.uns[ABOUT] = answer.values, dict(answer.about)
-            made.obs = made.obs.assign(**_columns(answer))
-            made.write_h5ad(partial)
+    if suffix(path) != ".h5ad" or schema.exclude or schema.format == "transposed":
+        made = _as_anndata(cells)
+        made.obsm[AXES], made.uns[ABOUT] = answer.values, dict(answer.about)
+        made.obs = made.obs.assign(**_columns(answer))
+        write_h5ad(made, out, overwrite=False)
+        return answer
+    with whole_file(out, overwrite=False) as partial:
+        shutil.copyfile(path, partial)
+        _write_into(partial, answer, str(path))
     return answer
 
 
@@ -175,7 +176,7 @@ def require_free(out: Path) -> None:
     Raises:
         IntegrityError: It exists.
     """
-    if out.exists():
+    if out.exists() or out.is_symlink():
         raise IntegrityError(f"{out} exists. Choose another name, or move it away.")
 
 
@@ -335,10 +336,10 @@ def _require_fresh(embedded: object, what: str) -> None:
 def _write_into(path: Path, answer: CellEmbedding, name: str) -> None:
     from anndata.io import write_elem
 
-    with h5py.File(path, "r+") as file:
-        # What cannot be read came so: the file of the user is named, not our copy of it.
-        with intact(Path(name)):
-            obs = stored_frame(file["obs"], file.get("uns"))
+    # What cannot be read came so: the file of the user is named, not our copy of it.
+    with intact(Path(name)), h5py.File(path, "r+") as file:
+        refuse_links(file)
+        obs = stored_frame(file["obs"], file.get("uns"))
         _require_fresh(NOVELTY in obs or AXES in file.get("obsm", {}), name)
         if len(obs) != len(answer.values):
             raise DataError([f"{name} has {len(obs)} rows, but {len(answer.values)} were read. Export it again."])
