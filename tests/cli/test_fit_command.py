@@ -192,7 +192,10 @@ def test_from_a_screen_to_the_next_plate(cell, genes, tmp_path, capsys):
     assert code == 0
     assert sum(well["perturbation"] == "control" for well in said["wells"]) == 2
     assert len(pd.read_csv(plan)) == len(said["wells"])
-    code, said = asked(capsys, "propose", table, "--size", 7, "--out", plan)
+    code, said = asked(capsys, "propose", table, "--size", 6, "--out", plan)
+    assert (code, said["error"]["type"]) == (1, "IntegrityError")
+    assert "--overwrite" in said["error"]["remedy"]
+    code, said = asked(capsys, "propose", table, "--size", 7, "--out", plan, "--overwrite")
     assert (code, said["error"]["type"]) == (1, "DataError")
 
 
@@ -205,16 +208,17 @@ def test_a_search_ranks_candidates_by_how_close_they_come(cell, genes, tmp_path,
     assert len(said["rows"]) == 5
     assert (tmp_path / "f.csv").exists()
     goal.write_text("gene,delta\nG0010,0.5\n")
-    code, said = asked(capsys, *words)
+    code, said = asked(capsys, *words, "--overwrite")
     assert (code, said["error"]["type"]) == (1, "IntegrityError")
     assert "feature and change" in said["error"]["remedy"]
 
 
-def test_all_means_every_gene_and_says_so_where_there_is_no_knowledge(cell, tmp_path, capsys, no_catalog):
+def test_all_means_what_was_measured_or_is_known(cell, tmp_path, capsys, no_catalog):
     words = ["screen", cell, "--response", "G0010", "--out", tmp_path / "s.csv"]
     code, said = asked(capsys, *words)
-    assert (code, said["error"]["type"]) == (1, "UnavailableError")
-    assert "in a file" in said["error"]["remedy"]
+    assert code == 0
+    # The cell was given knowledge of other genes, too.
+    assert {row["perturbation"] for row in said["rows"]} > set(VirtualCell.load(cell).card["perturbations"])
     code, said = asked(capsys, *words, "--kind", "drug")
     assert (code, said["error"]["type"]) == (1, "DataError")
     code, said = asked(capsys, *words[:-1], tmp_path / "s.xlsx")
@@ -262,7 +266,7 @@ def test_a_whole_screen_is_asked_in_a_line_never_measured(effects_cell, tmp_path
     code, said = asked(capsys, "screen", effects_cell, "--context", "T98G", *words)
     assert (code, said["context"], said["new_context"]) == (0, "T98G", True)
     assert {row["coverage"] for row in said["rows"]} == {"not guaranteed"}
-    code, said = asked(capsys, "screen", effects_cell, "--context", "line E", *words)
+    code, said = asked(capsys, "screen", effects_cell, "--context", "line E", *words, "--overwrite")
     assert (code, said["error"]["type"]) == (1, "UnknownNameError")
     code, said = asked(capsys, "explain", effects_cell, "ko:G03", "--context", "line E", "--new-context")
     assert (code, said["context"]) == (0, "line E")

@@ -82,7 +82,7 @@ def test_the_card_says_what_and_how_sure_and_escapes_everything():
 
 def test_the_figure_shows_the_largest_effects_once():
     axes = make().plot(top=2)
-    assert [label.get_text() for label in axes.get_yticklabels()] == [r"C\$1\$", "<b>B</b>"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["C$1$", "<b>B</b>"]
     axes.figure.canvas.draw()
     assert make(draws=1).plot(top=3, axes=axes) is axes
     axes.figure.canvas.draw()

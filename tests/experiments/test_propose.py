@@ -9,7 +9,7 @@ from aivc.core.measurement import CONTROL
 from aivc.experiments.propose import Plan, propose, wells
 from aivc.experiments.response import Response
 from aivc.experiments.screen import Screen
-from aivc.report.figures import plate, ranking
+from aivc.reporting.figures import plate, ranking
 
 
 def make(count=200, seen=40, seed=0):

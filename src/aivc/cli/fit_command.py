@@ -1,9 +1,6 @@
 """`aivc fit` and `aivc predict`: learn a virtual cell from a screen, and ask it what a perturbation would do."""
 
 import argparse
-import re
-import shutil
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,25 +9,22 @@ import numpy as np
 from rich.console import RenderableType
 
 from aivc.cli.console import Outcome, Reporter, table
-from aivc.cli.evaluate_command import add_recipe, recipe
 from aivc.cli.grammar import Commands, natural, positive
+from aivc.cli.recipe_options import add_recipe, recipe
 from aivc.cli.sources import add_priors, add_schema, add_source, made_from, measured, priors
-from aivc.core.errors import ControlError, IntegrityError, PerturbationError, SchemaError
+from aivc.core.errors import ControlError, SchemaError
 from aivc.core.measurement import CONTROL, Measurement
-from aivc.core.perturbation import Agent, Perturbation
+from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import GUARANTEED, Prediction
 from aivc.core.registry import MANIPULATORS
+from aivc.core.saved_cell import owns
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.core.worth import Worth
-from aivc.data.splits.split import Split
-from aivc.evaluation.protocol.output import write_population
+from aivc.core.writing import require_absent, require_own
 from aivc.experiments.batch import was_seen
-from aivc.experiments.fitting.fit import fit
+from aivc.experiments.known_names import KnownNames
 from aivc.experiments.predict import predict
-
-# Names without a kind, such as a person writes who has only knocked genes out so far.
-_NAMES = re.compile(r"\s*[\w.-]+(\s*\+\s*[\w.-]+)*\s*")
 
 
 def add(commands: Commands) -> None:
@@ -78,6 +72,7 @@ def add(commands: Commands) -> None:
     add_schema(made)
     made.add_argument("--cells", type=positive, default=200, help="virtual cells to write (default 200)")
     made.add_argument("--out", type=Path, metavar="FILE.h5ad", help="write the virtual cells")
+    made.add_argument("--overwrite", action="store_true", help="replace FILE.h5ad where it exists")
     made.add_argument("--top", type=positive, default=20, help="features shown, largest effect first (default 20)")
     made.add_argument("--seed", type=natural, default=0, help="draws the virtual cells (default 0)")
 
@@ -91,12 +86,19 @@ def add_cell(parser: Any) -> None:
         help="cell type or line to start from; any, where the cell was fitted on a table of effects",
     )
     parser.add_argument("--new-context", action="store_true", help="the context is new, though it reads like another")
+    parser.add_argument(
+        "--allow-unknown", action="store_true", help="answer also where nothing is known of a name, or without a dose"
+    )
 
 
 def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    # What reads files is slow to import, and `predict` needs none of it.
+    from aivc.data.splits.split import Split
+    from aivc.experiments.fitting.fit import fit
+
     MANIPULATORS.load(args.manipulator)
     made = recipe(args)
-    _require_free(args.out, overwrite=args.overwrite)
+    require_own(args.out, "virtual cell", owns, overwrite=args.overwrite)
     measurement, name = measured(args.data, args.schema, on_disk=args.on_disk, reporter=reporter)
     parts = priors(measurement, [args.manipulator], args.priors, reporter)
     reporter(f"fitting {args.manipulator}", 0, 0)
@@ -112,7 +114,7 @@ def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         abstain=args.abstain,
         progress=reporter,
     )
-    _save(cell, args.out)
+    cell.save(args.out, overwrite=args.overwrite)
     body = {
         "cell": args.out,
         "data": name,
@@ -139,38 +141,23 @@ def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     return Outcome(body, [said, f'Ask it: aivc predict {args.out} "{cell.card["perturbations"][0]}"'])
 
 
-def _require_free(folder: Path, *, overwrite: bool) -> None:
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    if not (folder / "cell.json").is_file():
-        raise IntegrityError(f"{folder} exists and is no virtual cell. Choose an empty or a new folder.")
-    if not overwrite:
-        raise IntegrityError(f"{folder} holds a virtual cell. Choose another folder, or allow --overwrite.")
-
-
-def _save(cell: VirtualCell, folder: Path) -> None:
-    """Write beside, then swap, so that a cell is there whole or not at all."""
-    fresh, old = (folder.with_name(f"{folder.name}.{end}") for end in ("partial", "replaced"))
-    for leftover in (fresh, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    cell.save(fresh)
-    if folder.exists():
-        folder.replace(old)
-    fresh.replace(folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
 def _predict(args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    if args.out is not None:
+        require_absent(args.out, overwrite=args.overwrite)
     reporter("loading the cell", 0, 0)
     cell = VirtualCell.load(args.cell)
-    asked = _asked(args.perturbation, cell)
     start = _start(cell, args, reporter)
+    known = KnownNames.of(cell)
+    asked = known.question(args.perturbation, allow_unknown=args.allow_unknown)
     reporter(f"asking about {asked}", 0, 0)
-    said = predict(cell, start, asked, cells=args.cells)
+    said = predict(cell, start, asked, cells=args.cells, allow_unknown=args.allow_unknown)
     written = {}
     if args.out is not None:
+        from aivc.evaluation.protocol.output import write_population
+
         cells = said.population(args.cells, seed=args.seed)
-        write_population(args.out, cells, {"made_by": list(said.made_by), "perturbation": str(asked)})
+        about = {"made_by": list(said.made_by), "perturbation": str(asked)}
+        write_population(args.out, cells, about, overwrite=args.overwrite)
         written["prediction"] = args.out
     rows = _effects(said, args.top)
     context = str(start.contexts[0])
@@ -178,29 +165,28 @@ def _predict(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     new["seen"] = was_seen(cell, asked, said.applicability)
     if new["new_context"] and "worth" in cell.card:
         new["worth"] = cell.card["worth"]
+    new |= {"asked": args.perturbation, "unknown": list(known.unknown(asked))}
     body = {**_about(said, asked, context), **new, "effects": rows, "files": written}
-    title = f"{asked} in {body['context']}: largest effects, in {body['units']}"
     columns = ["feature", "control", "effect", "low", "high"]
     values = [[row[key] for key in columns] for row in rows]
-    shown: list[RenderableType] = [title, table(columns, values), _evidence(body)]
+    shown: list[RenderableType] = [*_titles(body), table(columns, values), _evidence(body)]
     shown += [str(Worth(**body["worth"]))] if "worth" in body else []
     shown += [f"Written: {path}" for path in written.values()]
     return Outcome({**body, "seconds": reporter.seconds}, shown)
 
 
-def _asked(text: str, cell: VirtualCell) -> Perturbation:
-    """Read a perturbation; plain names are refused with the text that was likely meant."""
-    try:
-        return Perturbation.parse(text)
-    except PerturbationError as error:
-        seen = [agent for each in cell.card.get("perturbations", ()) for agent in Perturbation.parse(str(each)).agents]
-        if _NAMES.fullmatch(text) and seen:
-            spelled = {agent.target.casefold(): agent.target for agent in seen}
-            kind = Counter(agent.kind for agent in seen).most_common(1)[0][0]
-            names = [name.strip() for name in text.split("+")]
-            meant = " + ".join(str(Agent(kind, spelled.get(name.casefold(), name))) for name in names)
-            error.add_note(f"Did you mean {meant}?")
-        raise
+def _titles(body: Mapping[str, Any]) -> list[str]:
+    """What stands above the effects: as what the question was read, and what it is an answer to."""
+    read = Perturbation.parse(body["asked"])
+    titles = [] if str(read) == body["perturbation"] else [f"Read as {body['perturbation']}: asked was {read}."]
+    if not body["unknown"]:
+        return [*titles, f"{body['perturbation']} in {body['context']}: largest effects, in {body['units']}"]
+    names = ", ".join(body["unknown"])
+    return [
+        *titles,
+        f"NOTHING IS KNOWN of {names}. This is no prediction for it: any other unknown name gets the same answer.",
+        f"Default answer in {body['context']}: largest effects, in {body['units']}",
+    ]
 
 
 def _start(cell: VirtualCell, args: argparse.Namespace, reporter: Reporter) -> UR:

@@ -9,13 +9,19 @@ from typing import Any, final
 import numpy as np
 import pandas as pd
 
-from aivc.core.errors import ControlError, DataError
+from aivc.core.errors import ControlError, DataError, IntegrityError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability
-from aivc.experiments.screen import Screen, read_table, rows_to_json, write_table
+from aivc.data.io.written import write_table
+from aivc.experiments.saved_table import count, read_table
+from aivc.experiments.screen import Screen, rows_to_json
 
 PLATES = {6: (2, 3), 12: (3, 4), 24: (4, 6), 48: (6, 8), 96: (8, 12), 384: (16, 24), 1536: (32, 48)}
+_COLUMNS = {
+    "well": "text", "perturbation": "text", "role": "text", "score": "end", "low": "end", "high": "end",
+    "applicability": "text", "reason": "text",
+}  # fmt: skip
 _KNOWN = {
     Applicability.IN: "all of its agents were seen, though not together",
     Applicability.EDGE: "only relatives of it were seen",
@@ -51,13 +57,15 @@ class Plan:
         left = f"{empty} wells stay empty: there is nothing more to try." if empty else "no well stays empty."
         return f"{self.size} wells: {counts}; {left}"
 
-    def save(self, path: Path | str) -> None:
+    def save(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Write one tidy table, ``.csv`` or ``.parquet``.
 
         Raises:
             DataError: Another ending.
+            IntegrityError: A file is there, and is not to be replaced.
+            WritingError: The place cannot be written to.
         """
-        write_table(self.table.assign(plate=self.size, seed=self.seed), Path(path))
+        write_table(self.table.assign(plate=self.size, seed=self.seed), Path(path), overwrite=overwrite)
 
     @classmethod
     def load(cls, path: Path | str) -> "Plan":
@@ -66,8 +74,11 @@ class Plan:
         Raises:
             IntegrityError: The file is missing, or holds no plan.
         """
-        table, asked = read_table(Path(path), ("plate", "seed"))
-        return cls(table, int(asked["plate"]), int(asked["seed"]))
+        table, asked = read_table(Path(path), ("plate", "seed"), _COLUMNS)
+        size = count(asked["plate"], "plate")
+        if size not in PLATES or not set(table["well"]) <= set(wells(size)) or table["well"].duplicated().any():
+            raise IntegrityError(f"{path} holds no plate of {', '.join(map(str, PLATES))} wells. Save the plan again.")
+        return cls(table, size, count(asked["seed"], "seed"))
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready dictionary; what is not finite becomes None."""
