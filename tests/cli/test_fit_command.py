@@ -91,9 +91,37 @@ def test_a_prediction_names_its_largest_effects_and_writes_cells(cell, tmp_path,
     sizes = [abs(row["effect"]) for row in said["effects"]]
     assert sizes == sorted(sizes, reverse=True)
     assert all(row["low"] <= row["effect"] <= row["high"] for row in said["effects"])
-    assert anndata.read_h5ad(out).shape == (12, 40)
-    assert main(["predict", str(cell), "ko:G0002"]) == 0
-    assert "seen in training" in capsys.readouterr().out
+    made = anndata.read_h5ad(out)
+    assert made.shape == (12, 40)
+    rows = pd.DataFrame(said["effects"]).set_index("feature")
+    for name in ("effect", "low", "high"):
+        np.testing.assert_allclose(made.var.loc[rows.index, name], rows[name])
+    about = made.uns["aivc"]
+    fitted = VirtualCell.load(cell)
+    assert (about["cell"], about["perturbation"], about["coverage"]) == (fitted.digest, "ko:G0002", "not guaranteed")
+    assert about["not_for_testing"] == said["not_for_testing"]
+    assert main(["predict", str(cell), "ko:G0002", "--out", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "seen in training" in shown
+    assert said["sureness"] in shown
+    assert "do not test them for p values" in shown
+
+
+def test_several_perturbations_are_answered_one_by_one_and_written_together(cell, tmp_path, capsys):
+    out = tmp_path / "two.h5ad"
+    code, said = asked(capsys, "predict", cell, "ko:G0002", "ko:G0003", "--cells", 8, "--out", out)
+    assert (code, [each["perturbation"] for each in said["predictions"]]) == (0, ["ko:G0002", "ko:G0003"])
+    _, alone = asked(capsys, "predict", cell, "ko:G0003", "--cells", 8)
+    assert said["predictions"][1]["effects"][0] == pytest.approx(alone["effects"][0])
+    made = anndata.read_h5ad(out)
+    assert made.varm["effect"].shape == (40, 2)
+    row = alone["effects"][0]
+    assert made.varm["effect"][list(made.var_names).index(row["feature"]), 1] == pytest.approx(row["effect"])
+
+
+def test_another_ending_is_refused_before_any_work(cell, tmp_path, capsys):
+    code, said = asked(capsys, "predict", tmp_path / "nowhere", "ko:G0002", "--out", "predicted.csv")
+    assert (code, said["error"]["type"]) == (1, "DataError")
 
 
 def test_the_shell_answers_as_python_does(cell, capsys):

@@ -173,7 +173,7 @@ class _Fast:
 
     def __call__(self, perturbation: Perturbation) -> Prediction[Measurement]:
         moved = self.ask.cell.manipulate(self.start, perturbation, instrument=self.ask.manipulator)
-        return self.read(moved, self.start).replace(unread=lambda: self.ask(perturbation))
+        return self.read(moved, self.start).replace(unread=lambda: self.ask(perturbation), origin=self.ask.cell.origin)
 
 
 def _quickest(ask: _Ask, perturbations: Sequence[Perturbation]) -> Predictor:

@@ -18,6 +18,7 @@ from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.state import write_text
 from aivc.core.units import COUNTS
+from aivc.core.views import write_h5ad
 from aivc.data.splits.split import Split, column
 from aivc.evaluation.protocol.questions import Question, site_column
 from aivc.evaluation.scores.table import Evaluation
@@ -102,10 +103,7 @@ def write_population(path: Path, cells: Measurement, about: Mapping[str, Any]) -
         var=var,
         uns={"units": cells.units, **about},
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    made.write_h5ad(partial, compression="gzip", compression_opts=1)
-    partial.replace(path)
+    write_h5ad(made, path)
 
 
 def file_name(text: str) -> str:
