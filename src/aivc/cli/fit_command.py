@@ -79,7 +79,9 @@ def add(commands: Commands) -> None:
     )
     made.add_argument("--control", metavar="FILE", default="", help="start from your own control cells")
     add_schema(made)
-    made.add_argument("--cells", type=positive, default=200, help="virtual cells of each perturbation to write (default 200)")
+    made.add_argument(
+        "--cells", type=positive, default=200, help="virtual cells of each perturbation to write (default 200)"
+    )
     made.add_argument("--out", type=Path, metavar="FILE.h5ad", help="write effects, intervals and virtual cells")
     made.add_argument("--top", type=positive, default=20, help="features shown, largest effect first (default 20)")
     made.add_argument("--seed", type=natural, default=0, help="draws the virtual cells (default 0)")
@@ -172,7 +174,9 @@ def _predict(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     start = _start(cell, args, reporter)
     reporter(f"asking about {', '.join(map(str, asked))}", 0, 0)
     one = len(asked) == 1
-    found = (predict(cell, start, asked[0], cells=args.cells),) if one else predict(cell, start, asked, cells=args.cells)
+    found = (
+        (predict(cell, start, asked[0], cells=args.cells),) if one else predict(cell, start, asked, cells=args.cells)
+    )
     files = {}
     if args.out is not None:
         write_h5ad(to_anndata(found[0] if one else found, cells=args.cells, seed=args.seed), args.out)

@@ -77,7 +77,7 @@ def to_anndata(
 
     Returns:
         ``X`` in the units of the draws, sparse where they are, and where they are counts; ``obs`` with
-        ``perturbation``, ``context``, ``draw`` and what else the cells carry; ``uns["units"]``; and ``uns["aivc"]`` with
+        ``perturbation``, ``context``, ``draw`` and what else the cells hold; ``uns["units"]``; ``uns["aivc"]`` with
         ``perturbation``, ``context``, ``made_by``, ``applicability``, ``coverage`` and ``sureness`` (of several
         predictions: one of each), ``level``, ``units``, ``profile_units``, ``not_for_testing`` and, where a virtual
         cell made it, what `VirtualCell.origin` says.
@@ -91,7 +91,9 @@ def to_anndata(
     several = isinstance(predictions, Sequence)
     asked = list(predictions) if isinstance(predictions, Sequence) else [predictions]
     features = _shared_features(asked)
-    ends = dict(zip(("effect", "low", "high"), zip(*(_effect(each, level) for each in asked), strict=True), strict=True))
+    ends = dict(
+        zip(("effect", "low", "high"), zip(*(_effect(each, level) for each in asked), strict=True), strict=True)
+    )
     var = pd.DataFrame({} if several else {key: one[0] for key, one in ends.items()}, index=pd.Index(features))
     populations = [_population(each, cells, seed) for each in asked]
     obs = pd.concat([_obs(each, f"{i}-" if several else "") for i, each in enumerate(populations)])

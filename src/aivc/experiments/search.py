@@ -18,7 +18,7 @@ from aivc.core.virtual_cell import VirtualCell
 from aivc.data.streaming.stream import Progress, pseudobulk
 from aivc.experiments.batch import ask, beginning, distinct, was_seen, where
 from aivc.experiments.predict import predictor
-from aivc.experiments.screen import Ranking, read_table, rows_to_json
+from aivc.experiments.screen import Ranking, ranking_sureness, read_table, rows_to_json
 
 
 @final
@@ -51,9 +51,14 @@ class Search(Ranking):
         table, asked = read_table(Path(path), ("context", "level", "features"))
         return cls(table, asked["context"], float(asked["level"]), int(asked["features"]))
 
+    @property
+    def sureness(self) -> str:
+        """One line: how many of what was not seen have an interval of ``closes`` clear of zero."""
+        return ranking_sureness(self.table, self.level)
+
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready dictionary; infinite ends of intervals become None."""
-        return {**self._asked(), "rows": rows_to_json(self.table)}
+        return {**self._asked(), "sureness": self.sureness, "rows": rows_to_json(self.table)}
 
     def _asked(self) -> dict[str, Any]:
         return {"context": self.context, "level": self.level, "features": self.features}
