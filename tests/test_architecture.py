@@ -116,6 +116,7 @@ TESTED_THROUGH = {
     "cli/sources.py": "cli/test_data.py",
     "core/attribution.py": "interpretation/test_explain.py",
     "core/calibration.py": "uncertainty/test_conformal.py",
+    "core/joint_error.py": "experiments/test_informative.py",
     "core/provider.py": "representations/molecular/test_molecular_ur.py",
     "core/scale.py": "core/test_space.py",
     "core/smiles.py": "core/test_molecule.py",

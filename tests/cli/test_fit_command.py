@@ -215,11 +215,27 @@ def test_from_a_screen_to_the_next_plate(cell, genes, tmp_path, capsys):
     assert scores == sorted(scores, reverse=True)
     assert list(pd.read_csv(table)["perturbation"]) == [row["perturbation"] for row in said["rows"]]
     assert [path.name for path in tmp_path.iterdir() if path.suffix in (".unfinished", ".partial")] == []
+    assert {"target_level", "expressed", "annotation"} <= set(pd.read_csv(table))
+    assert said["sureness"].startswith(("0 of", "1 of", "2 of", "3 of", "4 of"))
     plan = tmp_path / "plan.csv"
     code, said = asked(capsys, "propose", table, "--size", 6, "--controls", 2, "--repeat-seen", "--out", plan)
     assert code == 0
     assert sum(well["perturbation"] == "control" for well in said["wells"]) == 2
     assert len(pd.read_csv(plan)) == len(said["wells"])
+    assert list(pd.read_csv(plan))[:7] == ["well", "row", "column", "perturbation", "role", "replicate", "reason"]
+    sets = tmp_path / "sets.gmt"
+    sets.write_text("complex\tof all\t" + "\t".join(f"G000{i}" for i in range(1, 5)) + "\n")
+    words = ["--size", 24, "--controls", 2, "--repeat-seen", "--no-edge", "--guides", 2, "--explore", "0.3"]
+    more = [*words, "--unexpressed", "--cell", cell, "--families", sets, "--per-family", 1, "--out", plan]
+    code, said = asked(capsys, "propose", table, *more)
+    assert code == 0
+    assert len([well for well in said["wells"] if well["role"] == "exploit"]) <= 2
+    learned = [well for well in said["wells"] if well["role"] == "explore"]
+    assert learned
+    assert all("of the variance of" in well["reason"] for well in learned)
+    assert {well["row"] for well in said["wells"]} <= {"B", "C"}
+    assert main(["propose", *map(str, [table, *more])]) == 0
+    assert said["sureness"] in capsys.readouterr().out
     code, said = asked(capsys, "propose", table, "--size", 7, "--out", plan)
     assert (code, said["error"]["type"]) == (1, "DataError")
 

@@ -143,10 +143,12 @@ def _outcome(args: argparse.Namespace, folder: Folder, found: Evaluation, report
             ["method", *(body["metrics"][name]["label"] for name in metrics)],
             [[method, *(by[name] for name in metrics)] for method, by in values.items()],
         ),
+        *found.sureness,
         *(f"failed: {item['method']}: {item['error']}" for item in body["failures"]),
         *body.get("adversaries", {}).get("findings", []),
         f"Report: {files['report']}",
     ]
     keys = ("data", "split", "methods", "failures", "recipe", "profile_units", "adversaries", "notes")
     about = {key: body[key] for key in keys if key in body}
+    about["sureness"] = list(found.sureness)
     return Outcome({**about, "scores": values, "files": files, "seconds": reporter.seconds}, shown)

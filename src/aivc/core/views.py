@@ -66,8 +66,8 @@ def to_anndata(
     """Make an AnnData of effects, their intervals and virtual cells.
 
     Of one prediction, ``var`` has the columns ``effect``, ``low`` and ``high``, in profile units. Of ``p`` predictions,
-    ``varm`` has the tables ``effect``, ``low`` and ``high``, each ``(f, p)``, with a column for each perturbation in the
-    order of ``uns["aivc"]["perturbation"]``.
+    ``varm`` has the tables ``effect``, ``low`` and ``high``, each ``(f, p)``, with a column for each perturbation in
+    the order of ``uns["aivc"]["perturbation"]``.
 
     Args:
         predictions: Of readings, with the profile of their start (``base``), and of the same features and units.
