@@ -209,6 +209,10 @@ def test_a_known_brake_is_named_in_its_well():
     row = plan.table[plan.table["perturbation"] == table["perturbation"][0]].iloc[0]
     assert row["reason"].endswith("what is known contradicts the prediction: X lowers CD274, DoRothEA A.")
     assert any(remark.startswith("1 of") and "DoRothEA" in remark for remark in plan.remarks)
+    brake = "brake of signaling, predicted like its drivers A, B, C"
+    plan = propose(Screen(table.assign(brake=[""] * 9 + [brake]), *rest_of(found)), 24)
+    named = plan.table[plan.table["perturbation"] == table["perturbation"][9]].iloc[0]
+    assert named["reason"].endswith(f"a known {brake}.")
 
 
 def test_the_plate_says_how_sure_it_is():

@@ -230,7 +230,7 @@ def _ranked(
     args: argparse.Namespace,
     reporter: Reporter,
 ) -> Outcome:
-    shown_too = [name for name in ("expressed", "annotation") if name in found]
+    shown_too = [name for name in ("expressed", "annotation", "brake") if name in found]
     columns = ["perturbation", *numbers, "seen", "applicability", *shown_too]
     rows = found[columns].head(args.top).to_numpy(dtype=object).tolist()
     files = {"table": args.out} if args.out is not None else {}

@@ -18,7 +18,7 @@ from aivc.experiments.families import Families
 from aivc.experiments.informative import joint_errors, most_informative
 from aivc.experiments.plate import lay_out, place, wells
 from aivc.experiments.screen import Screen, read_table, rows_to_json, write_table
-from aivc.experiments.targets import CONTRADICTS, NO
+from aivc.experiments.targets import CONTRADICTS, NO, UNAVAILABLE
 
 # So many candidates are held against each other at once; of more, those with the widest intervals.
 _COMPARED = 2000
@@ -29,7 +29,7 @@ _KNOWN = {
 }
 _FIRST = ["well", "row", "column", "perturbation", "role", "replicate", "reason", "guide", "family"]
 _KEPT = ("perturbation", "score", "low", "high", "applicability")
-_ALSO = ("target_level", "expressed", "annotation")
+_ALSO = ("target_level", "expressed", "annotation", "brake")
 
 
 @final
@@ -42,7 +42,7 @@ class Plan:
             ``perturbation``, ``role`` (control, exploit or explore), ``replicate`` and ``reason``; then ``guide`` (name
             of the guide, empty of what is no CRISPR perturbation), ``family`` (smallest set that holds the target,
             empty where families were not asked for), ``score``, ``low``, ``high``, ``applicability`` and, where the
-            screen has them, ``target_level``, ``expressed`` and ``annotation``.
+            screen has them, ``target_level``, ``expressed``, ``annotation`` and ``brake``.
         size: Wells of the plate.
         seed: That laid it out.
         level: Of the intervals.
@@ -220,7 +220,7 @@ def _exploit(pool: pd.DataFrame, direction: str, count: int, families: Families)
     """The best of each family, and how many had to wait as their family had given enough."""
     sign = -1 if direction == "lower" else 1
     hopeful = pool[(pool["score"] * sign > 0) & (pool["applicability"].astype(str) != Applicability.OUT)]
-    kept, waiting = [], 0
+    kept, waiting = list[Any](), 0
     for index, text in hopeful["perturbation"].items():
         if len(kept) == count:
             break
@@ -280,6 +280,8 @@ def _rows(table: pd.DataFrame) -> Iterable[dict[str, Any]]:
 def _entry(row: dict[str, Any], role: str, reason: str, families: Families) -> dict[str, Any]:
     if str(row.get("annotation", "")).startswith(CONTRADICTS):
         reason += f" Look at it first: what is known {row['annotation'].replace(':', ' the prediction:', 1)}."
+    if row.get("brake", "") not in ("", UNAVAILABLE):
+        reason += f" Look at it first: a known {row['brake']}."
     family = families.name(Perturbation.parse(row["perturbation"]))
     kept = {name: row[name] for name in (*_KEPT, *_ALSO) if name in row}
     return {**kept, "role": role, "reason": reason, "family": family}
@@ -314,7 +316,7 @@ def _table(laid: Iterable[tuple[str, dict[str, Any]]]) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     others = [name for name in (*_KEPT[1:], *_ALSO) if name in table]
     table = table.reindex(columns=[*_FIRST, *others])
-    texts = [name for name in (*_FIRST, "applicability", "expressed", "annotation") if name in table]
+    texts = [name for name in (*_FIRST, "applicability", "expressed", "annotation", "brake") if name in table]
     return table.fillna({name: "" for name in texts if table[name].dtype == object})
 
 
@@ -329,9 +331,14 @@ def _remarks(
         yield "Explored are the widest intervals: give the virtual cell, and what each well tells of others counts too."
     if "annotation" in best:
         against = int(best["annotation"].astype(str).str.startswith(CONTRADICTS).sum())
-        absent = bool((best["annotation"] == "not available").any())
+        absent = bool((best["annotation"] == UNAVAILABLE).any())
         said = f"{against} of {len(best)} exploited targets contradict what is known of them (DoRothEA)."
         yield "Signs could not be held against DoRothEA: the table is not available here." if absent else said
+    if "brake" in best:
+        named = int((~best["brake"].isin(["", UNAVAILABLE])).sum())
+        absent = bool((best["brake"] == UNAVAILABLE).any())
+        said = f"{named} of {len(best)} exploited targets are known brakes that are predicted like drivers."
+        yield "Known brakes could not be looked for: Gene Ontology is not available here." if absent else said
 
 
 def _genetic(text: str) -> bool:

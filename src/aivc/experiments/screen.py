@@ -19,6 +19,7 @@ from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.streaming.stream import Progress
 from aivc.experiments.batch import ask, beginning, distinct, was_seen, where
+from aivc.experiments.brakes import brakes
 from aivc.experiments.journal import Journal, question
 from aivc.experiments.predict import predictor
 from aivc.experiments.response import Response
@@ -69,7 +70,8 @@ class Screen(Ranking):
             ``coverage`` (what is promised of intervals of single features: guaranteed on average over perturbations
             like those held out, or not guaranteed), ``abstained`` (the mean effect answers, as the method is not
             trusted there), and ``target_level``, ``expressed`` and ``annotation``: whether the target is expressed in
-            these cells, and whether what is known of it agrees (`aivc.experiments.targets.target_columns`).
+            these cells, and whether what is known of it agrees (`aivc.experiments.targets.target_columns`); ``brake``:
+            whether it is annotated to stop what it is predicted to drive (`aivc.experiments.brakes.brakes`).
         response: What was read out.
         context: Whose control states were started from.
         level: Of the intervals.
@@ -182,7 +184,8 @@ def screen(  # noqa: PLR0913 - one keyword for each thing a screen may be asked
     ranked = table.loc[order.sort_values(["trivial", "score", "text"]).index].reset_index(drop=True)
     controls = Controls(read.draws[0].features, read.mean, read.profile_units)
     known = target_columns(list(ranked["perturbation"]), list(ranked["score"]), response, controls)
-    return Screen(ranked.assign(**known), response, context, level, direction, read.profile_units)
+    ranked = ranked.assign(**known, brake=brakes(ranked))
+    return Screen(ranked, response, context, level, direction, read.profile_units)
 
 
 def _row(
