@@ -217,7 +217,9 @@ def test_targets_are_named_as_expressed_or_not_measured(world):
     assert table["expressed"].to_dict() == {"ko:G0001": "yes", "ko:ABSENT": "not measured"}
     level = cell.decode(cell.start()).mean[list(cell.decode(cell.start()).draws[0].features).index("G0001")]
     assert table.loc["ko:G0001", "target_level"] == pytest.approx(level)
-    assert found.sureness == "0 of 1 unseen perturbations have an interval clear of zero (90 %, not guaranteed)."
+    assert found.sureness == (
+        f"0 of 1 unseen perturbations have an interval clear of zero (90 %, {table.loc['ko:ABSENT', 'coverage']})."
+    )
 
 
 def test_the_target_columns_survive_a_file(world, tmp_path):

@@ -7,13 +7,13 @@ import pytest
 from aivc.core.errors import UnavailableError
 from aivc.experiments import targets
 from aivc.experiments.response import Response
-from aivc.experiments.targets import Controls, target_columns
+from aivc.experiments.targets import ControlLevels, target_columns
 
 LINKS = pd.DataFrame(
     [("UP", "R", 1.0, "A"), ("BRAKE", "R", -0.8, "B"), ("WEAK", "R", 0.4, "D"), ("R", "R", 1.0, "A")],
     columns=["tf", "target", "link", "confidence"],
 )
-CONTROLS = Controls(np.array(["R", "UP", "BRAKE"]), np.log1p([3.0, 0.5, 0.001]), "log1p_cp10k")
+CONTROLS = ControlLevels(np.array(["R", "UP", "BRAKE"]), np.log1p([3.0, 0.5, 0.001]), "log1p_cp10k")
 
 
 @pytest.fixture(autouse=True)

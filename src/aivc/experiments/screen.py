@@ -23,7 +23,7 @@ from aivc.experiments.brakes import brakes
 from aivc.experiments.journal import Journal, question
 from aivc.experiments.predict import predictor
 from aivc.experiments.response import Response
-from aivc.experiments.targets import Controls, target_columns
+from aivc.experiments.targets import ControlLevels, target_columns
 
 __all__ = ["Response", "Screen", "screen"]
 
@@ -182,7 +182,7 @@ def screen(  # noqa: PLR0913 - one keyword for each thing a screen may be asked
     better = table["score"] if direction == "lower" else -table["score"]
     order = pd.DataFrame({"trivial": table["scored_on"] == 0, "score": better, "text": table["perturbation"]})
     ranked = table.loc[order.sort_values(["trivial", "score", "text"]).index].reset_index(drop=True)
-    controls = Controls(read.draws[0].features, read.mean, read.profile_units)
+    controls = ControlLevels(read.draws[0].features, read.mean, read.profile_units)
     known = target_columns(list(ranked["perturbation"]), list(ranked["score"]), response, controls)
     ranked = ranked.assign(**known, brake=brakes(ranked))
     return Screen(ranked, response, context, level, direction, read.profile_units)

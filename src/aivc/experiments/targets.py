@@ -21,7 +21,7 @@ YES, NO, NOT_MEASURED, NOT_JUDGED, NO_GENE = "yes", "no", "not measured", "not j
 AGREES, CONTRADICTS, UNKNOWN, UNAVAILABLE = "agrees", "contradicts", "nothing known", "not available"
 
 
-class Controls(NamedTuple):
+class ControlLevels(NamedTuple):
     """Mean readings of the control cells.
 
     Attributes:
@@ -36,7 +36,7 @@ class Controls(NamedTuple):
 
 
 def target_columns(
-    perturbations: Sequence[str], scores: Sequence[float], response: Response, controls: Controls
+    perturbations: Sequence[str], scores: Sequence[float], response: Response, controls: ControlLevels
 ) -> dict[str, list[object]]:
     """Columns of a screen.
 
