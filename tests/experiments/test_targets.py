@@ -45,9 +45,10 @@ def test_levels_are_those_of_control_cells_in_units_where_they_can_be_judged():
     assert columns("ko:UP + ko:BRAKE")["target_level"] == pytest.approx(np.log1p(0.001))
     assert np.isnan(columns("ko:ELSE")["target_level"])
     assert columns("ko:UP", controls=CONTROLS._replace(units="zscore"))["expressed"] == "not judged"
-    # The same share of all counts, in other units.
-    fewer = CONTROLS._replace(level=np.log1p([0.3, 0.05, 0.0001]), units="log1p_cp1k")
-    assert [columns(f"ko:{gene}", controls=fewer)["expressed"] for gene in ("UP", "BRAKE")] == ["yes", "no"]
+    # Of a panel, cells have few counts; and a million is no cell's own.
+    for units, up, brake in (("log1p_cp188", 0.05, 0.01), ("log1p_cp1000k", 5.0, 1.0)):
+        other = CONTROLS._replace(level=np.log1p([3.0, up, brake]), units=units)
+        assert [columns(f"ko:{gene}", controls=other)["expressed"] for gene in ("UP", "BRAKE")] == ["yes", "no"]
 
 
 @pytest.mark.parametrize(

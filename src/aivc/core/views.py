@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # Where an AnnData says what made it.
 ABOUT = "aivc"
+# Labels of virtual cells that files keep.
+LABELS = ("perturbation", "context", "donor", "batch")
 NOT_FOR_TESTING = (
     "Virtual cells are draws of a model: do not test them for p values, since more draws give smaller p values without "
     "more evidence. Read the effect and the ends of its interval (low, high) instead."
@@ -77,10 +79,10 @@ def to_anndata(
 
     Returns:
         ``X`` in the units of the draws, sparse where they are, and where they are counts; ``obs`` with
-        ``perturbation``, ``context``, ``draw`` and what else the cells hold; ``uns["units"]``; ``uns["aivc"]`` with
-        ``perturbation``, ``context``, ``made_by``, ``applicability``, ``coverage`` and ``sureness`` (of several
-        predictions: one of each), ``level``, ``units``, ``profile_units``, ``not_for_testing`` and, where a virtual
-        cell made it, what `VirtualCell.origin` says.
+        ``perturbation``, ``context``, ``draw``, and ``donor`` and ``batch`` where the cells have them;
+        ``uns["units"]``; ``uns["aivc"]`` with ``perturbation``, ``context``, ``made_by``, ``applicability``,
+        ``coverage`` and ``sureness`` (of several predictions: one of each), ``level``, ``units``, ``profile_units``,
+        ``not_for_testing`` and, where a virtual cell made it, what `VirtualCell.origin` says.
 
     Raises:
         DataError: None was given, one predicts states, its start is not known, or they differ in features or units.
@@ -259,13 +261,12 @@ def _named(labels: np.ndarray, between: str) -> str:
 
 
 def _obs(cells: Measurement, prefix: str) -> pd.DataFrame:
-    entities = cells.entities
-    # A file holds texts, and no column of objects.
-    texts = {name: entities[name].astype(str) for name in entities if entities[name].dtype == object}
-    draw = [int(str(name).split("-", 1)[0]) for name in entities.index]
-    obs = entities.assign(**{str(name): text for name, text in texts.items()}, draw=draw)
+    # What else control cells carry, such as their guides, does not hold of cells that were perturbed.
+    kept = [name for name in LABELS if name in cells.entities]
+    obs = cells.entities[kept].astype(str)
     obs = obs.assign(perturbation=cells.perturbations.astype(str), context=cells.contexts.astype(str))
-    return obs.set_axis([f"{prefix}{name}" for name in entities.index], axis=0)
+    obs["draw"] = [int(str(name).split("-", 1)[0]) for name in cells.entities.index]
+    return obs.set_axis([f"{prefix}{name}" for name in cells.entities.index], axis=0)
 
 
 def _effect_rows(prediction: "Prediction[Any]", top: int) -> str:

@@ -16,8 +16,8 @@ from aivc.experiments.targets import UNAVAILABLE
 
 _SET = re.compile(r"(?:(?P<way>negative|positive) regulation of )?(?P<process>.+?)(?: \(GO:\d+\))?")
 # A process is judged by so many drivers, of which so large a share moves the response one way, and whose mean stands so
-# many standard errors from that of all genes.
-_FEWEST, _AGREEING, _CLEAR = 3, 0.75, 4.0
+# many standard errors, and standard deviations of genes, from that of all genes: drivers of wide processes are many.
+_FEWEST, _AGREEING, _CLEAR, _APART = 3, 0.75, 4.0, 2.0
 # A brake is named where it is predicted to act at least half as strongly as the typical driver.
 _STRONG = 0.5
 _NAMED = 3
@@ -101,8 +101,9 @@ def _judged(process: _Process, acts: Mapping[str, float]) -> _Verdict | None:
     if len(drivers) < _FEWEST or not spread:
         return None
     effects = np.array([acts[gene] for gene in drivers])
-    way, clear = float(np.sign(effects.mean())), float(abs(effects.mean()) / spread * len(drivers) ** 0.5)
-    if clear < _CLEAR or (np.sign(effects) == way).mean() < _AGREEING:
+    way, apart = float(np.sign(effects.mean())), float(abs(effects.mean()) / spread)
+    clear = apart * len(drivers) ** 0.5
+    if clear < _CLEAR or apart < _APART or (np.sign(effects) == way).mean() < _AGREEING:
         return None
     least = max(_STRONG * float(np.median(np.abs(effects))), spread)
     named = ", ".join([gene for gene in drivers if acts[gene] * way > 0][:_NAMED])

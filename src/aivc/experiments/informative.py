@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from scipy.linalg import cho_factor, cho_solve
 
 from aivc.core.errors import DataError
 from aivc.core.joint_error import JointlyUnsure
@@ -43,21 +44,26 @@ def most_informative(
         given: Places of what is measured anyway: what they tell is not asked again, and they are not chosen.
         noise: Variance of a measurement.
 
-    >>> near = np.array([[1.0, 0.9, 0.0], [0.9, 1.0, 0.0], [0.0, 0.0, 1.2]])
+    >>> near = np.array([[1.0, 0.9, 0.0], [0.9, 1.0, 0.0], [0.0, 0.0, 1.3]])
     >>> [(each.place, round(each.share, 2)) for each in most_informative(near, 2)]
-    [(0, 0.57), (2, 0.38)]
+    [(0, 0.55), (2, 0.39)]
     """
-    left = np.array(covariance, dtype=float)
-    total = max(float(np.trace(left)), 1e-300)
-    open_p = np.ones(len(left), dtype=bool)
-    for place in given:
-        left, open_p[place] = _after(left, place, noise), False
-    found: list[Informative] = []
+    left, total = _after(covariance, list(given), noise), max(float(np.trace(covariance)), 1e-300)
+    tiny = 1e-12 * total
+    # Squared columns and diagonal of what is left are kept up to date; the matrix itself would be slow to change.
+    squares_p, own_p = np.einsum("ij,ij->j", left, left), np.diag(left).copy()
+    taken_pk, found = np.zeros((len(left), count)), list[Informative]()
+    open_p = ~np.isin(np.arange(len(left)), list(given))
     while len(found) < count and open_p.any():
-        gain_p = np.einsum("ij,ij->j", left, left) / np.maximum(np.diag(left) + noise, 1e-12 * total)
-        best = int(np.argmax(np.where(open_p, gain_p, -np.inf)))
+        gain_p = np.maximum(squares_p, 0.0) / np.maximum(own_p + noise, tiny)
+        best, k = int(np.argmax(np.where(open_p, gain_p, -np.inf))), len(found)
         found.append(Informative(best, float(gain_p[best]) / total))
-        left, open_p[best] = _after(left, best, noise), False
+        column_p = left[:, best] - taken_pk[:, :k] @ taken_pk[best, :k]
+        through_p = left @ column_p - taken_pk[:, :k] @ (taken_pk[:, :k].T @ column_p)
+        size = max(float(column_p[best]) + noise, tiny)
+        squares_p = squares_p - 2 * column_p * through_p / size + (column_p / size) ** 2 * float(column_p @ column_p)
+        own_p, open_p[best] = own_p - column_p**2 / size, False
+        taken_pk[:, k] = column_p / size**0.5
     return found
 
 
@@ -92,7 +98,12 @@ def joint_errors(
     return np.asarray(stated / np.outer(scale_p, scale_p) * np.outer(size_p, size_p))
 
 
-def _after(left: np.ndarray, place: int, noise: float) -> np.ndarray:
-    """Covariance after one measurement; nothing changes where nothing was left to learn."""
-    column = left[:, place]
-    return np.asarray(left - np.outer(column, column) / max(float(column[place]) + noise, 1e-300))
+def _after(covariance: np.ndarray, measured: list[int], noise: float) -> np.ndarray:
+    """Covariance after measurements."""
+    if not measured:
+        return np.array(covariance, dtype=float)
+    across = covariance[:, measured]
+    # Two that are the same would leave nothing to solve for.
+    least = noise + 1e-9 * float(np.diag(covariance).max())
+    inside = covariance[np.ix_(measured, measured)] + least * np.eye(len(measured))
+    return np.asarray(covariance - across @ cho_solve(cho_factor(inside, lower=True), across.T))

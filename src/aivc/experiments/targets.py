@@ -13,8 +13,8 @@ from aivc.core.units import log1p_target
 from aivc.data.priors.regulons import regulons
 from aivc.experiments.response import Response
 
-# Counts per 10,000: about one cell in fifty shows such a gene where cells have 10,000 counts.
-_EXPRESSED = 0.02
+# Counts per cell: about one cell in fifty shows such a gene. Units of more than 10,000 counts are no cell's own.
+_EXPRESSED, _MOST = 0.02, 10_000
 # Confidences of DoRothEA that rest on more than one kind of evidence.
 _TRUSTED = ("A", "B", "C")
 YES, NO, NOT_MEASURED, NOT_JUDGED, NO_GENE = "yes", "no", "not measured", "not judged", "no gene"
@@ -48,7 +48,8 @@ def target_columns(
 
     Returns:
         ``target_level``, the lowest mean reading of its target genes in control cells, NaN where none was measured;
-        ``expressed``: ``yes`` or ``no`` where levels are logarithms of counts (no below 0.02 counts per 10,000),
+        ``expressed``: ``yes`` or ``no`` where levels are logarithms of counts (no below 0.02
+        counts in a cell of N counts, of 10,000 where N is more),
         ``not judged`` in other units, ``not measured`` where a target is no feature, ``no gene`` where it has none; and
         ``annotation``: whether DoRothEA's signed links from its targets to the features of the response (confidence A
         to C) ``agrees`` with the sign of the score or ``contradicts`` it, and which link says so; ``nothing known``, or
@@ -76,7 +77,7 @@ def _expressed(levels: Sequence[float], units: str) -> str:
     total = log1p_target(units)
     if total is None:
         return NOT_JUDGED
-    return YES if np.expm1(min(levels)) * 10_000 / total >= _EXPRESSED else NO
+    return YES if np.expm1(min(levels)) * min(1.0, _MOST / total) >= _EXPRESSED else NO
 
 
 def _links(response: Response) -> Mapping[str, pd.DataFrame] | None:

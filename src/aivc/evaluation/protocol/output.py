@@ -18,7 +18,7 @@ from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.state import write_text
 from aivc.core.units import COUNTS
-from aivc.core.views import write_h5ad
+from aivc.core.views import LABELS, write_h5ad
 from aivc.data.splits.split import Split, column
 from aivc.evaluation.protocol.questions import Question, site_column
 from aivc.evaluation.scores.table import Evaluation
@@ -26,7 +26,6 @@ from aivc.evaluation.scores.table import Evaluation
 SCORES, REPORT, SPLIT, PREDICTIONS = "scores.json", "report.html", "split.json", "predictions"
 _ENDINGS = (".json", ".html", ".h5ad", ".partial")
 _LONGEST = 200
-_KEPT = ("perturbation", "context", "donor", "batch")
 
 
 @final
@@ -92,7 +91,7 @@ def write_population(path: Path, cells: Measurement, about: Mapping[str, Any]) -
         about: JSON-ready notes, kept in ``uns`` beside the units.
     """
     cells.require_table("An h5ad of virtual cells")
-    kept = [name for name in _KEPT if name in cells.entities]
+    kept = [name for name in LABELS if name in cells.entities]
     obs = cells.entities[kept].astype(str).set_axis(cells.entities.index.astype(str), axis=0)
     obs["draw"] = [int(name.split("-", 1)[0]) for name in obs.index]
     values = cells.dense().astype(np.float32)
