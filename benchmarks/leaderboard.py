@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import leaderboard_overview
+
 from aivc.cli import main as aivc
 from aivc.evaluation.benchmarks.benchmark import benchmark, names
 from aivc.evaluation.scores.comparison import BASELINE, CEILING, SIMPLE
@@ -19,6 +21,7 @@ from aivc.evaluation.scores.comparison import BASELINE, CEILING, SIMPLE
 ROOT = Path(__file__).parent.parent
 OUT, RESULTS = ROOT / "out" / "leaderboard", ROOT / "benchmarks" / "results" / "leaderboard"
 PAGE = ROOT / "docs" / "reference" / "leaderboard.md"
+FIGURE = PAGE.with_suffix(".svg")
 # A file of results holds every single question only where it stays readable.
 MOST_BYTES = 300_000
 SHOWN = (
@@ -42,7 +45,8 @@ Frozen questions, and what simple methods make of them. Every table is written b
 from the files in `benchmarks/results/leaderboard`, each stamped with the digest of its benchmark. To put a method of
 your own beside these, [run a benchmark](../how-to/run-a-benchmark.md).
 
-How to read a table:
+{opening}
+## How to read a table
 
 - A cell is the mean over questions [95 % interval when perturbations are drawn anew], and in parentheses the anchored
   score: 0 is the mean effect of training, 1 the experiment repeated. It is blank where there is no replicate, or where
@@ -217,10 +221,15 @@ def section(body: Mapping[str, Any]) -> Iterator[str]:
     yield ""
 
 
+def results() -> list[dict[str, Any]]:
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))]
+
+
 def page() -> str:
     """The page, from the committed results."""
-    bodies = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))]
-    intro = INTRO.format(simple=", ".join(f"`{name}`" for name in SIMPLE))
+    bodies = results()
+    opening = "\n".join(leaderboard_overview.opening(leaderboard_overview.rows(bodies), FIGURE.name))
+    intro = INTRO.format(simple=", ".join(f"`{name}`" for name in SIMPLE), opening=opening)
     return "\n".join([intro, *(line for body in bodies for line in section(body))])
 
 
@@ -231,6 +240,7 @@ def main(words: list[str]) -> int:
         same = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == made
         return 0 if same else "The page is not the one of the results. Run: python benchmarks/leaderboard.py --page"
     PAGE.write_text(made, encoding="utf-8")
+    leaderboard_overview.draw(leaderboard_overview.rows(results()), FIGURE)
     return code
 
 

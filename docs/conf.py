@@ -45,7 +45,7 @@ autodoc_preserve_defaults = True
 
 ROOMS = ("core", "data", "nn", "training", "testing", "representations", "instruments", "uncertainty", "experiments",
          "evaluation", "interpretation",
-         "report", "demo", "cli")  # fmt: skip
+         "reporting", "demo", "cli")  # fmt: skip
 PARTS = (
     ("providers", "Providers: what is known of a molecule?"),
     ("encoders", "Encoders: what is it?"),

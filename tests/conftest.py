@@ -1,7 +1,7 @@
 """What every test may ask for: the real data where they are, and one thread per process."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from aivc.core import registry
 from aivc.core.measurement import Measurement
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
+from aivc.data.names import genes
+from aivc.data.names.gene_files import GeneNames
 from aivc.testing import sample_measurement
 
 # One thread per process: tests run side by side. What tests start inherits it.
@@ -44,6 +46,22 @@ def cells() -> Measurement:
 def states(cells: Measurement) -> UR:
     """The small screen, encoded."""
     return tiny_parts.TinyEncoder.fit(cells, dim=4, seed=0).encode(cells)
+
+
+@pytest.fixture
+def known_genes(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, Iterable[str]]], None]:
+    """Say which human genes there are in one test: ``known_genes({"NEW": ["OLD"]})``, each with its other names."""
+
+    def say(names: Mapping[str, Iterable[str]]) -> None:
+        previous: dict[str, set[str]] = {}
+        for symbol, others in names.items():
+            for other in others:
+                previous.setdefault(other, set()).add(symbol)
+        meant = {other: frozenset(symbols) for other, symbols in previous.items()}
+        table = GeneNames("human", frozenset(names), meant, {}, {})
+        monkeypatch.setattr(genes, "gene_table", lambda species: table)
+
+    return say
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from scipy import sparse
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.units import log1p_target
-from aivc.data.priors.gene_priors import current_symbols, gene_priors
+from aivc.data.names.genes import resolve
+from aivc.data.priors.gene_priors import gene_priors
 from aivc.data.priors.gene_sets import gene_sets
 
 
@@ -51,10 +52,10 @@ def arrays(cells: anndata.AnnData, asked: pd.DataFrame) -> dict[str, np.ndarray]
 def memberships(genes: set[str]) -> list[tuple[str, str]]:
     """Every gene asked for with every term of GO it belongs to, by the name it was asked for."""
     named = sorted(genes)
-    current = dict(zip(named, current_symbols(named), strict=True))
+    current = dict(zip(named, resolve(named).current, strict=True))
     found = list(gene_sets("go-bp").items())
     every = sorted({gene for _, members in found for gene in members})
-    today = dict(zip(every, current_symbols(every), strict=True))
+    today = dict(zip(every, resolve(every).current, strict=True))
     by: dict[str, set[str]] = {}
     for term, members in found:
         for gene in members:

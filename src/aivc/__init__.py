@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from aivc.experiments.screen import Response, screen
     from aivc.experiments.search import search
     from aivc.interpretation.explain import explain
+    from aivc.reporting.report import report
 
 __version__ = version("aivc")
 
@@ -58,6 +59,7 @@ _WHERE = {
     "predict": "experiments.predict",
     "propose": "experiments.propose",
     "read": "data.io.read",
+    "report": "reporting.report",
     "screen": "experiments.screen",
     "search": "experiments.search",
 }
@@ -87,6 +89,7 @@ __all__ = [
     "predict",
     "propose",
     "read",
+    "report",
     "screen",
     "search",
 ]

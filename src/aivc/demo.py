@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-import numpy as np
-import pandas as pd
-
 from aivc.core.errors import UnavailableError
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Agent, Perturbation
@@ -19,16 +16,14 @@ from aivc.data import catalog
 from aivc.data.io.check import check
 from aivc.data.priors.for_screen import priors_for
 from aivc.data.splits.folds import unseen_perturbation
-from aivc.data.streaming.normalize import profile_units
-from aivc.data.streaming.stream import Progress, pseudobulk
+from aivc.data.streaming.stream import Progress
 from aivc.evaluation.protocol.evaluate import evaluate
 from aivc.evaluation.scores.table import Evaluation
 from aivc.experiments.fitting.fit import fit
 from aivc.experiments.fitting.shared_fit import Recipe
-from aivc.experiments.predict import predict
 from aivc.experiments.propose import Plan, propose
 from aivc.experiments.screen import Response, Screen, screen
-from aivc.report import Section, Table, evaluation_sections, figures, write_report
+from aivc.reporting.report import report
 
 METHOD = "effect.v2"
 # Readouts known beforehand: interferon-gamma response genes on the panel (MSigDB Hallmark), and the ERK kinases.
@@ -70,31 +65,20 @@ def run(
     tell = progress or (lambda what, done, total: None)
     tell("read", 0, 1)
     measurement, name, source, priors = _choose(data)
-    report = check(measurement, species="none" if name == catalog.FALLBACK else "human")
-    report.raise_if_any()
+    checked = check(measurement, species="none" if name == catalog.FALLBACK else "human")
+    checked.raise_if_any()
     job = _Job(measurement, name, priors, Recipe(seed=seed), out, tell)
     evaluation = _evaluate(job)
-    target = _clearest(evaluation)
-    hidden = _predict(job, target)
     tell("fit", 0, 1)
     cell = fit(measurement, METHOD, parts=priors, recipe=job.recipe)
-    cell.save(out / "cell")
+    cell.save(out / "cell", overwrite=True)
     ranked, plan = _next_experiment(job, cell)
+    made = report(
+        cell, measurement, name=name, screen=ranked, plan=plan, scores=evaluation.to_json(), parts=priors, seed=seed,
+        notes=_notes(name, source, checked.notes), progress=tell,
+    )  # fmt: skip
+    page = made.save(out / "report.html", overwrite=True)
     seconds = round(time.perf_counter() - began, 1)
-    sections = [
-        _data_section(job, source, report.notes),
-        *evaluation_sections(evaluation.to_json()),
-        _hidden_section(hidden, target, evaluation.body["profile_units"]),
-        _screen_section(ranked, name, evaluation.body["profile_units"]),
-        _plate_section(plan),
-    ]
-    lead = (
-        f"A virtual cell was trained on {len(measurement):,} cells of {name}, asked for perturbations it had never "
-        "seen, and scored beside simple baselines (the floor) and a repetition of the same experiment (the ceiling)."
-    )
-    page = write_report(
-        out / "report.html", title=f"aivc: a first virtual screen on {name}", lead=lead, sections=sections
-    )
     scores = {m: {k: v["value"] for k, v in by.items()} for m, by in evaluation.scores.items()}
     return {
         "data": name,
@@ -131,31 +115,9 @@ def _evaluate(job: _Job) -> Evaluation:
     return evaluate(job.measurement, split, methods, parts=job.priors, recipe=job.recipe, progress=job.tell)
 
 
-def _clearest(evaluation: Evaluation) -> str:
-    """The perturbation whose measured effect repeats best: the one worth looking at gene by gene."""
-    halves = [each for each in evaluation.body["halves"] if each["pearson"] is not None]
-    return str(max(halves, key=lambda each: each["pearson"])["perturbation"])
-
-
-def _predict(job: _Job, text: str) -> pd.DataFrame:
-    """Hide a perturbation, fit, predict it, and set what was measured beside it."""
-    job.tell(f"predict {text}", 0, 1)
-    measurement = job.measurement
-    tested = measurement.perturbations.astype(str) == text
-    cell = fit(measurement.take(~tested), METHOD, parts=job.priors, recipe=job.recipe)
-    context = str(measurement.contexts[tested][0])
-    said = predict(cell, cell.start(context), Perturbation.parse(text))
-    low, high = said.effect_interval(_LEVEL, cells=float(tested.sum()))
-    both = measurement.take(tested | (measurement.perturbations == CONTROL))
-    means = pseudobulk(both, ["perturbation"], units=said.profile_units)
-    values = np.asarray(means.values)
-    measured = values[means.perturbations == text][0] - values[means.perturbations == CONTROL][0]
-    own = np.isin(measurement.features.astype(str), Perturbation.parse(text).genes)
-    table = pd.DataFrame(
-        {"feature": measurement.features, "predicted": said.effect, "low": low, "high": high, "measured": measured}
-    )
-    table[~own].to_csv(job.out / "predicted.csv", index=False)
-    return table[~own]
+def _notes(name: str, source: str, found: tuple[str, ...]) -> list[str]:
+    few = ["With eight conditions to learn from, read the ranking as a demonstration, not as advice."]
+    return [f"Data: {source}", *found, *(few if name == catalog.FALLBACK else [])]
 
 
 def _next_experiment(job: _Job, cell: VirtualCell) -> tuple[Screen, Plan]:
@@ -171,51 +133,10 @@ def _next_experiment(job: _Job, cell: VirtualCell) -> tuple[Screen, Plan]:
         cell, asked, response, context=contexts[0], direction="lower", level=_LEVEL,
         progress=job.tell,
     )  # fmt: skip
-    ranked.save(job.out / "screen.csv")
+    ranked.save(job.out / "screen.csv", overwrite=True)
     plan = propose(ranked, size=96, seed=job.recipe.seed)
-    plan.save(job.out / "plate.csv")
+    plan.save(job.out / "plate.csv", overwrite=True)
     return ranked, plan
-
-
-def _data_section(job: _Job, source: str, notes: tuple[str, ...]) -> Section:
-    measurement = job.measurement
-    units = profile_units(measurement.take(measurement.perturbations == CONTROL))
-    means = pseudobulk(measurement, ["perturbation"], units=units)
-    values = np.asarray(means.values)
-    perturbed = means.perturbations != CONTROL
-    effects_pf = values[perturbed] - values[~perturbed][0]
-    texts = means.perturbations[perturbed]
-    seen = figures.effects_heatmap(effects_pf, texts, measurement.features, means.units)
-    text = "\n\n".join([f"Data: {source}", *(f"- {note}" for note in notes)])
-    return Section("What was measured", text, (seen,))
-
-
-def _hidden_section(table: pd.DataFrame, text: str, units: str) -> Section:
-    figure = figures.predicted_vs_measured(table, perturbation=text, units=units, level=_LEVEL)
-    inside = ((table["measured"] >= table["low"]) & (table["measured"] <= table["high"])).mean()
-    words = (
-        f"{text} was hidden, the cell was trained on everything else, and then asked. Of all {len(table)} readings, "
-        f"{inside:.0%} of the measured effects lie in their {_LEVEL:.0%} interval."
-    )
-    return Section("A perturbation it had never seen", words, (figure,))
-
-
-def _screen_section(ranked: Screen, name: str, units: str) -> Section:
-    figure = figures.ranking(ranked.table, response=str(ranked.response), units=units, level=_LEVEL)
-    words = (
-        f"{len(ranked.table):,} perturbations were asked which lowers {ranked.response} most. Those of training are "
-        "looked up; all others are predicted from what is known about their targets."
-    )
-    if name == catalog.FALLBACK:
-        words += " With eight conditions to learn from, read the order as a demonstration, not as advice."
-    return Section(
-        "A virtual screen", words, (figure,), (Table.of(ranked.table.head(30), "The first thirty.", folded=True),)
-    )
-
-
-def _plate_section(plan: Plan) -> Section:
-    figure = figures.plate(plan.table)
-    return Section("What to test next", "Half by what is promised, half by what would teach most.", (figure,))
 
 
 def _peak_mb() -> float:

@@ -1,16 +1,18 @@
 """Exit codes, one JSON object on standard output whatever happens, and help that can be read."""
 
 import argparse
+import io
 import json
 import subprocess
 import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from aivc.cli import commands, main
-from aivc.cli.console import Outcome, Reporter, perform
+from aivc.cli.console import Outcome, Reporter, arrow, perform
 from aivc.core.errors import DataError
 
 COMMANDS = ["demo", "parts", "fit", "predict", "screen", "search", "propose", "evaluate"]
@@ -125,6 +127,24 @@ def test_progress_is_a_line_now_and_then_where_nobody_watches(capsys):
     for step in range(5):
         reporter("late", step, 9)
     assert capsys.readouterr().err.splitlines() == ["late: 0 of 9"]
+
+
+def test_a_line_says_how_much_time_is_left(capsys, monkeypatch):
+    clock = iter([100.0, 110.0, 140.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    reporter = Reporter(started=0.0)
+    reporter("folds", 0, 4)
+    reporter("folds", 1, 4)
+    reporter("folds", 2, 4)
+    lines = capsys.readouterr().err.splitlines()
+    left = ["", ", about 0:00:30 left", ", about 0:00:40 left"]
+    assert lines == [f"folds: {done} of 4{text}" for done, text in enumerate(left)]
+
+
+@pytest.mark.parametrize(("encoding", "wanted"), [("utf-8", "↑↓–"), ("ascii", "^v-")])
+def test_arrows_are_plain_where_the_encoding_has_none(monkeypatch, encoding, wanted):
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
+    assert "".join(map(arrow, ("up", "down", "none"))) == wanted
 
 
 def test_commands_are_summed_up_as_their_modules_say():

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import anndata
+import h5py
 import pytest
 
 from aivc import Schema, read
@@ -81,7 +82,9 @@ def test_an_earlier_evaluation_and_a_foreign_folder_are_refused_before_any_work(
 def test_overwrite_replaces_the_earlier_files(small_screen, tmp_path, capsys):
     stale = tmp_path / "predictions" / "gone" / "OLD.h5ad"
     stale.parent.mkdir(parents=True)
-    stale.write_text("old")
+    with h5py.File(stale, "w") as file:
+        file["uns/method"], file["uns/split_digest"] = "gone", "0"
+    (tmp_path / "split.json").write_text('{"format": 1, "digest": "0", "folds": []}')
     words = ["evaluate", small_screen / "screen.h5ad", "--schema", small_screen / "schema.toml", "--out", tmp_path]
     words += ["--methods", "mean-effect", "--split", "unseen-perturbation:2", "--overwrite", "--no-predictions", *QUICK]
     assert main([*map(str, words), "--on-disk"]) == 0

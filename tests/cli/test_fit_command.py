@@ -100,7 +100,7 @@ def test_a_prediction_names_its_largest_effects_and_writes_cells(cell, tmp_path,
     fitted = VirtualCell.load(cell)
     assert (about["cell"], about["perturbation"], about["coverage"]) == (fitted.digest, "ko:G0002", "not guaranteed")
     assert about["not_for_testing"] == said["not_for_testing"]
-    assert main(["predict", str(cell), "ko:G0002", "--out", str(out)]) == 0
+    assert main(["predict", str(cell), "ko:G0002", "--out", str(out), "--overwrite"]) == 0
     shown = capsys.readouterr().out
     assert "seen in training" in shown
     assert said["sureness"] in shown
@@ -226,7 +226,19 @@ def test_from_a_screen_to_the_next_plate(cell, genes, tmp_path, capsys):
     sets = tmp_path / "sets.gmt"
     sets.write_text("complex\tof all\t" + "\t".join(f"G000{i}" for i in range(1, 5)) + "\n")
     words = ["--size", 24, "--controls", 2, "--repeat-seen", "--no-edge", "--guides", 2, "--explore", "0.3"]
-    more = [*words, "--unexpressed", "--cell", cell, "--families", sets, "--per-family", 1, "--out", plan]
+    more = [
+        *words,
+        "--unexpressed",
+        "--cell",
+        cell,
+        "--families",
+        sets,
+        "--per-family",
+        1,
+        "--overwrite",
+        "--out",
+        plan,
+    ]
     code, said = asked(capsys, "propose", table, *more)
     assert code == 0
     assert len([well for well in said["wells"] if well["role"] == "exploit"]) <= 2
@@ -236,7 +248,10 @@ def test_from_a_screen_to_the_next_plate(cell, genes, tmp_path, capsys):
     assert {well["row"] for well in said["wells"]} <= {"B", "C"}
     assert main(["propose", *map(str, [table, *more])]) == 0
     assert said["sureness"] in capsys.readouterr().out
-    code, said = asked(capsys, "propose", table, "--size", 7, "--out", plan)
+    code, said = asked(capsys, "propose", table, "--size", 6, "--out", plan)
+    assert (code, said["error"]["type"]) == (1, "IntegrityError")
+    assert "--overwrite" in said["error"]["remedy"]
+    code, said = asked(capsys, "propose", table, "--size", 7, "--out", plan, "--overwrite")
     assert (code, said["error"]["type"]) == (1, "DataError")
 
 
@@ -249,16 +264,17 @@ def test_a_search_ranks_candidates_by_how_close_they_come(cell, genes, tmp_path,
     assert len(said["rows"]) == 5
     assert (tmp_path / "f.csv").exists()
     goal.write_text("gene,delta\nG0010,0.5\n")
-    code, said = asked(capsys, *words)
+    code, said = asked(capsys, *words, "--overwrite")
     assert (code, said["error"]["type"]) == (1, "IntegrityError")
     assert "feature and change" in said["error"]["remedy"]
 
 
-def test_all_means_every_gene_and_says_so_where_there_is_no_knowledge(cell, tmp_path, capsys, no_catalog):
+def test_all_means_what_was_measured_or_is_known(cell, tmp_path, capsys, no_catalog):
     words = ["screen", cell, "--response", "G0010", "--out", tmp_path / "s.csv"]
     code, said = asked(capsys, *words)
-    assert (code, said["error"]["type"]) == (1, "UnavailableError")
-    assert "in a file" in said["error"]["remedy"]
+    assert code == 0
+    # The cell was given knowledge of other genes, too.
+    assert {row["perturbation"] for row in said["rows"]} > set(VirtualCell.load(cell).card["perturbations"])
     code, said = asked(capsys, *words, "--kind", "drug")
     assert (code, said["error"]["type"]) == (1, "DataError")
     code, said = asked(capsys, *words[:-1], tmp_path / "s.xlsx")
@@ -306,7 +322,7 @@ def test_a_whole_screen_is_asked_in_a_line_never_measured(effects_cell, tmp_path
     code, said = asked(capsys, "screen", effects_cell, "--context", "T98G", *words)
     assert (code, said["context"], said["new_context"]) == (0, "T98G", True)
     assert {row["coverage"] for row in said["rows"]} == {"not guaranteed"}
-    code, said = asked(capsys, "screen", effects_cell, "--context", "line E", *words)
+    code, said = asked(capsys, "screen", effects_cell, "--context", "line E", *words, "--overwrite")
     assert (code, said["error"]["type"]) == (1, "UnknownNameError")
     code, said = asked(capsys, "explain", effects_cell, "ko:G03", "--context", "line E", "--new-context")
     assert (code, said["context"]) == (0, "line E")

@@ -38,7 +38,10 @@ def test_scores_are_written_and_shown(small_screen, prediction, tmp_path, capsys
     assert main(asked) == 1
     assert "add --overwrite" in capsys.readouterr().err
     assert main([*asked, "--overwrite", "--on-disk"]) == 0
-    assert "DE Jaccard" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "DE Jaccard" in shown
+    assert "95 % from" in shown
+    assert any(line.endswith(("↑", "^")) for line in map(str.rstrip, shown.splitlines()))
 
 
 def test_a_perturbation_that_is_missing_is_named(small_screen, prediction, tmp_path, capsys):
@@ -56,3 +59,22 @@ def test_what_does_not_exist_is_refused(small_screen, prediction, capsys):
     assert "There is no file nowhere.h5ad" in capsys.readouterr().err
     assert main(words(prediction, small_screen, "--profile", "vcc2027")) == 1
     assert "There is no metric profile named 'vcc2027'. Did you mean" in capsys.readouterr().err
+
+
+def test_expectations_are_scored_in_units_of_their_own(small_screen, prediction, tmp_path, capsys):
+    cells = anndata.read_h5ad(prediction)
+    values = np.asarray(cells.X.toarray(), dtype=np.float32)
+    cells.X = np.where(values > 0, values + 0.25, -0.01).astype(np.float32)
+    cells.write_h5ad(tmp_path / "expected.h5ad")
+    asked = words(tmp_path / "expected.h5ad", small_screen, "--profile", "vcc2025")
+    assert main(asked) == 1
+    assert 'units = "expected_counts"' in capsys.readouterr().err
+    schema = (small_screen / "schema.toml").read_text().replace('"counts"', '"expected_counts"')
+    (tmp_path / "expected.toml").write_text(schema)
+    assert main([*asked, "--predicted-schema", str(tmp_path / "expected.toml"), "--json"]) == 0
+    answer = capsys.readouterr()
+    assert "expected counts are below zero, down to -0.01: they are read as zero" in answer.err
+    assert json.loads(answer.out)["scores"]["vcc25-pds"]["value"] > 0.9
+    measured = ["data", "check", str(tmp_path / "expected.h5ad"), "--schema", str(tmp_path / "expected.toml")]
+    assert main(measured) == 0
+    assert "read as zero" in capsys.readouterr().out

@@ -159,3 +159,34 @@ def test_an_agent_is_looked_up_among_molecules_by_its_gene_or_else_by_its_target
         "A:b": (None, "A:b"),
         "TNF": (None, "TNF"),
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ('drug:"(+)-JQ1"@1uM', "drug:(%2B)-JQ1@1uM"),
+        (
+            'drug:"2i (LIF + MEKi + GSK3i)" + ko:"A/B"/up for 3h',
+            "drug:2i (LIF %2B MEKi %2B GSK3i) + ko:A%2FB/up for 3h",
+        ),
+        ('drug:"x for 3h" for 2h', "drug:x%20for 3h for 2h"),
+        ('drug:"nutlin-3"@10uM', "drug:nutlin-3@10uM"),
+        ('drug:5"-AZA', 'drug:5"-AZA'),
+    ],
+)
+def test_names_may_stand_in_quotes(text, plain):
+    asked = Perturbation.parse(text)
+    assert str(asked) == plain
+    assert Perturbation.parse(plain) == asked
+    assert all(str(Agent.parse(str(agent))) == str(agent) for agent in asked.agents)
+
+
+@pytest.mark.parametrize("target", ['"hi"', '"', '"a', 'a"', '"a" + ko:b'])
+def test_quotes_of_a_name_itself_survive(target):
+    perturbation = Perturbation((Agent("drug", target), Agent("ko", "x")), 3.0)
+    assert Perturbation.parse(str(perturbation)) == perturbation
+
+
+def test_a_refusal_says_how_to_quote():
+    with pytest.raises(PerturbationError, match=r'in quotes, such as drug:"\(\+\)-JQ1"@1uM'):
+        Perturbation.parse("drug:(+)-JQ1@1uM")

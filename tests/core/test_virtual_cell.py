@@ -8,6 +8,7 @@ from scipy import sparse
 from aivc.core.errors import IntegrityError, SpaceError, UnknownNameError
 from aivc.core.perturbation import Perturbation
 from aivc.core.provenance import Provenance
+from aivc.core.saved_cell import sealed
 from aivc.core.scale import Scale
 from aivc.core.virtual_cell import VirtualCell
 from tiny_parts import TinyDecoder, TinyEncoder, TinyManipulator
@@ -23,7 +24,7 @@ def rewrite(folder, change):
     path = folder / "cell.json"
     body = json.loads(path.read_text())
     change(body)
-    path.write_text(json.dumps(body))
+    path.write_text(json.dumps(sealed(body)))
 
 
 def test_predict_runs_the_whole_experiment(tiny_cell, control):
@@ -147,8 +148,8 @@ def test_paths_outside_the_folder_are_never_read(saved, name):
 @pytest.mark.parametrize(
     ("change", "stated"),
     [
-        (lambda body: body.update(format=2), "not a virtual cell in format 1"),
-        (lambda body: body.update(parts=[]), "not a virtual cell in format 1"),
+        (lambda body: body.update(format=3), "not a virtual cell in format 2"),
+        (lambda body: body.update(parts=[]), "not a virtual cell in format 2"),
         (lambda body: body["parts"]["move"].update(group="metrics"), "belongs to no group of parts"),
         (lambda body: body["parts"]["move"].update(digest="0" * 64), "not the one its cell was saved with"),
         (lambda body: body["parts"].update(move=3), "not a plain folder name"),

@@ -12,6 +12,7 @@ from aivc.core.errors import IntegrityError, UnavailableError, UnknownNameError
 from aivc.data import catalog
 from aivc.data.datasets import ENTRIES
 from aivc.data.datasets.record import File, Original
+from aivc.data.names.genes import FILES
 
 BODY = b"a table"
 SMALL = File("table", "X/table.txt", len(BODY), hashlib.sha256(BODY).hexdigest(), "https://127.0.0.1:9/table.txt")
@@ -167,8 +168,8 @@ def test_a_changed_original_is_refused(prepared):
         catalog.path("small")
 
 
-def test_all_that_gene_priors_need_can_be_fetched():
-    needed = ("go-bp", "reactome", "string-experimental", "imex-records", "intact-records", "uniprot-human")
+def test_all_that_gene_priors_and_names_need_can_be_fetched():
+    needed = ("go-bp", "reactome", "string-experimental", "imex-records", "intact-records", *FILES["human"])
     for file in (file for name in needed for file in catalog.entry(name).files):
         assert file.address or file.original, file
 

@@ -230,3 +230,24 @@ def test_answers_to_several_questions_give_cells_to_an_anndata_not_their_means()
     assert among.n_obs == alone.n_obs > len(several[0].draws)
     assert among.uns["aivc"]["units"] == screen.units
     np.testing.assert_allclose(among.var["effect"], alone.var["effect"], atol=1e-9)
+
+
+def test_answers_computed_ahead_are_those_of_one_question(screen):
+    asked = [Perturbation.parse(f"ko:G{i:04}") for i in range(1, 12)]
+    alone = fit(screen, "effect.v2", recipe=Recipe(dim=4, members=2, inner_folds=2), parts=None)
+    start = alone.start().sample(1)
+    wanted = [alone.manipulate(start, each) for each in asked]
+    alone.prepare(start, asked)
+    answers = alone.instruments["effect.v2"].center._answers
+    assert len(answers._ahead) == len(asked)
+    for one, other in zip(wanted, (alone.manipulate(start, each) for each in asked), strict=True):
+        np.testing.assert_allclose(other.profiles, one.profiles, rtol=0, atol=1e-12)
+        assert other.applicability == one.applicability
+    alone.prepare(start, asked[:2])
+    assert len(answers._ahead) == 2
+
+
+def test_several_profiles_at_once_are_those_of_each(cell):
+    states, decoder = cell.start(), cell.decoder()
+    some = [states.take(np.arange(i, i + 5)) for i in range(3)]
+    np.testing.assert_allclose(decoder.profiles(some), [decoder.profile(each) for each in some], rtol=0, atol=1e-12)

@@ -10,7 +10,7 @@ from aivc.experiments.plate import wells
 from aivc.experiments.propose import Plan, propose
 from aivc.experiments.response import Response
 from aivc.experiments.screen import Screen
-from aivc.report.figures import plate, ranking
+from aivc.reporting.figures import plate, ranking
 
 
 def make(count=200, seen=40, seed=0):

@@ -54,7 +54,7 @@ def test_direction_turns_the_ranking_round(world):
 
 def test_unseen_perturbations_are_distinguished(world):
     cell, _ = world
-    table = screen(cell, ["ko:G0001", "ko:G0050"], "G0060").table.set_index("perturbation")
+    table = screen(cell, ["ko:G0001", "ko:G0050"], "G0060", allow_unknown=True).table.set_index("perturbation")
     assert table["seen"].to_dict() == {"ko:G0001": True, "ko:G0050": False}
     assert table["applicability"].to_dict() == {"ko:G0001": "in", "ko:G0050": "out"}
     # What was held out was answered like the second, and nothing like the first was.
@@ -65,7 +65,7 @@ def test_unseen_perturbations_are_distinguished(world):
 def test_a_screen_says_where_coverage_is_promised_and_keeps_it_in_its_file(tmp_path):
     cells, truth = synthetic_screen(perturbations=14, features=40, cells=15, controls=60)
     cell = fit(cells, "ridge-on-priors", parts=truth.priors, recipe=Recipe(dim=5, members=2, inner_folds=3))
-    found = screen(cell, ["ko:G0001", "ko:G0030", "ko:NOBODY"], "G0035")
+    found = screen(cell, ["ko:G0001", "ko:G0030", "ko:NOBODY"], "G0035", allow_unknown=True)
     answer = found.table.set_index("perturbation")["coverage"].to_dict()
     # Held out were perturbations that knowledge relates to others: not what was measured, nor what nothing is known of.
     assert {text: "not" in said for text, said in answer.items()} == {
@@ -121,9 +121,9 @@ def test_interval_of_a_response_adds_up_half_widths(world):
 def test_the_fast_way_changes_nothing(world, monkeypatch):
     cell, truth = world
     asked = [*truth.perturbations, "ko:G0050"]
-    fast = screen(cell, asked, "G0060, -G0061").table
+    fast = screen(cell, asked, "G0060, -G0061", allow_unknown=True).table
     monkeypatch.setattr("aivc.experiments.predict._same", lambda _whole, _fast: False)
-    whole = screen(cell, asked, "G0060, -G0061").table
+    whole = screen(cell, asked, "G0060, -G0061", allow_unknown=True).table
     assert list(fast["perturbation"]) == list(whole["perturbation"])
     np.testing.assert_allclose(fast[["score", "low", "high"]], whole[["score", "low", "high"]], atol=1e-9)
 
@@ -172,7 +172,7 @@ def test_a_checkpoint_of_another_question_is_refused(world, tmp_path):
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_save_and_load(world, tmp_path, ending):
     cell, _ = world
-    found = screen(cell, ["ko:G0001", "ko:G0050"], Response.parse("G0060, -2*G0061", "my response"))
+    found = screen(cell, ["ko:G0001", "ko:G0050"], Response.parse("G0060, -2*G0061", "my response"), allow_unknown=True)
     found.save(tmp_path / f"screen.{ending}")
     back = Screen.load(tmp_path / f"screen.{ending}")
     assert back.to_json() == found.to_json()
@@ -212,7 +212,7 @@ def test_refuses_unknown_features_contexts_and_directions(world):
 
 def test_targets_are_named_as_expressed_or_not_measured(world):
     cell, _ = world
-    found = screen(cell, ["ko:G0001", "ko:ABSENT"], "G0060")
+    found = screen(cell, ["ko:G0001", "ko:ABSENT"], "G0060", allow_unknown=True)
     table = found.table.set_index("perturbation")
     assert table["expressed"].to_dict() == {"ko:G0001": "yes", "ko:ABSENT": "not measured"}
     level = cell.decode(cell.start()).mean[list(cell.decode(cell.start()).draws[0].features).index("G0001")]
@@ -224,6 +224,6 @@ def test_targets_are_named_as_expressed_or_not_measured(world):
 
 def test_the_target_columns_survive_a_file(world, tmp_path):
     cell, _ = world
-    found = screen(cell, ["ko:G0001", "ko:ABSENT"], "G0060")
+    found = screen(cell, ["ko:G0001", "ko:ABSENT"], "G0060", allow_unknown=True)
     found.save(tmp_path / "s.csv")
     assert Screen.load(tmp_path / "s.csv").to_json() == found.to_json()

@@ -133,6 +133,21 @@ def test_another_model_does_not_take_up_a_checkpoint(tmp_path):
         train(nn.Sequential(nn.Linear(4, 1)), objective, batches, RECIPE, checkpoints=where)
 
 
+def test_a_checkpoint_of_other_data_is_refused(tmp_path):
+    where = Checkpoints(tmp_path, every=10)
+    train(network(), objective, batches, RECIPE, checkpoints=where)
+
+    def others(step, rank, world):
+        return {name: value * 2 if name == "y" else value for name, value in batches(step, rank, world).items()}
+
+    with pytest.raises(IntegrityError, match="made on other data"):
+        train(network(), objective, others, RECIPE, checkpoints=where)
+    kept = tmp_path / "step-000000010" / "notes.txt"
+    kept.write_text("mine")
+    train(network(), objective, batches, replace(RECIPE, steps=20), checkpoints=where)
+    assert kept.read_text() == "mine"
+
+
 def test_a_damaged_checkpoint_is_refused(tmp_path):
     where = Checkpoints(tmp_path)
     train(network(), objective, batches, RECIPE, checkpoints=where)

@@ -20,7 +20,7 @@ from aivc.evaluation.protocol.output import REPORT, SCORES, Folder, require_free
 from aivc.evaluation.protocol.prediction_file import read_predictions, stamp_of
 from aivc.evaluation.protocol.predictions import require_free_names
 from aivc.evaluation.scores.table import Evaluation
-from aivc.report import evaluation_sections, write_report
+from aivc.reporting import evaluation_sections, write_report
 
 _ALL = "all"
 
@@ -194,13 +194,13 @@ def _one(
     except IntegrityError as error:
         error.add_note("With --resume, what is finished is kept and the rest is done again.")
         raise
-    path.mkdir(parents=True, exist_ok=True)
     measurement = each.load_data()
     found = run_benchmark(each, args.methods, predictions=predictions, measurement=measurement, progress=reporter)
     # Only now: a file that cannot be scored must not cost the scores that are there.
     folder = Folder.claim(path, measurement, each.make_split(measurement), overwrite=args.resume)
     folder.scores(found)
     _report(folder, each, found)
+    folder.release()
     values = {method: {name: by[name]["value"] for name in by} for method, by in found.scores.items()}
     answer = {"kept": False, "digest": each.digest, "files": files, "cost": found.body["cost"], "scores": values}
     return answer | ({"predictions": found.body["predictions"]} if predictions else {})
@@ -218,7 +218,8 @@ def _given(name: str, about: dict[str, Any]) -> str:
     aside = {"rows": "ignored_rows", "features": "ignored_features", "cells without counts": "empty_cells"}
     left = [f"{about[key]:,} {what}" for what, key in aside.items() if about[key]]
     said = f"{name} was predicted by another program and given as {about['file']} (sha256 {about['sha256'][:12]})"
-    return f"{said}; left aside: {', '.join(left)}" if left else said
+    lead = f"{said}; left aside: {', '.join(left)}" if left else said
+    return ". ".join([lead, *about.get("notes", ())])
 
 
 def _outcome(done: dict[str, dict[str, Any]], failed: dict[str, str], reporter: Reporter) -> Outcome:

@@ -15,7 +15,8 @@ _EPILOG = """examples:
   aivc predict cell/ "ko:JAK2"                   ask it
   aivc evaluate papalexi2021 --split unseen-perturbation:5 --methods effect.v2 --out scores/
 
-exit codes: 0 done, 1 refused or a check failed, 2 wrong usage, 3 a fault of this program, 130 interrupted"""
+exit codes: 0 done, 1 refused or a check failed, 2 wrong usage, 3 a fault of this program, 130 interrupted,
+141 the reader of the answer left"""
 
 
 # Each command, the module that declares it, and the first sentence of what that says: `aivc --help` imports none.
@@ -33,6 +34,8 @@ COMMANDS = {
     ),
     "search": ("screen_command", "Find the intervention that brings control cells closest to a wanted state"),
     "propose": ("screen_command", "Turn a virtual screen into the next plate: part to confirm, part to learn"),
+    "report": ("report_command", "Write one page about a virtual cell"),
+    "plot": ("report_command", "Draw one figure of the page alone, as svg or png"),
     "evaluate": ("evaluate_command", "Score methods on perturbations, contexts or donors they have not seen"),
     "score": ("score_command", "Score a file of predicted cells against a file of measured ones"),
     "benchmark": ("benchmark_command", "Frozen benchmarks: list them, look at one, run methods on them"),

@@ -30,7 +30,7 @@ def add(commands: Commands) -> None:
         "Find every problem of a file before any work. Exit code 1 if there are any.",
         examples=("aivc data check screen.h5ad --schema screen.toml",),
     )
-    made.add_argument("file", type=Path, metavar="FILE", help="h5ad, zarr, 10x h5 or folder, csv, tsv or parquet")
+    made.add_argument("file", type=Path, metavar="FILE", help="h5ad, zarr, h5mu, 10x h5 or folder, or a table")
     made.add_argument("--schema", required=True, metavar="S.toml", help="says what the columns mean")
     made = group.add(
         "guess",
@@ -38,7 +38,7 @@ def add(commands: Commands) -> None:
         "Suggest a schema for a file, with the evidence for every line. Confirm it: nothing uses it by itself.",
         examples=("aivc data guess screen.h5ad > screen.toml",),
     )
-    made.add_argument("file", type=Path, metavar="FILE", help="h5ad, zarr, 10x h5 or folder, csv, tsv or parquet")
+    made.add_argument("file", type=Path, metavar="FILE", help="h5ad, zarr, h5mu, 10x h5 or folder, or a table")
 
 
 def _list(args: argparse.Namespace, reporter: Reporter) -> Outcome:

@@ -66,7 +66,10 @@ def _embed(args: argparse.Namespace, reporter: Reporter) -> Outcome:
             f'"{schema.species}". Correct the schema, or leave the option out.'
         )
     reporter(f"checking {args.data.name}", 0, 0)
-    check(args.data, schema, controls=False).raise_if_any()
+    found = check(args.data, schema, controls=False)
+    found.raise_if_any()
+    for text in found.reading:
+        reporter.note(f"note on {args.data.name}: {text}")
     atlas = embed_file(
         args.data,
         args.out,

@@ -1,21 +1,23 @@
 """`aivc evaluate`: any set of methods on what they have not seen, with scores, a report and every prediction."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import RenderableType
 
-from aivc.cli.console import Outcome, Reporter, table
-from aivc.cli.grammar import Commands, Parser, listed, natural, positive
+from aivc.cli.console import Outcome, Reporter, arrow, table
+from aivc.cli.grammar import Commands, listed, positive
+from aivc.cli.recipe_options import add_recipe, recipe
 from aivc.cli.sources import add_priors, add_source, measured, priors
-from aivc.core.registry import DECODERS, ENCODERS, names
+from aivc.core.registry import names
 from aivc.data.splits.split import Split
 from aivc.data.splits.split_text import SPLITS
 from aivc.evaluation.protocol.evaluate import evaluate, metrics_of, require_methods, with_usage
 from aivc.evaluation.protocol.output import PREDICTIONS, REPORT, SCORES, SPLIT, Folder, require_free
 from aivc.evaluation.scores.table import Evaluation
-from aivc.experiments.fitting.shared_fit import Recipe
-from aivc.report import evaluation_sections, spoken_split, write_report
+from aivc.reporting import evaluation_sections, spoken_split, write_report
 
 
 def add(commands: Commands) -> None:
@@ -60,32 +62,6 @@ def add(commands: Commands) -> None:
     add_priors(made)
 
 
-def add_recipe(parser: Parser) -> None:
-    """Declare what a virtual cell is made of."""
-    usual = Recipe()
-    parser.add_argument("--encoder", default=usual.encoder, help=f"registered encoder (default {usual.encoder})")
-    parser.add_argument("--decoder", default=usual.decoder, help=f"registered decoder (default {usual.decoder})")
-    parser.add_argument("--dim", type=positive, default=usual.dim, help=f"axes of the state (default {usual.dim})")
-    parser.add_argument(
-        "--members",
-        type=natural,
-        default=usual.members,
-        help=f"ensemble members; 0 for a single fit, without intervals (default {usual.members})",
-    )
-    parser.add_argument("--seed", type=natural, default=usual.seed, help=f"of all that draws (default {usual.seed})")
-
-
-def recipe(args: argparse.Namespace) -> Recipe:
-    """Gather what a virtual cell is made of, and refuse unknown parts before any work.
-
-    Raises:
-        UnknownNameError: A part is not registered.
-    """
-    ENCODERS.load(args.encoder)
-    DECODERS.load(args.decoder)
-    return Recipe(args.encoder, args.decoder, args.dim, args.members, seed=args.seed)
-
-
 def _evaluate(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     require_methods(args.methods)
     metrics_of(args.profile)
@@ -118,6 +94,7 @@ def _evaluate(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     )
     folder.scores(found)
     _report(folder, found)
+    folder.release()
     return _outcome(args, folder, found, reporter)
 
 
@@ -137,11 +114,12 @@ def _outcome(args: argparse.Namespace, folder: Folder, found: Evaluation, report
         files["predictions"] = folder.path / PREDICTIONS
     body, metrics = found.to_json(), list(found.body["metrics"])
     values = {method: {name: by[name]["value"] for name in metrics} for method, by in found.scores.items()}
+    directions = {metric.name: metric.direction for metric in metrics_of(args.profile)}
     shown: list[RenderableType] = [
-        f"{body['data']['name']}: {body['split']['kind']}, {body['split']['folds']} folds",
+        f"{body['data']['name']}: {body['split']['kind']}, {body['split']['folds']} folds; in brackets 95 % intervals",
         table(
-            ["method", *(body["metrics"][name]["label"] for name in metrics)],
-            [[method, *(by[name] for name in metrics)] for method, by in values.items()],
+            ["method", *(f"{body['metrics'][name]['label']} {arrow(directions[name])}" for name in metrics)],
+            [[method, *(_with_interval(by[name]) for name in metrics)] for method, by in found.scores.items()],
         ),
         *found.sureness,
         *(f"failed: {item['method']}: {item['error']}" for item in body["failures"]),
@@ -152,3 +130,10 @@ def _outcome(args: argparse.Namespace, folder: Folder, found: Evaluation, report
     about = {key: body[key] for key in keys if key in body}
     about["sureness"] = list(found.sureness)
     return Outcome({**about, "scores": values, "files": files, "seconds": reporter.seconds}, shown)
+
+
+def _with_interval(score: Mapping[str, Any]) -> object:
+    """A score and its interval over perturbations; the score alone where it has none."""
+    if score["value"] is None or score["low"] is None:
+        return score["value"]
+    return f"{score['value']:.3g} [{score['low']:.2g}, {score['high']:.2g}]"

@@ -38,7 +38,15 @@ def _explain(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     reporter("loading the cell", 0, 0)
     cell = VirtualCell.load(args.cell)
     reporter(f"taking {args.perturbation} apart", 0, 0)
-    said = explain(cell, args.perturbation, args.context, top=args.top, sets=sets, new_context=args.new_context)
+    said = explain(
+        cell,
+        args.perturbation,
+        args.context,
+        top=args.top,
+        sets=sets,
+        new_context=args.new_context,
+        allow_unknown=args.allow_unknown,
+    )
     body = {
         "perturbation": said.perturbation,
         "context": said.context,

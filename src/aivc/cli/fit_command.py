@@ -1,9 +1,6 @@
 """`aivc fit` and `aivc predict`: learn a virtual cell from a screen, and ask it what a perturbation would do."""
 
 import argparse
-import re
-import shutil
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,25 +9,24 @@ import numpy as np
 from rich.console import RenderableType
 
 from aivc.cli.console import Outcome, Reporter, table
-from aivc.cli.evaluate_command import add_recipe, recipe
 from aivc.cli.grammar import Commands, natural, positive
+from aivc.cli.recipe_options import add_recipe, recipe
 from aivc.cli.sources import add_priors, add_schema, add_source, made_from, measured, priors
-from aivc.core.errors import ControlError, IntegrityError, PerturbationError, SchemaError
+from aivc.core.errors import ControlError, SchemaError
 from aivc.core.measurement import CONTROL, Measurement
-from aivc.core.perturbation import Agent, Perturbation
+from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import GUARANTEED, Prediction
 from aivc.core.registry import MANIPULATORS
+from aivc.core.saved_cell import owns
 from aivc.core.ur import UR
-from aivc.core.views import NOT_FOR_TESTING, require_h5ad, to_anndata, write_h5ad
+from aivc.core.views import NOT_FOR_TESTING, require_h5ad, to_anndata
 from aivc.core.virtual_cell import VirtualCell
 from aivc.core.worth import Worth
-from aivc.data.splits.split import Split
+from aivc.core.writing import require_absent, require_own
+from aivc.data.io.written import write_h5ad
 from aivc.experiments.batch import was_seen
-from aivc.experiments.fitting.fit import fit
+from aivc.experiments.known_names import KnownNames
 from aivc.experiments.predict import predict
-
-# Names without a kind, such as a person writes who has only knocked genes out so far.
-_NAMES = re.compile(r"\s*[\w.-]+(\s*\+\s*[\w.-]+)*\s*")
 
 
 def add(commands: Commands) -> None:
@@ -83,6 +79,7 @@ def add(commands: Commands) -> None:
         "--cells", type=positive, default=200, help="virtual cells of each perturbation to write (default 200)"
     )
     made.add_argument("--out", type=Path, metavar="FILE.h5ad", help="write effects, intervals and virtual cells")
+    made.add_argument("--overwrite", action="store_true", help="replace FILE.h5ad where it exists")
     made.add_argument("--top", type=positive, default=20, help="features shown, largest effect first (default 20)")
     made.add_argument("--seed", type=natural, default=0, help="draws the virtual cells (default 0)")
 
@@ -96,12 +93,19 @@ def add_cell(parser: Any) -> None:
         help="cell type or line to start from; any, where the cell was fitted on a table of effects",
     )
     parser.add_argument("--new-context", action="store_true", help="the context is new, though it reads like another")
+    parser.add_argument(
+        "--allow-unknown", action="store_true", help="answer also where nothing is known of a name, or without a dose"
+    )
 
 
 def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    # What reads files is slow to import, and `predict` needs none of it.
+    from aivc.data.splits.split import Split
+    from aivc.experiments.fitting.fit import fit
+
     MANIPULATORS.load(args.manipulator)
     made = recipe(args)
-    _require_free(args.out, overwrite=args.overwrite)
+    require_own(args.out, "virtual cell", owns, overwrite=args.overwrite)
     measurement, name = measured(args.data, args.schema, on_disk=args.on_disk, reporter=reporter)
     parts = priors(measurement, [args.manipulator], args.priors, reporter)
     reporter(f"fitting {args.manipulator}", 0, 0)
@@ -117,7 +121,7 @@ def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         abstain=args.abstain,
         progress=reporter,
     )
-    _save(cell, args.out)
+    cell.save(args.out, overwrite=args.overwrite)
     body = {
         "cell": args.out,
         "data": name,
@@ -144,45 +148,32 @@ def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     return Outcome(body, [said, f'Ask it: aivc predict {args.out} "{cell.card["perturbations"][0]}"'])
 
 
-def _require_free(folder: Path, *, overwrite: bool) -> None:
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    if not (folder / "cell.json").is_file():
-        raise IntegrityError(f"{folder} exists and is no virtual cell. Choose an empty or a new folder.")
-    if not overwrite:
-        raise IntegrityError(f"{folder} holds a virtual cell. Choose another folder, or allow --overwrite.")
-
-
-def _save(cell: VirtualCell, folder: Path) -> None:
-    """Write beside, then swap, so that a cell is there whole or not at all."""
-    fresh, old = (folder.with_name(f"{folder.name}.{end}") for end in ("partial", "replaced"))
-    for leftover in (fresh, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    cell.save(fresh)
-    if folder.exists():
-        folder.replace(old)
-    fresh.replace(folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
 def _predict(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     if args.out is not None:
         require_h5ad(args.out)
+        require_absent(args.out, overwrite=args.overwrite)
     reporter("loading the cell", 0, 0)
     cell = VirtualCell.load(args.cell)
-    asked = [_asked(text, cell) for text in args.perturbations]
     start = _start(cell, args, reporter)
+    known = KnownNames.of(cell)
+    asked = [known.question(text, allow_unknown=args.allow_unknown) for text in args.perturbations]
     reporter(f"asking about {', '.join(map(str, asked))}", 0, 0)
     one = len(asked) == 1
     found = (
-        (predict(cell, start, asked[0], cells=args.cells),) if one else predict(cell, start, asked, cells=args.cells)
+        (predict(cell, start, asked[0], cells=args.cells, allow_unknown=args.allow_unknown),)
+        if one
+        else predict(cell, start, asked, cells=args.cells, allow_unknown=args.allow_unknown)
     )
     files = {}
     if args.out is not None:
-        write_h5ad(to_anndata(found[0] if one else found, cells=args.cells, seed=args.seed), args.out)
+        made = to_anndata(found[0] if one else found, cells=args.cells, seed=args.seed)
+        write_h5ad(made, args.out, overwrite=args.overwrite, compression="gzip", compression_opts=1)
         files["prediction"] = args.out
     context = str(start.contexts[0])
-    bodies = [_body(cell, each, said, context, args.top) for each, said in zip(asked, found, strict=True)]
+    bodies = [
+        {**_body(cell, each, said, context, args.top), "asked": text, "unknown": list(known.unknown(each))}
+        for text, each, said in zip(args.perturbations, asked, found, strict=True)
+    ]
     shown: list[RenderableType] = [item for body in bodies for item in _shown(body)]
     shown += [text for path in files.values() for text in (f"Written: {path}", NOT_FOR_TESTING)]
     answer = bodies[0] if one else {"predictions": bodies}
@@ -202,26 +193,24 @@ def _body(
 
 def _shown(body: Mapping[str, Any]) -> list[RenderableType]:
     """One answer for people."""
-    title = f"{body['perturbation']} in {body['context']}: largest effects, in {body['units']}"
     columns = ["feature", "control", "effect", "low", "high"]
     values = [[row[key] for key in columns] for row in body["effects"]]
     worth = [str(Worth(**body["worth"]))] if "worth" in body else []
-    return [title, table(columns, values), body["sureness"], _evidence(body), *worth]
+    return [*_titles(body), table(columns, values), body["sureness"], _evidence(body), *worth]
 
 
-def _asked(text: str, cell: VirtualCell) -> Perturbation:
-    """Read a perturbation; plain names are refused with the text that was likely meant."""
-    try:
-        return Perturbation.parse(text)
-    except PerturbationError as error:
-        seen = [agent for each in cell.card.get("perturbations", ()) for agent in Perturbation.parse(str(each)).agents]
-        if _NAMES.fullmatch(text) and seen:
-            spelled = {agent.target.casefold(): agent.target for agent in seen}
-            kind = Counter(agent.kind for agent in seen).most_common(1)[0][0]
-            names = [name.strip() for name in text.split("+")]
-            meant = " + ".join(str(Agent(kind, spelled.get(name.casefold(), name))) for name in names)
-            error.add_note(f"Did you mean {meant}?")
-        raise
+def _titles(body: Mapping[str, Any]) -> list[str]:
+    """What stands above the effects: as what the question was read, and what it is an answer to."""
+    read = Perturbation.parse(body["asked"])
+    titles = [] if str(read) == body["perturbation"] else [f"Read as {body['perturbation']}: asked was {read}."]
+    if not body["unknown"]:
+        return [*titles, f"{body['perturbation']} in {body['context']}: largest effects, in {body['units']}"]
+    names = ", ".join(body["unknown"])
+    return [
+        *titles,
+        f"NOTHING IS KNOWN of {names}. This is no prediction for it: any other unknown name gets the same answer.",
+        f"Default answer in {body['context']}: largest effects, in {body['units']}",
+    ]
 
 
 def _start(cell: VirtualCell, args: argparse.Namespace, reporter: Reporter) -> UR:

@@ -5,7 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, final
 
 from aivc.cli.console import Outcome, Reporter
+from aivc.core.foreign_text import HIGHEST_SEED
 
+# More than anybody shows, draws or fits at once.
+_MOST = 1_000_000
 Run = Callable[[argparse.Namespace, Reporter], Outcome]
 
 
@@ -92,8 +95,8 @@ def positive(text: str) -> int:
     Raises:
         argparse.ArgumentTypeError: It is none.
     """
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a whole number above zero is wanted, got {text!r}")
+    if not _is_number(text) or not 1 <= int(text) <= _MOST:
+        raise argparse.ArgumentTypeError(f"a whole number from 1 to {_MOST} is wanted, got {text[:60]!r}")
     return int(text)
 
 
@@ -103,6 +106,10 @@ def natural(text: str) -> int:
     Raises:
         argparse.ArgumentTypeError: It is none.
     """
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"a whole number is wanted, got {text!r}")
+    if not _is_number(text) or int(text) > HIGHEST_SEED:
+        raise argparse.ArgumentTypeError(f"a whole number from 0 to {HIGHEST_SEED} is wanted, got {text[:60]!r}")
     return int(text)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 20

@@ -6,22 +6,20 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from aivc.cli.console import Outcome, Reporter, json_text, table
+from aivc.cli.console import Outcome, Reporter, arrow, json_text, table
 from aivc.cli.grammar import Commands, listed, natural
-from aivc.cli.sources import measured
-from aivc.core.errors import IntegrityError, UnavailableError
+from aivc.cli.sources import checked, measured
+from aivc.core.errors import UnavailableError
 from aivc.core.measurement import Measurement
 from aivc.core.state import write_text
-from aivc.data.io.check import check
-from aivc.data.io.read import read
-from aivc.data.io.schema import Schema
+from aivc.core.writing import require_absent
+from aivc.data.io.written import write_table
 from aivc.evaluation.metrics.metric import Metric
 from aivc.evaluation.protocol.evaluate import metrics_of
 from aivc.evaluation.scores.comparison import summarize
 from aivc.evaluation.scores.score import score_populations
 
 SCORES, ROWS = "scores.json", "perturbations.csv"
-_ARROWS = {"up": "higher", "down": "lower", "none": "–"}
 
 
 def add(commands: Commands) -> None:
@@ -54,8 +52,8 @@ def add(commands: Commands) -> None:
 
 def _score(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     metrics = metrics_of(args.profile)
-    if args.out is not None and not args.overwrite and (args.out / SCORES).exists():
-        raise IntegrityError(f"{args.out} holds scores already. Choose another folder, or add --overwrite.")
+    for name in (SCORES, ROWS) if args.out is not None else ():
+        require_absent(args.out / name, overwrite=args.overwrite)
     predicted = _predicted(args.predicted, args.predicted_schema or args.schema, args.on_disk, reporter)
     real, name = measured(args.measured, args.schema, on_disk=args.on_disk, reporter=reporter)
     reporter("scoring", 0, 0)
@@ -75,9 +73,8 @@ def _score(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     }
     files = {}
     if args.out is not None:
-        args.out.mkdir(parents=True, exist_ok=True)
         files = {"scores": args.out / SCORES, "perturbations": args.out / ROWS}
-        found.to_csv(files["perturbations"], index=False)
+        write_table(found, files["perturbations"], overwrite=args.overwrite)
         write_text(files["scores"], json_text(body) + "\n")
     return Outcome({**body, "files": files, "seconds": reporter.seconds}, _shown(body, metrics, files))
 
@@ -85,11 +82,8 @@ def _score(args: argparse.Namespace, reporter: Reporter) -> Outcome:
 def _predicted(path: Path, schema: str, on_disk: bool, reporter: Reporter) -> Measurement:  # noqa: FBT001 - as the option
     if not path.exists():
         raise UnavailableError(f"There is no file {path}. Check the path of the predicted cells.")
-    declared = Schema.from_toml(schema)
-    reporter(f"checking {path.name}", 0, 0)
     # A prediction may hold perturbed cells only.
-    check(path, declared, controls=False).raise_if_any()
-    return read(path, declared, backed=on_disk, controls=False)
+    return checked(path, schema, on_disk=on_disk, reporter=reporter, controls=False)
 
 
 def _shown(body: dict[str, Any], metrics: list[Metric], files: dict[str, Path]) -> list[RenderableType]:
@@ -99,7 +93,7 @@ def _shown(body: dict[str, Any], metrics: list[Metric], files: dict[str, Path]) 
         [
             metric.label,
             *(body["scores"][metric.name][key] for key in ("value", "low", "high", "n")),
-            _ARROWS[metric.direction],
+            arrow(metric.direction),
         ]
         for metric in metrics
     ]
@@ -108,5 +102,5 @@ def _shown(body: dict[str, Any], metrics: list[Metric], files: dict[str, Path]) 
         for metric in metrics
         if body["scores"][metric.name]["undefined"]
     ]
-    columns = ["metric", "mean", "from", "to", "n", "better"]
+    columns = ["metric", "mean", "95 % from", "to", "n", "better"]
     return [lead, table(columns, rows), *notes, *(f"{what}: {path}" for what, path in files.items())]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 from rich.console import RenderableType
 
@@ -12,14 +13,17 @@ from aivc.cli.console import Outcome, Reporter, table
 from aivc.cli.fit_command import add_cell, nothing_measured
 from aivc.cli.grammar import Commands, Parser, natural, positive
 from aivc.core.errors import DataError, IntegrityError, UnavailableError
+from aivc.core.foreign_text import read_text
 from aivc.core.perturbation import Agent, kind_of
 from aivc.core.virtual_cell import VirtualCell
-from aivc.data.priors.gene_priors import gene_priors
+from aivc.core.writing import require_absent
+from aivc.data.io.own_file import refuse_odd_file
 from aivc.data.priors.gene_sets import COLLECTIONS, gene_sets
-from aivc.experiments.propose import Plan, propose
+from aivc.experiments.known_names import KnownNames
+from aivc.experiments.propose import propose
 from aivc.experiments.response import Response
 from aivc.experiments.screen import Screen, screen
-from aivc.experiments.search import Search, search
+from aivc.experiments.search import search
 
 ALL = "all"
 _TABLES = (".csv", ".parquet")
@@ -102,52 +106,48 @@ def _add_candidates(parser: Parser, option: str) -> None:
         dest="candidates",
         metavar="FILE|all",
         default=ALL,
-        help="one perturbation or gene a line; all means every gene of which something is known (default all)",
+        help="one perturbation or name a line; all means what the cell has measured or knows of (default all)",
     )
     parser.add_argument("--kind", default="ko", help="kind of plain names, such as ko, crispri or drug (default ko)")
 
 
 def _add_table(parser: Parser, example: str, *, required: bool) -> None:
     parser.add_argument("--out", type=Path, required=required, metavar=example, help="table to write, .csv or .parquet")
+    parser.add_argument("--overwrite", action="store_true", help="replace the table where it exists")
     parser.add_argument("--top", type=positive, default=20, help="rows shown (default 20)")
 
 
-def candidates(source: str, kind: str) -> list[str]:
+def candidates(source: str, kind: str, cell: VirtualCell) -> list[str]:
     """Texts of the perturbations to ask about, none twice.
 
     Args:
         source: A file of one perturbation or plain name a line, or ``all``.
         kind: Of plain names.
+        cell: Whom to ask: ``all`` is what it has measured, or knows something of.
 
     Raises:
-        DataError: ``all`` of a kind that does not target genes, or a file without names.
-        UnavailableError: There is no such file, or no knowledge of genes.
+        DataError: The cell knows nothing of that kind.
+        UnavailableError: There is no such file.
     """
-    genetic = kind_of(kind).genetic
-    if source != ALL:
-        try:
-            lines = Path(source).read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UnavailableError(
-                f"{source} cannot be read ({error}). Give a text file of one perturbation or gene a line, or all."
-            ) from error
-        names = [line.strip() for line in lines if line.strip()]
-        return list(dict.fromkeys(name if ":" in name else str(Agent(kind, name)) for name in names))
-    if not genetic:
-        raise DataError([f"all means every known gene, and {kind} does not target genes. Give a file of names."])
+    kind_of(kind)
+    if source == ALL:
+        return KnownNames.of(cell).candidates(kind)
     try:
-        return [str(Agent(kind, str(gene))) for gene in gene_priors().entities.index]
-    except UnavailableError as error:
-        error.add_note("Or name what to ask about in a file, one perturbation or gene a line.")
-        raise
+        lines = read_text(Path(source)).splitlines()
+    except IntegrityError as error:
+        raise UnavailableError(
+            f"{source} cannot be read ({error}). Give a text file of one perturbation or gene a line, or all."
+        ) from error
+    names = [line.strip() for line in lines if line.strip()]
+    return list(dict.fromkeys(name if ":" in name else str(Agent(kind, name)) for name in names))
 
 
 def _screen(args: argparse.Namespace, reporter: Reporter) -> Outcome:
-    _require_table(args.out)
+    _require_table(args.out, overwrite=args.overwrite)
     response = Response.parse(args.response)
-    asked = candidates(args.candidates, args.kind)
     reporter("loading the cell", 0, 0)
     cell = VirtualCell.load(args.cell)
+    asked = candidates(args.candidates, args.kind, cell)
     start = cell.start(args.context, new_context=args.new_context)
     direction: Literal["lower", "raise"] = args.direction
     journal = args.out.with_name(args.out.name + ".unfinished")
@@ -158,21 +158,22 @@ def _screen(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         start=start,
         direction=direction,
         checkpoint=journal,
+        allow_unknown=args.allow_unknown,
         progress=reporter,
     )
-    _save(found, args.out)
+    found.save(args.out, overwrite=args.overwrite)
     journal.unlink(missing_ok=True)
-    said = f"{len(found)} perturbations, best to {direction} {response.name} first, in {found.units}:"
+    said = found.note or f"{len(found)} perturbations, best to {direction} {response.name} first, in {found.units}:"
     return _ranked(_placed(found.to_json(), cell), found.table, ["score", "low", "high"], said, args, reporter)
 
 
 def _search(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     if args.out is not None:
-        _require_table(args.out)
+        _require_table(args.out, overwrite=args.overwrite)
     goal = _goal(args.goal)
-    asked = candidates(args.candidates, args.kind)
     reporter("loading the cell", 0, 0)
     cell = VirtualCell.load(args.cell)
+    asked = candidates(args.candidates, args.kind, cell)
     start = cell.start(args.context, new_context=args.new_context)
     found = search(
         cell,
@@ -181,18 +182,19 @@ def _search(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         start=start,
         pairs=args.pairs,
         beam=args.beam,
+        allow_unknown=args.allow_unknown,
         progress=reporter,
     )
     if args.out is not None:
-        _save(found, args.out)
-    said = f"{len(found)} interventions, the one that closes most of the way to the goal first:"
+        found.save(args.out, overwrite=args.overwrite)
+    said = found.note or f"{len(found)} interventions, the one that closes most of the way to the goal first:"
     return _ranked(
         _placed(found.to_json(), cell), found.table, ["closes", "low", "high", "cosine"], said, args, reporter
     )
 
 
 def _propose(args: argparse.Namespace, reporter: Reporter) -> Outcome:
-    _require_table(args.out)
+    _require_table(args.out, overwrite=args.overwrite)
     found, sets = Screen.load(args.screen), gene_sets(args.families) if args.families else None
     reporter("choosing wells", 0, 0)
     plan = propose(
@@ -210,7 +212,7 @@ def _propose(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         families=sets,
         per_family=args.per_family,
     )
-    _save(plan, args.out)
+    plan.save(args.out, overwrite=args.overwrite)
     columns = ["well", "perturbation", "role", "reason"]
     rows = plan.table[columns].head(args.top).to_numpy(dtype=object).tolist()
     body = {**plan.to_json(), "remarks": list(plan.remarks), "files": {"plan": args.out}, "seconds": reporter.seconds}
@@ -247,25 +249,23 @@ def _ranked(
 
 def _goal(path: Path) -> dict[str, float]:
     try:
-        wanted = pd.read_csv(path, dtype={"feature": str}, keep_default_na=False)
+        refuse_odd_file(path)
+        wanted = pd.read_csv(path, dtype={"feature": str}, keep_default_na=False, compression=None)
         if not {"feature", "change"} <= set(wanted) or wanted["feature"].duplicated().any():
             raise ValueError("the columns feature and change are needed, each feature once")
-        return dict(zip(wanted["feature"], wanted["change"].astype(float), strict=True))
+        changes = wanted["change"].astype(float)
+        if not np.isfinite(changes).all():
+            raise ValueError("every change is a finite number")
+        return dict(zip(wanted["feature"], changes, strict=True))
     except (OSError, ValueError) as error:
         raise IntegrityError(
             f"{path} is no goal ({error}). Write a csv with the columns feature and change, in the units of the cell."
         ) from error
 
 
-def _require_table(path: Path) -> None:
+def _require_table(path: Path, *, overwrite: bool) -> None:
     if path.suffix not in _TABLES:
         raise DataError(
             [f"Tables are written as {' or '.join(_TABLES)}, got {path.name}. Choose one of these endings."]
         )
-
-
-def _save(found: Screen | Search | Plan, path: Path) -> None:
-    """Write beside, then swap, so that the table is there whole or not at all."""
-    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
-    found.save(partial)
-    partial.replace(path)
+    require_absent(path, overwrite=overwrite)

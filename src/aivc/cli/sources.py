@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aivc.cli.console import Reporter
 from aivc.cli.grammar import Parser
@@ -9,11 +10,9 @@ from aivc.core.errors import SchemaError, UnavailableError, UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.provenance import FOLDER, Provenance
 from aivc.core.ur import UR
-from aivc.data import catalog
-from aivc.data.io.check import check
-from aivc.data.io.read import read
-from aivc.data.io.schema import Schema
-from aivc.experiments.fitting.fetch_knowledge import Known, knowledge, needing_parts, require_known
+
+if TYPE_CHECKING:
+    from aivc.experiments.fitting.fetch_knowledge import Known
 
 _REMEDY = (
     "Choose a method that needs none (--manipulator mean-effect, --methods mean-effect), or bring knowledge of the "
@@ -60,6 +59,9 @@ def measured(data: str, schema: str, *, on_disk: bool, reporter: Reporter) -> tu
         SchemaError: A file without a schema, or a schema for what has its own.
         UnavailableError: There is no such file or dataset.
     """
+    # What reads files is slow to import, and most questions to a virtual cell read none.
+    from aivc.data import catalog
+
     path = Path(data)
     if not path.exists() and data in catalog.names():
         if schema or on_disk:
@@ -78,11 +80,23 @@ def measured(data: str, schema: str, *, on_disk: bool, reporter: Reporter) -> tu
             'units = "counts", perturbation = "target", control = "non-targeting" and kind = "ko". '
             "`aivc data guess` suggests one."
         )
-    declared = Schema.from_toml(schema)
+    return checked(path, schema, on_disk=on_disk, reporter=reporter), path.name
+
+
+def checked(path: Path, schema: str, *, on_disk: bool, reporter: Reporter, controls: bool = True) -> Measurement:
+    """Read a file that was checked, and say on standard error what the check notes of how it is read.
+
+    Raises:
+        DataError: Every problem found.
+    """
+    from aivc.data.io.as_measurement import read_checked
+    from aivc.data.io.schema import Schema
+
     reporter(f"checking {path.name}", 0, 0)
-    check(path, declared).raise_if_any()
-    reporter(f"reading {path.name}", 0, 0)
-    return read(path, declared, backed=on_disk), path.name
+    made = read_checked(path, Schema.from_toml(schema), backed=on_disk, controls=controls)
+    for text in made.provenance["notes"]:
+        reporter.note(f"note on {path.name}: {text}")
+    return made
 
 
 def made_from(folder: str) -> Provenance | None:
@@ -91,7 +105,7 @@ def made_from(folder: str) -> Provenance | None:
     return Provenance.load(path) if folder and path.is_dir() else None
 
 
-def priors(measurement: Measurement, methods: Sequence[str], folder: str, reporter: Reporter) -> Known:
+def priors(measurement: Measurement, methods: Sequence[str], folder: str, reporter: Reporter) -> "Known":
     """Fetch what is known about the targets; say what methods that can do without go without.
 
     Args:
@@ -104,6 +118,8 @@ def priors(measurement: Measurement, methods: Sequence[str], folder: str, report
         DataError: A method needs knowledge, but no target of the screen is known.
         UnavailableError: A method needs knowledge, but it is not here.
     """
+    from aivc.experiments.fitting.fetch_knowledge import Known, knowledge, needing_parts, require_known
+
     reporter("knowledge of the targets", 0, 0)
     if not folder:
         known = knowledge(measurement, methods, remedy=_REMEDY)

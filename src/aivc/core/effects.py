@@ -1,4 +1,4 @@
-"""What each perturbation did: mean displacement from the control of the same context and batch."""
+"""What each perturbation did: mean displacement from the control of the same context, hours and batch."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
 from aivc.core.errors import ControlError, DataError
+from aivc.core.matching import matched_columns, narrowed
 from aivc.core.measurement import CONTROL
 from aivc.core.parsed import ParsedPerturbations
 from aivc.core.ur import UR
@@ -125,7 +126,8 @@ class Effects:
 def effects(ur: UR) -> Effects:
     """Measure what each perturbation did, against the control of its own context, batch by batch.
 
-    Where a batch holds cells of a perturbation but no control, the control of the whole context is used. Only what was
+    Where a batch holds cells of a perturbation but no control, the control of the whole context is used. Columns that
+    begin with ``matched:`` narrow the controls down before the batch does (`aivc.core.matching`). Only what was
     measured (finite variance) enters a mean; a control that was not measured counts as 0, as in tables of effects.
 
     Args:
@@ -137,7 +139,8 @@ def effects(ur: UR) -> Effects:
         DataError: A row has no context, perturbation or batch.
     """
     batch = ur.entities["batch"].to_numpy(dtype=object) if "batch" in ur.entities else "all"
-    keys = pd.DataFrame({"context": ur.contexts, "perturbation": ur.perturbations, "batch": batch})
+    matched = {name: ur.entities[name].to_numpy(dtype=object) for name in matched_columns(ur.entities)}
+    keys = pd.DataFrame({"context": ur.contexts, "perturbation": ur.perturbations, "batch": batch, **matched})
     if keys.isna().to_numpy().any():
         raise DataError(["Effects need a context, a perturbation and a batch in every row. Fill in what is blank."])
     means = _of_rows(ur, keys.astype(str))
@@ -201,15 +204,19 @@ def _compared(asked: pd.DataFrame, control: _Means) -> sparse.csr_matrix:
     """``(g, controls)`` which controls each group is compared with: those of its batch, or of the whole context."""
     contexts = control.keys["context"].to_numpy()
     rows, columns, shares = [], [], []
-    batches = {key: i for i, key in enumerate(zip(contexts, control.keys["batch"], strict=True))}
+    by = [*matched_columns(asked), "batch"]
+    labels = [control.keys[name].to_numpy(dtype=object) for name in by]
     pooled = {context: np.flatnonzero(contexts == context) for context in set(contexts)}
-    for row, key in enumerate(zip(asked["context"], asked["batch"], strict=True)):
+    chosen: dict[tuple[str, ...], np.ndarray] = {}
+    for row, key in enumerate(zip(asked["context"], *(asked[name] for name in by), strict=True)):
         if key[0] not in pooled:
             raise ControlError(
                 f"Context {key[0]!r} has no control cells, so no effect can be measured in it. "
                 "Declare which label is the control in the schema, or leave that context out."
             )
-        with_it = np.array([batches[key]]) if key in batches else pooled[key[0]]
+        if key not in chosen:
+            chosen[key] = narrowed(labels, key[1:], pooled[key[0]])
+        with_it = chosen[key]
         rows.append(np.full(len(with_it), row))
         columns.append(with_it)
         shares.append(control.cells[with_it] / control.cells[with_it].sum())

@@ -45,6 +45,10 @@ class ScoreError(AIVCError, ArithmeticError):
     """A score is undefined where a number was needed, or a method crashed while being scored."""
 
 
+class WritingError(AIVCError, OSError):
+    """A file could not be written: the disk is full, or the place is not open to writing."""
+
+
 class UnavailableError(AIVCError, OSError):
     """A dataset or an optional package is not here and could not be fetched."""
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol, TypeAlias, final, runtime_checkable
+from weakref import WeakValueDictionary
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,8 @@ class StoredRows(Protocol):
 Values: TypeAlias = np.ndarray | sparse.csr_matrix | StoredRows
 
 CONTROL = str(Perturbation.control())
+# Arrays of feature names that were looked through already, for as long as they are in use.
+_DISTINCT: "WeakValueDictionary[int, np.ndarray]" = WeakValueDictionary()
 
 
 @final
@@ -48,7 +51,8 @@ class Measurement:
         features: ``(f,)`` names, unique.
         entities: ``n`` rows indexed by unique names. Columns with a meaning everywhere: ``perturbation`` (text of
             `Perturbation`), ``context`` (cell type or line), ``donor``, ``batch``, ``cells`` (how many cells a row
-            stands for), ``time`` (when it was read, in hours). Others are kept as they come.
+            stands for), ``time`` (when it was read, in hours). Those that begin with ``matched:`` say what controls are
+            matched by, such as ``matched:hours`` (`aivc.core.matching`). Others are kept as they come.
         units: See `aivc.core.units.parse_units`. There is no default: a default would be a guess.
         modality: Such as ``rna``, ``protein``, ``phospho``, ``effect``.
         scale: Physical scale of the entities.
@@ -94,13 +98,21 @@ class Measurement:
                 "The column time is when each entity was read, a finite number of hours; some are not. Declare time "
                 "and time_unit in the schema, or call the column otherwise."
             )
+        yield from self._repeated_features()
+        if not self.entities.index.is_unique:
+            twice = self.entities.index[self.entities.index.duplicated()].unique()[:5]
+            yield f"Entities stand twice: {', '.join(map(str, twice))}. Make their names unique."
+
+    def _repeated_features(self) -> Any:
+        # A screen makes thousands of measurements with one array of names, and looking through it takes longest.
+        if _DISTINCT.get(id(self.features)) is self.features:
+            return
         features = pd.Index(self.features)
         if not features.is_unique:
             twice = features[features.duplicated()].unique()[:5]
             yield f"Features stand twice: {', '.join(map(str, twice))}. Rename or sum them."
-        if not self.entities.index.is_unique:
-            twice = self.entities.index[self.entities.index.duplicated()].unique()[:5]
-            yield f"Entities stand twice: {', '.join(map(str, twice))}. Make their names unique."
+        else:
+            _DISTINCT[id(self.features)] = self.features
 
     def __len__(self) -> int:
         return len(self.entities)

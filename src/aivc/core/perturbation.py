@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import final
 from urllib.parse import quote, unquote
 
+from aivc.core.dose_units import spelled
 from aivc.core.errors import PerturbationError, UnknownNameError
 from aivc.core.registry import KINDS, names
 
@@ -62,7 +63,9 @@ _AGENT = re.compile(
 _HOURS = re.compile(rf"(?:^|\s)for (?P<hours>{_NUMBER})h$")
 _WAYS = {"/up": 1, "/down": -1, "/any": 0}
 # Letters with a meaning in the text form, and white space that could pass for the space before "for 48h".
-_ESCAPED = re.compile(r"[%@/+]|(?! )\s| (?=for )")
+_ESCAPED = re.compile(r"[%@/+]|(?! )\s| (?=for )|^\"")
+# A name in quotes ends where a dose, a direction, hours, the next agent or the text begins or ends.
+_QUOTED = re.compile(r'(?P<kind>(?:^|\s\+\s)[a-z][a-z0-9_-]*:)"(?P<name>[^"]+)"(?=@|/(?:up|down|any)|\s\+\s|\sfor\s|$)')
 
 
 @final
@@ -100,6 +103,8 @@ class Agent:
                 f"A dose is a finite, non-negative amount with its unit, got {self.dose} {self.unit} for "
                 f"{self.target}. Write it as drug:NAME@10uM."
             )
+        if self.unit is not None:
+            object.__setattr__(self, "unit", spelled(self.unit))
         if self.unit is not None and not re.fullmatch(r"(?![eE]-?\d)[^\s/@+%\d.][^\s/@+%]*", self.unit):
             raise PerturbationError(f"A unit is one word such as uM or ng_per_ml, got {self.unit!r}. Rename it.")
         if self.dose is not None:
@@ -126,24 +131,25 @@ class Agent:
         return self.target if gene is None else gene
 
     def __str__(self) -> str:
-        target = _ESCAPED.sub(lambda found: quote(found[0], safe=""), self.target)
+        target = _escaped(self.target)
         dose = "" if self.dose is None else f"@{self.dose!r}".removesuffix(".0") + str(self.unit)
         way = {1: "/up", -1: "/down", 0: "/any"}[self.direction or 0]
         return f"{self.kind}:{target}{dose}{'' if self.direction == kind_of(self.kind).direction else way}"
 
     @classmethod
     def parse(cls, text: str) -> "Agent":
-        """Read one agent such as ``drug:nutlin-3@10uM``.
+        """Read one agent such as ``drug:nutlin-3@10uM``; a name may stand in quotes: ``drug:"(+)-JQ1"@1uM``.
 
         Raises:
             PerturbationError: The text has another form.
         """
-        match = _AGENT.fullmatch(text)
+        match = _AGENT.fullmatch(_unquoted(text))
         if not match or " for " in match["target"]:
             raise PerturbationError(
                 f"An agent reads kind:target, with an optional dose, such as ko:TP53 or drug:nutlin-3@10uM; got "
-                f"{text!r}. Hours come last: for 48h. In names, write '+', '@', '/' and '%' as %2B, %40, %2F and %25, "
-                "and the space before 'for' as %20."
+                f"{text!r}. Hours come last: for 48h. Put a name that holds '+', '@' or '/' in quotes, such as "
+                "drug:\"(+)-JQ1\"@1uM, or write '+', '@', '/' and '%' as %2B, %40, %2F and %25, and the space before "
+                "'for' as %20."
             )
         dose = None if match["dose"] is None else float(match["dose"])
         way = None if match["way"] is None else _WAYS[match["way"]]
@@ -164,6 +170,8 @@ class Perturbation:
     >>> p = Perturbation.parse("drug:nutlin-3@10uM + crispri:TP53 for 48h")
     >>> str(p)
     'crispri:TP53 + drug:nutlin-3@10uM for 48h'
+    >>> str(Perturbation.parse('drug:"(+)-JQ1"@1µM'))
+    'drug:(%2B)-JQ1@1uM'
     >>> str(Perturbation.control())
     'control'
     """
@@ -228,10 +236,19 @@ class Perturbation:
         return _parse(text.strip())
 
 
+def _escaped(name: str) -> str:
+    return _ESCAPED.sub(lambda found: quote(found[0], safe=""), name)
+
+
+def _unquoted(text: str) -> str:
+    """The same text, with names in quotes written by their escapes."""
+    return _QUOTED.sub(lambda found: found["kind"] + _escaped(found["name"]), text) if '"' in text else text
+
+
 @lru_cache(maxsize=200_000)
 def _parse(text: str) -> Perturbation:
     # The same few texts are read over and over: a screen of pairs asks for hundreds of thousands.
-    hours = None
+    hours, text = None, _unquoted(text)
     if match := _HOURS.search(text):
         hours, text = float(match["hours"]), text[: match.start()].rstrip()
     if (text == "control" and hours is None) or (text in ("time", "") and hours is not None):

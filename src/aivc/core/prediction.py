@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar, final
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar, final
 
 import numpy as np
 import pandas as pd
@@ -131,12 +131,12 @@ class Prediction(Generic[T]):
             low, high = np.quantile(self.profiles, [(1 - level) / 2, (1 + level) / 2], axis=0)
             return low, high
         # How errors grow with what is said was not seen for evidence of another kind, such as a measurement itself.
-        known = self.base is not None and self.calibration.knows(self.applicability)
-        effect = self.mean - self.base if known else None
+        known, mean = self.base is not None and self.calibration.knows(self.applicability), self.mean
+        effect = mean - self.base if known else None
         kind = self.applicability
         held = self.calibration.quantile(level, effect=effect, applicability=kind)
         half = held * self.calibration.scale(self.spread, cells, effect=effect, applicability=kind, controls=controls)
-        return self.mean - half, self.mean + half
+        return mean - half, mean + half
 
     @property
     def control(self) -> Float[np.ndarray, " f"]:
@@ -271,18 +271,28 @@ class Prediction(Generic[T]):
         """Make an AnnData of effects, intervals and virtual cells; see `aivc.core.views.to_anndata`."""
         return views.to_anndata(self, level, cells=cells, seed=seed)
 
-    def plot(self, *, top: int = 20, level: float = 0.9, axes: "Axes | None" = None) -> "Axes":
-        """Draw the largest effects with their intervals; see `aivc.core.views.plot`."""
-        return views.plot(self, top=top, level=level, axes=axes)
+    def plot(
+        self,
+        *,
+        kind: Literal["intervals", "volcano"] = "intervals",
+        top: int = 20,
+        level: float = 0.9,
+        axes: "Axes | None" = None,
+    ) -> "Axes":
+        """Draw the predicted effect with its intervals, as rows or as a volcano; see `aivc.core.views.plot`."""
+        return views.plot(self, kind=kind, top=top, level=level, axes=axes)
 
     def _repr_html_(self) -> str:
         return views.html(self)
 
 
 def _same_axes(ours: UR | Measurement, theirs: UR | Measurement) -> bool:
+    if ours is theirs:
+        return True
     if isinstance(ours, UR) or isinstance(theirs, UR):
         return isinstance(ours, UR) and isinstance(theirs, UR) and ours.space == theirs.space
-    return ours.units == theirs.units and np.array_equal(ours.features, theirs.features)
+    alike = ours.features is theirs.features or np.array_equal(ours.features, theirs.features)
+    return ours.units == theirs.units and alike
 
 
 def _mean(draw: UR | Measurement) -> np.ndarray:

@@ -64,11 +64,11 @@ class MeanReader:
             SpaceError: The states are of another space.
             ScoreError: The answer holds NaN or infinity.
         """
-        read, profile = self._read, self.decoder.profile
-        profiles_kf = np.array([profile(draw) for draw in moved.draws])
+        read, both_kf = self._read, self.decoder.profiles([*moved.draws, start])
+        profiles_kf = both_kf[:-1]
         retrieval = None if moved.retrieval is None else self._recognized(moved.retrieval, moved.draws[0], start)
-        labels = {"perturbation": [str(moved.draws[0].perturbations[0])], "context": [str(start.contexts[0])]}
-        entities = pd.DataFrame(labels, index=["mean"])
+        labels = np.array([[str(moved.draws[0].perturbations[0]), str(start.contexts[0])]], dtype=object)
+        entities = pd.DataFrame(labels, index=["mean"], columns=["perturbation", "context"])
         mean = Measurement(
             profiles_kf.mean(axis=0)[None], read.draws[0].features, entities, read.profile_units, read.draws[0].modality
         )
@@ -79,7 +79,7 @@ class MeanReader:
             profiles_kf,
             read.profile_units,
             read.calibration,
-            profile(start),
+            both_kf[-1],
             retrieval,
             read.least,
         )

@@ -13,6 +13,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from aivc.core.errors import IntegrityError
+from aivc.core.foreign_text import read_json
+from aivc.core.writing import whole_file
 
 FORMAT = 1
 SETTINGS, ARRAYS = "settings.json", "arrays.safetensors"
@@ -43,18 +45,22 @@ class State:
     def save(self, folder: Path) -> None:
         """Write ``settings.json`` and ``arrays.safetensors`` into a folder, which is made.
 
-        Equal arrays are written once: the members of an ensemble share their priors.
+        Equal arrays are written once: the members of an ensemble share their priors. Both files are written under
+        private names first, so that a full disk leaves a former state as it was.
+
+        Raises:
+            WritingError: The place cannot be written to.
         """
-        folder.mkdir(parents=True, exist_ok=True)
         first: dict[str, str] = {}
         shared: dict[str, str] = {}
         for name in sorted(self.arrays):
             key = State({}, {"": self.arrays[name]}).digest()
             if first.setdefault(key, name) != name:
                 shared[name] = first[key]
-        save_file({name: _plain(self.arrays[name]) for name in first.values()}, folder / ARRAYS)
         body = {"format": FORMAT, "digest": self.digest(), "settings": self.settings, "shared": shared}
-        write_text(folder / SETTINGS, json.dumps(body, indent=1, sort_keys=True) + "\n")
+        with whole_file(folder / ARRAYS) as arrays, whole_file(folder / SETTINGS) as settings:
+            settings.write_text(json.dumps(body, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+            save_file({name: _plain(self.arrays[name]) for name in first.values()}, arrays)
 
     @classmethod
     def load(cls, folder: Path) -> "State":
@@ -72,7 +78,7 @@ class State:
         try:
             arrays = load_file(folder / ARRAYS)
             arrays.update({name: arrays[source] for name, source in dict(body.get("shared", {})).items()})
-        except (SafetensorError, OSError, TypeError, ValueError, KeyError) as error:
+        except (SafetensorError, OSError, TypeError, ValueError, KeyError, AttributeError, MemoryError) as error:
             raise IntegrityError(
                 f"{folder / ARRAYS} is not a readable safetensors file ({error}). Weights are never pickles here: "
                 "fetch the part again from its source."
@@ -91,25 +97,13 @@ def _plain(array: np.ndarray) -> np.ndarray:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all, so that an interrupted write loses nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
+    """Write a file whole or not at all, so that an interrupted write loses nothing.
 
     Raises:
-        IntegrityError: It is missing or is not JSON.
+        WritingError: The place cannot be written to.
     """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise IntegrityError(f"{path} is missing. Check the path, or write the file again.") from error
-    except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
-        raise IntegrityError(f"{path} is not readable JSON ({error}). Fetch or write it again.") from error
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def pack(part: Any) -> State:

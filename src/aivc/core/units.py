@@ -6,6 +6,8 @@ from decimal import Decimal
 from aivc.core.errors import UnitsError
 
 COUNTS = "counts"
+# Of predictions: means of counts that a model states, so fractions, and below zero by a little.
+EXPECTED_COUNTS = "expected_counts"
 INTENSITY = "intensity"
 LOG_INTENSITY = "log_intensity"
 ARBITRARY = "arbitrary"
@@ -14,6 +16,12 @@ ARBITRARY = "arbitrary"
 EFFECTS = ("log2fc", "normal_score", "zscore", "score", "rank")
 # Hours in a unit of time.
 HOURS = {"h": 1.0, "min": 1 / 60, "d": 24.0}
+_SPOKEN = {
+    "log2fc": "log₂ fold change",
+    "zscore": "z score",
+    "normal_score": "normal score",
+    "counts": "counts per cell",
+}
 _LOG1P = re.compile(r"log1p_cp(\d+(?:\.\d+)?)(k?)")
 
 
@@ -22,7 +30,8 @@ def parse_units(text: str) -> str:
 
     Args:
         text: ``counts``, ``log1p_cpN`` (natural log of one plus counts scaled to N per cell; ``k`` means thousand),
-            ``intensity``, ``log_intensity``, ``arbitrary``, or one of the effect-level units in `EFFECTS`.
+            ``intensity``, ``log_intensity``, ``arbitrary``, one of the effect-level units in `EFFECTS`, or, of
+            predictions only, ``expected_counts`` (means of counts, not whole; those below zero are read as zero).
 
     Raises:
         UnitsError: The text names no units we know.
@@ -30,13 +39,14 @@ def parse_units(text: str) -> str:
     >>> parse_units("log1p_cp10000")
     'log1p_cp10k'
     """
-    if text in (COUNTS, INTENSITY, LOG_INTENSITY, ARBITRARY, *EFFECTS):
+    if text in (COUNTS, EXPECTED_COUNTS, INTENSITY, LOG_INTENSITY, ARBITRARY, *EFFECTS):
         return text
     match = _LOG1P.fullmatch(text)
     if not match or float(match[1]) <= 0:
         raise UnitsError(
-            f"Units must be one of counts, log1p_cp10k (or any log1p_cpN), intensity, log_intensity, arbitrary, "
-            f'{", ".join(EFFECTS)}; got {text!r}. Declare what the values are in the schema: units = "counts".'
+            "Units must be one of counts, log1p_cp10k (or any log1p_cpN), intensity, log_intensity, arbitrary, "
+            f"{', '.join(EFFECTS)}, or expected_counts in predictions; got {text!r}. Declare what the values are in "
+            'the schema: units = "counts".'
         )
     return log1p_units(float(match[1]) * (1000 if match[2] else 1))
 
@@ -71,3 +81,13 @@ def require_units(asker: str, wanted: str, got: str, remedy: str) -> None:
     """
     if wanted != got:
         raise UnitsError(f"{asker} needs values in {wanted}, but was given {got}. {remedy}")
+
+
+def spoken_units(units: str) -> str:
+    """Say units as a biologist would.
+
+    >>> spoken_units("log1p_cp10k")
+    'ln(1 + counts per 10,000)'
+    """
+    target = log1p_target(units)
+    return f"ln(1 + counts per {target:,.10g})" if target else _SPOKEN.get(units, units.replace("_", " "))

@@ -139,6 +139,14 @@ class UR:
 
     def save(self, folder: Path) -> None:
         """Write the UR into a folder, as JSON and safetensors."""
+        self._state().save(folder)
+
+    @property
+    def digest(self) -> str:
+        """sha256 of all of it."""
+        return self._state().digest()
+
+    def _state(self) -> State:
         arrays = {"values": self.values, "mass": self.mass}
         if self.variance is not None:
             arrays["variance"] = self.variance
@@ -157,7 +165,7 @@ class UR:
             "order": list(map(str, self.entities)),
             "columns": columns,
         }
-        State(settings, arrays).save(folder)
+        return State(settings, arrays)
 
     @classmethod
     def load(cls, folder: Path) -> "UR":
@@ -174,7 +182,7 @@ class UR:
             space = Space.from_json(settings["space"])
             links = _linked([arrays[f"{_LINKS}{name}"] for name in _CSR if f"{_LINKS}{name}" in arrays], len(entities))
             return cls(arrays["values"], space, entities, arrays.get("variance"), arrays["mass"], links)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise IntegrityError(f"{folder} holds no UR ({error!r}). Encode the data again.") from error
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from aivc.core.calibration import Applicability
 from aivc.core.errors import DataError
 from aivc.core.measurement import Measurement
 from aivc.core.population import draw_cells
-from aivc.core.units import COUNTS
+from aivc.core.units import COUNTS, spoken_units
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -29,6 +29,9 @@ NOT_FOR_TESTING = (
     "Virtual cells are draws of a model: do not test them for p values, since more draws give smaller p values without "
     "more evidence. Read the effect and the ends of its interval (low, high) instead."
 )
+# Okabe & Ito's colours, distinct under every common colour blindness.
+_MORE, _LESS, _DULL = "#d55e00", "#0072b2", "#9aa1ab"
+_LONGEST = 60
 _EVIDENCE = {
     Applicability.IN: "this perturbation, or what it is made of, was seen in training",
     Applicability.EDGE: "not seen in training, but its relatives were",
@@ -110,23 +113,6 @@ def to_anndata(
     )
 
 
-def write_h5ad(made: "AnnData", path: Path) -> None:
-    """Write an AnnData, whole or not at all.
-
-    Args:
-        made: What to write.
-        path: Ends in ``.h5ad``; its folder is made.
-
-    Raises:
-        DataError: Another ending.
-    """
-    require_h5ad(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    made.write_h5ad(partial, compression="gzip", compression_opts=1)
-    partial.replace(path)
-
-
 def require_h5ad(path: Path) -> None:
     """Refuse another ending, before any work.
 
@@ -161,12 +147,21 @@ def html(prediction: "Prediction[Any]", top: int = 8) -> str:
     return f"<div><table>{rows}</table>{_effect_rows(prediction, top)}</div>"
 
 
-def plot(prediction: "Prediction[Any]", *, top: int = 20, level: float = 0.9, axes: "Axes | None" = None) -> "Axes":
-    """Draw the largest effects with their intervals.
+def plot(
+    prediction: "Prediction[Any]",
+    *,
+    kind: Literal["intervals", "volcano"] = "intervals",
+    top: int = 20,
+    level: float = 0.9,
+    axes: "Axes | None" = None,
+) -> "Axes":
+    """Draw the predicted effect with its intervals.
 
     Args:
         prediction: Of readings, with the profile of its start (``base``).
-        top: Features drawn, largest effect at the top.
+        kind: ``intervals`` draws the largest effects, one row each; ``volcano`` draws every feature, its effect against
+            how many half-widths of its interval that is: above 1 the interval does not hold zero.
+        top: Features drawn as rows, or named in the volcano.
         level: Of the intervals; one that is not known or infinite is not drawn.
         axes: Where to draw; None makes a figure.
 
@@ -174,24 +169,109 @@ def plot(prediction: "Prediction[Any]", *, top: int = 20, level: float = 0.9, ax
         The axes drawn into.
 
     Raises:
-        DataError: It predicts states, or its start is not known.
-        ValueError: The level is not between 0 and 1.
+        DataError: It predicts states, or its start is not known; or no feature has an interval for a volcano.
+        ValueError: The level is not between 0 and 1, or there is no such kind.
     """
-    shown = effects(prediction, level).head(top).iloc[::-1]
+    if kind not in _DRAWN:
+        raise ValueError(f"A prediction is drawn as {' or '.join(_DRAWN)}, got {kind!r}.")
+    table = effects(prediction, level)
     if axes is None:
         from matplotlib import pyplot
 
-        axes = pyplot.subplots(figsize=(5, 1 + 0.25 * len(shown)), layout="constrained")[1]
+        size = (5.0, 1 + 0.25 * min(top, len(table))) if kind == "intervals" else (5.0, 4.0)
+        axes = pyplot.subplots(figsize=size, layout="constrained")[1]
+    _DRAWN[kind](axes, table, top, level)
+    # A dollar in a name would begin a formula.
+    axes.set_xlabel(f"effect, {spoken_units(prediction.profile_units)} (bars: {100 * level:g} % intervals)")
+    title = ", ".join(sorted(set(map(str, prediction.draws[0].perturbations))))
+    axes.set_title(plain(title, _LONGEST))
+    for text in (axes.xaxis.label, axes.title):
+        text.set_parse_math(False)
+    return axes
+
+
+def certainty(table: pd.DataFrame) -> np.ndarray:
+    """How many half-widths of its interval each effect lies from zero: above 1 the interval does not hold zero.
+
+    Args:
+        table: Columns ``effect``, ``low`` and ``high``, as `effects` makes them.
+
+    Returns:
+        ``(f,)``; NaN where the interval is not known, infinite, or without width.
+    """
+    effect, low, high = (table[name].to_numpy(float) for name in ("effect", "low", "high"))
+    half = np.where(effect >= 0, effect - low, high - effect)
+    known = np.isfinite(half) & (half > 0)
+    return np.where(known, np.abs(effect) / np.where(known, half, 1.0), np.nan)
+
+
+def _intervals(axes: "Axes", table: pd.DataFrame, top: int, level: float) -> None:
+    shown = table.head(top).iloc[::-1]
     places, effect = np.arange(len(shown)), shown["effect"].to_numpy()
     ends = np.array([shown["low"].to_numpy(), shown["high"].to_numpy()], dtype=float)
-    axes.hlines(places, *np.where(np.isfinite(ends).all(axis=0), ends, np.nan), color="0.6", linewidth=2)
-    axes.plot(effect, places, "o", color="C0", markersize=4)
+    axes.hlines(places, *np.where(np.isfinite(ends).all(axis=0), ends, np.nan), color=_DULL, linewidth=2)
+    axes.plot(effect, places, "o", color=_LESS, markersize=4)
     axes.axvline(0, color="0.8", linewidth=1, zorder=0)
-    # A dollar in a name would begin a formula.
-    axes.set_yticks(places, [str(name).replace("$", r"\$") for name in shown["feature"]])
-    axes.set_xlabel(f"effect, {prediction.profile_units} ({100 * level:g} % intervals)".replace("$", r"\$"))
-    axes.set_title(", ".join(sorted(set(map(str, prediction.draws[0].perturbations)))).replace("$", r"\$"))
-    return axes
+    axes.set_yticks(places, [plain(name, 24) for name in shown["feature"]], parse_math=False)
+
+
+def _volcano(axes: "Axes", table: pd.DataFrame, top: int, level: float) -> None:
+    sure = certainty(table)
+    known = np.isfinite(sure)
+    if not known.any():
+        raise DataError(
+            ["No feature has an interval, so nothing says how sure its effect is. Fit with an ensemble or calibration."]
+        )
+    shown, sure = table[known], sure[known]
+    effect = shown["effect"].to_numpy(float)
+    for rows, color in ((sure <= 1, _DULL), ((sure > 1) & (effect > 0), _MORE), ((sure > 1) & (effect < 0), _LESS)):
+        axes.plot(effect[rows], sure[rows], "o", color=color, markersize=3.5, markeredgewidth=0, alpha=0.75)
+    named = np.argsort(-sure * np.abs(effect), kind="stable")[:top]
+    ends = shown[["low", "high"]].to_numpy(float)[named]
+    axes.hlines(sure[named], ends[:, 0], ends[:, 1], color=_DULL, linewidth=0.8, alpha=0.45, zorder=0)
+    axes.axhline(1, color="0.5", linewidth=1, linestyle=(0, (4, 3)))
+    axes.axvline(0, color="0.8", linewidth=1, zorder=0)
+    axes.margins(x=0.12, y=0.08)
+    axes.set_ylim(bottom=0)
+    for side in (effect[named] >= 0, effect[named] < 0):
+        name_marks(axes, shown["feature"].to_numpy(str)[named[side]], effect[named[side]], sure[named[side]])
+    axes.set_ylabel(f"effect / half-width of its {100 * level:g} % interval")
+
+
+def name_marks(axes: "Axes", names: np.ndarray, across: np.ndarray, up: np.ndarray) -> None:
+    """Write names beside marks, outward from zero; one that finds no room near its mark is left out.
+
+    Args:
+        axes: With the marks drawn and the limits set.
+        names: ``n`` of them, the most important first.
+        across: ``(n,)`` places of the marks.
+        up: ``(n,)`` heights of the marks.
+    """
+    gap = 0.042 * float(np.ptp(axes.get_ylim()))
+    taken: list[float] = []
+    for name, x, y in zip(names, across, up, strict=True):
+        tried = [y + step * gap for step in (0, 1, -1)]
+        free = [place for place in tried if all(abs(place - other) >= 0.99 * gap for other in taken)]
+        if not free:
+            continue
+        taken.append(free[0])
+        axes.annotate(
+            plain(name, 16), (x, free[0]), (5 if x >= 0 else -5, 0), textcoords="offset points",
+            ha="left" if x >= 0 else "right", va="center", fontsize=7.5, parse_math=False,
+        )  # fmt: skip
+
+
+_DRAWN = {"intervals": _intervals, "volcano": _volcano}
+
+
+def plain(text: object, length: int = 0) -> str:
+    r"""Return text that can be shown: no control or direction marks, cut to a length if one is given.
+
+    >>> plain("HLA-DRB1\x00", 6)
+    'HLA-D…'
+    """
+    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(text))
+    return shown if not length or len(shown) <= length else shown[: length - 1] + "…"
 
 
 def _features(prediction: "Prediction[Any]") -> np.ndarray:

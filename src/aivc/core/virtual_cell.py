@@ -19,22 +19,23 @@ from aivc.core.consequence import consequence
 from aivc.core.contracts import Decoder, Encoder, Manipulator
 from aivc.core.encoder_choice import choose, named
 from aivc.core.errors import IntegrityError, RetiredError, SpaceError, UnknownNameError
+from aivc.core.matching import at_hours
 from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Prediction
 from aivc.core.provenance import FOLDER, Provenance
 from aivc.core.read_out import CELLS, read_out
+from aivc.core.saved_cell import CELL, FORMAT, PARTS, STARTS, fitting, is_plain, owns, places_of, read_cell, sealed
 from aivc.core.scale import Scale
-from aivc.core.state import State, read_json, write_text
+from aivc.core.state import State, write_text
 from aivc.core.units import is_effect
 from aivc.core.ur import UR
+from aivc.core.writing import whole_folder
 
-FORMAT = 1
 # Where an encoder is saved: before its name in ``encoders``.
 _ENCODER = "encoder-"
 # As near as this to a known context, by difflib, a name passes for a slip: one letter of four, or two of nine.
 _SLIP = 0.75
-_PLAIN = re.compile(r"\w[\w .+=-]*")
 
 
 @final
@@ -187,9 +188,21 @@ class VirtualCell:
         """
         manipulator = self._pick(Manipulator, instrument)
         assert isinstance(manipulator, Manipulator)
-        if str(perturbation) not in self.card.get("perturbations", ()):
-            perturbation = consequence(perturbation)
-        return manipulator.manipulate(ur, perturbation)
+        return manipulator.manipulate(ur, self._asked(perturbation))
+
+    def prepare(self, ur: UR, perturbations: Sequence[Perturbation], *, instrument: str = "") -> None:
+        """Let a manipulator compute ahead what many questions have in common; `manipulate` answers as before."""
+        manipulator = self._pick(Manipulator, instrument)
+        assert isinstance(manipulator, Manipulator)
+        manipulator.prepare(ur, [self._asked(each) for each in perturbations])
+
+    def _asked(self, perturbation: Perturbation) -> Perturbation:
+        return perturbation if str(perturbation) in self.trained else consequence(perturbation)
+
+    @cached_property
+    def trained(self) -> frozenset[str]:
+        """Texts of the perturbations that it was fitted on, as its card says; none where that does not say."""
+        return frozenset(map(str, self.card.get("perturbations", ())))
 
     def decode(self, ur: UR, *, instrument: str = "") -> Prediction[Measurement]:
         """Ask a decoder; the only one, unless named."""
@@ -246,7 +259,7 @@ class VirtualCell:
             ScoreError: The answer holds NaN or infinity.
         """
         asked = Perturbation.parse(perturbation) if isinstance(perturbation, str) else perturbation
-        begin = self.states(start, new_context=new_context)
+        begin = at_hours(self.states(start, new_context=new_context), asked)
         moved = self.manipulate(begin, asked, instrument=manipulator)
         return read_out(moved, begin, self.decoder(decoder), cells=cells).replace(origin=self.origin)
 
@@ -259,17 +272,29 @@ class VirtualCell:
             raise UnknownNameError(contract.__name__.lower(), name, found, remedy)
         return found[name]
 
-    def save(self, folder: Path | str) -> None:
-        """Write ``cell.json`` and one folder per part, as JSON and safetensors."""
-        folder = Path(folder)
-        parts: dict[str, dict[str, Any]] = {}
+    def save(self, folder: Path | str, *, overwrite: bool = False) -> None:
+        """Write ``cell.json`` and one folder per part, as JSON and safetensors: the whole cell or nothing.
+
+        Args:
+            folder: Missing or empty.
+            overwrite: Replace a virtual cell that is there; a folder with files of others is refused all the same.
+
+        Raises:
+            IntegrityError: A name is no folder's name, or the folder holds something.
+            WritingError: The place cannot be written to.
+        """
         encoders = {f"{_ENCODER}{key}" for key in self.encoders}
         for key in encoders:
-            if not _PLAIN.fullmatch(key):
+            if not is_plain(key):
                 raise IntegrityError(f"An encoder's name becomes a folder: {key!r} cannot. Rename it.")
         for key in self.instruments:
-            if key in encoders or not _PLAIN.fullmatch(key):
+            if key in encoders or not is_plain(key):
                 raise IntegrityError(f"An instrument's name becomes a folder: {key!r} cannot. Rename it.")
+        with whole_folder(Path(folder), "virtual cell", owns, overwrite=overwrite) as fresh:
+            self._write(fresh)
+
+    def _write(self, folder: Path) -> None:
+        parts: dict[str, dict[str, Any]] = {}
         for key, part in self.parts.items():
             state = part.state()
             state.save(folder / "parts" / key)
@@ -286,10 +311,13 @@ class VirtualCell:
         for i, each in enumerate(notes.values()):
             each.save(folder / FOLDER / str(i))
         body = {"format": FORMAT, "parts": parts, "card": dict(self.card), "starts": list(self.starts)}
+        body["start_digests"] = [start.digest for start in self.starts.values()]
         if notes:
             places = {digest: {"at": i, "digest": digest} for i, digest in enumerate(notes)}
             body["provenance"] = {name: places[each.digest] for name, each in self.provenance.items()}
-        write_text(folder / "cell.json", json.dumps(body, indent=1, sort_keys=True) + "\n")
+        # What JSON makes of the card is what is read back, and what the digest is of.
+        body = sealed(json.loads(json.dumps(body)))
+        write_text(folder / CELL, json.dumps(body, indent=1, sort_keys=True) + "\n")
 
     @classmethod
     def load(cls, folder: Path | str) -> "VirtualCell":
@@ -301,11 +329,7 @@ class VirtualCell:
             UnknownNameError: A part's package is not installed.
         """
         folder = Path(folder)
-        body = read_json(folder / "cell.json")
-        if not isinstance(body, dict) or body.get("format") != FORMAT or not isinstance(body.get("parts"), dict):
-            raise IntegrityError(
-                f"{folder / 'cell.json'} is not a virtual cell in format {FORMAT}. Fit and save it again."
-            )
+        body = read_cell(folder)
         encoders: dict[str, Encoder] = {}
         instruments: dict[str, Manipulator | Decoder] = {}
         for key, entry in body["parts"].items():
@@ -314,8 +338,9 @@ class VirtualCell:
                 encoders[key.removeprefix(_ENCODER)] = part
             else:
                 instruments[key] = part
-        starts = {str(name): UR.load(folder / "starts" / str(i)) for i, name in enumerate(body.get("starts", []))}
-        return cls(encoders, instruments, body.get("card", {}), starts, _load_provenance(folder, body))
+        starts = _load_starts(folder, body)
+        with fitting(f"The cell in {folder}"):
+            return cls(encoders, instruments, body.get("card", {}), starts, _load_provenance(folder, body))
 
 
 def _plain(name: str) -> str:
@@ -323,15 +348,19 @@ def _plain(name: str) -> str:
     return re.sub(r"\W|_", "", name).casefold()
 
 
+def _load_starts(folder: Path, body: Mapping[str, Any]) -> dict[str, UR]:
+    names = body.get("starts", [])
+    starts = {name: UR.load(folder / STARTS / str(i)) for i, name in enumerate(names)}
+    for name, digest in zip(names, body.get("start_digests", ()), strict=False):
+        if starts[name].digest != digest:
+            raise IntegrityError(
+                f"The control states of {name!r} were altered after they were saved. Fetch the cell again."
+            )
+    return starts
+
+
 def _load_provenance(folder: Path, body: Mapping[str, Any]) -> dict[str, Provenance]:
-    try:
-        places = {
-            str(name): (int(each["at"]), str(each["digest"])) for name, each in body.get("provenance", {}).items()
-        }
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise IntegrityError(
-            f"{folder / 'cell.json'} lists no provenance ({error!r}). Fetch the cell again."
-        ) from error
+    places = places_of(body, folder)
     notes = {at: Provenance.load(folder / FOLDER / str(at)) for at in sorted({at for at, _ in places.values()})}
     for name, (at, digest) in places.items():
         if notes[at].digest != digest:
@@ -341,17 +370,19 @@ def _load_provenance(folder: Path, body: Mapping[str, Any]) -> dict[str, Provena
 
 def _load_part(folder: Path, key: str, entry: Any) -> Any:
     # Names come from a file of unknown origin: nothing outside the folder is read.
-    if not _PLAIN.fullmatch(key) or not isinstance(entry, dict):
-        raise IntegrityError(
-            f"{folder / 'cell.json'} names a part {key!r} that is not a plain folder name. Do not trust it."
-        )
+    if not is_plain(key) or not isinstance(entry, dict):
+        raise IntegrityError(f"{folder / CELL} names a part {key!r} that is not a plain folder name. Do not trust it.")
     if entry.get("group") not in ("encoders", "manipulators", "decoders", "wrappers"):
         raise IntegrityError(f"Part {key!r} belongs to no group of parts. Fetch the cell again.")
-    state = State.load(folder / "parts" / key)
+    state = State.load(folder / PARTS / key)
     if state.digest() != entry.get("digest"):
         raise IntegrityError(f"Part {key!r} is not the one its cell was saved with. Fetch the cell again.")
     try:
-        return registry.Registry(entry["group"]).load(str(entry.get("name"))).from_state(state)
+        with fitting(f"Part {key!r} in {folder}"):
+            part = registry.Registry(entry["group"]).load(str(entry.get("name"))).from_state(state)
     except RetiredError as error:
         holder = f"The cell in {folder}, written by {entry.get('from')},"
         raise RetiredError(error.kind, error.name, error.instead, holder) from error
+    if isinstance(part, Encoder) != key.startswith(_ENCODER):
+        raise IntegrityError(f"Part {key!r} is not of the group its name says. Fetch the cell again.")
+    return part

@@ -1,12 +1,14 @@
 """Ask a virtual cell many questions: all checked before work starts, rows kept as they come."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from aivc.core.errors import DataError
+from aivc.core.matching import matched_columns
 from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability, Prediction
@@ -44,6 +46,7 @@ def beginning(cell: VirtualCell, context: str, start: UR | None) -> UR:
     """Control states to start from, without the columns that no instrument reads: carrying them along costs time."""
     states = cell.start(context) if start is None else start
     kept = [name for name in ("perturbation", "context", "donor", "batch") if name in states.entities]
+    kept += matched_columns(states.entities)
     return replace(states, entities=states.entities[kept])
 
 
@@ -55,7 +58,7 @@ def where(context: str, start: UR) -> str:
 def was_seen(cell: VirtualCell, perturbation: Perturbation, applicability: Applicability) -> bool:
     """Whether a perturbation was in training, by the cell's card; by its applicability where the card does not say."""
     if "perturbations" in cell.card:
-        return str(perturbation) in cell.card["perturbations"]
+        return str(perturbation) in cell.trained
     return applicability == Applicability.IN
 
 
@@ -76,6 +79,17 @@ def ask(
         journal: Where finished rows are kept, so that work cut off goes on.
         progress: Called with what is being done, how many are done, of how many.
     """
+    with journal.held() if journal else nullcontext():
+        return _asked(tell, perturbations, row, journal, progress)
+
+
+def _asked(
+    tell: Predictor,
+    perturbations: Sequence[Perturbation],
+    row: Callable[[Perturbation, Prediction[Measurement]], dict[str, Any]],
+    journal: Journal | None,
+    progress: Progress | None,
+) -> list[dict[str, Any]]:
     done = {each["perturbation"]: each for each in (journal.read() if journal else [])}
     todo = [each for each in perturbations if str(each) not in done]
     for first in range(0, len(todo), _KEPT_AT_ONCE):

@@ -3,14 +3,17 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 from aivc.core.errors import IntegrityError
+from aivc.core.foreign_text import parse_json, read_text
 from aivc.core.state import write_text
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
+from aivc.core.writing import explained, held
 
 _FORMAT = 1
 
@@ -52,12 +55,14 @@ class Journal:
         """
         if not self.path.exists():
             return []
-        text = self.path.read_text(encoding="utf-8")
+        text = read_text(self.path)
         whole = text[: text.rfind("\n") + 1]
         try:
-            head, *rows = [json.loads(line) for line in whole.splitlines()] or [{}]
+            head, *rows = [parse_json(line, self.path) for line in whole.splitlines()] or [{}]
             asked = head.get("question")
-        except (AttributeError, json.JSONDecodeError) as error:
+            if not all(isinstance(row["perturbation"], str) for row in rows):
+                raise TypeError("a row names no perturbation")
+        except (AttributeError, KeyError, TypeError, IntegrityError) as error:
             raise IntegrityError(f"{self.path} is not a checkpoint ({error}). Choose another file.") from error
         if text and asked != self.question:
             raise IntegrityError(
@@ -70,8 +75,17 @@ class Journal:
 
     def add(self, rows: Sequence[dict[str, Any]]) -> None:
         """Append finished rows."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = not self.path.exists() or not self.path.stat().st_size
-        lines = [{"format": _FORMAT, "question": self.question}, *rows] if fresh else rows
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write("".join(json.dumps(line) + "\n" for line in lines))
+        with explained(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = not self.path.exists() or not self.path.stat().st_size
+            lines = [{"format": _FORMAT, "question": self.question}, *rows] if fresh else rows
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write("".join(json.dumps(line) + "\n" for line in lines))
+
+    def held(self) -> AbstractContextManager[None]:
+        """Keep other processes from writing answers here meanwhile.
+
+        Raises:
+            IntegrityError: Another process does.
+        """
+        return held(self.path.with_name(f".{self.path.name}.in-use"))

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, final, overload
 
 import numpy as np
 
 from aivc.core.errors import SchemaError
+from aivc.core.matching import at_hours
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Prediction
@@ -15,6 +17,7 @@ from aivc.core.read_out import CELLS, MeanReader
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.io.schema import Schema
+from aivc.experiments.known_names import questions
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -23,6 +26,8 @@ Predictor: TypeAlias = Callable[[Perturbation], Prediction[Measurement]]
 
 # On how many of the perturbations it is tried whether the fast way gives the same answers.
 _TRIED = 3
+# Questions whose products are made together.
+_AT_ONCE = 500
 
 
 # A text is one perturbation, not a sequence of letters.
@@ -37,6 +42,7 @@ def predict(  # type: ignore[overload-overlap]
     decoder: str = ...,
     new_context: bool = ...,
     schema: Schema | None = ...,
+    allow_unknown: bool = ...,
 ) -> Prediction[Measurement]: ...
 
 
@@ -51,10 +57,11 @@ def predict(
     decoder: str = ...,
     new_context: bool = ...,
     schema: Schema | None = ...,
+    allow_unknown: bool = ...,
 ) -> tuple[Prediction[Measurement], ...]: ...
 
 
-def predict(
+def predict(  # noqa: PLR0913 - one keyword for each thing a question may say
     cell: VirtualCell,
     start: "Measurement | UR | AnnData | Path | str",
     perturbation: Perturbation | str | Sequence[Perturbation | str],
@@ -64,12 +71,16 @@ def predict(
     decoder: str = "",
     new_context: bool = False,
     schema: Schema | None = None,
+    allow_unknown: bool = False,
 ) -> Prediction[Measurement] | tuple[Prediction[Measurement], ...]:
     """Perturb control cells of a context and read them out (`VirtualCell.predict`).
 
     Of several perturbations all profiles, effects and intervals are those that each one alone would have. Where the
     instruments allow it, no cells are read out for them: draws are then mean profiles, until `Prediction.population`
     asks for cells.
+
+    Names are read as the cell knows them: genes in any case and by former symbols, compounds by their other names and
+    salts, doses in any unit (`aivc.experiments.known_names.KnownNames.question`).
 
     Args:
         cell: Whom to ask.
@@ -81,15 +92,16 @@ def predict(
         decoder: Which one, where there are several.
         new_context: Whether the name is that of a new context, although it reads like a known one.
         schema: What the columns of an AnnData or a file mean.
+        allow_unknown: Answer also where nothing is known of a name, or a dose is missing.
 
     Returns:
         One prediction; or as many as there are perturbations, in their order.
 
     Raises:
         DataError: Every problem found in an AnnData or a file.
-        PerturbationError: A text that is no perturbation.
+        PerturbationError: A text that is no perturbation, or lacks a dose where doses were measured.
         SchemaError: An AnnData or a file without a schema, or a schema for what needs none.
-        UnknownNameError: No such context, or its name may be a slip.
+        UnknownNameError: No such context, or its name may be a slip; or nothing is known of a target.
         SpaceError: The states are of another space.
         ScoreError: An answer holds NaN or infinity.
 
@@ -107,8 +119,8 @@ def predict(
     given = _given(start, schema)
     ask = _Ask(cell, cell.states(given, new_context=new_context), cells, manipulator, decoder)
     if isinstance(perturbation, Perturbation | str):
-        return ask(_read(perturbation))
-    asked = [_read(each) for each in perturbation]
+        return ask(questions(cell, [perturbation], allow_unknown=allow_unknown)[0])
+    asked = questions(cell, perturbation, allow_unknown=allow_unknown)
     tell = _quickest(ask, asked) if asked else ask
     return tuple(tell(each) for each in asked)
 
@@ -171,15 +183,30 @@ class _Fast:
     start: UR
     read: MeanReader
 
+    perturbations: Sequence[Perturbation]
+
     def __call__(self, perturbation: Perturbation) -> Prediction[Measurement]:
-        moved = self.ask.cell.manipulate(self.start, perturbation, instrument=self.ask.manipulator)
-        return self.read(moved, self.start).replace(unread=lambda: self.ask(perturbation), origin=self.ask.cell.origin)
+        self._prepare(str(perturbation))
+        own = at_hours(self.ask.start, perturbation)
+        start = self.start if own is self.ask.start else own.sample(1)
+        moved = self.ask.cell.manipulate(start, perturbation, instrument=self.ask.manipulator)
+        return self.read(moved, start).replace(unread=lambda: self.ask(perturbation), origin=self.ask.cell.origin)
+
+    def _prepare(self, text: str) -> None:
+        """Work on the block of questions that this one is the first of."""
+        if text in self._blocks:
+            self.ask.cell.prepare(self.start, self._blocks[text], instrument=self.ask.manipulator)
+
+    @cached_property
+    def _blocks(self) -> dict[str, Sequence[Perturbation]]:
+        firsts = range(0, len(self.perturbations), _AT_ONCE)
+        return {str(self.perturbations[i]): self.perturbations[i : i + _AT_ONCE] for i in firsts}
 
 
 def _quickest(ask: _Ask, perturbations: Sequence[Perturbation]) -> Predictor:
     tried = np.unique(np.linspace(0, len(perturbations) - 1, _TRIED).round().astype(int))
     mean = ask.start.sample(1)
-    fast = _Fast(ask, mean, MeanReader(ask.cell.decoder(ask.decoder), mean))
+    fast = _Fast(ask, mean, MeanReader(ask.cell.decoder(ask.decoder), mean), perturbations)
     return fast if all(_same(ask(perturbations[i]), fast(perturbations[i])) for i in tried) else ask
 
 
@@ -191,7 +218,3 @@ def _same(whole: Prediction[Measurement], fast: Prediction[Measurement]) -> bool
     stated &= whole.coverage == fast.coverage
     stated &= whole.made_by == fast.made_by
     return stated and all(np.allclose(one, other, rtol=0, atol=allowed) for one, other in pairs)
-
-
-def _read(perturbation: Perturbation | str) -> Perturbation:
-    return Perturbation.parse(perturbation) if isinstance(perturbation, str) else perturbation

@@ -8,20 +8,26 @@ from typing import Any, NamedTuple, final
 import numpy as np
 import pandas as pd
 
-from aivc.core.errors import ControlError, DataError
+from aivc.core.errors import ControlError, DataError, IntegrityError
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability
 from aivc.core.sureness import clear_of_zero, sureness
 from aivc.core.virtual_cell import VirtualCell
+from aivc.data.io.written import write_table
 from aivc.experiments.families import Families
 from aivc.experiments.informative import joint_errors, most_informative
-from aivc.experiments.plate import lay_out, place, wells
-from aivc.experiments.screen import Screen, read_table, rows_to_json, write_table
+from aivc.experiments.plate import PLATES, lay_out, place, wells
+from aivc.experiments.saved_table import count, ratio, read_table
+from aivc.experiments.screen import Screen, rows_to_json
 from aivc.experiments.targets import CONTRADICTS, NO, UNAVAILABLE
 
 # So many candidates are held against each other at once; of more, those with the widest intervals.
 _COMPARED = 2000
+_COLUMNS = {
+    "well": "text", "row": "text", "column": "count", "perturbation": "text", "role": "text", "replicate": "count",
+    "score": "end", "low": "end", "high": "end", "applicability": "text", "reason": "text",
+}  # fmt: skip
 _KNOWN = {
     Applicability.IN: "all of its agents were seen, though not together",
     Applicability.EDGE: "only relatives of it were seen",
@@ -74,13 +80,16 @@ class Plan:
         clear = clear_of_zero(asked["low"].to_numpy(), asked["high"].to_numpy())
         return sureness(clear, len(asked), "perturbations on the plate", self.level)
 
-    def save(self, path: Path | str) -> None:
+    def save(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Write one tidy table, ``.csv`` or ``.parquet``.
 
         Raises:
             DataError: Another ending.
+            IntegrityError: A file is there, and is not to be replaced.
+            WritingError: The place cannot be written to.
         """
-        write_table(self.table.assign(plate=self.size, seed=self.seed, level=self.level), Path(path))
+        made = self.table.assign(plate=self.size, seed=self.seed, level=self.level)
+        write_table(made, Path(path), overwrite=overwrite)
 
     @classmethod
     def load(cls, path: Path | str) -> "Plan":
@@ -89,8 +98,11 @@ class Plan:
         Raises:
             IntegrityError: The file is missing, or holds no plan.
         """
-        table, asked = read_table(Path(path), ("plate", "seed", "level"))
-        return cls(table, int(asked["plate"]), int(asked["seed"]), float(asked["level"]))
+        table, asked = read_table(Path(path), ("plate", "seed", "level"), _COLUMNS)
+        size = count(asked["plate"], "plate")
+        if size not in PLATES or not set(table["well"]) <= set(wells(size)) or table["well"].duplicated().any():
+            raise IntegrityError(f"{path} holds no plate of {', '.join(map(str, PLATES))} wells. Save the plan again.")
+        return cls(table, size, count(asked["seed"], "seed"), ratio(asked["level"], "level"))
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready dictionary; what is not finite becomes None."""

@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import final
+from typing import Any, final
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -92,7 +92,7 @@ class Response:
         Raises:
             UnknownNameError: One of the response's features is not among them.
         """
-        place = {str(feature): i for i, feature in enumerate(features)}
+        place = self._places(features)
         weights_f = np.zeros(len(place))
         for feature, weight in self.weights.items():
             if feature not in place:
@@ -100,6 +100,14 @@ class Response:
             weights_f[place[feature]] = 0.0 if feature in without else weight
         total = np.abs(weights_f).sum()
         return weights_f / total if total else weights_f
+
+    def _places(self, features: Sequence[str] | np.ndarray) -> dict[str, int]:
+        # A screen asks for the same features thousands of times.
+        kept: tuple[Any, dict[str, int]] | None = self.__dict__.get("_kept")
+        if kept is None or kept[0] is not features:
+            kept = features, {str(feature): i for i, feature in enumerate(features)}
+            object.__setattr__(self, "_kept", kept)
+        return kept[1]
 
     def score(self, effect: np.ndarray, features: Sequence[str] | np.ndarray) -> float:
         """Weighted mean of an ``(f,)`` effect, in its units.

@@ -10,19 +10,23 @@ from typing import Any, Literal, final
 import numpy as np
 import pandas as pd
 
-from aivc.core.errors import DataError, IntegrityError
+from aivc.core.errors import IntegrityError
 from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Prediction
 from aivc.core.sureness import clear_of_zero, sureness
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
+from aivc.data.io.written import write_table
+from aivc.data.names.own_genes import GeneColumns
 from aivc.data.streaming.stream import Progress
 from aivc.experiments.batch import ask, beginning, distinct, was_seen, where
 from aivc.experiments.brakes import brakes
 from aivc.experiments.journal import Journal, question
+from aivc.experiments.known_names import questions
 from aivc.experiments.predict import predictor
 from aivc.experiments.response import Response
+from aivc.experiments.saved_table import ratio, read_table
 from aivc.experiments.targets import ControlLevels, target_columns
 
 __all__ = ["Response", "Screen", "screen"]
@@ -40,21 +44,41 @@ class Ranking(ABC):
     def __len__(self) -> int:
         return len(self.table)
 
+    @property
+    def note(self) -> str:
+        """What a table of a single row can say, and what not; empty for longer ones."""
+        if len(self.table) != 1:
+            return ""
+        return (
+            f"Only {self.table['perturbation'].iloc[0]} was asked about: score and interval say what it is expected to "
+            "do. Whether that is much or little takes others to compare with: nothing is ranked."
+        )
+
     def top(self, n: int) -> pd.DataFrame:
         """The first ``n`` rows."""
         return self.table.head(n)
 
-    def save(self, path: Path | str) -> None:
+    def save(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Write one tidy table, ``.csv`` or ``.parquet``; what was asked stands in columns of its own.
+
+        In a csv, texts that a spreadsheet would run as a formula stand behind an apostrophe.
 
         Raises:
             DataError: Another ending.
+            IntegrityError: A file is there, and is not to be replaced.
+            WritingError: The place cannot be written to.
         """
-        write_table(self.table.assign(**self._asked()), Path(path))
+        write_table(self.table.assign(**self._asked()), Path(path), overwrite=overwrite)
 
     @abstractmethod
     def _asked(self) -> dict[str, Any]:
         """What was asked, by name of its column."""
+
+
+_COLUMNS = {
+    "perturbation": "text", "score": "number", "low": "end", "high": "end", "seen": "flag", "applicability": "text",
+    "self_target": "flag", "scored_on": "count",
+}  # fmt: skip
 
 
 @final
@@ -93,10 +117,13 @@ class Screen(Ranking):
         Raises:
             IntegrityError: The file is missing, or holds no screen.
         """
-        table, asked = read_table(Path(path), ("response", "name", "context", "level", "direction", "units"))
+        asked_for = ("response", "name", "context", "level", "direction", "units")
+        table, asked = read_table(Path(path), asked_for, _COLUMNS)
+        if asked["direction"] not in ("lower", "raise"):
+            raise IntegrityError(f"{path} ranks by what is to {asked['direction'][:60]!r}. Save the screen again.")
         response = Response.parse(asked["response"], asked["name"])
         direction: Literal["lower", "raise"] = "raise" if asked["direction"] == "raise" else "lower"
-        return cls(table, response, asked["context"], float(asked["level"]), direction, asked["units"])
+        return cls(table, response, asked["context"], ratio(asked["level"], "level"), direction, asked["units"])
 
     @property
     def sureness(self) -> str:
@@ -128,6 +155,7 @@ def screen(  # noqa: PLR0913 - one keyword for each thing a screen may be asked
     direction: Literal["lower", "raise"] = "lower",
     level: float = 0.9,
     checkpoint: Path | str | None = None,
+    allow_unknown: bool = False,
     progress: Progress | None = None,
 ) -> Screen:
     """Predict what each perturbation does to a response, and rank them.
@@ -146,11 +174,12 @@ def screen(  # noqa: PLR0913 - one keyword for each thing a screen may be asked
         direction: Whether to look for what lowers the response or for what raises it.
         level: Of the intervals.
         checkpoint: File that finished rows are appended to; asked the same again, the screen goes on from there.
+        allow_unknown: Ask also about names of which the cell knows nothing.
         progress: Called with what is being done, how many perturbations are done, of how many.
 
     Raises:
         DataError: Nothing to screen, a perturbation twice, or the control among them.
-        UnknownNameError: The cell decodes no such feature, or keeps no such context.
+        UnknownNameError: The cell decodes no such feature, keeps no such context, or knows nothing of a target.
         IntegrityError: The checkpoint answers another question.
         ScoreError: The cell answers with NaN or infinity.
 
@@ -163,7 +192,7 @@ def screen(  # noqa: PLR0913 - one keyword for each thing a screen may be asked
     >>> list(found.table.columns)[:4], len(found)
     (['perturbation', 'score', 'low', 'high'], 2)
     """
-    asked = distinct(perturbations)
+    asked = distinct(questions(cell, perturbations, allow_unknown=allow_unknown))
     response = Response.parse(response) if isinstance(response, str) else response
     begin = beginning(cell, context, start)
     context = where(context, begin)
@@ -188,11 +217,17 @@ def screen(  # noqa: PLR0913 - one keyword for each thing a screen may be asked
     return Screen(ranked, response, context, level, direction, read.profile_units)
 
 
+def _own(perturbation: Perturbation, response: Response, features: np.ndarray) -> set[str]:
+    """Features of a response that the perturbation targets itself, by whichever name."""
+    targeted = features[GeneColumns.of(features).own(perturbation.genes)]
+    return {*perturbation.targets, *perturbation.genes, *map(str, targeted)} & set(response.weights)
+
+
 def _row(
     cell: VirtualCell, response: Response, level: float, perturbation: Perturbation, said: Prediction[Measurement]
 ) -> dict[str, Any]:
-    own = {*perturbation.targets, *perturbation.genes} & set(response.weights)
     features = said.draws[0].features
+    own = _own(perturbation, response, features)
     weights_f = response.over(features, without=own)
     scored_on = int(np.count_nonzero(weights_f))
     if not scored_on:
@@ -225,41 +260,6 @@ def ranking_sureness(table: pd.DataFrame, level: float) -> str:
     promises = sorted(set(rows["coverage"].astype(str))) if "coverage" in rows else []
     promise = promises[0] if len(promises) == 1 else ""
     return sureness(clear_of_zero(rows["low"].to_numpy(), rows["high"].to_numpy()), len(rows), what, level, promise)
-
-
-def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as ``.csv`` or ``.parquet``.
-
-    Raises:
-        DataError: Another ending.
-    """
-    if path.suffix not in (".csv", ".parquet"):
-        raise DataError([f"A table is written as .csv or .parquet, not {path.name}. Choose one of these endings."])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".csv":
-        table.to_csv(path, index=False)
-    else:
-        table.to_parquet(path, index=False)
-
-
-def read_table(path: Path, asked: Sequence[str]) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Read what `write_table` wrote, and take the columns that say what was asked out of it.
-
-    Raises:
-        IntegrityError: The file is missing, unreadable, or lacks such a column.
-    """
-    try:
-        if path.suffix == ".parquet":
-            table = pd.read_parquet(path)
-        else:
-            texts = dict.fromkeys([*asked, "perturbation", "applicability"], str)
-            numbers = {name: [""] for name in ("score", "low", "high", "closes", "cosine", "target_level")}
-            table = pd.read_csv(
-                path, dtype=texts, keep_default_na=False, na_values=numbers, float_precision="round_trip"
-            )
-        return table.drop(columns=list(asked)), {name: str(table[name].iloc[0]) for name in asked}
-    except (OSError, ValueError, KeyError, IndexError) as error:
-        raise IntegrityError(f"{path} is not a table that was saved here ({error}). Save it again.") from error
 
 
 def rows_to_json(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -17,8 +17,14 @@ from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.streaming.stream import Progress, pseudobulk
 from aivc.experiments.batch import ask, beginning, distinct, was_seen, where
+from aivc.experiments.known_names import questions
 from aivc.experiments.predict import predictor
-from aivc.experiments.screen import Ranking, ranking_sureness, read_table, rows_to_json
+from aivc.experiments.saved_table import count, ratio, read_table
+from aivc.experiments.screen import Ranking, ranking_sureness, rows_to_json
+
+_COLUMNS = {
+    "perturbation": "text", "closes": "end", "low": "end", "high": "end", "seen": "flag", "applicability": "text",
+}  # fmt: skip
 
 
 @final
@@ -48,8 +54,9 @@ class Search(Ranking):
         Raises:
             IntegrityError: The file is missing, or holds no search.
         """
-        table, asked = read_table(Path(path), ("context", "level", "features"))
-        return cls(table, asked["context"], float(asked["level"]), int(asked["features"]))
+        table, asked = read_table(Path(path), ("context", "level", "features"), _COLUMNS)
+        features = count(asked["features"], "features")
+        return cls(table, asked["context"], ratio(asked["level"], "level"), features)
 
     @property
     def sureness(self) -> str:
@@ -100,6 +107,7 @@ def search(  # noqa: PLR0913 - one keyword for each thing a search may be asked
     pairs: bool = False,
     beam: int = 20,
     level: float = 0.9,
+    allow_unknown: bool = False,
     progress: Progress | None = None,
 ) -> Search:
     """Rank interventions by how much of the way from control to a wanted state they go.
@@ -118,12 +126,13 @@ def search(  # noqa: PLR0913 - one keyword for each thing a search may be asked
         pairs: Ask also about every pair among the best single agents.
         beam: Among how many of them.
         level: Of the intervals.
+        allow_unknown: Ask also about names of which the cell knows nothing.
         progress: Called with what is being done, how many interventions are done, of how many, once for the candidates
             and once for the pairs.
 
     Raises:
         DataError: No candidates, one twice, or a goal that is no change at all.
-        UnknownNameError: The cell decodes no such feature, or keeps no such context.
+        UnknownNameError: The cell decodes no such feature, keeps no such context, or knows nothing of a target.
         UnitsError: The wanted cells cannot be brought to the units of the profiles.
         ScoreError: The cell answers with NaN or infinity.
 
@@ -136,7 +145,7 @@ def search(  # noqa: PLR0913 - one keyword for each thing a search may be asked
     >>> list(found.table.columns)[:4], len(found)
     (['perturbation', 'closes', 'low', 'high'], 2)
     """
-    asked = distinct(candidates)
+    asked = distinct(questions(cell, candidates, allow_unknown=allow_unknown))
     begin = beginning(cell, context, start)
     context = where(context, begin)
     aim = _goal(goal, cell.decode(begin))

@@ -13,7 +13,7 @@ from aivc.core.errors import DataError
 from aivc.core.perturbation import Perturbation
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
-from aivc.experiments.predict import predict
+from aivc.experiments.known_names import KnownNames
 from aivc.interpretation.enrichment import enrichment
 
 # Pieces read out one by one; those beyond are summed, each kind of evidence apart.
@@ -60,6 +60,7 @@ def explain(
     sets: Mapping[str, frozenset[str]] | None = None,
     level: float = 0.9,
     new_context: bool = False,
+    allow_unknown: bool = False,
 ) -> Explanation:
     """Say what a virtual cell's prediction is made of. The pieces add up to it exactly; nothing is estimated.
 
@@ -71,19 +72,20 @@ def explain(
         sets: Such as `aivc.data.priors.gene_sets.gene_sets("hallmark")`.
         level: Of the intervals.
         new_context: Whether the context is new, although its name reads like that of a known one.
+        allow_unknown: Explain also the default answer, where nothing is known of a name.
 
     Raises:
         DataError: The cell's manipulator cannot say what its predictions are made of, or control was asked about.
-        UnknownNameError: No such context.
+        UnknownNameError: No such context, or nothing is known of a target.
     """
-    asked = Perturbation.parse(perturbation) if isinstance(perturbation, str) else perturbation
+    asked = KnownNames.of(cell).question(perturbation, allow_unknown=allow_unknown)
     if asked.is_control:
         raise DataError(["Control changes nothing, so there is nothing to explain. Name a perturbation."])
     start = cell.start(context, new_context=new_context)
     where = str(start.contexts[0])
     manipulator, decoder = _only(cell, Manipulator), _only(cell, Decoder)
     pieces, count = _gathered(_attributable(manipulator).attribute(asked, where))
-    said = predict(cell, start, asked)
+    said = cell.predict(start, asked)
     read = said.draws[0]
     # Read out in one go: a piece is the difference that it makes to the readout of the control state.
     effects = np.array([_readout(decoder, start, piece.shift) for piece in pieces])

@@ -1,7 +1,9 @@
 """Training that can be taken up again: weights, optimizer and place, as safetensors and JSON; never a pickle."""
 
-import shutil
-from collections.abc import Mapping
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -13,8 +15,11 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 
 from aivc.core.errors import IntegrityError
-from aivc.core.state import State
+from aivc.core.saved_cell import fitting
+from aivc.core.state import ARRAYS, SETTINGS, State
+from aivc.core.writing import whole_folder
 
+_NAME = re.compile(r"step-\d{9}")
 _STEP, _MODEL, _BEST, _OPTIMIZER = "step-", "model.", "best.", "optimizer."
 
 
@@ -35,8 +40,12 @@ class Checkpoints:
 
     def latest(self) -> Path | None:
         """The last whole checkpoint; None before the first."""
-        found = sorted(self.folder.glob(f"{_STEP}*[0-9]"))
+        found = self.all()
         return found[-1] if found else None
+
+    def all(self) -> list[Path]:
+        """Every whole checkpoint, the earliest first."""
+        return sorted(path for path in self.folder.glob(f"{_STEP}*[0-9]") if _NAME.fullmatch(path.name))
 
 
 def arrays_of(model: nn.Module) -> dict[str, np.ndarray]:
@@ -85,13 +94,14 @@ def save(
     if not write:
         return
     final_folder = where.folder / f"{_STEP}{step:09}"
-    partial = where.folder / f"{_STEP}{step:09}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    State({**settings, "step": step}, arrays).save(partial)
-    shutil.rmtree(final_folder, ignore_errors=True)
-    partial.rename(final_folder)
-    for old in sorted(where.folder.glob(f"{_STEP}*[0-9]"))[: -where.keep]:
-        shutil.rmtree(old)
+    with whole_folder(final_folder, "checkpoint", _owns, overwrite=True) as fresh:
+        State({**settings, "step": step}, arrays).save(fresh)
+    for old in where.all()[: -where.keep]:
+        # A stranger's file in it stays, and with it the folder.
+        for name in (SETTINGS, ARRAYS):
+            (old / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            old.rmdir()
 
 
 def restore(path: Path, model: nn.Module, optimizer: Optimizer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -101,6 +111,11 @@ def restore(path: Path, model: nn.Module, optimizer: Optimizer) -> tuple[dict[st
         IntegrityError: The checkpoint is damaged, or of another model.
     """
     state = State.load(path)
+    with fitting(f"The checkpoint {path}"):
+        return _restored(state, model, optimizer)
+
+
+def _restored(state: State, model: nn.Module, optimizer: Optimizer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     parts: dict[str, dict[str, np.ndarray]] = {_MODEL: {}, _BEST: {}, _OPTIMIZER: {}}
     for name, array in state.arrays.items():
         prefix = name.split(".", 1)[0] + "."
@@ -114,6 +129,21 @@ def restore(path: Path, model: nn.Module, optimizer: Optimizer) -> tuple[dict[st
         slots.setdefault(int(place), {})[slot] = _like(array, own)
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
     return dict(state.settings), parts[_BEST]
+
+
+def fingerprint(batches: Iterable[Mapping[str, Tensor]]) -> str:
+    """Digest of batches, by which a checkpoint knows the data it came from."""
+    sha = hashlib.sha256()
+    for batch in batches:
+        for name, tensor in sorted(batch.items()):
+            whole = tensor.to_dense() if tensor.layout != torch.strided else tensor
+            array = _array(whole.to(torch.float64) if whole.is_floating_point() else whole)
+            sha.update(f"{name}{array.shape}".encode() + array.tobytes())
+    return sha.hexdigest()
+
+
+def _owns(path: str) -> bool:
+    return path in (SETTINGS, ARRAYS)
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -16,6 +16,8 @@ from torch.distributed.fsdp import fully_shard
 from torch.optim import AdamW, Optimizer
 
 from aivc.core.errors import IntegrityError, ScoreError, UnknownNameError
+from aivc.core.foreign_text import whole_number
+from aivc.core.saved_cell import fitting
 from aivc.training import checkpoint
 from aivc.training.checkpoint import Checkpoints
 
@@ -156,7 +158,7 @@ def train(
 
     Raises:
         ScoreError: The loss is no longer a number.
-        IntegrityError: The folder holds a damaged checkpoint, or one of another recipe.
+        IntegrityError: The folder holds a damaged checkpoint, or one of another recipe or of other data.
     """
     shards = recipe.strategy == "fsdp"
     fabric = Fabric(
@@ -170,7 +172,7 @@ def train(
     # What is sharded stays sharded: the caller's model is left whole, and given the weights at the end.
     work = copy.deepcopy(model) if shards else model
     run = _Run(fabric, work, recipe, checkpoints, validation)
-    run.resume()
+    run.resume(batches)
     # The caller's generator is left as it was found.
     devices = [fabric.device] if fabric.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
@@ -214,23 +216,35 @@ class _Run:
         self.optimizer = cast(Optimizer, fabric.setup_optimizers(_optimizer(model, recipe)))
         self.history = History()
         self.best: dict[str, np.ndarray] = {}
+        self.data = ""
 
-    def resume(self) -> None:
-        latest = self.checkpoints.latest() if self.checkpoints else None
+    def resume(self, batches: Batches) -> None:
+        if self.checkpoints is None:
+            return
+        # Four batches of all: a step follows from the data and the seed alone.
+        steps = sorted({0, *(part * (self.recipe.steps - 1) // 3 for part in (1, 2, 3))} - {-1})
+        self.data = checkpoint.fingerprint(batches(step, 0, 1) for step in steps)
+        latest = self.checkpoints.latest()
         if latest is None:
             return
         settings, self.best = checkpoint.restore(latest, self.plain, self.optimizer)
-        if settings["recipe"] != asdict(self.recipe):
+        if settings.get("recipe") != asdict(self.recipe):
             raise IntegrityError(
-                f"{latest} was made by {settings['recipe']}, but this run is {asdict(self.recipe)}. "
+                f"{latest} was made by {settings.get('recipe')}, but this run is {asdict(self.recipe)}. "
                 "Use the recipe it was started with, or another folder."
             )
-        self.history = History(
-            settings["step"],
-            {name: list(values) for name, values in settings["losses"].items()},
-            [(int(step), float(score)) for step, score in settings["scores"]],
-            settings["stopped"],
-        )
+        if settings.get("data") != self.data:
+            raise IntegrityError(
+                f"{latest} was made on other data, or does not say on which. Give the data it was started with, or "
+                "another folder."
+            )
+        with fitting(f"The checkpoint {latest}"):
+            self.history = History(
+                whole_number(settings["step"], "The step of a checkpoint", high=self.recipe.steps),
+                {name: list(values) for name, values in settings["losses"].items()},
+                [(int(step), float(score)) for step, score in settings["scores"]],
+                bool(settings["stopped"]),
+            )
 
     def go(self, objective: Objective, batches: Batches, progress: Progress | None) -> None:
         while self.history.steps < self.recipe.steps and not self.history.stopped:
@@ -299,6 +313,7 @@ class _Run:
         if writes or self.recipe.strategy == "fsdp":
             settings: dict[str, Any] = {
                 "recipe": asdict(self.recipe),
+                "data": self.data,
                 "losses": history.losses,
                 "scores": history.scores,
                 "stopped": history.stopped,

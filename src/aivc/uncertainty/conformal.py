@@ -164,6 +164,10 @@ class Conformal(Decoder):
         """``(f,)`` expected mean profile, which calibration leaves as it is."""
         return self.decoder.profile(ur)
 
+    def profiles(self, populations: Sequence[UR]) -> np.ndarray:
+        """``(k, f)`` the same of several populations."""
+        return self.decoder.profiles(populations)
+
 
 def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values))

@@ -1,6 +1,6 @@
 """Refit on subsets of the perturbations, and let the disagreement say what is not known."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, final
@@ -100,6 +100,11 @@ class Ensemble(Manipulator):
         """What its full fit hands on to refits."""
         return self.center.refits
 
+    @property
+    def molecules(self) -> Collection[str]:
+        """What its full fit has knowledge of."""
+        return self.center.molecules
+
     def abstaining(self, ur: UR, floor: Manipulator, cuts: Sequence[float], trusted: Sequence[bool]) -> "Ensemble":
         """Return one that lets ``floor`` answer wherever its own answer departs from it by as much as is not trusted.
 
@@ -114,6 +119,11 @@ class Ensemble(Manipulator):
         pairs = zip(ur.contexts.astype(str), ur.perturbations.astype(str), strict=True)
         seen = tuple(sorted({_key(context, text) for context, text in pairs}))
         return replace(self, floor=(floor,), cuts=tuple(cuts), trusted=tuple(trusted), seen=seen)
+
+    def prepare(self, ur: UR, perturbations: Sequence[Perturbation]) -> None:
+        """Let every member compute ahead what the questions have in common."""
+        for each in (self.center, *self.members):
+            each.prepare(ur, perturbations)
 
     def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
         """Ask every member, and centre their answers on the full fit; or abstain."""

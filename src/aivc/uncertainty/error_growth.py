@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import minimize
 
 from aivc.core.calibration import Growth
 
@@ -78,6 +77,9 @@ def _slopes(
     square_pf: np.ndarray, noise_pf: np.ndarray, effect2_pf: np.ndarray, z_pk: np.ndarray, floor: float
 ) -> tuple[np.ndarray, float, float]:
     """Two slopes, the level of the model's variance, and the share of each feature's own squared effect."""
+    # Slow to import, and a fitted cell does not need it.
+    from scipy.optimize import minimize
+
     share_pf = np.isfinite(square_pf) / np.maximum(np.isfinite(square_pf).sum(axis=1, keepdims=True), 1)
     known_pf = np.nan_to_num(square_pf)
     at = np.array([0.0, 0.0, 0.0, _OWN])

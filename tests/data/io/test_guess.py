@@ -1,5 +1,6 @@
 """Suggested schemas: each convention is recognized, every line has its evidence, and nothing is decided."""
 
+import inspect
 import tomllib
 
 import anndata
@@ -10,7 +11,7 @@ from scipy import sparse
 from scipy.io import mmwrite
 
 import aivc
-from aivc.core.errors import AIVCError, UnavailableError
+from aivc.core.errors import AIVCError, DataError, UnavailableError
 from aivc.data.io.check import check
 from aivc.data.io.guess import guess
 from aivc.data.io.schema import Schema
@@ -127,11 +128,12 @@ def test_values_say_counts_a_logarithm_or_nothing(tmp_path):
     assert (unsaid.field, unsaid.sure) == ("units", False)
 
 
-def test_tuples_of_drugs_are_named_and_not_read(tmp_path):
+def test_tuples_of_drugs_are_read_by_a_rule(tmp_path):
     found = guess(made(tmp_path, {"drugname_drugconc": TUPLES, "cell_line": "c"}))
     assert found.convention == "State, drugs in tuples"
-    assert "no schema reads them" in found.notes[0]
-    assert "perturbation" in found.to_json()["open"]
+    said = found.to_json()["schema"]
+    assert (said["perturbation"], said["labels"], said["kind"]) == ("drugname_drugconc", "drug-tuple", "drug")
+    assert "control" not in found.to_json()["open"]
     assert found.to_json()["schema"]["context"] == "cell_line"
 
 
@@ -168,6 +170,13 @@ def test_hostile_labels_stay_in_comments(tmp_path):
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(UnavailableError, match="Check the path"):
         guess(tmp_path / "none.h5ad")
+
+
+@pytest.mark.parametrize("data", [3, None, np.eye(2)])
+def test_what_is_no_file_and_no_anndata_is_refused(data):
+    with pytest.raises(DataError, match=f"got {type(data).__name__}. Give the path of a file"):
+        # Unwrapped, as a user has it: the types of arguments are checked in tests alone.
+        inspect.unwrap(guess)(data)
 
 
 @pytest.mark.parametrize("name", ["screen.h5ad", "screen.h5", "screen.csv", "screen.zarr"])

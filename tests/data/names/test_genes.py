@@ -2,15 +2,20 @@
 
 import gzip
 import os
+import shutil
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import rdata
 from scipy import sparse
 
-from aivc.core.errors import DataError, UnknownNameError
+from aivc.core.errors import DataError, UnavailableError, UnknownNameError
 from aivc.core.measurement import Measurement
+from aivc.data import catalog
+from aivc.data.names import genes
 from aivc.data.names.gene_files import table_from
 from aivc.data.names.genes import harmonize, orthologs, resolve
 
@@ -28,14 +33,14 @@ def files(tmp_path):
         path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
         return path
 
-    pd.DataFrame({"pr_gene_id": ["7157", "55016", "1///2"], "pr_gene_symbol": ["TP53", "MARCH8", None]}).to_parquet(
-        tmp_path / "lincs.parquet"
-    )
+    pd.DataFrame(
+        {"pr_gene_id": ["7157", "55016", "1///2", "79614"], "pr_gene_symbol": ["TP53", "MARCH8", None, "nan"]}
+    ).to_parquet(tmp_path / "lincs.parquet")
     return {
         "uniprot-human": write(
             "u.tab.gz",
             "Entry\tGene names\nP04637\tTP53 P53\nQ5T0T0\tMARCH8 MIR RNF178\nX\tOLD1 LRMDA C10orf11\n"
-            "Y\tAAA DUP; BBB DUP\nZ\t\n",
+            "Y\tAAA DUP; BBB DUP\nZ\t\nV\tMARC1 MOSC1\nW\tMARCH10 RNF190\n",
         ),
         "cellphonedb-genes": write("c.csv", "gene_name,uniprot,hgnc_symbol,ensembl\nA,P1,AAA,ENSG00000000001\n"),
         "mrna-halflife": write(
@@ -61,6 +66,10 @@ def files(tmp_path):
         ("p53", "TP53", "previous"),
         ("MARCH8", "MARCHF8", "previous"),
         ("RNF178", "MARCHF8", "previous"),
+        ("MARC1", "MTARC1", "previous"),
+        ("MOSC1", "MTARC1", "previous"),
+        ("MARCH10", "MARCHF10", "previous"),
+        ("MARCHF10", "MARCHF10", "exact"),
         ("C10orf11", "LRMDA", "previous"),
         ("C10ORF11", "LRMDA", "previous"),
         ("OLD1", "LRMDA", "previous"),
@@ -68,6 +77,8 @@ def files(tmp_path):
         ("7157", "TP53", "entrez"),
         ("55016", "MARCHF8", "entrez"),
         ("NA", "NA", "exact"),
+        ("nan", None, "unknown"),
+        ("79614", None, "unknown"),
         ("DUP", None, "ambiguous"),
         ("RP11-228B15.4", None, "unknown"),
         ("ENSG00000999999", None, "unknown"),
@@ -91,6 +102,50 @@ def test_mouse_names_come_from_the_orthologs(files):
     )
     assert set(found.resolved) == {"Trp53"}
     assert found.how == ("exact", "case", "ensembl", "entrez")
+
+
+def test_originals_say_the_same_as_prepared_tables(files, tmp_path):
+    prepared = pd.read_csv(files["orthologs-symbols"], dtype="string")
+    rdata.write_rda(tmp_path / "o.rda", {"geneinfo": prepared}, file_format="ascii", compression=None)
+    # R's package for tidy tables adds two classes of its own.
+    plain, tidy = (
+        "16\n1\n262153\n10\ndata.frame\n",
+        "16\n3\n262153\n6\ntbl_df\n262153\n3\ntbl\n262153\n10\ndata.frame\n",
+    )
+    text = (tmp_path / "o.rda").read_text()
+    assert plain in text
+    (tmp_path / "o.rda").write_text(text.replace(plain, tidy))
+    numbers = pd.read_parquet(files["lincs-geneinfo"]).replace("nan", "")
+    numbers.to_csv(tmp_path / "l.tsv.gz", sep="\t", index=False)
+    shutil.copy(files["mrna-halflife"], tmp_path / "h.txt.gz")
+    originals = {"orthologs-symbols": "o.rda", "lincs-geneinfo": "l.tsv.gz", "mrna-halflife": "h.txt.gz"}
+    others = {**files, **{name: tmp_path / file for name, file in originals.items()}}
+    for species in ("human", "mouse"):
+        one, other = table_from(files, species), table_from(others, species)
+        assert [getattr(one, field.name) for field in fields(one)] == [
+            getattr(other, field.name) for field in fields(one)
+        ]
+
+
+def test_files_that_are_missing_are_all_named(files, monkeypatch):
+    def path(name):
+        if name == "uniprot-human":
+            return files[name]
+        raise UnavailableError(f"{name} is not here. Set AIVC_DATA.")
+
+    monkeypatch.setattr(catalog, "path", path)
+    genes.gene_table.cache_clear()
+    with pytest.raises(UnavailableError) as caught:
+        resolve(["TP53"])
+    said = str(caught.value)
+    assert "uniprot-human" not in said
+    assert "cellphonedb-genes, mrna-halflife, orthologs-symbols, lincs-geneinfo" in said
+    assert said.endswith("Set AIVC_DATA.")
+
+
+def test_what_is_not_understood_stays_as_it_came(files):
+    found = resolve(["P53", " DUP", "RP11-1", "tp53"], table=table_from(files))
+    assert found.current == ("TP53", " DUP", "RP11-1", "TP53")
 
 
 def measured(names, units="counts", **more):
@@ -123,6 +178,9 @@ def test_harmonize_refuses_to_sum_logs(files):
 def test_real_names():
     found = resolve(["MARCH8", "SEPT2", "C10orf11", "DARS", "RP11-228B15.4", "ENSG00000141510.17"])
     assert found.resolved == ("MARCHF8", "SEPTIN2", "LRMDA", "DARS1", None, "TP53")
+    # The files still call some of these by names that look like dates.
+    dated = resolve(["MARCH10", "MARCH11", "SEPT14", "MARC1", "MARC2"])
+    assert dated.resolved == ("MARCHF10", "MARCHF11", "SEPTIN14", "MTARC1", "MTARC2")
 
 
 @needs_data

@@ -27,7 +27,7 @@ BLOCKS = ("smiles-words", "known-targets")
 
 
 @pytest.fixture
-def sources(monkeypatch, tmp_path):
+def sources(monkeypatch, tmp_path, known_genes):
     """Two families of structures, and the targets of three compounds, one of them without a structure."""
     rows = [
         {"pert_id": f"BRD-{i}", "pert_iname": name, "num_gold": 1, "pubchem_cid": 100 + i, "canonical_smiles": smiles,
@@ -41,9 +41,7 @@ def sources(monkeypatch, tmp_path):
     )  # fmt: skip
     with gzip.open(tmp_path / "jump-target.tsv.gz", "wt") as stream:
         jump.to_csv(stream, sep="\t", index=False)
-    pd.DataFrame({"Entry": ["P1"], "Gene names": ["ABL1"]}).to_csv(
-        tmp_path / "uniprot-human.tsv", sep="\t", index=False
-    )
+    known_genes({"ABL1": ()})
 
     def path(name, file=None, *, offline=False):
         found = next(tmp_path.glob(f"{name}.*"), None)

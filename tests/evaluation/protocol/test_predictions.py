@@ -220,6 +220,23 @@ def test_cells_without_counts_are_left_out_as_an_experiment_does(screen, split, 
     assert Predictions.take(truth.replace(values=values), evaluation, "a").about["empty_cells"] == 1
 
 
+def test_expectations_are_read_as_counts_and_the_reading_is_said(screen, split, evaluation):
+    truth = oracle(screen[0], split)
+    values = truth.dense()
+    values[0, np.flatnonzero(values[0] == 0)[0]] = -0.01
+    given = Predictions.take(truth.replace(values=values, units="expected_counts"), evaluation, "a")
+    assert given.about["units"] == "expected_counts"
+    assert "1 expected counts are below zero, down to -0.01: they are read as zero." in given.about["notes"]
+    question = next(evaluation.questions(0))
+    plain = Predictions.take(truth, evaluation, "b")
+    assert "notes" not in plain.about
+    one, two = (next(each.answers([question], 10)).predicted for each in (given, plain))
+    np.testing.assert_allclose(one, two, rtol=1e-6)
+    with pytest.raises(DataError, match="more than a model misses zero by") as caught:
+        Predictions.take(truth.replace(values=values - 2.0, units="expected_counts"), evaluation, "gears")
+    assert "gears" in caught.value.__notes__[0]
+
+
 def relabeled(**columns):
     return lambda truth: truth.replace(entities=truth.entities.assign(**columns))
 

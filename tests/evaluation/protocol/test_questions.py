@@ -149,3 +149,22 @@ def test_cells_that_change_sides_between_folds_are_refused():
     split = replace(unseen_perturbation(screen, folds=2), folds=tuple(Fold(test, test) for test in asked))
     with pytest.raises(SplitError, match="different halves in different folds"):
         EvaluationSet.prepare(screen, split)
+
+
+@pytest.mark.parametrize("column", ["matched:hours", "matched:donor"])
+def test_controls_of_a_question_are_those_that_it_is_matched_with(screen, column):
+    values = np.asarray(screen.dense(), dtype=np.float32)
+    # Of each perturbation all cells are early or late, of controls half; late ones have much of the first feature.
+    odd = {text: i % 2 == 1 for i, text in enumerate(sorted(set(screen.perturbations)))}
+    own = np.array([i % 2 == 1 if p == CONTROL else odd[p] for i, p in enumerate(screen.perturbations)])
+    values[:, 0] = np.where(own, 50, 1)
+    timed = screen.replace(values=values, entities=screen.entities.assign(**{column: np.where(own, "72", "24")}))
+    evaluation = EvaluationSet.prepare(timed, unseen_perturbation(timed, folds=2), cells=10)
+    for question in evaluation.questions(0):
+        for control in (question.given, question.control):
+            assert abs(question.truth.profile[0] - control.profile[0]) < 0.5
+        given = evaluation.given(question.context, question.site, {}, question.perturbation)
+        assert abs(question.truth.profile[0] - given[0]) < 0.5
+        cells = question.controls.values
+        mean = np.asarray(cells.mean(axis=0)).ravel()[0]
+        assert abs(mean - question.control.profile[0]) < 0.5

@@ -24,7 +24,7 @@ from aivc.evaluation.scores.adversaries import (
     verdicts,
 )
 from aivc.experiments.fitting.shared_fit import Recipe
-from aivc.report import evaluation_sections
+from aivc.reporting import evaluation_sections
 from tiny_panels import panel
 
 QUESTIONS = pd.DataFrame({"fold": [0, 0, 0, 1, 1], "context": "A", "perturbation": [f"ko:G{i}" for i in range(5)]})

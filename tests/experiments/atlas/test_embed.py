@@ -1,4 +1,5 @@
 import anndata
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,6 +7,7 @@ from scipy import sparse
 
 from aivc.core.errors import IntegrityError, SchemaError, UnknownNameError
 from aivc.core.registry import ENCODERS
+from aivc.data.io.read import read
 from aivc.data.io.schema import Constant, Schema
 from aivc.experiments.atlas.embed import coverage, embed, embed_file, embedding
 from aivc.experiments.fitting.fit import fit
@@ -133,3 +135,22 @@ def test_columns_stand_for_a_schema_and_a_path_for_cells(tmp_path):
     np.testing.assert_allclose(from_file.obsm["X_aivc"], by_schema.obsm["X_aivc"], atol=1e-9)
     with pytest.raises(SchemaError, match="one or the other"):
         embed(made(), schema=SCHEMA, units="counts")
+
+
+def test_an_old_file_is_copied_and_gets_the_embedding(tmp_path):
+    cells = sample_measurement()
+    with h5py.File(tmp_path / "in.h5ad", "w") as file:
+        file["X"] = cells.dense()
+        file["obs"] = np.array([(str(name).encode(),) for name in cells.entities.index], dtype=[("index", "S20")])
+        file["var"] = np.array([(str(name).encode(),) for name in cells.features], dtype=[("index", "S20")])
+    embed_file(tmp_path / "in.h5ad", tmp_path / "out.h5ad", schema=SCHEMA, dim=3)
+    assert read(tmp_path / "out.h5ad", SCHEMA).entities.index.tolist() == cells.entities.index.astype(str).tolist()
+
+
+def test_what_was_left_out_is_not_written(tmp_path):
+    adata = made()
+    adata.obs["guide"] = ["", *["NT"] * (adata.n_obs - 1)]
+    adata.write_h5ad(tmp_path / "in.h5ad")
+    dropped = Schema(units="counts", perturbation="guide", control="NT", kind="ko", species="none", exclude=("",))
+    embed_file(tmp_path / "in.h5ad", tmp_path / "out.h5ad", schema=dropped, dim=3)
+    assert anndata.read_h5ad(tmp_path / "out.h5ad").n_obs == adata.n_obs - 1

@@ -56,7 +56,7 @@ def test_round_trip_answers_to_the_last_bit(atlas, tmp_path):
     pd.testing.assert_frame_equal(again.ask(asked).table, atlas.ask(asked).table)
     pd.testing.assert_frame_equal(again.ask(asked).near, atlas.ask(asked).near)
     assert again.card == atlas.card
-    with pytest.raises(IntegrityError, match="new folder"):
+    with pytest.raises(IntegrityError, match="another folder"):
         atlas.save(tmp_path / "atlas")
     (tmp_path / "atlas" / "atlas.json").write_text("{}")
     with pytest.raises(IntegrityError, match="Build and save it again"):

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from aivc.core.effects import effects
 from aivc.core.errors import ControlError, DataError, UnitsError, UnknownNameError
@@ -11,6 +12,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import GUARANTEED, NOT_GUARANTEED
 from aivc.core.space import Space
 from aivc.core.ur import UR
+from aivc.data.streaming import group_sums
 from aivc.data.streaming.normalize import normalize
 from aivc.data.synthetic import synthetic_screen
 from aivc.experiments.fitting import shared_fit as module
@@ -19,6 +21,7 @@ from aivc.experiments.fitting.own_target import without_own_target
 from aivc.experiments.fitting.shared_fit import Recipe, restrict, shared_fit
 from aivc.experiments.fitting.summary import summarize
 from aivc.experiments.predict import predict
+from aivc.representations.cellular import effect_axes
 
 QUICK = Recipe(dim=4, members=0, inner_folds=3)
 
@@ -305,3 +308,30 @@ def test_a_method_answers_with_all_of_a_measured_effect(screen):
         said = predict(cell, cell.start("line1"), Perturbation.parse(str(text)))
         inside = said.mean > 0
         np.testing.assert_allclose(said.effect[inside], shift[inside], atol=1e-6)
+
+
+def test_a_large_screen_held_sparse_and_in_blocks_is_fitted_alike(screen, monkeypatch):
+    recipe = replace(QUICK, members=2)
+    dense = fit(screen, "effect.v2", recipe=recipe, parts=None)
+    monkeypatch.setattr(group_sums, "_LARGE", 0)
+    monkeypatch.setattr(group_sums, "_FULL", 2.0)
+    monkeypatch.setattr(effect_axes, "_VALUES", 200)
+    monkeypatch.setattr(module, "_VALUES_AT_ONCE", 200)
+    assert sparse.issparse(summarize(screen).profiles.values)
+    held = fit(screen, "effect.v2", recipe=recipe, parts=None)
+    for text in ("ko:G0001", "ko:G0099"):
+        ours, theirs = (predict(each, "line1", text) for each in (held, dense))
+        np.testing.assert_allclose(ours.effect, theirs.effect, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(ours.effect_interval(), theirs.effect_interval(), rtol=0, atol=1e-12)
+
+
+def test_inner_fits_keep_no_values_of_profiles(ground):
+    assert all(inner.profiles.values.size == 0 < len(inner.profiles) for inner, _ in ground.inner)
+
+
+def test_a_sparse_table_loses_the_same_own_targets(screen):
+    profiles = summarize(screen).profiles
+    wanted = without_own_target(profiles)
+    found = without_own_target(profiles.replace(values=sparse.csr_matrix(profiles.values)))
+    assert not np.array_equal(wanted.values, profiles.values)
+    np.testing.assert_array_equal(found.dense(), wanted.values)

@@ -10,7 +10,7 @@ from aivc.core.state import State
 from aivc.data import catalog
 from aivc.representations.molecular import gene_table
 from aivc.representations.molecular.coexpression import Coexpression
-from aivc.representations.molecular.gene_table import genes, lacking
+from aivc.representations.molecular.gene_table import NAMES, genes, lacking
 from aivc.representations.molecular.knowledge import (
     Compartments,
     Interactions,
@@ -31,13 +31,14 @@ PROTEINS = {
 
 
 @pytest.fixture
-def sources(monkeypatch, tmp_path):
+def sources(monkeypatch, tmp_path, known_genes):
     """Four genes, two kinases and two fingers, with a small network and compartments."""
     folder = tmp_path / "sources"
     folder.mkdir()
     rows = [[entry, names, text] for entry, (names, text) in PROTEINS.items()]
     table = pd.DataFrame(rows, columns=["Entry", "Gene names", "Protein names"])
-    table.to_csv(folder / "uniprot-human", sep="\t", index=False)
+    table.to_csv(folder / gene_table.PROTEINS, sep="\t", index=False)
+    known_genes({"NEWA": ["OLDA"], "GENB": (), "GENC": (), "GEND": ()})
     links = [("GENC", "A", "OLDA", 1), ("GENC", "B", "GENB", 1), ("GEND", "A", "OLDA", -1), ("GEND", "E", "GENB", 1)]
     links.append(("GENB", "A", "GENC", 1))
     pd.DataFrame(links, columns=["tf", "confidence", "target", "mor"]).to_csv(folder / "dorothea", index=False)
@@ -95,7 +96,7 @@ def test_compartments_have_an_axis_each(sources):
 
 def test_provenance_names_sources_licence_and_nothing_seen(sources):
     answer = Compartments.build().provenance
-    assert set(answer["sources"]) == {"compartments", "uniprot-human"}
+    assert set(answer["sources"]) == {"compartments", *NAMES}
     assert "UniProt" in answer["licence"]
     assert answer["saw"] == []
     assert len(answer["digest"]) == 64

@@ -2,13 +2,14 @@
 
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
 import platformdirs
 
-from aivc.core.errors import IntegrityError, UnavailableError, UnknownNameError
+from aivc.core.errors import IntegrityError, UnavailableError, UnknownNameError, WritingError
 from aivc.core.measurement import Measurement
 from aivc.core.registry import DATASETS
 from aivc.core.state import write_text
@@ -186,12 +187,14 @@ def _verified(found: Path, file: File | Original) -> Path:
     seen = f"{status.st_size} {status.st_mtime_ns} {file.sha256}"
     key = hashlib.sha256(str(found.resolve()).encode()).hexdigest()[:32]
     stamp = cache() / "verified" / key
-    if stamp.is_file() and stamp.read_text(encoding="utf-8") == seen:
+    if stamp.is_file() and stamp.read_bytes() == seen.encode():
         return found
     if status.st_size != file.bytes or digest(found) != file.sha256:
         raise IntegrityError(
             f"{found} is not the file the catalog means ({file.bytes:,} bytes, sha256 {file.sha256}). Delete it, or "
             "put the right one there; it is then fetched again."
         )
-    write_text(stamp, seen)
+    # A cache that cannot be written to only costs the time of checking again.
+    with suppress(WritingError):
+        write_text(stamp, seen)
     return found

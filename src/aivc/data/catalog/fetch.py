@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from aivc.core.errors import IntegrityError, UnavailableError
+from aivc.core.writing import explained, held
 
 _CHUNK = 1 << 18
 _LOCAL = ("localhost", "127.0.0.1", "::1")
@@ -46,7 +47,8 @@ def download(address: str, target: Path, *, sha256: str, size: int, timeout: flo
 
     Raises:
         UnavailableError: Network is forbidden, or failed.
-        IntegrityError: What came is another file; it is not kept.
+        IntegrityError: What came is another file; it is not kept. Or another process is fetching it.
+        WritingError: The place cannot be written to.
     """
     _check_address(address)
     if offline():
@@ -54,7 +56,11 @@ def download(address: str, target: Path, *, sha256: str, size: int, timeout: flo
             f"{target.name} would have to be downloaded from {address}, but AIVC_OFFLINE forbids network. "
             "Unset AIVC_OFFLINE, or set AIVC_DATA to a folder that holds the file."
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
+    with held(target.with_name(f".{target.name}.in-use")), explained(target):
+        return _fetched(address, target, sha256, size, timeout)
+
+
+def _fetched(address: str, target: Path, sha256: str, size: int, timeout: float) -> Path:
     partial = target.with_name(target.name + ".part")
     if not partial.exists() or partial.stat().st_size != size:
         _receive(address, partial, size, timeout)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import anndata
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -31,6 +30,9 @@ def convert(files: Mapping[str, Path]) -> Measurement:
 
 def convert_labelled(files: Mapping[str, Path]) -> Measurement:
     """Take the same cells with the labels that could be transferred by barcode."""
+    # Slow to import, and the catalog imports every dataset.
+    import anndata
+
     cells = anndata.read_h5ad(files["cells"])
     entities = pd.DataFrame(
         {

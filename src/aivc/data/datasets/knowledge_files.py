@@ -4,6 +4,8 @@ from aivc.data.datasets.record import Dataset, File, Original
 
 _CELLPHONEDB = "https://raw.githubusercontent.com/ventolab/cellphonedb-data/"
 _GSEAPY = "https://raw.githubusercontent.com/zqfang/GSEApy/"
+_LINCS = "https://raw.githubusercontent.com/dhimmel/lincs/"
+_NICHENET = "https://raw.githubusercontent.com/saeyslab/nichenetr/"
 _SALUKI = "https://raw.githubusercontent.com/vagarwal87/saluki_paper/"
 _PREPARED = "A prepared copy: same values as the source, in a standard format."
 _ORIGINAL = "As its public repository holds it."
@@ -227,6 +229,11 @@ KNOWLEDGE = (
             "G/mrna_halflife_human_all_studies.parquet",
             2331974,
             "a50a064ceff364051587939c62686b183a7a0719a2afda89e1285f7315dc7501",
+            original=Original(
+                _SALUKI + "3aa4e56a19bbbf87ac9f5f0a251098cf749ad6bc/Fig1_S1_S2/all_HLs_human.txt.gz",
+                4074829,
+                "6879ca92cb92afb25006652efa3de6af1e096ceae91783ceeeb44aeb24fc86ab",
+            ),
         ),
         "repository vagarwal87/saluki_paper, commit 3aa4e56a, Fig1",
         licence="repository Apache-2.0",
@@ -240,6 +247,11 @@ KNOWLEDGE = (
             "H/human_mouse_gene_symbols_nichenet.csv.gz",
             264219,
             "a9278a61cbd21605f940f689d32f21b91ccd8ecee538b1599fff74c0f685eb66",
+            original=Original(
+                _NICHENET + "929d27a02767d4b9588f13a85d2affb027b2dd0b/data/geneinfo_human.rda",
+                228559,
+                "ddb818448f50933e90fc19a972c534688259995d7035113913feeb6363a69d72",
+            ),
         ),
         "repository saeyslab/nichenetr",
         licence="repository GPL-3",
@@ -273,6 +285,11 @@ KNOWLEDGE = (
             "J/lincs_geneinfo.parquet",
             309290,
             "0fdff9121a49f340f6f25e8b67c3e3369ff60a4b7a0d6a8928e5717701ee1531",
+            original=Original(
+                _LINCS + "bbc6812b7d19e98637b44373cdfc52f61bce6327/data/geneinfo/geneinfo.tsv.gz",
+                482059,
+                "9a3e544a5bb1926721edc12a1bf3b6830b47a32c5f3ce5d840e3d0f2df046c0a",
+            ),
         ),
         "repository dhimmel/lincs",
         licence="CC BY 4.0 (data), CC0 (repository)",

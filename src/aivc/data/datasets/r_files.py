@@ -1,13 +1,12 @@
 """Read R's saved objects without R, its sparse matrices included."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import rdata
 from scipy import sparse
 
 from aivc.core.errors import IntegrityError
@@ -22,7 +21,7 @@ def read_r(path: Path) -> dict[str, Any]:
     Raises:
         IntegrityError: The file is not one that R saved.
     """
-    return dict(_read(rdata.read_rda, path))
+    return dict(_read("read_rda", path))
 
 
 def read_rds(path: Path) -> Any:
@@ -31,16 +30,22 @@ def read_rds(path: Path) -> Any:
     Raises:
         IntegrityError: The file is not one that R saved.
     """
-    return _read(rdata.read_rds, path)
+    return _read("read_rds", path)
 
 
-def _read(reader: Callable[..., Any], path: Path) -> Any:
-    constructors = {**rdata.conversion.DEFAULT_CLASS_MAP, "dgTMatrix": _triplets, "dgCMatrix": _compressed}
+def _read(reader: str, path: Path) -> Any:
+    # Slow to import, and the catalog imports every dataset.
+    import rdata
+
+    known: dict[Any, Any] = dict(rdata.conversion.DEFAULT_CLASS_MAP)
+    # A tibble is a data frame that prints itself differently.
+    tibbles = dict.fromkeys(("tbl_df", "tbl"), known["data.frame"])
+    constructors = {**known, **tibbles, "dgTMatrix": _triplets, "dgCMatrix": _compressed}
     try:
         with warnings.catch_warnings():
             # rdata warns where it guesses; a guess is not data.
             warnings.simplefilter("error")
-            return reader(path, constructor_dict=constructors)
+            return getattr(rdata, reader)(path, constructor_dict=constructors)
     except (ValueError, NotImplementedError, EOFError, KeyError, Warning) as error:
         raise IntegrityError(f"{path} cannot be read as R data ({error}). Fetch it again.") from error
 

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from aivc.core.errors import IntegrityError
+from aivc.core.foreign_text import read_json
 from aivc.core.measurement import Measurement
 from aivc.core.scale import Scale
 from aivc.core.space import Space
-from aivc.core.state import State, read_json
+from aivc.core.state import State
 from aivc.core.units import INTENSITY
 from aivc.core.ur import UR
 from aivc.data.datasets.record import Dataset, File

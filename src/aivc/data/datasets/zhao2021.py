@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import anndata
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -18,6 +17,9 @@ _PANOBINOSTAT = str(Agent("drug", "panobinostat", 0.2, "uM"))
 
 def convert(files: Mapping[str, Path]) -> Measurement:
     """Take every patient as a donor; cells of a tumour are of many types, none of them named."""
+    # Slow to import, and the catalog imports every dataset.
+    import anndata
+
     cells = anndata.read_h5ad(files["cells"])
     treated = (cells.obs["condition"] == "panobinostat").to_numpy()
     donors = cells.obs["patient_id"].astype(str).to_numpy(dtype=object)

@@ -55,11 +55,32 @@ def as_measurement(data: Cells, schema: Schema | None = None, *, controls: bool 
         )
     if not isinstance(data, anndata.AnnData) and not Path(data).exists():
         raise UnavailableError(f"There is no file {data}. Check the path; aivc.load(name) takes names of the catalog.")
-    check(data, declared, controls=controls).raise_if_any()
+    return read_checked(data, declared, controls=controls)
+
+
+def read_checked(
+    data: anndata.AnnData | Path | str, schema: Schema, *, backed: bool = False, controls: bool = True
+) -> Measurement:
+    """Check cells, then read them; what the check notes of how they are read is kept in ``provenance["notes"]``.
+
+    Args:
+        data: An AnnData in memory; or the path of a file.
+        schema: What its columns mean.
+        backed: Leave the values of a file on disk.
+        controls: Refuse data without control cells.
+
+    Raises:
+        DataError: Every problem found.
+    """
+    found = check(data, schema, controls=controls)
+    found.raise_if_any()
     if isinstance(data, anndata.AnnData):
-        drafted = translate(anndata_raw(data, declared), declared, controls=controls)
-        return measurement_of(drafted, {"schema": declared.to_json(), "notes": list(drafted.notes)})
-    return read(data, declared, controls=controls)
+        drafted = translate(anndata_raw(data, schema), schema, controls=controls)
+        made = measurement_of(drafted, {"schema": schema.to_json(), "notes": list(drafted.notes)})
+    else:
+        made = read(data, schema, backed=backed, controls=controls)
+    notes = list(dict.fromkeys([*made.provenance["notes"], *found.reading]))
+    return made.replace(provenance={**made.provenance, "notes": notes})
 
 
 def schema_from(schema: Schema | None, columns: Mapping[str, Any]) -> Schema | None:

@@ -20,12 +20,21 @@ from aivc.core.errors import (
 )
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
-from aivc.core.units import COUNTS, INTENSITY, log1p_target
+from aivc.core.units import COUNTS, EXPECTED_COUNTS, INTENSITY, log1p_target
+from aivc.data.io.copied_rows import SeenRows
+from aivc.data.io.count_values import expectation_findings, off_whole, rounding_note
+from aivc.data.io.excel_names import excel_features, excel_targets
 from aivc.data.io.formats import suffix
 from aivc.data.io.in_memory import anndata_raw, name_of
+from aivc.data.io.label_checks import measured_notes, only_one
 from aivc.data.io.labels import some
+from aivc.data.io.matched import unmatched
+from aivc.data.io.number_names import number_text
+from aivc.data.io.orientation import TURN, entities_are_genes
 from aivc.data.io.read import BACKED, Draft, draft, translate
 from aivc.data.io.schema import Schema
+from aivc.data.io.target_genes import target_problems
+from aivc.data.io.value_scale import SeenScale, fraction_remedy, negative_remedy, rounded_note, scale_problems
 from aivc.data.names.genes import gene_table, resolve
 
 _BLOCK = 8192
@@ -47,6 +56,7 @@ class CheckReport:
         contexts: Different contexts.
         controls: Control entities.
         groups: Groups of one context and perturbation.
+        reading: Those notes that change how the data are read; whatever uses the data repeats them.
     """
 
     problems: tuple[str, ...]
@@ -57,6 +67,7 @@ class CheckReport:
     contexts: int = 0
     controls: int = 0
     groups: int = 0
+    reading: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         sizes = (
@@ -105,10 +116,14 @@ def check(
             data.require_table("A check of numbers")
         except DataError as error:
             return CheckReport(error.problems, (), cells=len(data), features=len(data.features))
-        notes = tuple(data.provenance.get("notes", ()))
+        known = tuple(data.provenance.get("notes", ()))
+        measured = measured_notes(_column(data, "perturbation", CONTROL))
+        notes = (*known, *(text for text in (*_unmatched(data), *measured) if text not in known))
         return _report(data, species, (), notes, controls=controls)
     if schema is None:
         raise SchemaError(f"A schema says what the columns of {name_of(data)} mean. Give it: check(data, schema).")
+    # Only predictions are expected counts, and they need no controls.
+    controls = controls and schema.units != EXPECTED_COUNTS
     try:
         if isinstance(data, anndata.AnnData):
             drafted = translate(anndata_raw(data, schema), schema, controls=controls)
@@ -117,6 +132,10 @@ def check(
     except AIVCError as error:
         return CheckReport((str(error),), ())
     return _report(drafted, drafted.species, drafted.problems, drafted.notes, controls=controls)
+
+
+def _unmatched(data: Measurement) -> list[str]:
+    return [] if data.is_effects else unmatched(data.entities)
 
 
 def _draft(path: Path, schema: Schema, *, controls: bool) -> Draft:
@@ -136,12 +155,16 @@ def _report(
     found, noted = [*problems], [*notes]
     try:
         numbers = _scan(data)
-        found += _number_problems(numbers, data)
-        noted += numbers.notes
+        found += _number_problems(numbers, data, predicted=not controls)
+        wrong, scaled = _of_scale(numbers, data, predicted=not controls)
+        found += wrong
+        noted += [*numbers.notes, *scaled]
     except AIVCError as error:
         found.append(str(error))
+    noted += excel_features(data.features) if species != "none" else []
+    reading = tuple(noted)
     wrong, groups = _groups(data, perturbations, contexts, controls=controls)
-    noted += groups
+    noted += [*groups, *only_one(perturbations)]
     found += [text for text in wrong if text not in found]
     wrong, genes = _genes(data, perturbations, species)
     return CheckReport(
@@ -153,6 +176,7 @@ def _report(
         contexts=len(set(contexts) - {""}),
         controls=int((perturbations == CONTROL).sum()),
         groups=len(set(zip(contexts, perturbations, strict=True))),
+        reading=reading,
     )
 
 
@@ -166,15 +190,22 @@ def _column(data: Measurement | Draft, name: str, default: str) -> np.ndarray:
 class _Numbers:
     """What one pass over the values found: how many of each fault, and where the first is."""
 
+    scale: SeenScale
+    rows: SeenRows
     counts: dict[str, int] = field(default_factory=dict)
     first: dict[str, str] = field(default_factory=dict)
     empty: list[str] = field(default_factory=list)
-    largest: float = -np.inf
+    below: float = 0.0
+    above: float = 0.0
     notes: list[str] = field(default_factory=list)
 
 
 def _scan(data: Measurement | Draft) -> _Numbers:
-    numbers, names, unmeasured = _Numbers(), data.entities.index, _unmeasured(data)
+    numbers, names, unmeasured = (
+        _Numbers(SeenScale(data.units), SeenRows(data.features)),
+        data.entities.index,
+        _unmeasured(data),
+    )
     n = min(len(names), data.values.shape[0])
     for start in range(0, n, _BLOCK):
         stop = min(start + _BLOCK, n)
@@ -184,8 +215,14 @@ def _scan(data: Measurement | Draft) -> _Numbers:
             if len(where):
                 first = int(where[0])
                 numbers.counts[fault] = numbers.counts.get(fault, 0) + len(where)
-                numbers.first.setdefault(fault, f"{float(flat[first]):g} in {_entity(block, first, names[start:stop])}")
-        numbers.largest = max(numbers.largest, float(np.max(flat, initial=-np.inf, where=np.isfinite(flat))))
+                numbers.first.setdefault(
+                    fault, f"{number_text(flat[first])} in {_entity(block, first, names[start:stop])}"
+                )
+        numbers.scale.add(block)
+        if not data.is_effects and block.shape[1] == len(data.features):
+            numbers.rows.add(block)
+        numbers.below -= float(np.sum(flat, where=flat < 0))
+        numbers.above += float(np.sum(flat, where=flat > 0))
         numbers.empty += [str(name) for name in names[start:stop][~_any(block) & ~unmeasured[start:stop]]]
     if unmeasured.any():
         numbers.notes.append(f"{unmeasured.sum()} entities were measured on no feature: {some(names[unmeasured])}.")
@@ -205,8 +242,13 @@ def _faults(flat: np.ndarray, units: str) -> Iterator[tuple[str, np.ndarray]]:
     yield "unfinite", np.flatnonzero(~finite)
     if units in (COUNTS, INTENSITY) or log1p_target(units) is not None:
         yield "negative", np.flatnonzero(finite & (flat < 0))
+    if units == EXPECTED_COUNTS:
+        yield "expected below zero", np.flatnonzero(finite & (flat < 0))
     if units == COUNTS:
-        yield "fractional", np.flatnonzero(finite & (flat != np.floor(flat)))
+        fraction = np.flatnonzero(finite & (flat != np.floor(flat)))
+        off = off_whole(flat[fraction])
+        yield "fractional", fraction[off]
+        yield "rounding", fraction[~off]
 
 
 def _entity(block: Any, position: int, names: pd.Index) -> str:
@@ -220,24 +262,33 @@ def _any(block: Any) -> np.ndarray:
     return np.asarray((block != 0).sum(axis=1)).ravel() > 0
 
 
-def _number_problems(numbers: _Numbers, data: Measurement | Draft) -> Iterator[str]:
+def _number_problems(numbers: _Numbers, data: Measurement | Draft, *, predicted: bool) -> Iterator[str]:
     remedies = {
         "unfinite": "values are NaN or infinite, first {}. Remove these entities or features, or measure them again.",
-        "negative": f"values are negative, first {{}}, though {data.units} never are. Correct units or layer.",
-        "fractional": "values are fractional, first {}, though counts are whole. Declare units such as log1p_cp10k, or "
-        "point layer at the raw counts.",
+        "negative": f"values are negative, first {{}}, though {data.units} never are. "
+        + negative_remedy(data.units, predicted=predicted),
+        "fractional": "values are fractional, first {}, though counts are whole. "
+        + fraction_remedy(numbers.scale, predicted=predicted),
     }
     for fault, remedy in remedies.items():
         if fault in numbers.counts:
             yield f"{numbers.counts[fault]} {remedy.format(numbers.first[fault])}"
-    target = log1p_target(data.units)
-    if target is not None and numbers.largest > np.log1p(target) * (1 + 1e-5):
-        yield (
-            f"The largest value is {numbers.largest:g}, but {data.units} cannot exceed {np.log1p(target):.4g}. Declare "
-            "the right units: counts, another target, or log_intensity."
-        )
     if numbers.empty and not data.is_effects:
         yield f"{len(numbers.empty)} entities are zero everywhere: {some(numbers.empty)}. Remove them."
+
+
+def _of_scale(numbers: _Numbers, data: Measurement | Draft, *, predicted: bool) -> tuple[list[str], list[str]]:
+    pooled = "cells" in data.entities and bool((pd.to_numeric(data.entities["cells"], errors="coerce") > 1).any())
+    problems, notes = scale_problems(numbers.scale, data.entities.index, exact=not predicted and not pooled)
+    if not predicted and data.values.shape[0] == len(data.entities):
+        notes += numbers.rows.copies(data.entities.index, _column(data, "perturbation", CONTROL))
+    if "fractional" not in numbers.counts:
+        notes += rounding_note(numbers.counts.get("rounding", 0)) + rounded_note(numbers.scale)
+    below = numbers.counts.get("expected below zero", 0)
+    share = numbers.below / max(numbers.above, 1e-300)
+    if data.units == EXPECTED_COUNTS:
+        problems, notes = expectation_findings(below, numbers.scale.lowest, share)
+    return problems, notes
 
 
 def _groups(
@@ -272,16 +323,20 @@ def _uncontrolled(data: Measurement | Draft, perturbations: np.ndarray, contexts
 
 def _genes(data: Measurement | Draft, perturbations: np.ndarray, species: str) -> tuple[list[str], list[str]]:
     targets, problems = _targets(perturbations)
+    wrong, own = target_problems(data.features, targets, data.symbols if isinstance(data, Draft) else {})
+    problems += wrong
     if species == "none" or not len(data.features):
-        return problems, []
+        return problems, own
+    problems += excel_targets(targets)
     try:
         table = gene_table(species)
     except UnavailableError as error:
-        return problems, [f"Gene names were not checked: {error}"]
+        return problems, [f"Gene names were not checked: {error}", *own]
     unknown = resolve(targets, species=species, table=table).coverage.unknown
-    notes = (
-        [f"{len(unknown)} of {len(targets)} targets are no known {species} genes: {some(unknown)}."] if unknown else []
-    )
+    notes = [
+        *own,
+        *[f"{len(unknown)} of {len(targets)} targets are no known {species} genes: {some(unknown)}."] * bool(unknown),
+    ]
     if data.modality != "rna":
         return problems, notes
     coverage = resolve(data.features, species=species, table=table).coverage
@@ -290,7 +345,11 @@ def _genes(data: Measurement | Draft, perturbations: np.ndarray, species: str) -
         notes.append(f"{len(shown)} features have newer names: {some(shown)}. harmonize renames them.")
     if coverage.counts.get("case", 0) * 2 > coverage.total:
         notes.append(f"Most features match {species} genes only when case is ignored. Is species right in the schema?")
-    if coverage.known < _KNOWN:
+    if coverage.known < _KNOWN and entities_are_genes(data.entities.index, species, table):
+        problems.append(
+            f"Names of entities are genes ({some(data.entities.index[:2])}), those of features not: {TURN}."
+        )
+    elif coverage.known < _KNOWN:
         problems.append(
             f"Only {100 * coverage.known:.0f} % of features are known {species} genes; one unknown is "
             f"{coverage.unknown[0]!r}. Correct features, species or modality in the schema."

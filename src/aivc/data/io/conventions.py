@@ -7,29 +7,39 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from aivc.core.errors import PerturbationError, UnavailableError, UnknownNameError
-from aivc.core.perturbation import Perturbation
+from aivc.core.perturbation import Perturbation, kind_of
+from aivc.data.io.guess_places import Guides, control_guides
+from aivc.data.io.label_forms import Form, form_of, joined
 from aivc.data.io.labels import control_like, labels
+from aivc.data.io.suspects import reads_as_nothing
+from aivc.data.io.target_genes import SYMBOLS
 from aivc.data.names.genes import gene_table, resolve
+from aivc.data.names.label_rules import GUIDE, parsed, tuples
 
 _PERTURBATION = (
     "perturbation", "condition", "target_gene", "gene_target", "perturbation_name", "gene", "target", "product_name",
-    "sm_name", "drug", "compound", "treatment", "cytokine", "drugname_drugconc", "guide_target", "guide_identity",
+    "sm_name", "drug", "compound", "pert_iname", "cmap_name", "treatment", "cytokine", "drugname_drugconc",
+    "guide_target", "guide_identity", "feature_call",
 )  # fmt: skip
 _CHEMICAL = ("product_name", "sm_name", "drug", "compound")
-_CONTEXT = ("cell_line", "cell_name", "cell_line_id", "cell_type", "celltype", "cell_context", "context")
+_CONTEXT = (
+    "cell_line", "cell_name", "cell_line_id", "cell_type", "celltype", "cell_context", "cell_id", "cell_iname",
+    "context",
+)  # fmt: skip
 _DONOR = ("donor", "donor_id", "donor_name", "patient", "individual")
-_BATCH = ("batch", "batch_var", "gem_group", "gemgroup", "gem_batch", "plate", "plate_name", "library")
-_DOSE = ("dose_value", "dose_val", "dose", "dose_uM", "dose_nM", "concentration", "dose_um")
-_DOSE_UNIT = ("dose_unit", "concentration_unit", "conc_unit")
-_HOURS = ("hours", "time_h", "time", "timepoint")
-_SYMBOLS = ("gene_symbol", "gene_symbols", "gene_name", "gene_names", "symbol", "feature_name")
+_BATCH = ("batch", "batch_var", "gem_group", "gemgroup", "gem_batch", "plate", "plate_name", "det_plate", "library")
+_DOSE = ("dose_value", "dose_val", "dose", "dose_uM", "dose_nM", "concentration", "dose_um", "pert_dose")
+_DOSE_UNIT = ("dose_unit", "concentration_unit", "conc_unit", "pert_dose_unit")
+_HOURS = ("hours", "time_h", "timepoint_hr", "pert_time", "time", "timepoint")
+_NAMED_HOURS = ("hours", "time_h", "timepoint_hr")
+GUIDE_FIELDS = ("perturbation", "control", "kind", "separator", "guide_threshold", "exclude")
 _KINDS = {
     "crispr": "ko", "crispr-cas9": "ko", "crispr-ko": "ko", "crispr knockout": "ko", "knockout": "ko", "ko": "ko",
     "crispri": "crispri", "crispr-interference": "crispri", "crispra": "crispra", "crispr-activation": "crispra",
     "drug": "drug", "drugs": "drug", "small molecule": "drug", "compound": "drug", "cytokine": "ligand",
-    "cytokines": "ligand", "overexpression": "oe", "orf": "oe",
+    "cytokines": "ligand", "overexpression": "oe", "orf": "oe", "trt_cp": "drug", "trt_lig": "ligand", "trt_xpr": "ko",
+    "trt_oe": "oe",
 }  # fmt: skip
-_TUPLES = re.compile(r"\[\(['\"].*['\"],\s*[\d.eE+-]+,\s*['\"].*['\"]\)")
 _SHOWN = 4
 
 
@@ -73,6 +83,8 @@ def convention(entities: pd.DataFrame) -> str:
         "State, drugs in tuples": "drugname_drugconc" in columns,
         "scPerturb": "perturbation" in columns and bool(columns & {"nperts", "perturbation_type"}),
         "cell-eval and Virtual Cell Challenge": "target_gene" in columns,
+        "OP3": "sm_name" in columns,
+        "LINCS": "pert_type" in columns and bool(columns & {"pert_iname", "cmap_name"}),
         "sci-Plex": "product_name" in columns,
         "Tahoe-100M": "drug" in columns and bool(columns & {"cell_line", "cell_name", "cell_line_id"}),
         "pertpy": bool(columns & {"gene_target", "perturbation_name"}),
@@ -103,7 +115,7 @@ def features_lines(names: Sequence[str], var: pd.DataFrame) -> list[Line]:
     some, shown = list(map(str, names))[:2000], ", ".join(map(repr, list(names)[:3]))
     found, called = [], some
     ensembl = sum(text.startswith("ENS") for text in some) * 2 > len(some)
-    if ensembl and (name := _first(var, _SYMBOLS)):
+    if ensembl and (name := _first(var, SYMBOLS)):
         found.append(Line("features", name, f"features are named by Ensembl ids ({shown}); var has column {name!r}"))
         called = list(map(str, var[name]))[:2000]
     mouse = sum(bool(re.match(r"ENSMUSG|[A-Z][a-z0-9]+[a-z]", text)) for text in some)
@@ -137,21 +149,89 @@ def _labelled(entities: pd.DataFrame) -> tuple[list[Line], list[str]]:
     candidates = {name: _values(entities, name) for name in _PERTURBATION if name in entities}
     # Two labels, one of which says only that something was done, name no perturbation.
     naming = {name: texts for name, texts in candidates.items() if not _says_only_whether(texts)}
-    controls = {name: control_like(texts) for name, texts in naming.items()}
+    controls = {name: _likely(texts) or control_guides(_parts(name, texts)) for name, texts in naming.items()}
     if not naming:
         return [Line("perturbation", "...", "no column with a known name holds perturbations", sure=False)], []
     name = next((name for name in naming if controls[name]), next(iter(naming)))
     texts, column = naming[name], entities[name]
-    if tuples := [text for text in texts if _TUPLES.match(text)]:
-        return [Line("perturbation", "...", f"obs column {name!r}: {seen(column)}", sure=False)], [
-            f"Labels of {name!r} are tuples of a name, a dose and a unit, such as {tuples[0]}: no schema reads them. "
-            "Make three columns of them first (name, dose, unit), and name these as perturbation, dose and dose_unit."
-        ]
     found = [Line("perturbation", name, f"obs column {name!r}: {seen(column)}")]
-    found.append(_control(name, column, controls[name]))
-    if all(map(_is_text, set(texts) - set(controls[name]))) and len(texts) > len(controls[name]):
+    likely = controls[name]
+    found.append(_control(name, column, likely))
+    found += _exclude(name, column, texts)
+    if all(map(_is_text, set(texts) - set(likely))) and len(texts) > len(likely):
         return found, []
-    return [*found, *_kind(entities, name), *_separator(entities, name, texts)], []
+    kind = _kind(entities, name)
+    return [*found, *kind, *_forms(entities, name, texts, likely, kind)], []
+
+
+def _forms(
+    entities: pd.DataFrame, name: str, texts: Sequence[str], controls: Sequence[str], kind: Sequence[Line]
+) -> list[Line]:
+    """What labels hold beside a target, and what joins them."""
+    names = sorted(set(texts) - set(controls))
+    sure = bool(kind) and kind[0].sure
+    kinds = [kind_of(kind[0].value).genetic] if sure else [True, False]
+    form = next(filter(None, (form_of(names, genetic=genetic) for genetic in kinds)), None)
+    if form is not None and form.value != GUIDE:
+        return [_form_line(name, form), *_unit_behind(form)]
+    both = joined(names, controls, genetic=kinds[0])
+    lines = [_form_line(name, form)] if form else []
+    return [*lines, *([_form_line(name, both)] if both else _separator(entities, name, texts))]
+
+
+def _form_line(name: str, form: Form) -> Line:
+    return Line(form.field, form.value, f"labels of {name!r} are {form.what}, such as {form.shown[0]!r}")
+
+
+def _unit_behind(form: Form) -> list[Line]:
+    parts = [part for text in form.shown for part in parsed(text, form.value) or ()]
+    if any(part.dose is not None and not part.unit for part in parts):
+        return [Line("dose_unit", {"value": "uM"}, "labels hold doses without a unit", sure=False)]
+    return []
+
+
+def _likely(texts: Sequence[str]) -> list[str]:
+    """Labels that read like controls, also where they stand in a tuple."""
+    inside = {text: [part.target for part in found] for text in texts if (found := tuples(text))}
+    return control_like(texts) or [text for text, names in inside.items() if control_like(names) == sorted(set(names))]
+
+
+def _parts(name: str, texts: Sequence[str]) -> list[str]:
+    """Guides in the calls of Cell Ranger; labels of others as they are."""
+    return [part for text in texts for part in text.split("|")] if name == "feature_call" else list(texts)
+
+
+def _exclude(name: str, column: pd.Series, texts: Sequence[str]) -> list[Line]:
+    nothing, count = sorted(filter(reads_as_nothing, texts)), int((labels(column) == "").sum())
+    doubts = [f"labels of {name!r} that read like no label"] if nothing else []
+    if count:
+        blank = f"{count} of {len(column)} entities have no label in {name!r}: leave them out, or are they controls?"
+        nothing, doubts = ["", *nothing], [blank, *doubts]
+    return [Line("exclude", nothing, "; ".join(doubts), sure=False)] if nothing else []
+
+
+def guide_lines(held: Guides) -> list[Line]:
+    """Suggest how a matrix of guides is read as labels."""
+    shown = ", ".join(map(repr, held.names[:_SHOWN]))
+    found = [
+        Line("perturbation", held.place, f"{held.place!r} is a matrix of {len(held.names)} guides, such as {shown}")
+    ]
+    likely = control_guides(held.names)
+    evidence = f"guides whose names read like controls: {', '.join(map(repr, likely[:_SHOWN]))}"
+    found.append(
+        Line("control", likely, evidence) if likely else Line("control", "...", "no guide reads so", sure=False)
+    )
+    if held.counts:
+        doubt = f"{held.place!r} holds counts: from how many on does a cell have a guide?"
+        found.append(Line("guide_threshold", 5, doubt, sure=False))
+    if held.several:
+        joins = f"{held.several} cells have several guides; no name of a guide holds {held.separator!r}"
+        found.append(Line("separator", held.separator, joins))
+    if held.none:
+        doubt = f"{held.none} cells have no guide: leave them out, or are they controls?"
+        found.append(Line("exclude", [""], doubt, sure=False))
+    doubt = "the file does not say what was done: ko, crispri, crispra, oe?"
+    return [*found, Line("kind", "ko", doubt, sure=False)]
 
 
 def _says_only_whether(texts: Sequence[str]) -> bool:
@@ -162,7 +242,7 @@ def _control(name: str, column: pd.Series, likely: Sequence[str]) -> Line:
     if not likely:
         return Line("control", "...", f"no label of {name!r} reads like a control", sure=False)
     counts = pd.Series(labels(column)).value_counts()
-    texts = ", ".join(f"{text!r} ({counts[text]} cells)" for text in likely)
+    texts = ", ".join(f"{text!r} ({counts.get(text, 0)} cells)" for text in likely)
     value = likely[0] if len(likely) == 1 else list(likely)
     return Line("control", value, f"labels of {name!r} that read like controls: {texts}")
 
@@ -175,14 +255,14 @@ def _is_text(label: str) -> bool:
 
 
 def _kind(entities: pd.DataFrame, name: str) -> list[Line]:
-    if "perturbation_type" in entities:
-        stated = _values(entities, "perturbation_type")
+    if stating := _first(entities, ("perturbation_type", "pert_type")):
+        stated = _values(entities, stating)
         kinds = {_KINDS[text.casefold()] for text in stated if text.casefold() in _KINDS}
-        answer = f"obs column 'perturbation_type': {seen(entities['perturbation_type'])}"
+        answer = f"obs column {stating!r}: {seen(entities[stating])}"
         if len(kinds) == 1:
             return [Line("kind", kinds.pop(), answer)]
         return [Line("kind", "...", f"{answer}: no one kind", sure=False)]
-    if name in _CHEMICAL:
+    if name in (*_CHEMICAL, "drugname_drugconc"):
         return [Line("kind", "drug", f"obs column {name!r} names compounds")]
     return [
         Line("kind", "ko", "the file does not say what was done: ko, crispri, crispra, oe, drug, ligand?", sure=False)
@@ -190,9 +270,8 @@ def _kind(entities: pd.DataFrame, name: str) -> list[Line]:
 
 
 def _separator(entities: pd.DataFrame, name: str, texts: Sequence[str]) -> list[Line]:
-    joined = [text for text in texts if re.fullmatch(r"[^\s+]+\s*\+\s*[^\s+]+", text)]
-    if joined and name not in _CHEMICAL:
-        return [Line("separator", "+", f"labels of {name!r} such as {joined[0]!r}")]
+    if name == "feature_call" and (several := [text for text in texts if "|" in text]):
+        return [Line("separator", "|", f"calls of {name!r} such as {several[0]!r}")]
     if "nperts" not in entities:
         return []
     several = entities.loc[pd.to_numeric(entities["nperts"], errors="coerce") > 1, name]
@@ -211,7 +290,8 @@ def _amounts(entities: pd.DataFrame) -> list[Line]:
         known = unit.sure
         found += [Line("dose", name, answer, sure=known), unit]
     if name := next((name for name in _HOURS if name in entities and _numeric(entities[name])), ""):
-        named = name in ("hours", "time_h")
+        stated = _values(entities, f"{name}_unit") if f"{name}_unit" in entities else []
+        named = name in _NAMED_HOURS or set(stated) in ({"h"}, {"hours"})
         doubt = "" if named else ": are these hours?"
         found.append(Line("hours", name, f"obs column {name!r}: {seen(entities[name])}{doubt}", sure=named))
     return found

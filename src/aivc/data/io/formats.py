@@ -1,6 +1,5 @@
 """Opens the files laboratories have, and trusts none: nothing is unpickled, nothing sparse is made dense."""
 
-import json
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,18 +13,17 @@ import pandas as pd
 from scipy import sparse
 
 from aivc.core.errors import AIVCError, IntegrityError, SchemaError
+from aivc.core.foreign_text import read_json
 from aivc.core.measurement import Values
+from aivc.data.io.own_file import refuse_links, refuse_strays, refuse_swollen, sound_pointers
 from aivc.data.io.schema import Schema
+from aivc.data.io.stored_frames import stored_frame, text_of, unread
 
 # What the readers below us raise on damaged bytes.
 DAMAGE = (
     OSError, EOFError, zlib.error, KeyError, ValueError, TypeError, RuntimeError, IndexError, AttributeError,
-    MemoryError, OverflowError,
+    MemoryError, OverflowError, RecursionError,
 )  # fmt: skip
-_ENCODINGS = {
-    "", "array", "string-array", "categorical", "nullable-integer", "nullable-boolean", "nullable-string-array",
-    "dataframe", "string", "numeric-scalar",
-}  # fmt: skip
 
 
 @final
@@ -82,17 +80,19 @@ def opened(path: Path) -> Iterator[Any]:
     """Open an HDF5 file or a zarr folder for reading, and close it afterwards."""
     if suffix(path) != ".zarr":
         with h5py.File(path, "r") as file:
+            refuse_links(file)
             yield file
         return
     import zarr
 
+    refuse_strays(path)
     yield zarr.open_group(str(path), mode="r")
 
 
 def refuse_pickled_chunks(path: Path) -> None:
     """Refuse a zarr store whose chunks are pickles: reading one runs whatever it holds."""
     for file in path.rglob("*"):
-        if file.name in (".zarray", ".zmetadata", "zarr.json") and _names_pickle(json.loads(file.read_text("utf-8"))):
+        if file.name in (".zarray", ".zmetadata", "zarr.json") and _names_pickle(read_json(file)):
             raise IntegrityError(f"{file} stores its chunks as pickles, which run code. Ask for the data without them.")
 
 
@@ -104,23 +104,18 @@ def _names_pickle(item: Any) -> bool:
 
 
 def refuse_unknown(node: Any) -> None:
-    """Refuse an HDF5 node whose data lie in other files, or in encodings we do not know.
+    """Refuse a node of HDF5 or zarr in an encoding we do not know, or that declares more than it can hold.
 
     Raises:
         IntegrityError: It does.
     """
-    encoding = str(node.attrs.get("encoding-type", ""))
-    if encoding not in _ENCODINGS:
-        raise IntegrityError(
-            f"{node.name} is encoded as {encoding!r}, which is not read here. Write it as plain columns."
-        )
-    if isinstance(node, h5py.Dataset) and (node.external or node.is_virtual):
-        raise IntegrityError(f"{node.name} keeps its data in another file. Copy the data into one file.")
-    if isinstance(node, h5py.Group):
-        for key in node:
-            if isinstance(node.get(key, getlink=True), h5py.ExternalLink):
-                raise IntegrityError(f"{node.name}/{key} links to another file. Copy the data into one file.")
-            refuse_unknown(node[key])
+    if problem := unread(node):
+        raise IntegrityError(problem)
+    if not hasattr(node, "keys"):
+        refuse_swollen(node)
+        return
+    for key in node:
+        refuse_unknown(node[key])
 
 
 @final
@@ -197,24 +192,36 @@ def sound_csr(data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, shape: 
 
 def anndata_file(path: Path, schema: Schema, *, backed: bool) -> Raw:
     """Open an h5ad file or an anndata zarr folder."""
-    from anndata.io import read_elem
-
-    places = {"X": ("X", "var"), "raw": ("raw/X", "raw/var")}
-    key, var = places.get(schema.layer, (f"layers/{schema.layer}", "var"))
     if path.is_dir():
         refuse_pickled_chunks(path)
     with opened(path) as store:
-        _require_places(path, store, (key, var, "obs"))
-        features, entities = _frame(read_elem, store[var]), _frame(read_elem, store["obs"])
-        values = _matrix(path, store, key, (len(entities), len(features)), backed=backed)
-        coordinates: np.ndarray | None = None
-        problems: tuple[str, ...] = ()
-        if isinstance(schema.coordinates, str) and (place := f"obsm/{schema.coordinates}") in store:
-            refuse_unknown(store[place])
-            coordinates = np.asarray(read_elem(store[place]), dtype=np.float64)[:, :3]
-        elif isinstance(schema.coordinates, str):
-            problems = (f"There is no obsm key {schema.coordinates!r} for coordinates. Correct the schema.",)
+        return anndata_inside(path, store, schema, "", backed=backed)
+
+
+def anndata_inside(path: Path, store: Any, schema: Schema, inside: str, *, backed: bool) -> Raw:
+    """Open the anndata at a place of a file: all of an h5ad, or ``mod/rna/`` of an h5mu."""
+    from anndata.io import read_elem
+
+    key, var = _places(store, schema.layer, inside)
+    _require_places(path, store[inside] if inside else store, tuple(x.removeprefix(inside) for x in (key, var, "obs")))
+    features, entities = _frame(store, var, inside), _frame(store, f"{inside}obs", inside)
+    values = _matrix(path, store, key, (len(entities), len(features)), backed=backed)
+    coordinates: np.ndarray | None = None
+    problems: tuple[str, ...] = ()
+    if isinstance(schema.coordinates, str) and (place := f"{inside}obsm/{schema.coordinates}") in store:
+        refuse_unknown(store[place])
+        coordinates = np.asarray(read_elem(store[place]), dtype=np.float64)[:, :3]
+    elif isinstance(schema.coordinates, str):
+        problems = (f"There is no obsm key {schema.coordinates!r} for coordinates. Correct the schema.",)
     return Raw(values, features, entities, coordinates, None, problems)
+
+
+def _places(store: Any, layer: str, inside: str) -> tuple[str, str]:
+    """Where values and features lie; before 0.7, anndata wrote ``raw.X`` beside ``X``."""
+    former = {"raw": ("raw.X", "raw.var")} if f"{inside}raw.X" in store else {}
+    places = {"X": ("X", "var"), "raw": ("raw/X", "raw/var"), **former}
+    key, var = places.get(layer, (f"layers/{layer}", "var"))
+    return inside + key, inside + var
 
 
 def _require_places(path: Path, store: Any, places: tuple[str, ...]) -> None:
@@ -229,12 +236,10 @@ def _require_places(path: Path, store: Any, places: tuple[str, ...]) -> None:
             )
 
 
-def _frame(read_elem: Any, node: Any) -> pd.DataFrame:
-    refuse_unknown(node)
-    frame = read_elem(node)
-    if not isinstance(frame, pd.DataFrame):
-        raise ValueError(f"{node.name} is no table")
-    return frame
+def _frame(store: Any, place: str, inside: str) -> pd.DataFrame:
+    refuse_unknown(store[place])
+    older = inside + ("raw.cat" if place.endswith("raw.var") else "uns")
+    return stored_frame(store[place], store.get(older))
 
 
 def keys(node: Any) -> list[str]:
@@ -244,14 +249,20 @@ def keys(node: Any) -> list[str]:
 
 def _matrix(path: Path, store: Any, key: str, named: tuple[int, int], *, backed: bool) -> Values:
     node = store[key]
+    if problem := unread(node, matrix=True):
+        raise IntegrityError(problem)
     for part in [node[name] for name in ("data", "indices", "indptr")] if "indptr" in keys(node) else [node]:
         refuse_unknown(part)
     if "indptr" not in keys(node):
         disk = DiskRows(path, key, (int(node.shape[0]), int(node.shape[1])), None, int(node.shape[1]))
         # A few bytes can declare a matrix of any size: what its names do not fit is reported, and never loaded.
         return disk if backed or disk.shape != named else disk.rows(0, disk.shape[0])
-    n, f = (int(size) for size in node.attrs.get("shape", node.attrs.get("h5sparse_shape")))
-    kind = str(node.attrs.get("encoding-type", node.attrs.get("h5sparse_format", "csr_matrix")))
+    # Converters from R may leave the shape out, which the names then say.
+    n, f = (int(size) for size in node.attrs.get("shape", node.attrs.get("h5sparse_shape", named)))
+    kind = text_of(node.attrs.get("encoding-type", node.attrs.get("h5sparse_format", "csr_matrix")))
+    if (n, f) != named:
+        # What its names do not fit is reported, and never loaded.
+        return DiskRows(path, key, (n, f), None, f)
     if not kind.startswith("csc"):
         disk = csr_on_disk(path, node, key, (n, f))
         return disk if backed else disk.rows(0, n)
@@ -265,7 +276,8 @@ def _matrix(path: Path, store: Any, key: str, named: tuple[int, int], *, backed:
 
 def csr_on_disk(path: Path, node: Any, key: str, shape: tuple[int, int]) -> DiskRows:
     """Describe a CSR matrix that is left where it lies."""
-    indptr = np.asarray(node["indptr"][:]).astype(np.int64)
-    if len(indptr) != shape[0] + 1 or indptr[0] != 0 or indptr[-1] != node["indices"].shape[0]:
+    stored = node["indices"].shape
+    if len(node["indptr"].shape) != 1 or node["indptr"].shape[0] != shape[0] + 1 or node["data"].shape != stored:
         raise ValueError("row pointers do not fit the matrix")
+    indptr = sound_pointers(np.asarray(node["indptr"][:]), shape[0], stored[0])
     return DiskRows(path, key, shape, indptr, shape[1])

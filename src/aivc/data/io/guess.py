@@ -9,11 +9,20 @@ import anndata
 import numpy as np
 from scipy import sparse
 
-from aivc.core.errors import SchemaError
+from aivc.core.errors import DataError, SchemaError
 from aivc.core.measurement import StoredRows
 from aivc.core.units import COUNTS, log1p_units
-from aivc.data.io.conventions import Line, as_mapping, convention, features_lines, lines_of
-from aivc.data.io.formats import Raw, intact, keys, opened, suffix
+from aivc.data.io.conventions import (
+    GUIDE_FIELDS,
+    Line,
+    as_mapping,
+    convention,
+    features_lines,
+    guide_lines,
+    lines_of,
+)
+from aivc.data.io.formats import Raw, intact, opened, suffix
+from aivc.data.io.guess_places import guides_of, places_of_values, several_samples, table_beside, turned, with_table
 from aivc.data.io.in_memory import anndata_raw, name_of
 from aivc.data.io.read import BACKED, open_raw
 from aivc.data.io.schema import Constant, Schema, toml_value
@@ -22,6 +31,10 @@ from aivc.data.io.schema import Constant, Schema, toml_value
 _ROWS = 200
 # Nobody brings cells to a smaller total.
 _LEAST_TOTAL = 100.0
+_UNLABELED = (
+    "Cell Ranger files hold no labels of cells. Put them into a table beside the file, name it as metadata, and name "
+    "its columns below."
+)
 _LAYERS = ("counts", "raw_counts", "raw", "X")
 
 
@@ -68,7 +81,7 @@ class Guess:
 
 
 def guess(data: anndata.AnnData | Path | str) -> Guess:
-    """Suggest a schema, by the conventions of scPerturb, pertpy, GEARS, cell-eval, State, sci-Plex and Tahoe.
+    """Suggest a schema, by conventions such as those of scPerturb, GEARS, State, sci-Plex, Tahoe and Cell Ranger.
 
     Nothing is decided by it: every line comes with its evidence, and a person confirms it and hands the schema over.
 
@@ -77,6 +90,7 @@ def guess(data: anndata.AnnData | Path | str) -> Guess:
             looked at.
 
     Raises:
+        DataError: This is neither a path nor an AnnData.
         IntegrityError: The file is damaged, hostile, or of an unknown kind.
         UnavailableError: There is no such file.
 
@@ -86,20 +100,45 @@ def guess(data: anndata.AnnData | Path | str) -> Guess:
     >>> found.convention, found.to_json()["schema"]["control"]
     ('GEARS', 'ctrl')
     """
-    layers, notes = _layers(data), []
-    if not isinstance(data, anndata.AnnData) and _is_ten_x(Path(data)):
-        notes = [
-            "Cell Ranger files hold no labels of cells. Put them into a table beside the file, name it as metadata, "
-            "and name its columns below."
-        ]
-    raw = _opened(data, layers[0])
+    if not isinstance(data, (anndata.AnnData, Path, str)):
+        raise DataError(
+            [f"A schema is suggested for a file or an AnnData, got {type(data).__name__}. Give the path of a file."]
+        )
+    layers, place = _layers(data), data if isinstance(data, anndata.AnnData) else Path(data)
+    samples = several_samples(place)
+    raw, beside = _whole(place, _opened(data, layers[0], **({"prefix": samples[0]} if samples else {})))
     units = _units({layer: raw if layer == layers[0] else _opened(data, layer) for layer in layers})
-    found, more = lines_of(raw.entities)
-    lines = [*units, *found, *features_lines([str(name) for name in raw.features.index], raw.features)]
-    name = "Cell Ranger" if notes else convention(raw.entities)
-    if notes:
+    found, notes = lines_of(raw.entities)
+    if not _labels(found) and (held := guides_of(place, raw)):
+        found, notes = [*guide_lines(held), *(line for line in found if line.field not in GUIDE_FIELDS)], []
+    lines = [*units, *beside, *found, *features_lines([str(name) for name in raw.features.index], raw.features)]
+    if samples:
+        which = f"the folder holds samples {', '.join(samples)}, and the first was looked at: which?"
+        lines.append(Line("prefix", samples[0], which, sure=False))
+    ten_x = not isinstance(place, anndata.AnnData) and _is_ten_x(place)
+    if ten_x and not _labels(found):
+        notes = [_UNLABELED, *notes]
         lines.append(Line("metadata", "cells.csv", "labels of cells lie beside a Cell Ranger file", sure=False))
-    return Guess(name_of(data), name, tuple(lines), (*notes, *more))
+    return Guess(name_of(data), "Cell Ranger" if ten_x else convention(raw.entities), tuple(lines), tuple(notes))
+
+
+def _labels(lines: list[Line]) -> bool:
+    return any(line.field == "perturbation" and line.sure for line in lines)
+
+
+def _whole(data: anndata.AnnData | Path, raw: Raw) -> tuple[Raw, list[Line]]:
+    """The same, the right way round and with labels that lie beside it; and the lines of a schema that say so."""
+    if isinstance(data, anndata.AnnData):
+        return raw, []
+    lines = []
+    if turned(raw, data):
+        raw = _opened(data, "X", format="transposed")
+        names = ", ".join(map(repr, raw.features.index[:2])), ", ".join(map(repr, raw.entities.index[:2]))
+        lines = [
+            Line("format", "transposed", f"rows are named as genes are ({names[0]}), columns as cells ({names[1]})")
+        ]
+    name, evidence = table_beside(data, raw.entities.index) if not len(raw.entities.columns) else ("", "")
+    return (with_table(raw, data, name), [*lines, Line("metadata", name, evidence)]) if name else (raw, lines)
 
 
 def _is_ten_x(path: Path) -> bool:
@@ -113,18 +152,14 @@ def _layers(data: anndata.AnnData | Path | str) -> list[str]:
     """Where values lie, likely counts last but for ``X``, which comes first."""
     if isinstance(data, anndata.AnnData):
         there = [*data.layers, *(["raw"] if data.raw is not None else [])]
-    elif suffix(Path(data)) in (".h5ad", ".zarr") and Path(data).exists():
-        with intact(Path(data)), opened(Path(data)) as store:
-            there = keys(store["layers"]) if "layers" in store else []
-            there += ["raw"] if "raw" in keys(store) and "X" in keys(store["raw"]) else []
     else:
-        there = []
+        there = places_of_values(Path(data))
     return ["X", *sorted(there, key=lambda name: _LAYERS.index(name) if name in _LAYERS else len(_LAYERS))]
 
 
-def _opened(data: anndata.AnnData | Path | str, layer: str) -> Raw:
+def _opened(data: anndata.AnnData | Path | str, layer: str, **more: Any) -> Raw:
     # Nothing is translated: the declarations only have to be without contradiction.
-    schema = Schema(units="arbitrary", perturbation=Constant("control"), layer=layer)
+    schema = Schema(units="arbitrary", perturbation=Constant("control"), layer=layer, **more)
     if isinstance(data, anndata.AnnData):
         return anndata_raw(data, schema)
     path = Path(data)

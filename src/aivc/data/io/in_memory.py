@@ -10,6 +10,8 @@ from scipy import sparse
 from aivc.core.errors import DataError, SchemaError
 from aivc.core.measurement import Values
 from aivc.data.io.formats import Raw, as_float, sound_csr
+from aivc.data.io.guides import with_guides_in_memory
+from aivc.data.io.orientation import transposed
 from aivc.data.io.schema import Schema
 
 
@@ -34,9 +36,12 @@ def anndata_raw(cells: anndata.AnnData, schema: Schema) -> Raw:
     values, var = _place(cells, schema.layer)
     coordinates, problems = _coordinates(cells, schema)
     try:
-        return Raw(_numbers(values), var, pd.DataFrame(cells.obs), coordinates, None, problems)
+        raw = Raw(_numbers(values), var, pd.DataFrame(cells.obs), coordinates, None, problems)
     except (TypeError, ValueError) as error:
         raise DataError([f"Layer {schema.layer} of the AnnData cannot be used: {error}. Correct it."]) from error
+    if schema.format == "transposed":
+        return transposed(raw)
+    return with_guides_in_memory(raw, cells.obsm, cells.uns, schema)
 
 
 def name_of(data: anndata.AnnData | Path | str) -> str:

@@ -10,8 +10,11 @@ import pandas as pd
 
 from aivc.core.errors import PerturbationError, UnknownNameError
 from aivc.core.measurement import CONTROL
-from aivc.core.perturbation import Agent, Perturbation
+from aivc.core.perturbation import Perturbation
 from aivc.core.units import HOURS, is_effect
+from aivc.data.io.amount_texts import no_numbers
+from aivc.data.io.label_agents import agents_of, plain_agents
+from aivc.data.io.number_names import name_text, numbers_in
 from aivc.data.io.schema import Constant, Schema, Source
 
 _SHOWN = 5
@@ -20,7 +23,8 @@ _CONTROL_LIKE = re.compile(
     r"|wt|none|pbs"
 )
 _CONTROL = re.compile(
-    r"(?i)nt|ntc|non[-_ ]?targeting|ctrl|control|unperturbed|dmso(?:_tf)?|vehicle|mock|untreated|unstimulated|pbs"
+    r"(?i)nt|ntc|non[-_ ]?targeting|ctrl|control|unperturbed|dmso(?:_tf)?|dimethyl sulfoxide|vehicle|mock|untreated"
+    r"|unstimulated|pbs"
 )
 
 
@@ -45,14 +49,13 @@ def control_like(texts: Iterable[str]) -> list[str]:
 
 
 def labels(column: pd.Series) -> np.ndarray:
-    """Return ``(n,)`` texts of a column, stripped; an empty text where it is blank.
+    """Return ``(n,)`` texts of a column, stripped (`name_text`); an empty text where it is blank.
 
-    >>> labels(pd.Series([" a", None, 3.0])).tolist()
-    ['a', '', '3']
+    >>> labels(pd.Series([" a", None, 11707110.0])).tolist()
+    ['a', '', '11707110']
     """
     codes, unique = pd.factorize(column, use_na_sentinel=True)
-    texts = [f"{item:g}" if isinstance(item, float | np.floating) else str(item).strip() for item in unique]
-    return np.array([*texts, ""], dtype=object)[codes]
+    return np.array([*map(name_text, unique), ""], dtype=object)[codes]
 
 
 def _column(raw: pd.DataFrame, source: Source) -> np.ndarray | None:
@@ -65,9 +68,9 @@ def _numbers(raw: pd.DataFrame, source: Source, field: str) -> tuple[np.ndarray 
     texts = _column(raw, source)
     if texts is None:
         return None, []
-    numbers = pd.to_numeric(pd.Series(texts).replace("", np.nan), errors="coerce").to_numpy(dtype=np.float64)
+    numbers = numbers_in(texts)
     wrong = sorted(set(texts[np.isnan(numbers) & (texts != "")]))
-    return numbers, [f"{field} is a number for every entity, got {some(wrong)}. Correct the column."] if wrong else []
+    return numbers, no_numbers(field, source, wrong, all_texts=sorted(set(texts) - {""}))
 
 
 def _times(raw: pd.DataFrame, schema: Schema) -> tuple[np.ndarray | None, list[str]]:
@@ -106,7 +109,14 @@ def translated(
     answer = names if schema.perturbation is None else _column(raw, schema.perturbation)
     if answer is not None:
         columns["perturbation"], wrong = _perturbations(raw, answer, columns, schema)
-        problems += [*wrong, *(_no_control(answer, columns["perturbation"], schema) if controls else [])]
+        problems += [
+            *wrong,
+            *(
+                _no_control(answer, columns["perturbation"], schema)
+                if controls and schema.zero_dose != "control"
+                else []
+            ),
+        ]
     for field in ("context", "donor", "batch"):
         if (texts := _column(raw, getattr(schema, field))) is not None:
             columns[field] = np.where(texts == "", schema.blank or "", texts)
@@ -118,7 +128,7 @@ def _blank(field: str, texts: np.ndarray) -> list[str]:
     count = int((texts == "").sum())
     remedy = "Label them, or drop them." if field == "perturbation" else 'Label them, or name them: blank = "unknown".'
     if field == "perturbation":
-        remedy = 'Label them, or, if they are unperturbed, add "" to control.'
+        remedy = 'Label them; or leave them out, exclude = [""]; or, if they are unperturbed, add "" to control.'
     return [f"{count} of {len(texts)} entities have no {field}. {remedy}"] if count else []
 
 
@@ -159,7 +169,8 @@ def _perturbations(
     return translated, [
         *([unsaid] if plain else []),
         *found,
-        *([] if problems or plain else _blank("perturbation", translated)),
+        # What has a label, but one that could not be translated, is reported by that.
+        *([] if problems or plain else _blank("perturbation", np.where(translated == "", labels, translated))),
     ]
 
 
@@ -171,17 +182,13 @@ def _text(label: str, kind: str | None, unit: str, dose: float, hours: float, sc
     duration = None if np.isnan(hours) else float(hours)
     if kind is None:
         parsed = Perturbation.parse(label)
+        if parsed.is_control and schema.controls:
+            # Another label was declared: only that is believed.
+            return ""
         # A duration in the label says more than a column does.
-        merged = parsed if parsed.hours is not None or parsed.is_control else Perturbation(parsed.agents, duration)
-        return str(merged)
-    parts = label.split(schema.separator) if schema.separator else [label]
-    targets = [part.strip() for part in parts if part.strip() not in schema.controls]
-    if len(targets) > 1 and not np.isnan(dose):
-        raise PerturbationError(
-            "One dose cannot be shared out over a combination. Write labels as drug:A@1uM + drug:B@2uM, without kind."
-        )
-    amount = (None, None) if np.isnan(dose) else (float(dose), unit or None)
-    agents = tuple(Agent(kind, target, *amount) for target in targets)
+        hours_said = duration if parsed.hours is None and not parsed.is_control else parsed.hours
+        return str(Perturbation(tuple(plain_agents(parsed.agents, schema)), hours_said))
+    agents = agents_of(label, kind, (None if np.isnan(dose) else float(dose), unit), schema)
     return str(Perturbation(agents, duration)) if agents else CONTROL
 
 

@@ -1,6 +1,7 @@
 """Reads data: any file and its schema go in, a Measurement comes out, or every reason why not."""
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -17,14 +18,26 @@ from aivc.core.errors import (
 )
 from aivc.core.measurement import Measurement, StoredRows, Values
 from aivc.core.scale import Scale
-from aivc.core.units import is_effect
+from aivc.core.units import COUNTS, is_effect
+from aivc.data.io.count_values import unmeasurable, whole_counts
+from aivc.data.io.declared import declared_controls
+from aivc.data.io.exclude import without_excluded
 from aivc.data.io.formats import Raw, anndata_file, intact, suffix
+from aivc.data.io.guides import with_stored_guides
+from aivc.data.io.label_checks import label_notes, label_problems, named
 from aivc.data.io.labels import some, translated
+from aivc.data.io.mudata_file import mudata_file
+from aivc.data.io.number_names import number_name_problems, number_text
+from aivc.data.io.orientation import other_way_round, transposed
+from aivc.data.io.own_file import refuse_odd_file
+from aivc.data.io.repeated_names import repeated_entities
 from aivc.data.io.schema import Schema
+from aivc.data.io.spellings import spelling_notes, spelling_problems
 from aivc.data.io.tables import TABLES, join_metadata, table
+from aivc.data.io.target_genes import symbols_in
 from aivc.data.io.ten_x import ten_x_folder, ten_x_h5
 
-BACKED = (".h5ad", ".zarr", ".h5")
+BACKED = (".h5ad", ".zarr", ".h5", ".h5mu")
 
 
 @final
@@ -43,6 +56,7 @@ class Draft:
         coordinates: ``(n, 2)`` or ``(n, 3)``, or None.
         problems: What keeps it from being used.
         notes: What was left aside.
+        symbols: What columns of the features say of symbols.
     """
 
     values: Values
@@ -55,6 +69,7 @@ class Draft:
     coordinates: np.ndarray | None
     problems: tuple[str, ...]
     notes: tuple[str, ...]
+    symbols: Mapping[str, frozenset[str]]
 
     @property
     def is_effects(self) -> bool:
@@ -71,8 +86,8 @@ class Draft:
 def read(path: Path | str, schema: Schema, *, backed: bool = False, controls: bool = True) -> Measurement:
     """Read a file as its schema says.
 
-    Supported are h5ad, anndata zarr, 10x h5 and 10x folders, and csv, tsv or parquet tables, wide or long. Counts stay
-    sparse. Names, labels and controls are checked here; numbers by `aivc.data.io.check.check`.
+    Supported are h5ad, anndata zarr, MuData h5mu, 10x h5 and 10x folders, and csv, tsv, txt or parquet tables. Counts
+    stay sparse. Names, labels and controls are checked here; numbers by `aivc.data.io.check.check`.
 
     Args:
         path: File or folder.
@@ -100,7 +115,7 @@ def measurement_of(drafted: Draft, provenance: dict[str, Any]) -> Measurement:
     if drafted.problems:
         raise DataError(drafted.problems)
     return Measurement(
-        drafted.values,
+        whole_counts(drafted.values) if drafted.units == COUNTS else drafted.values,
         drafted.features,
         drafted.entities,
         units=drafted.units,
@@ -122,10 +137,11 @@ def open_raw(path: Path, schema: Schema, *, backed: bool = False) -> Raw:
     """
     if not path.exists():
         raise UnavailableError(f"There is no file {path}. Check the path.")
+    refuse_odd_file(path)
     end = suffix(path)
     if end not in (*BACKED, *TABLES) and not path.is_dir():
         raise IntegrityError(
-            f"{path} ends in {end!r}; supported are .h5ad, .zarr, .h5 (10x), a 10x folder with matrix.mtx, "
+            f"{path} ends in {end!r}; supported are .h5ad, .zarr, .h5mu, .h5 (10x), a 10x folder with matrix.mtx, "
             f"{', '.join(TABLES)}. Export it as one of these."
         )
     if backed and end not in BACKED:
@@ -135,10 +151,14 @@ def open_raw(path: Path, schema: Schema, *, backed: bool = False) -> Raw:
     with intact(path):
         if end == ".h5":
             raw = ten_x_h5(path, schema, backed=backed)
+        elif end == ".h5mu":
+            raw = mudata_file(path, schema, backed=backed)
         elif end in BACKED:
-            raw = anndata_file(path, schema, backed=backed)
+            raw = with_stored_guides(path, anndata_file(path, schema, backed=backed), schema)
         else:
             raw = table(path, schema) if end in TABLES else ten_x_folder(path, schema)
+    if schema.format == "transposed" and end not in TABLES:
+        raw = transposed(raw)
     if schema.metadata is None:
         return raw
     return join_metadata(raw, (path if path.is_dir() and end != ".zarr" else path.parent) / schema.metadata, schema)
@@ -157,16 +177,22 @@ def draft(path: Path, schema: Schema, *, backed: bool = False, controls: bool = 
 
 def translate(raw: Raw, schema: Schema, *, controls: bool = True) -> Draft:
     """Translate what was opened, and gather every structural problem."""
-    problems = [*raw.problems, *_absent_columns(raw, schema)]
+    raw = without_excluded(raw, schema)
+    problems = [*raw.problems, *_absent_columns(raw, schema), *number_name_problems(raw.entities, schema.columns)]
     features = _names(raw.features, schema.features)
     names = _names(raw.entities, schema.entity if schema.entity in raw.entities else None)
-    columns, found = translated(raw.entities, names, schema, controls=controls)
+    said = translated(raw.entities, names, schema, controls=controls)
+    columns, found, notes = declared_controls(raw.entities, names, said, schema, controls=controls)
     entities = _kept(raw.entities, columns).set_index(pd.Index(names, dtype=object))
     coordinates, wrong = _coordinates(raw, schema)
-    problems += [*found, *wrong, *_shapes(raw), *_twice("Features", features), *_twice("Entities", names)]
+    asked = named(raw.entities, names, schema)
+    found += [*label_problems(asked, schema), *spelling_problems(raw.entities, asked, schema)]
+    notes += [*label_notes(asked, schema), *spelling_notes(raw.entities, asked, schema)]
+    problems += [*found, *wrong, *_shapes(raw, schema), *_twice(features), *repeated_entities(names, raw.entities)]
+    problems += unmeasurable(schema.units) if controls else []
     return Draft(
         raw.values, features, entities, schema.units, schema.modality, schema.species, raw.observed, coordinates,
-        tuple(problems), raw.notes,
+        tuple(problems), (*raw.notes, *notes), symbols_in(raw.features),
     )  # fmt: skip
 
 
@@ -190,7 +216,7 @@ def _absent(field: str, name: str, frame: pd.DataFrame) -> str:
     )
     constant = (
         ""
-        if field == "features" or field.startswith("coord")
+        if field == "features" or field.startswith(("coord", "match"))
         else f' For one value, write {field} = {{ value = "..." }}.'
     )
     return f"There is no column {name!r} for {field}. {hint}{constant}"
@@ -198,11 +224,13 @@ def _absent(field: str, name: str, frame: pd.DataFrame) -> str:
 
 def _names(frame: pd.DataFrame, column: str | None) -> np.ndarray:
     named = frame[column] if column is not None and column in frame else frame.index
-    return np.array([str(name) for name in named], dtype=object)
+    return np.array([number_text(name) for name in named], dtype=object)
 
 
-def _shapes(raw: Raw) -> list[str]:
+def _shapes(raw: Raw, schema: Schema) -> list[str]:
     n, f = len(raw.entities), len(raw.features)
+    if turned := other_way_round(raw, schema):
+        return turned
     if raw.values.shape == (n, f) and n and f:
         return []
     return [
@@ -210,15 +238,12 @@ def _shapes(raw: Raw) -> list[str]:
     ]
 
 
-def _twice(what: str, names: np.ndarray) -> list[str]:
-    index = pd.Index(names)
+def _twice(features: np.ndarray) -> list[str]:
+    index = pd.Index(features)
     twice = index[index.duplicated()].unique()
     if twice.empty:
         return []
-    remedy = (
-        'Name another column (features = "id" in 10x files), or sum them' if what == "Features" else "Make them unique"
-    )
-    return [f"{what} stand twice: {some(twice)}. {remedy}."]
+    return [f'Features stand twice: {some(twice)}. Name another column (features = "id" in 10x files), or sum them.']
 
 
 def _kept(raw: pd.DataFrame, columns: dict[str, np.ndarray]) -> pd.DataFrame:

@@ -2,20 +2,24 @@
 
 import dataclasses
 import json
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from aivc.core.errors import IntegrityError, SchemaError, UnknownNameError
+from aivc.core.errors import SchemaError, UnknownNameError
+from aivc.core.foreign_text import read_toml
 from aivc.core.perturbation import kind_of
 from aivc.core.state import write_text
 from aivc.core.units import HOURS, is_effect, parse_units
+from aivc.data.io.number_names import name_text
+from aivc.data.names.label_rules import holds_dose, require_rule
 
 SPECIES = ("human", "mouse", "none")
-FORMATS = ("wide", "long")
+FORMATS = ("wide", "long", "transposed")
 SOURCES = ("perturbation", "kind_column", "context", "donor", "batch", "dose", "dose_unit", "hours", "cells", "time")
-LISTS = ("control", "describe")
+LISTS = ("control", "exclude", "keep", "match", "describe")
+NUMBERS = ("guide_threshold",)
+ZERO_DOSES = ("control", "perturbation")
 
 
 @final
@@ -39,12 +43,24 @@ class Schema:
 
     Attributes:
         units: What the values are; see `aivc.core.units.parse_units`. No default: it would be a guess.
-        perturbation: Source of the labels. None only for wide tables of effects whose entity names are the labels;
-            ``Constant("control")`` for data in which nothing was perturbed.
+        perturbation: Source of the labels: a column, or, where cells hold several guides, a matrix of cells × guides (a
+            key in obsm, a modality of an h5mu, a feature type of a 10x file). None only for tables of effects whose
+            entity names are the labels; ``Constant("control")`` for data in which nothing was perturbed.
         control: Labels that mean unperturbed; needed unless values are effects. An empty text stands for blank labels.
+        exclude: Labels of perturbations, contexts, donors and batches whose entities are left out and counted. An empty
+            text stands for blank ones, but not of contexts, donors and batches where ``blank`` names these.
+        keep: Labels that read like a control or like no label, such as ``GFP`` or ``none``, and are neither.
+        zero_dose: What a dose of 0 is: ``control``, or a ``perturbation`` as any other dose.
+        match: Columns by which controls are matched, such as the vehicle: a perturbation is measured against controls
+            that have its value, where there are any. Context, hours, time, donor and batch are matched without it.
         kind: Perturbation kind of plain labels, such as ``ko``; None when labels are texts of `Perturbation` already.
+        labels: How a label holds its target: ``guide`` (``STAT1_g2``, ``sgSTAT1-1``), ``drug-tuple``
+            (``[('A', 5.0, 'uM')]``), ``dose-in-label`` (``0.2 uM A``, ``A_0.2``), ``whole`` where it is a name as it
+            stands; or a regular expression of the whole label with the group ``target``, and perhaps ``dose`` and
+            ``unit``. None takes labels whole, unless they look like one of these, which is a problem.
         separator: What joins the labels of a combination, such as ``+`` in ``CEBPA+JUN``; None where there are none.
         kind_column: Source of the kind row by row; rows without one take ``kind``.
+        guide_threshold: Where perturbation names a matrix of guides that holds counts: how many make one.
         context: Source of the cell type or line.
         donor: Source of the donor.
         batch: Source of the batch.
@@ -55,7 +71,7 @@ class Schema:
         time: Source of when the entity was read, on a clock that all share, such as hours or days in culture.
         time_unit: Its unit, ``h``, ``min`` or ``d``; it is brought to hours.
         layer: Where the values lie in an h5ad or zarr: ``X``, ``raw`` or a layer; the genome in a 10x h5 of several.
-        modality: Such as ``rna`` or ``protein``; picks the feature type in 10x files.
+        modality: Such as ``rna`` or ``protein``; picks the feature type in 10x files, and the modality in h5mu files.
         species: ``human`` or ``mouse``; ``none`` where names are no genes of these.
         features: Column that names the features; None takes the file's own names (symbols in 10x files, where
             ``id`` takes Ensembl ids).
@@ -64,7 +80,9 @@ class Schema:
         metadata: Table beside the file (csv, tsv or parquet) whose rows describe entities, joined by name.
         blank: What blank contexts, donors and batches are called; None refuses them.
         describe: In wide tables, numeric columns that describe the entity and are no features.
-        format: Of tables: ``wide`` (a row is an entity, numeric columns are features) or ``long`` (a row is a value).
+        format: Of tables: ``wide`` (a row is an entity, numeric columns are features), ``long`` (a row is a value) or
+            ``transposed`` (a row is a feature, columns are entities); the last for any other file, too.
+        prefix: In a folder with the 10x matrices of several samples, what the names of the files of one begin with.
         feature: Column of feature names in a long table.
         value: Column of values in a long table.
 
@@ -81,9 +99,15 @@ class Schema:
     units: str
     perturbation: Source = None
     control: str | tuple[str, ...] = ()
+    exclude: str | tuple[str, ...] = ()
+    keep: str | tuple[str, ...] = ()
+    zero_dose: str | None = None
+    match: str | tuple[str, ...] = ()
     kind: str | None = None
+    labels: str | None = None
     separator: str | None = None
     kind_column: Source = None
+    guide_threshold: float | int | None = None
     context: Source = None
     donor: Source = None
     batch: Source = None
@@ -103,35 +127,48 @@ class Schema:
     blank: str | None = None
     describe: tuple[str, ...] = ()
     format: str = "wide"
+    prefix: str | None = None
     feature: str | None = None
     value: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "units", parse_units(self.units))
-        if isinstance(self.control, str):
-            object.__setattr__(self, "control", (self.control,))
+        for name in ("control", "exclude", "keep", "match"):
+            if isinstance(given := getattr(self, name), str):
+                object.__setattr__(self, name, (given,))
         if self.kind is not None:
             kind_of(self.kind)
+        if self.labels is not None:
+            require_rule(self.labels)
         if problems := self._contradictions():
             raise SchemaError(" ".join(problems))
 
     def _contradictions(self) -> list[str]:
         effect = is_effect(self.units)
         plain = self.kind is not None or self.kind_column is not None
+        dosed = holds_dose(self.labels)
         rules = {
             'A schema names the column of perturbation labels: perturbation = "target". Where nothing was perturbed, '
             'write perturbation = { value = "control" }.': self.perturbation is None
-            and not (effect and self.format == "wide"),
+            and not (effect and self.format != "long"),
             'A schema names the labels that mean unperturbed: control = "non-targeting".': not self.control
+            and self.zero_dose != "control"
             and not effect
             and isinstance(self.perturbation, str),
+            f"zero_dose is one of {', '.join(ZERO_DOSES)}, got {self.zero_dose!r}.": self.zero_dose is not None
+            and self.zero_dose not in ZERO_DOSES,
+            "A label is a control, excluded or kept as a perturbation, and only one of these. Take it out of the other "
+            "list.": len({*self.control, *self.exclude, *self.keep})
+            < len(set(self.control)) + len(set(self.exclude)) + len(set(self.keep)),
             f"species is one of {', '.join(SPECIES)}, got {self.species!r}.": self.species not in SPECIES,
             f"format is one of {', '.join(FORMATS)}, got {self.format!r}.": self.format not in FORMATS,
             'A long table needs the columns feature and value: feature = "gene", value = "score".': self.format
             == "long"
             and (self.feature is None or self.value is None),
-            'A dose needs its unit: dose_unit = { value = "uM" }, or the column that holds it.': (self.dose is None)
-            != (self.dose_unit is None),
+            'A dose needs its unit: dose_unit = { value = "uM" }, or the column that holds it.': not dosed
+            and (self.dose is None) != (self.dose_unit is None),
+            f"Doses stand in the labels (labels = {toml_value(self.labels)}) or in a column, not in both. Leave one "
+            "out.": dosed and self.dose is not None,
             'A time needs its unit, and a unit its time: time = "day", time_unit = "d".': (self.time is None)
             != (self.time_unit is None),
             f"time_unit is one of {', '.join(HOURS)}, got {self.time_unit!r}.": self.time_unit is not None
@@ -146,8 +183,8 @@ class Schema:
 
     @property
     def controls(self) -> tuple[str, ...]:
-        """Labels that mean unperturbed."""
-        return (self.control,) if isinstance(self.control, str) else self.control
+        """Labels that mean unperturbed, written as labels are (`name_text`)."""
+        return tuple(map(name_text, (self.control,) if isinstance(self.control, str) else self.control))
 
     @property
     def columns(self) -> dict[str, str]:
@@ -156,6 +193,7 @@ class Schema:
         columns = {field: source for field, source in named.items() if isinstance(source, str)}
         if isinstance(self.coordinates, tuple):
             columns |= {f"coordinates {i}": name for i, name in enumerate(self.coordinates)}
+        columns |= {f"match {i}": name for i, name in enumerate(self.match)}
         return columns
 
     def to_json(self) -> dict[str, Any]:
@@ -201,11 +239,7 @@ class Schema:
             SchemaError: A value has the wrong type, or declarations contradict each other.
             UnknownNameError: A field does not exist.
         """
-        try:
-            data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise IntegrityError(f"{path} is not a readable TOML file ({error}). Correct it or the path.") from error
-        return cls.from_json(data)
+        return cls.from_json(read_toml(Path(path)))
 
 
 def _plain(value: Any) -> Any:
@@ -232,13 +266,17 @@ def _parsed(name: str, value: Any) -> Any:
         return Constant(value["value"])
     if name in (*LISTS, "coordinates") and isinstance(value, list) and all(isinstance(item, str) for item in value):
         return tuple(value)
-    if isinstance(value, str) and name != "describe":
+    if name in NUMBERS and isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and name not in ("describe", *NUMBERS):
         return value
     wanted = (
         "the name of a column, or { value = ... }"
         if name in SOURCES
         else "a list of texts"
         if name in LISTS
+        else "a number"
+        if name in NUMBERS
         else "text"
     )
     raise SchemaError(f"In a schema, {name} is {wanted}; got {value!r}.")

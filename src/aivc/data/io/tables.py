@@ -1,28 +1,33 @@
 """Reads tables: wide (a row is an entity) or long (a row is a value), of states or of effects."""
 
-import csv
-import gzip
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from aivc.core.errors import SchemaError
+from aivc.core.errors import IntegrityError, SchemaError
 from aivc.core.units import is_effect
 from aivc.data.io.formats import Raw, intact, suffix
+from aivc.data.io.number_names import number_text
+from aivc.data.io.orientation import undescribed
+from aivc.data.io.own_file import refuse_bomb, refuse_odd_file, refuse_swollen_parquet
 from aivc.data.io.schema import Schema
+from aivc.data.io.text_tables import Dialect, dialect
 
-TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
+TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet")
 # Not "None" and "null": laboratories call controls so.
-_MISSING = ["", "NA", "NaN", "nan", "N/A"]
+_MISSING = ["", "NA", "NaN", "nan", "N/A", "#N/A", "#NA", "n/a", "<NA>"]
 _KEYS = ("perturbation", "kind_column", "context", "donor", "batch", "dose", "dose_unit", "hours", "time")
 
 
 def table(path: Path, schema: Schema) -> Raw:
     """Open a table of states or effects."""
-    frame, problems = read_table(path, tuple(_labels(schema)))
-    return _long(frame, schema, problems) if schema.format == "long" else _wide(frame, schema, problems)
+    frame, problems, notes = read_table(path, tuple(_labels(schema)))
+    read = {"long": _long, "wide": _wide, "transposed": _transposed}[schema.format]
+    raw = read(frame, schema, problems)
+    return replace(raw, notes=(*notes, *raw.notes))
 
 
 def _labels(schema: Schema) -> list[str]:
@@ -31,45 +36,56 @@ def _labels(schema: Schema) -> list[str]:
     return [*names, *filter(None, (schema.entity, schema.feature))]
 
 
-def read_table(path: Path, labels: tuple[str, ...] = ()) -> tuple[pd.DataFrame, list[str]]:
-    """Read a csv, tsv or parquet file.
+def read_table(path: Path, labels: tuple[str, ...] = ()) -> tuple[pd.DataFrame, list[str], tuple[str, ...]]:
+    """Read a csv, tsv, txt or parquet file.
 
     Args:
         path: The file.
         labels: Columns read as text, so that ``007`` stays ``007``.
 
     Returns:
-        The table, indexed by an unnamed first column where there is one, and what is wrong with its header.
+        The table, indexed by an unnamed first column where there is one, what is wrong with its header, and how it was
+        written where that differs from its ending.
+
+    Raises:
+        IntegrityError: It is no text in UTF-8 or UTF-16.
+        SchemaError: It is no table.
     """
     end = suffix(path)
     if end not in TABLES:
         raise SchemaError(f"{path} is no table; tables end in {', '.join(TABLES)}. Export it as one of these.")
     if end == ".parquet":
-        return _parquet(path)
-    separator = "\t" if ".tsv" in end else ","
-    header = _header(path, separator)
+        refuse_swollen_parquet(path)
+        return (*_parquet(path), ())
+    refuse_bomb(path)
+    try:
+        return _text(path, dialect(path, "," if ".csv" in end else "\t"), labels)
+    except UnicodeDecodeError as error:
+        raise IntegrityError(
+            f"{path} is no text in UTF-8 or UTF-16 (byte 0x{error.object[error.start]:02x}). Fetch or export it again, "
+            "as UTF-8; Excel calls it CSV UTF-8."
+        ) from error
+
+
+def _text(path: Path, how: Dialect, labels: tuple[str, ...]) -> tuple[pd.DataFrame, list[str], tuple[str, ...]]:
     problems = [
         f"Column {name!r} stands {count} times. Rename all but one."
-        for name, count in Counter(header).items()
+        for name, count in Counter(how.header).items()
         if count > 1
     ]
     frame = pd.read_csv(
         path,
-        sep=separator,
-        dtype=dict.fromkeys(set(labels) & set(header), str),
+        sep=how.separator,
+        decimal=how.decimal,
+        encoding=how.encoding,
+        skiprows=how.skipped,
+        dtype=dict.fromkeys(set(labels) & set(how.header), str),
         keep_default_na=False,
         na_values=_MISSING,
         low_memory=False,
-        index_col=0 if header[:1] == [""] else None,
+        index_col=0 if how.header[:1] == ("",) else None,
     )
-    return frame, problems
-
-
-def _header(path: Path, separator: str) -> list[str]:
-    with (
-        gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig")
-    ) as file:
-        return next(csv.reader(file, delimiter=separator), [])
+    return frame, problems, how.notes
 
 
 def _parquet(path: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -84,9 +100,9 @@ def _parquet(path: Path) -> tuple[pd.DataFrame, list[str]]:
 
 def _named(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     if schema.entity in frame:
-        return frame.set_index(pd.Index(frame[schema.entity].astype(str).to_numpy(dtype=object)))
+        return frame.set_index(pd.Index(frame[schema.entity].map(number_text).to_numpy(dtype=object)))
     plain = isinstance(frame.index, pd.RangeIndex)
-    return frame.set_index(pd.Index([f"row-{i}" if plain else str(i) for i in frame.index], dtype=object))
+    return frame.set_index(pd.Index([f"row-{i}" if plain else number_text(i) for i in frame.index], dtype=object))
 
 
 def _wide(frame: pd.DataFrame, schema: Schema, problems: list[str]) -> Raw:
@@ -104,6 +120,25 @@ def _wide(frame: pd.DataFrame, schema: Schema, problems: list[str]) -> Raw:
         observed = ~np.isnan(values)
         values = np.where(observed, values, 0.0)
     return Raw(values, features, entities, None, observed, tuple(problems))
+
+
+def _transposed(frame: pd.DataFrame, schema: Schema, problems: list[str]) -> Raw:
+    """A row is a feature, columns are entities; columns of text, and those of ``describe``, say what it is."""
+    if schema.feature in frame:
+        frame = frame.set_index(schema.feature)
+    elif isinstance(frame.index, pd.RangeIndex):
+        frame = frame.set_index(frame.columns[0])
+    rest = [name for name in frame if name not in schema.describe]
+    cells = [name for name in rest if pd.api.types.is_numeric_dtype(frame[name])]
+    problems += [text for name in rest if name not in set(cells) if (text := _almost_numeric(frame[name]))]
+    values = frame[cells].to_numpy(dtype=np.float64, na_value=np.nan).T
+    features = frame.drop(columns=cells).set_axis(pd.Index(list(map(str, frame.index)), dtype=object))
+    entities = pd.DataFrame(index=pd.Index(list(map(str, cells)), dtype=object))
+    observed = ~np.isnan(values) if is_effect(schema.units) and np.isnan(values).any() else None
+    return Raw(
+        values if observed is None else np.where(observed, values, 0.0), features, entities, None, observed,
+        tuple(problems),
+    )  # fmt: skip
 
 
 def _almost_numeric(column: pd.Series) -> str:
@@ -128,7 +163,7 @@ def _long(frame: pd.DataFrame, schema: Schema, problems: list[str]) -> Raw:
             f"The table has no column {', '.join(absent)}; it has {', '.join(map(str, frame))}. Correct the schema."
         )
     groups = frame.groupby(keys, sort=False, dropna=False, observed=True)
-    rows, features = groups.ngroup().to_numpy(), frame[schema.feature].astype(str)
+    rows, features = groups.ngroup().to_numpy(), frame[schema.feature].map(number_text).astype(object)
     columns, names = pd.factorize(features.to_numpy(dtype=object))
     entities = frame.loc[~pd.Series(rows, index=frame.index).duplicated(), list(dict.fromkeys(keys))]
     shown = entities[[schema.entity] if schema.entity else keys].astype(str)
@@ -163,13 +198,14 @@ def join_metadata(raw: Raw, path: Path, schema: Schema) -> Raw:
             f"There is no table {path}, which metadata names. It lies beside the file, or in the folder of a 10x "
             "matrix. Correct metadata in the schema."
         )
+    refuse_odd_file(path)
     with intact(path):
-        frame, problems = read_table(path, tuple(_labels(schema)))
+        frame, problems, written = read_table(path, tuple(_labels(schema)))
     if schema.entity in frame:
         frame = frame.set_index(schema.entity)
     elif isinstance(frame.index, pd.RangeIndex):
         frame = frame.set_index(frame.columns[0])
-    frame.index = pd.Index([str(name) for name in frame.index], dtype=object)
+    frame.index, entities = _index(frame), raw.entities.set_axis(_index(raw.entities), axis=0)
     both = [str(name) for name in frame if name in raw.entities]
     if both:
         problems.append(
@@ -178,15 +214,11 @@ def join_metadata(raw: Raw, path: Path, schema: Schema) -> Raw:
     if not frame.index.is_unique:
         problems.append(f"{path.name} describes {frame.index[frame.index.duplicated()][0]!r} twice. Keep one row each.")
         frame = frame[~frame.index.duplicated()]
-    absent = ~raw.entities.index.isin(frame.index)
-    if absent.any():
-        first = raw.entities.index[absent][0]
-        problems.append(
-            f"{path.name} does not describe {absent.sum()} of {len(absent)} entities, first {first!r}. Add them."
-        )
-    more = len(frame.index.difference(raw.entities.index))
-    notes = (f"{path.name} describes {more} entities that are not in the file.",) if more else ()
-    joined = raw.entities.join(frame.drop(columns=both), how="left")
+    said, notes = undescribed(path.name, replace(raw, entities=entities), frame, schema)
+    problems += said
+    more = len(frame.index.difference(entities.index))
+    notes += [f"{path.name} describes {more} entities that are not in the file."] if more else []
+    joined = entities.join(frame.drop(columns=both), how="left")
     return Raw(
         raw.values,
         raw.features,
@@ -194,5 +226,9 @@ def join_metadata(raw: Raw, path: Path, schema: Schema) -> Raw:
         raw.coordinates,
         raw.observed,
         raw.problems + tuple(problems),
-        raw.notes + notes,
+        (*raw.notes, *written, *notes),
     )
+
+
+def _index(frame: pd.DataFrame) -> pd.Index:
+    return pd.Index([number_text(name) for name in frame.index], dtype=object)

@@ -1,6 +1,7 @@
 """Opens what Cell Ranger writes: h5 files and folders of matrix, features and barcodes."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pandas as pd
 from scipy import sparse
 from scipy.io import mmread
 
-from aivc.core.errors import IntegrityError, SchemaError
+from aivc.core.errors import SchemaError
 from aivc.data.io.formats import (
     DiskRows,
     Raw,
@@ -21,9 +22,13 @@ from aivc.data.io.formats import (
     refuse_unknown,
     sound_csr,
 )
+from aivc.data.io.guides import asked_for_guides, with_guides
+from aivc.data.io.orientation import upright
+from aivc.data.io.own_file import refuse_bomb, refuse_odd_file, require_market_header
 from aivc.data.io.schema import Schema
+from aivc.data.io.ten_x_files import ten_x_files
 
-_FEATURE_TYPES = {"rna": "Gene Expression", "protein": "Antibody Capture"}
+_FEATURE_TYPES = {"rna": "Gene Expression", "protein": "Antibody Capture", "guide": "CRISPR Guide Capture"}
 
 
 def ten_x_h5(path: Path, schema: Schema, *, backed: bool) -> Raw:
@@ -59,16 +64,20 @@ def _strings(node: Any) -> np.ndarray:
 
 
 def ten_x_folder(path: Path, schema: Schema) -> Raw:
-    """Open a folder of matrix.mtx, features.tsv (or genes.tsv) and barcodes.tsv, each plain or gzipped."""
-    matrix = mmread(_beside(path, "matrix.mtx"))
+    """Open a folder of matrix.mtx, features.tsv or genes.tsv, and barcodes.tsv, plain or gzipped, perhaps prefixed."""
+    files, notes = ten_x_files(path, schema.prefix)
+    for file in files.values():
+        refuse_odd_file(file)
     columns = ["id", "name", "feature_type"]
-    features = _plain_table(_beside(path, "features.tsv", "genes.tsv"))
+    features = _plain_table(files["features"])
     features = features.set_axis([*columns, *map(str, range(3, features.shape[1]))][: features.shape[1]], axis=1)
-    names = _plain_table(_beside(path, "barcodes.tsv"))[0].to_numpy(dtype=object)
-    values = sparse.csr_matrix(matrix.T)
+    names = _plain_table(files["barcodes"])[0].to_numpy(dtype=object)
+    require_market_header(files["matrix"], len(features), len(names))
+    values, turned = upright(mmread(files["matrix"]), len(names), len(features))
     if "name" not in features:
         features["name"] = features["id"]
-    return _of_one_type(_float_csr(values), features, pd.DataFrame(index=pd.Index(names)), schema)
+    raw = _of_one_type(_float_csr(values), features, pd.DataFrame(index=pd.Index(names)), schema)
+    return replace(raw, notes=(*notes, *turned, *raw.notes))
 
 
 def _float_csr(values: sparse.csr_matrix) -> sparse.csr_matrix:
@@ -76,22 +85,24 @@ def _float_csr(values: sparse.csr_matrix) -> sparse.csr_matrix:
 
 
 def _plain_table(path: Path) -> pd.DataFrame:
+    refuse_bomb(path)
     # Symbols such as NA and quotes in names stay what they are.
     return pd.read_csv(path, sep="\t", header=None, dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE)
 
 
-def _beside(folder: Path, *names: str) -> Path:
-    for name in names:
-        for file in (folder / name, folder / f"{name}.gz"):
-            if file.exists():
-                return file
-    raise IntegrityError(
-        f"{folder} holds no {' or '.join(names)} (plain or .gz), so it is no 10x folder. Check the path."
-    )
-
-
 def _of_one_type(values: Any, features: pd.DataFrame, entities: pd.DataFrame, schema: Schema) -> Raw:
     features = features.set_index(pd.Index(features["name"].to_numpy(dtype=object)))
+    raw = _wanted(values, features, entities, schema)
+    types = set(features["feature_type"]) if "feature_type" in features else set()
+    if place := asked_for_guides(schema, entities, types):
+        guides = np.flatnonzero(features["feature_type"] == place)
+        counts = _columns(values, guides)
+        rows = counts.rows(0, counts.shape[0]) if isinstance(counts, DiskRows) else counts
+        return with_guides(raw, rows, list(map(str, features.index[guides])), schema)
+    return raw
+
+
+def _wanted(values: Any, features: pd.DataFrame, entities: pd.DataFrame, schema: Schema) -> Raw:
     wanted = _FEATURE_TYPES.get(schema.modality)
     if "feature_type" not in features or wanted is None or (features["feature_type"] == wanted).all():
         return Raw(values, features, entities)
@@ -102,8 +113,10 @@ def _of_one_type(values: Any, features: pd.DataFrame, entities: pd.DataFrame, sc
     empty = (
         () if len(keep) else (f"The file holds no features of type {wanted!r}, only {listed}. Correct the modality.",)
     )
-    if isinstance(values, DiskRows):
-        values = DiskRows(values.path, values.key, (values.shape[0], len(keep)), values.indptr, values.width, keep)
-    else:
-        values = values[:, keep]
-    return Raw(values, features.iloc[keep], entities, None, None, empty, (note,))
+    return Raw(_columns(values, keep), features.iloc[keep], entities, None, None, empty, (note,))
+
+
+def _columns(values: Any, keep: np.ndarray) -> Any:
+    if not isinstance(values, DiskRows):
+        return values[:, keep]
+    return DiskRows(values.path, values.key, (values.shape[0], len(keep)), values.indptr, values.width, keep)

@@ -1,5 +1,7 @@
 """The letters of DNA, RNA and proteins: what is legal, how one becomes another, and files of them."""
 
+import gzip
+import zlib
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -130,7 +132,7 @@ def _records(path: Path) -> Iterator[tuple[str, str]]:
                     name, parts = _name(line[1:]), []
                 elif line:
                     parts.append(line.replace(" ", ""))
-    except (EOFError, UnicodeDecodeError) as error:
+    except (EOFError, UnicodeDecodeError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError([f"{path.name} is no intact text ({error}). Fetch it again."]) from error
     if name is not None or parts:
         yield name or "", "".join(parts)

@@ -1,6 +1,5 @@
 """Sequences with what was measured of each, by name: one row per molecule, or per pair of a protein and a compound."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from aivc.core.errors import DataError, UnknownNameError
+from aivc.core.foreign_text import parse_json
 from aivc.core.molecule import Molecule
 from aivc.core.units import parse_units
 from aivc.core.variant import Variant
@@ -319,7 +319,7 @@ def _davis(files: Mapping[str, Path]) -> dict[str, Any]:
 def _entities(path: Path, key: str) -> dict[str, str]:
     """Names and texts: both kinds in one prepared file, or each in its own."""
     with open_text(path) as stream:
-        found = json.load(stream)
+        found = parse_json(stream.read(), path)
     return {str(name): str(text) for name, text in found.get(key, found).items()}
 
 

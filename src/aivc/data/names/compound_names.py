@@ -3,11 +3,12 @@
 import csv
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 
-from aivc.core.perturbation import Perturbation, kind_of
+from aivc.core.perturbation import Agent, Perturbation, kind_of
+from aivc.data.names.label_rules import compounds_behind, gene_behind
 
 MECHANISMS = Path(__file__).parents[1] / "packaged" / "drug_mechanisms.tsv"
 _SALT = re.compile(
@@ -70,10 +71,18 @@ def bare(name: str) -> str:
 def target_keys(perturbation: Perturbation) -> frozenset[str]:
     """What counts as the same targets: genes by their symbol, compounds and ligands by their key (`compound`).
 
-    >>> sorted(target_keys(Perturbation.parse("drug:Topotecan hydrochloride@1uM + ko:TP53")))
+    Names that can only be those of guides, or that hold a dose with its unit, count as the gene or compound behind.
+
+    >>> sorted(target_keys(Perturbation.parse("drug:Topotecan hydrochloride@1uM + ko:TP53_g2")))
     ['TP53', 'topotecan']
     """
-    return frozenset(a.target if kind_of(a.kind).genetic else compound(a.target) for a in perturbation.agents)
+    return frozenset(key for agent in perturbation.agents for key in _keys_of(agent))
+
+
+def _keys_of(agent: Agent) -> Iterable[str]:
+    if kind_of(agent.kind).genetic:
+        return [gene_behind(agent.target)]
+    return map(compound, compounds_behind(agent.target))
 
 
 def family_of(perturbation: Perturbation) -> str:

@@ -12,13 +12,17 @@ from typing import Any, final
 
 import pandas as pd
 
+from aivc.data.datasets.r_files import read_r
+from aivc.data.io.own_file import refuse_bomb, refuse_odd_file
+
 _GZIP = b"\x1f\x8b"
 _ENSEMBL = re.compile(r"(ENS[A-Z]*G\d{11})(?:\.\d+)?(?:_PAR_Y)?")
-# Families renamed as a whole (Bruford et al. 2020, Nature Genetics 52:754): names that spreadsheets took for dates,
-# and synthetases that read as words. A rule applies only where the new name exists and the old one does not.
-_RENAMED = (
-    (re.compile(r"MARCH(\d+)"), r"MARCHF\1"),
-    (re.compile(r"SEPT(\d+)"), r"SEPTIN\1"),
+# Families renamed as a whole (Bruford et al. 2020, Nature Genetics 52:754). No gene of today has a name that
+# spreadsheets take for a date, whatever the files still call it.
+_DATES = {"MARCH": "MARCHF", "SEPT": "SEPTIN", "MARC": "MTARC"}
+_DATED = re.compile(rf"({'|'.join(_DATES)})(\d+)")
+# Synthetases read as words: these rules apply only where the new name exists and the old one does not.
+_WORDS = (
     (re.compile(r"([A-Z]ARS|EPRS)"), r"\g<1>1"),
     (re.compile(r"DEC1"), "DELEC1"),
 )
@@ -114,15 +118,24 @@ def table_from(files: Mapping[str, Path], species: str = "human") -> GeneNames:
 
 
 def read_names(path: Path, **options: Any) -> pd.DataFrame:
-    """Read a table of names as text, so that a gene called NA stays one."""
+    """Read a table of names as text, so that a gene called NA stays one.
+
+    Tables come prepared, or as the originals that these were made from: the one table of R's file, or text.
+    """
+    if path.suffix == ".rda":
+        (table,) = read_r(path).values()
+        # R's text tables, and so the prepared one, spell what is missing NA.
+        return pd.DataFrame(table).astype(object).fillna("NA").reset_index(drop=True)
     if path.suffix == ".parquet":
         return pd.read_parquet(path, **({"columns": options["usecols"]} if "usecols" in options else {}))
-    separator = "\t" if {".tsv", ".tab"} & set(path.suffixes) else ","
+    separator = "\t" if {".tsv", ".tab", ".txt"} & set(path.suffixes) else ","
     return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, **options)
 
 
 def open_text(path: Path) -> TextIOWrapper:
     """Open text, compressed by gzip or plain: a prepared file is the one, its original the other."""
+    refuse_odd_file(path)
+    refuse_bomb(path)
     with path.open("rb") as stream:
         zipped = stream.read(2) == _GZIP
     return gzip.open(path, "rt", encoding="utf-8") if zipped else path.open(encoding="utf-8")
@@ -150,6 +163,8 @@ def _human(files: Mapping[str, Path]) -> GeneNames:
         for other in {primary, *others} - {today}:
             previous[other].add(today)
     numbered = read_names(files["lincs-geneinfo"])[["pr_gene_id", "pr_gene_symbol"]].dropna().astype(str)
+    # The prepared table spells a missing symbol "nan": read as a name, it would be a gene.
+    numbered = numbered[~numbered["pr_gene_symbol"].isin(["", "nan"])]
     pairs = read_names(files["orthologs-symbols"])
     entrez = dict(zip(numbered["pr_gene_id"], numbered["pr_gene_symbol"], strict=True))
     entrez |= dict(zip(pairs["entrez"], pairs["symbol"], strict=True))
@@ -161,14 +176,16 @@ def _human(files: Mapping[str, Path]) -> GeneNames:
         elif not meant and re.fullmatch(r"[A-Za-z][\w.-]*", name):
             symbols.add(name)
     known = {name: frozenset(meant) for name, meant in previous.items() if name not in symbols}
-    known |= {old: frozenset({new}) for old, new in _renamed(current).items() if old not in symbols}
+    known |= {old: frozenset({new}) for old, new in _dated(symbols).items() if old not in symbols}
     return GeneNames("human", frozenset(symbols), known, ensembl, {n: s for n, s in entrez.items() if s in symbols})
 
 
 def _today(primary: str, others: Iterable[str], current: set[str], first: set[str]) -> str:
+    if match := _DATED.fullmatch(primary):
+        return _DATES[match[1]] + match[2]
     if primary in current:
         return primary
-    for pattern, new in _RENAMED:
+    for pattern, new in _WORDS:
         if pattern.fullmatch(primary) and (renamed := pattern.sub(new, primary)) in current:
             return renamed
     # A protein whose first name is gone, but one of whose other names is a gene of today, was renamed.
@@ -176,9 +193,10 @@ def _today(primary: str, others: Iterable[str], current: set[str], first: set[st
     return newer[0] if len(newer) == 1 else primary
 
 
-def _renamed(current: set[str]) -> dict[str, str]:
-    families = {**{f"MARCH{i}": f"MARCHF{i}" for i in range(1, 12)}, **{f"SEPT{i}": f"SEPTIN{i}" for i in range(1, 15)}}
-    return {old: new for old, new in families.items() if new in current}
+def _dated(symbols: set[str]) -> dict[str, str]:
+    """Names that spreadsheets take for dates, each with the symbol of today, where there is such a gene."""
+    pairs = {f"{old}{i}": f"{new}{i}" for old, new in _DATES.items() for i in range(1, 16)}
+    return {old: new for old, new in pairs.items() if new in symbols}
 
 
 def _mouse(files: Mapping[str, Path]) -> GeneNames:

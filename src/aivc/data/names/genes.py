@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from aivc.core.errors import DataError, UnknownNameError
+from aivc.core.errors import DataError, UnavailableError, UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.units import COUNTS
 from aivc.data import catalog
@@ -18,7 +18,8 @@ from aivc.data.names.gene_files import GeneNames, only, read_names, table_from
 
 HOW = ("exact", "case", "previous", "ensembl", "entrez", "ortholog", "ambiguous", "unknown")
 FORMS = ("symbol", "ensembl")
-_FILES = {
+# Names in the catalog of the files that say what genes of a species are called.
+FILES: Mapping[str, tuple[str, ...]] = {
     "human": ("uniprot-human", "cellphonedb-genes", "mrna-halflife", "orthologs-symbols", "lincs-geneinfo"),
     "mouse": ("orthologs-symbols", "orthologs-ensembl", "cellphonedb-genes", "mrna-halflife"),
 }
@@ -91,6 +92,11 @@ class Resolved:
         return {name: new for name, new in zip(self.names, self.resolved, strict=True) if new is not None}
 
     @property
+    def current(self) -> tuple[str, ...]:
+        """What each name means; the name as it came where it means none, or several."""
+        return tuple(name if new is None else new for name, new in zip(self.names, self.resolved, strict=True))
+
+    @property
     def coverage(self) -> Coverage:
         """How many names were understood, and how."""
         pairs = list(zip(self.names, self.resolved, strict=True))
@@ -136,7 +142,7 @@ def orthologs(names: Iterable[str], *, source: str = "mouse", target: str = "hum
         UnknownNameError: No such species.
         UnavailableError: The files about genes are nowhere here.
     """
-    if {source, target} != set(_FILES):
+    if {source, target} != set(FILES):
         raise UnknownNameError("pair of species", f"{source} to {target}", ["human to mouse", "mouse to human"])
     pairs = _ortholog_pairs(source)
     asked = resolve(names, species=source)
@@ -165,7 +171,7 @@ def harmonize(
         UnavailableError: The files about genes are nowhere here.
     """
     found = resolve(measurement.features, to, species=species, table=table)
-    renamed = [name if new is None else new for name, new in zip(found.names, found.resolved, strict=True)]
+    renamed = found.current
     codes, unique = pd.factorize(np.array(renamed, dtype=object))
     if len(unique) == len(renamed):
         return measurement.replace(features=np.array(renamed, dtype=object)), found.coverage
@@ -195,11 +201,22 @@ def gene_table(species: str = "human") -> GeneNames:
 
     Raises:
         UnknownNameError: No such species.
-        UnavailableError: The files are nowhere here.
+        UnavailableError: Some of the files are nowhere here; the message names them.
     """
-    if species not in _FILES:
-        raise UnknownNameError("species", species, _FILES)
-    return table_from({name: catalog.path(name) for name in _FILES[species]}, species)
+    if species not in FILES:
+        raise UnknownNameError("species", species, FILES)
+    found, reasons = {}, {}
+    for name in FILES[species]:
+        try:
+            found[name] = catalog.path(name)
+        except UnavailableError as error:
+            reasons[name] = str(error)
+    if reasons:
+        raise UnavailableError(
+            f"The names of {species} genes are read from {len(FILES[species])} files, of which {len(reasons)} cannot "
+            f"be had here: {', '.join(reasons)}. {next(iter(reasons.values()))}"
+        )
+    return table_from(found, species)
 
 
 @cache

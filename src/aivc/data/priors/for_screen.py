@@ -18,17 +18,18 @@ from aivc.data.molecules.blocks import molecular_ur
 from aivc.data.molecules.lookup import canonical_smiles, complete
 from aivc.data.names.compound_names import aliases, compound
 from aivc.data.names.gene_files import read_names
+from aivc.data.names.genes import FILES
 from aivc.data.priors.gene_priors import SOURCES, gene_priors, missing
 from aivc.data.priors.mechanism_table import mechanisms
 
 DRUGS = "drug-knowledge"
 _STRUCTURES = ("lincs-compounds", "jump-target")
-_GENES = ("uniprot-human", *dict.fromkeys(source for block in SOURCES.values() for source in block))
+_GENES = (*FILES["human"], *dict.fromkeys(source for block in SOURCES.values() for source in block))
 # Registered providers that know compounds without having seen any measured effect, and the tables behind each.
 # The table of mechanisms comes with the package, so that something is known of drugs on a machine without any file.
 DRUG_SOURCES: Mapping[str, tuple[str, ...]] = {
     "drug-mechanisms": ("drug-mechanisms",),
-    "target-pathways": ("drug-mechanisms", "reactome", "uniprot-human"),
+    "target-pathways": ("drug-mechanisms", "reactome", *FILES["human"]),
     "morgan": _STRUCTURES,
     "descriptors": _STRUCTURES,
     "smiles-words": _STRUCTURES,

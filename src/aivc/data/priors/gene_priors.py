@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +11,14 @@ import pandas as pd
 from jaxtyping import Float
 from scipy import sparse
 
-from aivc.core.errors import DataError, IntegrityError, UnknownNameError
+from aivc.core.errors import DataError, IntegrityError, UnknownNameError, WritingError
 from aivc.core.scale import Scale
 from aivc.core.space import Space
 from aivc.core.state import SETTINGS
 from aivc.core.ur import UR
 from aivc.data import catalog
 from aivc.data.names.gene_files import open_text
+from aivc.data.names.genes import FILES, resolve
 from aivc.data.priors.interactions import read_intact, read_string
 from aivc.data.priors.spectra import leading_axes
 
@@ -31,13 +30,7 @@ SOURCES: Mapping[str, tuple[str, ...]] = {
     "reactome": ("reactome",),
 }
 _RESTART, _STEPS, _LANDMARKS = 0.5, 10, 2000
-_VERSION = 3
-# HGNC renamed these families in 2020 because spreadsheets read the old symbols as dates.
-_DATES = (
-    (re.compile(r"MARCH(\d+)"), r"MARCHF\1"),
-    (re.compile(r"SEPT(\d+)"), r"SEPTIN\1"),
-    (re.compile(r"MARC(\d+)"), r"MTARC\1"),
-)
+_VERSION = 4
 
 
 def gene_priors(
@@ -50,7 +43,8 @@ def gene_priors(
     `missing` lists them.
 
     Args:
-        genes: Human gene symbols, current or former; None means every known gene, by current symbol.
+        genes: Human genes by any name that `aivc.data.names.genes.resolve` understands; None means every known gene, by
+            current symbol.
         blocks: Which of ``ppi``, ``go`` and ``reactome``, in this order of axes.
         seed: For the landmarks of the interaction graph and the start of the decompositions.
 
@@ -59,17 +53,16 @@ def gene_priors(
 
     Raises:
         UnknownNameError: No such block.
-        UnavailableError: A source is nowhere here.
+        UnavailableError: A source, or a file of gene names, is nowhere here.
     """
     for block in blocks:
         if block not in DIMS:
             raise UnknownNameError("block of gene knowledge", block, DIMS)
-    synonyms = _synonyms(catalog.path("uniprot-human"))
-    known = _cached(tuple(blocks), seed, synonyms)
+    known = _cached(tuple(blocks), seed)
     if genes is None:
         return known
     asked = list(dict.fromkeys(genes))
-    rows = known.entities.index.get_indexer([_current(gene, synonyms) for gene in asked])
+    rows = known.entities.index.get_indexer(pd.Index(resolve(asked).current, dtype=object))
     found = known.take(rows[rows >= 0])
     entities = found.entities.set_axis([gene for gene, row in zip(asked, rows, strict=True) if row >= 0], axis=0)
     return UR(found.values, found.space, entities, found.variance)
@@ -103,23 +96,13 @@ def _width(block: str, ur: UR) -> int:
     return DIMS[block]
 
 
-def current_symbols(symbols: Iterable[str]) -> list[str]:
-    """Current symbols of human genes, in the order given; what nobody renamed, or nobody knows, stays as it is.
-
-    Raises:
-        UnavailableError: The table of names is nowhere here.
-    """
-    synonyms = _known_synonyms(catalog.path("uniprot-human"))
-    return [_current(symbol, synonyms) for symbol in symbols]
-
-
 def missing(genes: Iterable[str], ur: UR) -> list[str]:
     """Those of the genes asked for that have no row in a prior."""
     return [gene for gene in dict.fromkeys(genes) if gene not in ur.entities.index]
 
 
-def _cached(blocks: tuple[str, ...], seed: int, synonyms: Mapping[str, str]) -> UR:
-    sources = ["uniprot-human", *(source for block in blocks for source in SOURCES[block])]
+def _cached(blocks: tuple[str, ...], seed: int) -> UR:
+    sources = [*FILES["human"], *(source for block in blocks for source in SOURCES[block])]
     pinned = {source: [file.sha256 for file in catalog.entry(source).files] for source in sources}
     settings = [_VERSION, blocks, [DIMS[block] for block in blocks], seed, _RESTART, _STEPS, _LANDMARKS, pinned]
     fingerprint = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
@@ -130,13 +113,15 @@ def _cached(blocks: tuple[str, ...], seed: int, synonyms: Mapping[str, str]) -> 
         except IntegrityError:
             # A build that was interrupted, or a damaged cache: what follows writes it anew.
             pass
-    ur = _build(blocks, seed, synonyms, fingerprint)
-    ur.save(folder)
+    ur = _build(blocks, seed, fingerprint)
+    # A cache that cannot be written to only costs the time of building it again.
+    with suppress(WritingError):
+        ur.save(folder)
     return ur
 
 
-def _build(blocks: tuple[str, ...], seed: int, synonyms: Mapping[str, str], fingerprint: str) -> UR:
-    pieces = {block: _block(block, synonyms, seed) for block in blocks}
+def _build(blocks: tuple[str, ...], seed: int, fingerprint: str) -> UR:
+    pieces = {block: _block(block, seed) for block in blocks}
     genes = pd.Index(sorted(set().union(*(names for names, _ in pieces.values()))))
     values = np.zeros((len(genes), sum(DIMS[block] for block in blocks)))
     variance = np.zeros_like(values)
@@ -152,16 +137,16 @@ def _build(blocks: tuple[str, ...], seed: int, synonyms: Mapping[str, str], fing
     return UR(values, space, entities, variance)
 
 
-def _block(block: str, synonyms: Mapping[str, str], seed: int) -> tuple[list[str], np.ndarray]:
+def _block(block: str, seed: int) -> tuple[list[str], np.ndarray]:
     if block == "ppi":
-        genes, graph = _graph(synonyms)
+        genes, graph = _graph()
         matrix: np.ndarray | sparse.csr_matrix = _proximity(graph, seed)
     else:
-        genes, matrix = _tfidf(_read_sets(catalog.path(SOURCES[block][0]), synonyms))
+        genes, matrix = _tfidf(_read_sets(catalog.path(SOURCES[block][0])))
     return genes, leading_axes(matrix, DIMS[block], seed)
 
 
-def _graph(synonyms: Mapping[str, str]) -> tuple[list[str], sparse.csr_matrix]:
+def _graph() -> tuple[list[str], sparse.csr_matrix]:
     intact = read_intact()
     string = read_string(catalog.path("string-experimental"))
     pairs = pd.DataFrame(
@@ -171,10 +156,11 @@ def _graph(synonyms: Mapping[str, str]) -> tuple[list[str], sparse.csr_matrix]:
             "weight": [*np.full(len(intact), 0.5), *(string["conf"] / 1000)],
         }
     )
-    # Proteins without a gene name stand blank in the sources: joined, they would be one hub that does not exist.
-    pairs = pairs.dropna(subset=["a", "b"])
+    # Proteins without a gene name stand blank or as "nan" in the sources: joined, they would be one hub that does not
+    # exist.
+    pairs = pairs[(pairs[["a", "b"]] != "nan").all(axis=1)].dropna(subset=["a", "b"])
     for end in ("a", "b"):
-        pairs[end] = [_current(str(gene).rstrip(";"), synonyms) for gene in pairs[end]]
+        pairs[end] = resolve(str(gene).rstrip(";") for gene in pairs[end]).current
     # The same pair may stand in both directions, twice within a source; the strongest evidence of each counts once.
     pairs = pairs[pairs["a"] != pairs["b"]]
     genes = pd.Index(sorted({*pairs["a"], *pairs["b"]}))
@@ -206,11 +192,13 @@ def _proximity(graph: sparse.csr_matrix, seed: int) -> Float[np.ndarray, "g land
     return proximity - proximity.mean(axis=0)
 
 
-def _read_sets(path: Path, synonyms: Mapping[str, str]) -> list[set[str]]:
+def _read_sets(path: Path) -> list[set[str]]:
     """Sets of current symbols; each line holds a name, a description, and genes with or without a weight."""
     with open_text(path) as lines:
-        rows = [line.rstrip("\n").split("\t")[2:] for line in lines]
-    return [{_current(item.split(",")[0], synonyms) for item in row if item} for row in rows]
+        rows = [[item.split(",")[0] for item in line.rstrip("\n").split("\t")[2:] if item] for line in lines]
+    named = sorted(set().union(*rows))
+    today = dict(zip(named, resolve(named).current, strict=True))
+    return [{today[name] for name in row} for row in rows]
 
 
 def _tfidf(sets: Sequence[set[str]]) -> tuple[list[str], sparse.csr_matrix]:
@@ -221,32 +209,3 @@ def _tfidf(sets: Sequence[set[str]]) -> tuple[list[str], sparse.csr_matrix]:
     columns = np.repeat(np.arange(len(sets)), [len(row) for row in rows])
     shape = (len(genes), len(sets))
     return list(genes), sparse.csr_matrix((np.concatenate(weights), (np.concatenate(rows), columns)), shape=shape)
-
-
-@lru_cache(maxsize=2)
-def _known_synonyms(path: Path) -> Mapping[str, str]:
-    return _synonyms(path)
-
-
-def _synonyms(path: Path) -> dict[str, str]:
-    """Former and alternative symbols → current symbol, where only one protein has them."""
-    table = pd.read_csv(path, sep="\t", usecols=["Gene names"])["Gene names"].dropna()
-    groups = [[_renamed(symbol.rstrip(";")) for symbol in row.split()] for row in table]
-    current = {group[0] for group in groups}
-    owners: dict[str, set[str]] = defaultdict(set)
-    for group in groups:
-        for symbol in group[1:]:
-            owners[symbol].add(group[0])
-    return {symbol: next(iter(of)) for symbol, of in owners.items() if len(of) == 1 and symbol not in current}
-
-
-def _current(symbol: str, synonyms: Mapping[str, str]) -> str:
-    renamed = _renamed(symbol)
-    return synonyms.get(renamed, renamed)
-
-
-def _renamed(symbol: str) -> str:
-    for pattern, new in _DATES:
-        if pattern.fullmatch(symbol):
-            return pattern.sub(new, symbol)
-    return symbol

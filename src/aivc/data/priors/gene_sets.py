@@ -1,5 +1,7 @@
 """Named sets of genes, such as pathways, from the catalog or a GMT file."""
 
+import gzip
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -39,8 +41,8 @@ def gene_sets(source: str | Path = "hallmark") -> Mapping[str, frozenset[str]]:
                 genes = frozenset(item.split(",")[0] for item in rest[1:] if item)
                 if name and genes:
                     found[name] = found.get(name, frozenset()) | genes
-    except UnicodeDecodeError as error:
-        raise DataError([f"{path} is not text in UTF-8. Save it as such."]) from error
+    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError([f"{path} is not intact text in UTF-8 ({error}). Save it as such."]) from error
     if not found:
         raise DataError([f"{path} holds no gene set. A line holds a name, a description and genes, separated by tabs."])
     return found

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from aivc.data import catalog
-from aivc.data.priors.gene_priors import current_symbols
+from aivc.data.names.genes import resolve
 
 # How much a link counts, by the confidence that DoRothEA gives it; E, predicted only, is left out.
 CONFIDENCE: Mapping[str, float] = {"A": 1.0, "B": 0.8, "C": 0.6, "D": 0.4}
@@ -22,18 +22,16 @@ def regulons() -> pd.DataFrame:
         ``sure`` (its size) and ``confidence`` (A to D).
 
     Raises:
-        UnavailableError: The table, or that of gene names, is nowhere here.
+        UnavailableError: The table is nowhere here.
     """
-    return _read(catalog.path("dorothea"), catalog.path("uniprot-human"))
+    return _read(catalog.path("dorothea"))
 
 
 @lru_cache(maxsize=2)
-def _read(path: Path, names: Path) -> pd.DataFrame:
-    # Other names of genes make another table, so they are part of what it is remembered by.
-    del names
+def _read(path: Path) -> pd.DataFrame:
     table = pd.read_csv(path)
     table = table[table["confidence"].isin(CONFIDENCE)]
-    ends = {end: current_symbols(table[end].astype(str)) for end in ("tf", "target")}
+    ends = {end: resolve(table[end].astype(str)).current for end in ("tf", "target")}
     link = np.sign(table["mor"].to_numpy()) * table["confidence"].map(CONFIDENCE)
     links = pd.DataFrame({**ends, "link": link, "confidence": table["confidence"]})
     # Former symbols of one gene may stand beside its current one: the surest link of each pair counts.

@@ -3,7 +3,6 @@
 import numpy as np
 from jaxtyping import Float
 from scipy import sparse
-from scipy.sparse.linalg import svds
 
 
 def leading_axes(matrix: np.ndarray | sparse.csr_matrix, dim: int, seed: int = 0) -> Float[np.ndarray, "g d"]:
@@ -20,6 +19,9 @@ def leading_axes(matrix: np.ndarray | sparse.csr_matrix, dim: int, seed: int = 0
            [0., 1.]])
     """
     if dim < min(matrix.shape):
+        # Slow to import, and most priors are read, not made.
+        from scipy.sparse.linalg import svds
+
         start = np.random.default_rng(seed).standard_normal(min(matrix.shape))
         left, strength, _ = svds(matrix, k=dim, v0=start)
     else:

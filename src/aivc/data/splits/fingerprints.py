@@ -59,7 +59,7 @@ class Fingerprints:
         if features is not None:
             used_f = np.isin(name_f, features if features.dtype == np.uint64 else feature_hashes(features))
         for where, block in chunks(measurement):
-            marks_n[where], bits_n[where] = _marks(block, name_f, used_f)
+            marks_n[where], bits_n[where] = row_marks(block, name_f, used_f)
             if progress is not None:
                 progress("fingerprints", where.stop, len(measurement))
         return cls(marks_n, bits_n >= ENOUGH_BITS)
@@ -147,8 +147,15 @@ def keep_features(measurement: Measurement, features: np.ndarray, *, on: Measure
     return kept.replace(provenance={**kept.provenance, CHOSEN: provenance_of(on).to_json()})
 
 
-def _marks(block: Block, name_f: np.ndarray, used_f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Marks of the rows of a block, and how many bits they hold; a few rows at a time, which stay in fast memory."""
+def row_marks(block: Block, name_f: np.ndarray, used_f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Marks of the rows of a block, and how many bits they hold.
+
+    Args:
+        block: ``(n, f)`` dense or CSR.
+        name_f: From `feature_hashes`.
+        used_f: Features to look at.
+    """
+    # A few rows at a time, which stay in fast memory.
     step = max(1, _AT_ONCE // max(block.shape[1], 1))
     pieces = [_few_marks(block[i : i + step], name_f, used_f) for i in range(0, block.shape[0], step)]
     return np.concatenate([marks for marks, _ in pieces]), np.concatenate([bits for _, bits in pieces])

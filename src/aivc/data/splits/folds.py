@@ -14,6 +14,7 @@ from aivc.data.names.compound_names import family_of
 from aivc.data.splits.combinations import hidden_combination, unseen_combination
 from aivc.data.splits.folding import chained, made, same, targets_of, value_folds, values_of
 from aivc.data.splits.split import Fold, Split, column, pair
+from aivc.data.streaming.group_sums import dense_rows
 from aivc.data.streaming.normalize import Block, median_total
 from aivc.data.streaming.stream import chunks, pseudobulk_moments, random_ranks
 
@@ -45,7 +46,8 @@ def effect_strength(measurement: Measurement) -> dict[str, float]:
         size_n = np.concatenate([_mean_square(block) for _, block in chunks(measurement)])
         return _root_means(measurement.perturbations, size_n)
     units = {COUNTS: "", INTENSITY: LOG_INTENSITY}.get(measurement.units, measurement.units)
-    mean, variance_pf = pseudobulk_moments(measurement, units=units or log1p_units(median_total(measurement)))
+    mean, variance = pseudobulk_moments(measurement, units=units or log1p_units(median_total(measurement)))
+    variance_pf = dense_rows(variance, slice(None))
     # The variance of one cell is unknown; that of its context's control stands in.
     control = {c: i for i, (c, p) in enumerate(zip(mean.contexts, mean.perturbations, strict=True)) if p == CONTROL}
     if missing := sorted(set(mean.contexts) - set(control)):

@@ -11,10 +11,12 @@ from typing import Any, TypeAlias, final
 import numpy as np
 import pandas as pd
 
-from aivc.core.errors import IntegrityError, SplitError, UnknownNameError
+from aivc.core.errors import AIVCError, IntegrityError, SplitError, UnknownNameError
+from aivc.core.foreign_text import HIGHEST_SEED, read_json, require_sound, whole_number
+from aivc.core.matching import matched_columns
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
-from aivc.core.state import read_json, write_text
+from aivc.core.state import write_text
 from aivc.data.streaming.stream import random_ranks
 
 TRAIN, UNUSED = "train", "unused"
@@ -115,8 +117,9 @@ class Split:
         the bench. ``control-score``: for scoring only. ``score``: half of the tested entities, the truth.
         ``replicate``: the other half, the ceiling. ``unused``: nobody sees them.
 
-        Pools are balanced over context, donor and batch, halves over donor and batch; a tested perturbation of a single
-        entity has a truth and no replicate. Effect-level data have no controls and no halves: all tested is ``score``.
+        Pools are balanced over context, donor, batch and what controls are matched by, halves over donor and batch; a
+        tested perturbation of a single entity has a truth and no replicate. Effect-level data have no controls and no
+        halves: all tested is ``score``.
 
         Args:
             measurement: The data the split was made for, in any order.
@@ -165,7 +168,8 @@ class Split:
     def _pool(self, role_n: np.ndarray, tested_n: np.ndarray, measurement: Measurement) -> None:
         rows = np.flatnonzero(~_perturbed(measurement))
         if self.controls is None:
-            second = _alternate(measurement, rows, ("context",), ("donor", "batch"), self.seed)
+            balanced = (*matched_columns(measurement.entities), "donor", "batch")
+            second = _alternate(measurement, rows, ("context",), balanced, self.seed)
             role_n[rows] = np.where(second, CONTROL_SCORE, CONTROL_TRAIN)
         else:
             for pool, role in (("train", CONTROL_TRAIN), ("score", CONTROL_SCORE)):
@@ -353,23 +357,34 @@ def _shown(values: Mapping[str, Names]) -> str:
     return "; ".join(f"{name} {', '.join(listed[:3])}" for name, listed in values.items())
 
 
-def _names(listed: Iterable[Any]) -> Names:
+def _names(listed: object) -> Names:
+    if not isinstance(listed, list | tuple):
+        raise IntegrityError(f"A split lists names, got {str(listed)[:60]!r}. Make it again.")
     return tuple(str(name) for name in listed)
 
 
+def _text(found: object, what: str) -> str:
+    if not isinstance(found, str):
+        raise IntegrityError(f"The {what} of a split is text, got {str(found)[:60]!r}. Make it again.")
+    return found
+
+
 def _stamped(data: dict[str, Any]) -> Split:
+    require_sound(data, "This split", finite=True)
     try:
         controls, halves = data["controls"], data["halves"]
         split = Split(
-            data["kind"],
-            data["seed"],
+            _text(data["kind"], "kind"),
+            whole_number(data["seed"], "The seed of a split", high=HIGHEST_SEED),
             tuple(Fold(*({c: _names(v) for c, v in f[k].items()} for k in ("test", "held"))) for f in data["folds"]),
             None if controls is None else {k: _names(v) for k, v in controls.items()},
             None if halves is None else {p: {k: _names(v) for k, v in h.items()} for p, h in halves.items()},
-            data["data_digest"],
-            data["notes"],
+            None if data["data_digest"] is None else _text(data["data_digest"], "data_digest"),
+            dict(data["notes"]),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, AIVCError):
+            raise
         raise IntegrityError(f"This split is damaged ({error!r}). Make it again.") from error
     if data.get("format") != FORMAT or data.get("digest") != split.digest:
         raise IntegrityError(
@@ -380,8 +395,9 @@ def _stamped(data: dict[str, Any]) -> Split:
 
 
 def _plain(data: dict[str, Any], measurement: Measurement) -> Split:
+    require_sound(data, "This list of folds", finite=True)
     listed = list(data["folds"].values()) if isinstance(data["folds"], dict) else data["folds"]
-    if not all(isinstance(names, list) and names for names in listed):
+    if not isinstance(listed, list) or not all(isinstance(names, list) and names for names in listed):
         raise SplitError('A fold is empty or no list. Write {"folds": [["GENE1", "GENE2"], ["GENE3"]]}.')
     names = [str(name) for fold in listed for name in fold]
     if len(set(names)) != len(names):
@@ -394,14 +410,19 @@ def _plain(data: dict[str, Any], measurement: Measurement) -> Split:
     tests = [{"perturbation": tuple(p for name in fold for p in found[str(name)])} for fold in listed]
     halves = data.get("target_halves")
     if halves is not None:
+        if not isinstance(halves, dict) or not all(isinstance(parts, dict) for parts in halves.values()):
+            raise SplitError("target_halves lists the two halves of each target. Correct it, or leave it out.")
         halves = {p: {k: _names(v) for k, v in parts.items()} for t, parts in halves.items() for p in found.get(t, ())}
     controls = None
     if "control_half_A" in data:
+        if "control_half_B" not in data:
+            raise SplitError("control_half_A needs control_half_B beside it: train on one, score by the other.")
         controls = {"train": _names(data["control_half_A"]), "score": _names(data["control_half_B"])}
     used = {"folds", "seed", "control_half_A", "control_half_B", "target_halves"}
     notes = {key: value for key, value in data.items() if key not in used}
     folds = tuple(Fold(test, test) for test in tests)
-    return Split("given", int(data.get("seed", 0)), folds, controls, halves, None, notes)
+    seed = whole_number(data.get("seed", 0), "The seed of a split", high=HIGHEST_SEED)
+    return Split("given", seed, folds, controls, halves, None, notes)
 
 
 def _by_target(measurement: Measurement) -> dict[str, Names]:

@@ -14,13 +14,25 @@ from scipy import sparse
 from aivc.core.errors import DataError, IntegrityError
 from aivc.core.measurement import Measurement
 from aivc.core.scale import Scale
-from aivc.core.state import read_json, write_text
+from aivc.core.state import write_text
+from aivc.core.writing import explained, held, meant_by, whole_file
 from aivc.data.streaming.normalize import Block
+from aivc.data.streaming.shard_files import (
+    ENTITIES,
+    FIELDS,
+    FORMAT,
+    MANIFEST,
+    PANEL_OF,
+    PANELS,
+    entities_of,
+    panels_of,
+    piece_of,
+    read_manifest,
+    shard_file,
+)
 from aivc.data.streaming.stream import Progress
 
-FORMAT = 1
-MANIFEST, ENTITIES, PANELS, PANEL_OF = "manifest.json", "entities.parquet", "panels.npy", "panel-of.npy"
-_FIELDS, _PEEK = ("data", "indices", "indptr"), 1024
+_PEEK = 1024
 
 
 @final
@@ -55,7 +67,7 @@ class Shards:
         Raises:
             IntegrityError: There is no manifest, it is of another format, or the writing was interrupted.
         """
-        manifest = _read(folder)
+        manifest = read_manifest(folder)
         done = sum(shard["rows"] for shard in manifest["shards"])
         if done != manifest["rows"]:
             raise IntegrityError(
@@ -75,23 +87,18 @@ class Shards:
     @cached_property
     def entities(self) -> pd.DataFrame:
         """The entity table."""
-        return pd.read_parquet(self.folder / ENTITIES)
+        return entities_of(self.folder, self.shape[0])
 
     @cached_property
     def _panels(self) -> tuple[np.ndarray, np.ndarray] | None:
         if not (self.folder / PANELS).exists():
             return None
-        return np.load(self.folder / PANELS), np.load(self.folder / PANEL_OF, mmap_mode="r")
+        return panels_of(self.folder, self.shape)
 
     @cached_property
     def _pieces(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        numbers = range(len(self.starts) - 1)
-        try:
-            return [tuple(np.load(_file(self.folder, i, of), mmap_mode="r") for of in _FIELDS) for i in numbers]
-        except (EOFError, OSError, ValueError) as error:
-            raise IntegrityError(
-                f"A shard in {self.folder} cannot be read ({error}). Write the shards again."
-            ) from error
+        rows = np.diff(self.starts)
+        return [piece_of(self.folder, i, int(count)) for i, count in enumerate(rows)]
 
     def rows(self, start: int, stop: int) -> sparse.csr_matrix:
         """Rows ``start`` to ``stop``."""
@@ -111,6 +118,8 @@ class Shards:
         for i, where in inside:
             source, target = _spans(first_n[where], length_n[where]), _spans(indptr[where], length_n[where])
             data[target], indices[target] = self._pieces[i][0][source], self._pieces[i][1][source]
+        if len(indices) and not 0 <= indices.min() <= indices.max() < len(self.features):
+            raise IntegrityError(f"A shard in {self.folder} names features that are not there. Write the shards again.")
         return sparse.csr_matrix((data, indices, indptr), shape=(len(rows), len(self.features)))
 
     def observed(self, rows: np.ndarray) -> np.ndarray:
@@ -133,7 +142,7 @@ class Shards:
         Raises:
             IntegrityError: A shard was altered or truncated.
         """
-        for i, shard in enumerate(_read(self.folder)["shards"]):
+        for i, shard in enumerate(read_manifest(self.folder)["shards"]):
             if _checksum(self.folder, i) != shard["sha256"]:
                 raise IntegrityError(f"Shard {i} in {self.folder} is not what was written. Write the shards again.")
 
@@ -156,15 +165,18 @@ def write_shards(
         DataError: No rows, or values of more than two axes.
         IntegrityError: The folder holds shards of other data, or of another size.
     """
+    with held(folder / ".in-use"), explained(folder):
+        return _go_on(measurement, folder, rows, progress)
+
+
+def _go_on(measurement: Measurement, folder: Path, rows: int, progress: Progress | None) -> Shards:
     manifest = _begin(measurement, folder, rows)
     for i in range(len(manifest["shards"]), -(-len(measurement) // rows)):
         stop = min((i + 1) * rows, len(measurement))
         block = _plain(measurement.block(i * rows, stop))
-        for field in _FIELDS:
-            partial = _file(folder, i, field).with_suffix(".partial")
-            with partial.open("wb") as file:
+        for field in FIELDS:
+            with whole_file(shard_file(folder, i, field)) as partial, partial.open("wb") as file:
                 np.save(file, getattr(block, field))
-            partial.replace(_file(folder, i, field))
         entry = {"rows": block.shape[0], "values": int(block.nnz), "sha256": _checksum(folder, i)}
         manifest["shards"].append(entry)
         write_text(folder / MANIFEST, json.dumps(manifest))
@@ -179,15 +191,16 @@ def _begin(measurement: Measurement, folder: Path, rows: int) -> dict[str, Any]:
         raise DataError([f"Shards hold at least one of at least one entity; got {rows} of {len(measurement)}."])
     digest = _identity(measurement)
     if (folder / MANIFEST).exists():
-        manifest = _read(folder)
+        manifest = read_manifest(folder)
         if (manifest["digest"], manifest["rows_per_shard"]) != (digest, rows):
             raise IntegrityError(
                 f"{folder} holds shards of other data ({manifest['rows']} × {len(manifest['features'])} in "
                 f"{manifest['units']}, {manifest['rows_per_shard']} rows each). Use another folder, or delete this one."
             )
         return manifest
-    folder.mkdir(parents=True, exist_ok=True)
-    measurement.entities.to_parquet(folder / ENTITIES)
+    _require_empty(folder)
+    with whole_file(folder / ENTITIES) as partial:
+        measurement.entities.to_parquet(partial)
     # Of an earlier call that was cut off before its manifest, perhaps for other data.
     (folder / PANELS).unlink(missing_ok=True)
     if measurement.observed is not None:
@@ -210,11 +223,12 @@ def _begin(measurement: Measurement, folder: Path, rows: int) -> dict[str, Any]:
     return manifest
 
 
-def _read(folder: Path) -> dict[str, Any]:
-    manifest = read_json(folder / MANIFEST)
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise IntegrityError(f"{folder / MANIFEST} is no manifest in format {FORMAT}. Write the shards again.")
-    return manifest
+def _require_empty(folder: Path) -> None:
+    """Refuse a folder of others; what an earlier call left that was cut off before its manifest is taken over."""
+    own = {ENTITIES, PANELS, PANEL_OF, ".in-use"}
+    foreign = sorted(item.name for item in folder.iterdir() if meant_by(item.name) not in own)
+    if foreign:
+        raise IntegrityError(f"{folder} holds {foreign[0]}, which is no shard. Choose an empty or a new folder.")
 
 
 def _identity(measurement: Measurement) -> str:
@@ -226,7 +240,7 @@ def _identity(measurement: Measurement) -> str:
     n = len(measurement)
     for start, stop in ((0, min(_PEEK, n)), (max(0, n - _PEEK), n)):
         block = _plain(measurement.block(start, stop))
-        for field in _FIELDS:
+        for field in FIELDS:
             sha.update(getattr(block, field).tobytes())
     return sha.hexdigest()
 
@@ -238,14 +252,10 @@ def _plain(block: Block) -> sparse.csr_matrix:
     return block
 
 
-def _file(folder: Path, shard: int, field: str) -> Path:
-    return folder / f"{shard:05}-{field}.npy"
-
-
 def _checksum(folder: Path, shard: int) -> str:
     sha = hashlib.sha256()
-    for field in _FIELDS:
-        with _file(folder, shard, field).open("rb") as file:
+    for field in FIELDS:
+        with shard_file(folder, shard, field).open("rb") as file:
             while piece := file.read(1 << 20):
                 sha.update(piece)
     return sha.hexdigest()

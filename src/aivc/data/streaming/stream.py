@@ -12,6 +12,7 @@ from scipy import sparse
 from aivc.core.errors import DataError, UnitsError, UnknownNameError
 from aivc.core.measurement import Measurement, StoredRows
 from aivc.core.units import COUNTS, parse_units
+from aivc.data.streaming.group_sums import GroupSums, Table, add_by_group, moments
 from aivc.data.streaming.normalize import Block, normalize_block, require_path
 
 # Called with what is being done, how far, of how much.
@@ -137,7 +138,7 @@ def pseudobulk(
     weighted = units is not None and bool((weight_n != 1).any())
     total_pf = np.zeros((len(found), len(measurement.features)))
     for where, block in _blocks(measurement, units, progress):
-        _add(total_pf, found.codes[where], block, weight_n[where] if weighted else None)
+        add_by_group(total_pf, found.codes[where], block, weight_n[where] if weighted else None)
     if units is not None:
         total_pf /= cells_p[:, None]
     return _table(measurement, total_pf, found, cells_p, units or COUNTS)
@@ -149,8 +150,8 @@ def pseudobulk_moments(
     *,
     units: str,
     progress: Progress | None = None,
-) -> tuple[Measurement, np.ndarray]:
-    """Mean and variance over the cells of each group, in one pass.
+) -> tuple[Measurement, Table]:
+    """Mean and variance over the cells of each group, in one pass; large tables that are mostly zero come out as CSR.
 
     Args:
         measurement: Cells, in memory or on disk; each row one cell.
@@ -173,14 +174,12 @@ def pseudobulk_moments(
         )
     found = groups(measurement, by)
     cells_p = np.bincount(found.codes, minlength=len(found)).astype(float)
-    total_pf, square_pf = np.zeros((2, len(found), len(measurement.features)))
+    total, square = (GroupSums(len(found), len(measurement.features)) for _ in range(2))
     for where, block in _blocks(measurement, units, progress):
-        _add(total_pf, found.codes[where], block, None)
-        _add(square_pf, found.codes[where], _squared(block), None)
-    mean_pf = total_pf / cells_p[:, None]
-    spread_pf = np.maximum(square_pf - mean_pf * total_pf, 0)
-    free_p = np.where(cells_p > 1, cells_p - 1, np.nan)
-    return _table(measurement, mean_pf, found, cells_p, parse_units(units)), spread_pf / free_p[:, None]
+        total.add(found.codes[where], block)
+        square.add(found.codes[where], _squared(block))
+    mean, variance = moments(total.table(), square.table(), cells_p)
+    return _table(measurement, mean, found, cells_p, parse_units(units)), variance
 
 
 def _require_one_panel(measurement: Measurement) -> None:
@@ -212,38 +211,7 @@ def _squared(block: Block) -> Block:
     return sparse.csr_matrix((np.square(block.data, dtype=np.float64), block.indices, block.indptr), shape=block.shape)
 
 
-def _add(total_pf: np.ndarray, codes_n: np.ndarray, block: Block, weight_n: np.ndarray | None) -> None:
-    """Add to the totals the product of the group indicator ``(p, n)`` and a block ``(n, f)``."""
-    present, local_n = np.unique(codes_n, return_inverse=True)
-    shape = (len(present), total_pf.shape[1])
-    if not isinstance(block, np.ndarray) and block.nnz > shape[0] * shape[1]:
-        total_pf[present] += _gathered(local_n, block, weight_n, shape)
-        return
-    weights = np.ones(len(codes_n)) if weight_n is None else weight_n
-    indicator = sparse.csc_matrix((weights, local_n, np.arange(len(codes_n) + 1)), shape=(len(present), len(codes_n)))
-    added = indicator.tocsr() @ block
-    if isinstance(added, np.ndarray):
-        total_pf[present] += added
-    else:
-        total_pf[np.repeat(present, np.diff(added.indptr)), added.indices] += added.data
-
-
-def _gathered(
-    local_n: np.ndarray, block: sparse.csr_matrix, weight_n: np.ndarray | None, shape: tuple[int, int]
-) -> np.ndarray:
-    # Entries of one group and feature share a coordinate, and making a COO matrix dense adds those up: where most of
-    # the result is not zero, that is several times faster than multiplying two sparse matrices.
-    per_row = np.diff(block.indptr)
-    data = block.data.astype(np.float64)
-    if weight_n is not None:
-        data *= np.repeat(weight_n, per_row)
-    where = (np.repeat(local_n.astype(np.int32), per_row), block.indices)
-    return sparse.coo_matrix((data, where), shape=shape).toarray()
-
-
-def _table(
-    measurement: Measurement, value_pf: np.ndarray, found: Groups, cells_p: np.ndarray, units: str
-) -> Measurement:
+def _table(measurement: Measurement, value_pf: Table, found: Groups, cells_p: np.ndarray, units: str) -> Measurement:
     step = {"by": list(found.labels), "value": "sum" if units == COUNTS else "mean", "entities": len(measurement)}
     return measurement.replace(
         values=value_pf,

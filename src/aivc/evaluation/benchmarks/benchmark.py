@@ -11,9 +11,10 @@ from types import MappingProxyType
 from typing import Any, final
 
 from aivc.core.errors import IntegrityError, SplitError, UnavailableError, UnknownNameError
+from aivc.core.foreign_text import read_json
 from aivc.core.measurement import Measurement
 from aivc.core.registry import MANIPULATORS, Registry
-from aivc.core.state import read_json, write_text
+from aivc.core.state import write_text
 from aivc.core.ur import UR
 from aivc.data import catalog
 from aivc.data.priors.for_screen import drugs_of, priors_for

@@ -12,9 +12,13 @@ import pandas as pd
 from scipy import sparse
 
 from aivc.core.errors import IntegrityError, SplitError
+from aivc.core.foreign_text import read_json
+from aivc.core.matching import matched_columns
 from aivc.core.measurement import Measurement
-from aivc.core.state import read_json, write_text
+from aivc.core.state import write_text
 from aivc.core.units import is_effect, log1p_target
+from aivc.core.writing import held, whole_file
+from aivc.data.io.written import write_h5ad
 from aivc.data.splits.split import CONTROL_TRAIN, TRAIN, Split
 from aivc.evaluation.benchmarks.benchmark import Benchmark
 from aivc.evaluation.protocol.questions import EvaluationSet
@@ -109,13 +113,26 @@ def hand_out(
         "cells": cells,
     }
     _require_room(path, facts, wanted, overwrite=overwrite)
-    written = []
+    with held(path / ".in-use"):
+        _require_room(path, facts, wanted, overwrite=overwrite)
+        return _written(measurement, split, path, evaluation, facts, wanted)
+
+
+def _written(
+    measurement: Measurement,
+    split: Split,
+    path: Path,
+    evaluation: EvaluationSet,
+    facts: Mapping[str, Any],
+    wanted: Sequence[int],
+) -> list[Path]:
+    written: list[Path] = []
     for fold in wanted:
         folder = path / f"fold-{fold}"
-        folder.mkdir(parents=True, exist_ok=True)
         written += [folder / TRAINING, folder / QUESTIONS]
         _write(folder / TRAINING, _training(measurement, split, fold), {**facts, "fold": fold})
-        _questions(evaluation, fold).to_csv(folder / QUESTIONS, index=False)
+        with whole_file(folder / QUESTIONS) as partial:
+            _questions(evaluation, fold).to_csv(partial, index=False)
     write_text(path / FACTS, json.dumps(facts, indent=1) + "\n")
     write_text(path / README, _readme(facts))
     return [*written, path / FACTS, path / README]
@@ -138,9 +155,9 @@ def _require_room(path: Path, facts: Mapping[str, Any], folds: Sequence[int], *,
         same = ("digest", "split_digest", "format")
         if not isinstance(there, dict) or any(there.get(name) != facts.get(name) for name in same):
             raise IntegrityError(f"{path} holds the export of something else. Choose an empty or a new folder.")
-    if not overwrite and (held := [fold for fold in folds if (path / f"fold-{fold}" / TRAINING).exists()]):
+    if not overwrite and (there := [fold for fold in folds if (path / f"fold-{fold}" / TRAINING).exists()]):
         raise IntegrityError(
-            f"{path} holds fold {held[0]} already. Choose another folder, or allow overwriting it (--overwrite)."
+            f"{path} holds fold {there[0]} already. Choose another folder, or allow overwriting it (--overwrite)."
         )
 
 
@@ -148,7 +165,7 @@ def _training(measurement: Measurement, split: Split, fold: int) -> anndata.AnnD
     measurement.require_table("A handout")
     given = measurement.take(np.isin(split.roles(measurement, fold).astype(str), (TRAIN, CONTROL_TRAIN)))
     obs = pd.DataFrame({"perturbation": given.perturbations, "context": given.contexts}).astype(str)
-    for name in _LABELS:
+    for name in (*_LABELS, *matched_columns(given.entities)):
         if name in given.entities:
             column = given.entities[name].to_numpy()
             obs[name] = column.astype(np.float64) if name == "cells" else column.astype(str)
@@ -167,9 +184,7 @@ def _training(measurement: Measurement, split: Split, fold: int) -> anndata.AnnD
 def _write(target: Path, made: anndata.AnnData, facts: Mapping[str, Any]) -> None:
     kept = ("benchmark", "digest", "split_digest", "fold", "units", "profile_units")
     made.uns.update({name: facts[name] for name in kept if name in facts})
-    partial = target.with_name(target.name + ".partial")
-    made.write_h5ad(partial, compression="gzip", compression_opts=1)
-    partial.replace(target)
+    write_h5ad(made, target, compression="gzip", compression_opts=1)
 
 
 def _readme(facts: Mapping[str, Any]) -> str:

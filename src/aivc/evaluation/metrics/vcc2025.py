@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
-import pandas as pd
 from scipy import sparse
 from scipy.stats import false_discovery_control
 
 from aivc.core.errors import ScoreError
 from aivc.core.perturbation import Perturbation
 from aivc.core.units import log1p_target
+from aivc.data.names.own_genes import GeneColumns
 from aivc.data.streaming.normalize import Block
 from aivc.evaluation.metrics.differential import Control
 from aivc.evaluation.metrics.metric import Metric
@@ -23,8 +23,8 @@ _WHERE = ("context", "donor", "batch")
 
 def own_targets(panel: Panel) -> np.ndarray:
     """``(p, f)`` True for a gene that the question's own perturbation targets."""
-    features = pd.Index(panel.features.astype(str))
-    return np.array([features.isin(Perturbation.parse(str(text)).genes) for text in panel.questions["perturbation"]])
+    features = GeneColumns.of(panel.features)
+    return np.array([features.own(Perturbation.parse(str(text)).genes) for text in panel.questions["perturbation"]])
 
 
 def _members(panel: Panel, rows: np.ndarray) -> list[np.ndarray]:

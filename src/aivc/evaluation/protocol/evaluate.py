@@ -27,7 +27,6 @@ from aivc.experiments.fitting.fetch_knowledge import Parts, knowledge
 from aivc.experiments.fitting.fit import assemble
 from aivc.experiments.fitting.shared_fit import STATES, Recipe, SharedFit, shared_fit
 from aivc.experiments.fitting.summary import Progress, Summary
-from aivc.experiments.predict import predict
 
 BASELINES = ("no-change", "mean-effect")
 
@@ -186,7 +185,7 @@ def _ask(
     name, _, shuffled = method.partition(":")
     cell = assemble(ground, name, parts=parts, shuffled=INPUTS[shuffled] if shuffled else None)
     for question, begin in zip(questions, starts, strict=True):
-        said = predict(cell, begin, Perturbation.parse(question.perturbation), cells=cells)
+        said = cell.predict(begin, Perturbation.parse(question.perturbation), cells=cells)
         population = said.population(cells, seed=ground.recipe.seed)
         if sink is not None:
             sink(method, question, population)

@@ -3,29 +3,33 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 from urllib.parse import quote
 
 import anndata
+import h5py
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from aivc.core.errors import DataError, IntegrityError
+from aivc.core.foreign_text import read_json
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.state import write_text
 from aivc.core.units import COUNTS
-from aivc.core.views import LABELS, write_h5ad
+from aivc.core.views import LABELS
+from aivc.core.writing import Hold, files_below, meant_by
+from aivc.data.io.written import write_h5ad
 from aivc.data.splits.split import Split, column
 from aivc.evaluation.protocol.questions import Question, site_column
 from aivc.evaluation.scores.table import Evaluation
 
 SCORES, REPORT, SPLIT, PREDICTIONS = "scores.json", "report.html", "split.json", "predictions"
-_ENDINGS = (".json", ".html", ".h5ad", ".partial")
 _LONGEST = 200
+_IN_USE = ".in-use"
 
 
 @final
@@ -37,11 +41,13 @@ class Folder:
         path: Where it is.
         split_digest: Of the split, written into every file.
         places: Path below a method's folder, without its ending, by fold, context, perturbation, and donor or batch.
+        hold: Keeps other processes out for as long as this is in use.
     """
 
     path: Path
     split_digest: str
     places: Mapping[tuple[int, str, str, str], str]
+    hold: Hold | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def claim(cls, path: Path, measurement: Measurement, split: Split, *, overwrite: bool = False) -> "Folder":
@@ -59,9 +65,11 @@ class Folder:
         """
         places = _places(measurement, split)
         require_free(path, overwrite=overwrite)
+        hold = Hold(path / _IN_USE)
+        require_free(path, overwrite=overwrite)
         _vacate(path)
         split.save(path / SPLIT)
-        return cls(path, split.digest, places)
+        return cls(path, split.digest, places, hold)
 
     def prediction(self, method: str, question: Question, population: Measurement) -> None:
         """Write a predicted population; fits the ``sink`` of `aivc.evaluation.protocol.evaluate.evaluate`."""
@@ -74,12 +82,17 @@ class Folder:
         target = self.path / PREDICTIONS / quote(method.replace(":", "~"), safe="~") / f"{place}.h5ad"
         write_population(target, population.replace(entities=entities), answer)
 
+    def release(self) -> None:
+        """Let other processes use the folder."""
+        if self.hold is not None:
+            self.hold.release()
+
     def scores(self, evaluation: Evaluation) -> None:
         """Write the scores."""
         write_text(self.path / SCORES, json.dumps(evaluation.to_json(), indent=1, allow_nan=False) + "\n")
 
 
-def write_population(path: Path, cells: Measurement, about: Mapping[str, Any]) -> None:
+def write_population(path: Path, cells: Measurement, about: Mapping[str, Any], *, overwrite: bool = False) -> None:
     """Write virtual cells as h5ad, whole or not at all.
 
     It holds no controls, so `aivc.read` reads it as cells whose labels are put aside: with a schema of its units,
@@ -89,6 +102,11 @@ def write_population(path: Path, cells: Measurement, about: Mapping[str, Any]) -
         path: Ends in ``.h5ad``; its folder is made.
         cells: Named ``draw-name``, as `Prediction.population` names them.
         about: JSON-ready notes, kept in ``uns`` beside the units.
+        overwrite: Replace a file that is there.
+
+    Raises:
+        IntegrityError: A file is there, and is not to be replaced.
+        WritingError: The place cannot be written to.
     """
     cells.require_table("An h5ad of virtual cells")
     kept = [name for name in LABELS if name in cells.entities]
@@ -102,7 +120,7 @@ def write_population(path: Path, cells: Measurement, about: Mapping[str, Any]) -
         var=var,
         uns={"units": cells.units, **about},
     )
-    write_h5ad(made, path)
+    write_h5ad(made, path, overwrite=overwrite, compression="gzip", compression_opts=1)
 
 
 def file_name(text: str) -> str:
@@ -183,9 +201,9 @@ def require_free(path: Path, *, overwrite: bool = False) -> None:
     # The top first: a mistaken folder may be somebody's home, with millions of files below.
     foreign = [item for item in (path.iterdir() if path.exists() else ()) if not _is_ours(item)]
     files = [] if foreign else _files(path)
-    foreign += [
-        item for item in files if item.suffix not in (".json", ".html", ".h5ad", ".partial") or item.is_symlink()
-    ]
+    foreign += [item for item in files if item.parent != path and not _is_prediction(item)]
+    if files and not foreign and not _is_split(path / SPLIT):
+        foreign = files
     if foreign:
         raise IntegrityError(
             f"{path} holds files that no evaluation wrote, such as {foreign[0].name}. Choose an empty or a new folder."
@@ -202,12 +220,37 @@ def require_free(path: Path, *, overwrite: bool = False) -> None:
 
 
 def _files(path: Path) -> list[Path]:
-    return [item for item in sorted(path.rglob("*")) if not item.is_dir() or item.is_symlink()]
+    names = sorted(files_below(path)) if path.exists() else []
+    return [path / name for name in names if name != _IN_USE]
 
 
 def _is_ours(item: Path) -> bool:
-    name = item.name.removesuffix(".partial")
-    return not item.is_symlink() and (name in (SCORES, REPORT, SPLIT) or (name == PREDICTIONS and item.is_dir()))
+    name = meant_by(item.name)
+    if item.is_symlink():
+        return False
+    return name in (SCORES, REPORT, SPLIT, _IN_USE) or (name == PREDICTIONS and item.is_dir())
+
+
+def _is_split(path: Path) -> bool:
+    """Whether a file is a split as every evaluation writes one first."""
+    try:
+        found = read_json(path)
+    except IntegrityError:
+        return False
+    return isinstance(found, dict) and {"format", "digest", "folds"} <= set(found)
+
+
+def _is_prediction(item: Path) -> bool:
+    """Whether a file was written by `Folder.prediction`, whole or cut off; it says so itself."""
+    if item.is_symlink() or not meant_by(item.name).endswith(".h5ad"):
+        return False
+    if meant_by(item.name) != item.name:
+        return True
+    try:
+        with h5py.File(item, "r") as file:
+            return {"method", "split_digest"} <= set(file["uns"])
+    except (OSError, KeyError, TypeError):
+        return False
 
 
 def _vacate(path: Path) -> None:

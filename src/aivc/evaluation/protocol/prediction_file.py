@@ -9,8 +9,9 @@ import pandas as pd
 from aivc.core.errors import SchemaError, UnavailableError, UnitsError
 from aivc.core.measurement import Measurement
 from aivc.data.catalog.fetch import digest
-from aivc.data.io.formats import anndata_file, intact, opened, suffix
+from aivc.data.io.formats import anndata_file, intact, opened, refuse_unknown, suffix
 from aivc.data.io.labels import labels
+from aivc.data.io.number_names import number_text
 from aivc.data.io.schema import Schema
 from aivc.data.streaming.stream import chunks
 
@@ -51,7 +52,7 @@ def read_predictions(path: Path, *, units: str | None = None) -> Measurement:
     # Columns are read as labels; a time is none, and nothing is scored by it.
     entities = pd.DataFrame({str(name): labels(raw.entities[name]) for name in raw.entities if name != "time"})
     entities.index = pd.Index([f"row{i}" for i in range(len(raw.entities))], dtype=object)
-    features = raw.features.index.astype(str).to_numpy()
+    features = np.array([number_text(name) for name in raw.features.index], dtype=object)
     made = Measurement(raw.values, features, entities, str(declared or units))
     sha256 = digest(path) if path.is_file() else content_digest(made)
     return made.replace(provenance={"file": path.name, "sha256": sha256, "benchmark": notes.get("digest")})
@@ -61,7 +62,10 @@ def _uns(path: Path) -> dict[str, str]:
     from anndata.io import read_elem
 
     with opened(path) as store:
-        return {name: str(read_elem(store[f"uns/{name}"])) for name in _UNS if f"uns/{name}" in store}
+        there = [name for name in _UNS if f"uns/{name}" in store]
+        for name in there:
+            refuse_unknown(store[f"uns/{name}"])
+        return {name: str(read_elem(store[f"uns/{name}"])) for name in there}
 
 
 def content_digest(measurement: Measurement) -> str:

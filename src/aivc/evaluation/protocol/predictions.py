@@ -11,6 +11,7 @@ from aivc.core.errors import DataError, UnitsError
 from aivc.core.measurement import Measurement
 from aivc.core.registry import MANIPULATORS
 from aivc.core.units import COUNTS, log1p_target
+from aivc.data.io.count_values import from_expected
 from aivc.data.io.labels import some
 from aivc.data.streaming.normalize import Block, normalize, require_path, totals
 from aivc.evaluation.protocol.panels import MethodAnswer
@@ -35,7 +36,8 @@ class Predictions:
         cells: Those that answer a question, with the features of the data in their order, in the units of the file.
         rows: Positions of the cells that answer each question, by fold, context, perturbation, and donor or batch.
         evaluation: What is asked.
-        about: JSON-ready: file and sha256, units, how many cells were used, and what was left aside.
+        about: JSON-ready: file and sha256, units, how many cells were used, what was left aside, and how values were
+            read.
     """
 
     cells: Measurement
@@ -59,6 +61,7 @@ class Predictions:
                 that they are said to be in.
             DataError: A question has no answer, a feature is missing, or a value is no number.
         """
+        declared, predicted = predicted.units, _counted(predicted, name)
         _require_units(predicted.units, evaluation, name)
         keys, problems = _keys(predicted, evaluation)
         asked = set(evaluation.asked)
@@ -83,11 +86,12 @@ class Predictions:
         about = {
             "file": predicted.provenance.get("file"),
             "sha256": predicted.provenance.get("sha256") or content_digest(predicted),
-            "units": predicted.units,
+            "units": declared,
             "cells": len(cells),
             "ignored_rows": int((~used).sum()),
             "ignored_features": len(predicted.features) - len(cells.features),
             "empty_cells": int((~kept).sum()),
+            **({"notes": notes} if (notes := predicted.provenance.get("notes")) else {}),
         }
         return cls(cells, rows, evaluation, about)
 
@@ -112,7 +116,8 @@ class Predictions:
         rows = self.rows[question.fold, question.context, question.perturbation, question.site]
         units = self.evaluation.summary.units
         taken = normalize(self.cells.take(rows), units).block(0, len(rows))
-        start = self.evaluation.given(question.context, question.site, _mix(self.cells, rows, self.evaluation))
+        mix = _mix(self.cells, rows, self.evaluation)
+        start = self.evaluation.given(question.context, question.site, mix, question.perturbation)
         population = self._population(taken, rows, cells, seed)
         return MethodAnswer(question, question.given.profile + (_mean(taken) - start), None, population, UNKNOWN)
 
@@ -164,6 +169,14 @@ def _refuse(problems: Sequence[str], name: str) -> None:
         raise error
 
 
+def _counted(predicted: Measurement, name: str) -> Measurement:
+    try:
+        return from_expected(predicted)
+    except DataError as error:
+        error.add_note(f"These are the predictions of {name!r}.")
+        raise
+
+
 def _require_units(units: str, evaluation: EvaluationSet, name: str) -> None:
     wanted = evaluation.summary.units
     try:
@@ -213,7 +226,10 @@ def _unsound(cells: Measurement) -> Iterator[str]:
     if bad := int((~np.isfinite(values)).sum()):
         yield f"{bad} predicted values are NaN or infinite. A prediction is finite everywhere: mend the model's output."
     elif cells.units == COUNTS and (low := int((values < 0).sum())):
-        yield f"{low} predicted counts are below zero. Clip them to zero, or give log1p values."
+        yield (
+            f"{low} predicted counts are below zero. If the model states expectations, declare expected_counts; or "
+            "clip them to zero, or give log1p values."
+        )
 
 
 def _positions(keys: Sequence[Key]) -> dict[Key, np.ndarray]:

@@ -3,18 +3,20 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 import pandas as pd
 
 from aivc.core.effects import effects
 from aivc.core.errors import SplitError
+from aivc.core.matching import matched_columns, narrowed, strata
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.space import Space
 from aivc.core.units import COUNTS, log1p_units
 from aivc.core.ur import UR
+from aivc.data.names.own_genes import GeneColumns
 from aivc.data.splits.split import CONTROL_SCORE, CONTROL_TRAIN, REPLICATE, SCORE, TRAIN, UNUSED, Split
 from aivc.data.streaming.normalize import Block, normalize, totals
 from aivc.data.streaming.stream import random_ranks
@@ -23,6 +25,9 @@ from aivc.experiments.fitting.shared_fit import restrict
 from aivc.experiments.fitting.summary import Progress, Summary, summarize
 
 _SITES = ("donor", "batch")
+
+# Cells, and cells by batch, for each combination of values that controls are matched by.
+Mix: TypeAlias = Mapping[tuple[str, ...], tuple[float, dict[str, float]]]
 
 
 @final
@@ -178,10 +183,8 @@ class EvaluationSet:
         by = self.site_column
         for context, text, site in self.keys(fold):
             means = {role: self._mean(context, text, site, role) for role in (SCORE, REPLICATE)}
-            batches = self._batches(context, text, site)
-            controls = {
-                role: self._mean(context, CONTROL, site, role, batches) for role in (CONTROL_TRAIN, CONTROL_SCORE)
-            }
+            mix = self._mix(context, text, site)
+            controls = {role: self._mean(context, CONTROL, site, role, mix) for role in (CONTROL_TRAIN, CONTROL_SCORE)}
             truth, given = means[SCORE], controls[CONTROL_TRAIN]
             assert truth is not None
             if given is None:
@@ -196,7 +199,7 @@ class EvaluationSet:
                     f"{site or context!r} has no controls kept for scoring. Give it more, or leave it out."
                 )
             named = (fold, context, text, site, by)
-            kept = self._controls(context, site)
+            kept = self._controls(context, site, tuple(mix))
             yield Question(*named, truth, means[REPLICATE], given, control, cells[SCORE], cells[REPLICATE], kept)
 
     @property
@@ -246,18 +249,22 @@ class EvaluationSet:
         rows = self._where(self.summary.profiles, context, CONTROL, site, CONTROL_TRAIN)
         return set(self.summary.profiles.entities["batch"].iloc[rows].astype(str))
 
-    def given(self, context: str, site: str, batches: dict[str, float] | None = None) -> np.ndarray:
+    def given(
+        self, context: str, site: str, batches: dict[str, float] | None = None, perturbation: str = ""
+    ) -> np.ndarray:
         """``(f,)`` mean of the controls given to methods.
 
         Args:
             context: Of the cells.
             site: Donor or batch, or empty.
             batches: Weighted as so many cells of each batch; None or empty takes all controls as they are.
+            perturbation: With whose hours, and whatever else controls are matched by; empty takes all of them.
 
         Raises:
             SplitError: There are none.
         """
-        found = self._mean(context, CONTROL, site, CONTROL_TRAIN, batches)
+        mix = self._mix(context, perturbation, site, batches or {})
+        found = self._mean(context, CONTROL, site, CONTROL_TRAIN, mix)
         if found is None:
             raise SplitError(f"{site or context!r} has no control to start from. Give it controls, or leave it out.")
         return found.profile
@@ -282,30 +289,36 @@ class EvaluationSet:
         here = dict(zip(perturbed, mean_cd, strict=True))
         return {each: here.get(each, default_d) for each in contexts}
 
-    def _batches(self, context: str, text: str, site: str) -> dict[str, float]:
-        """Cells of the scoring half by batch: controls are matched to it, so that batches do not pass for effects."""
-        profiles = self.summary.profiles
-        if "batch" not in profiles.entities:
-            return {}
-        rows = self._where(profiles, context, text, site, SCORE)
-        here = profiles.entities.iloc[rows]
-        cells = here.groupby(here["batch"].astype(str))["cells"].sum()
-        return {str(batch): float(count) for batch, count in cells.items()}
+    def _mix(self, context: str, text: str, site: str, batches: dict[str, float] | None = None) -> Mix:
+        """Cells of the scoring half by batch, within what controls are matched by: neither is to pass for an effect.
 
-    def _mean(
-        self, context: str, text: str, site: str, part: str, batches: dict[str, float] | None = None
-    ) -> Mean | None:
+        Args:
+            context: Of the cells.
+            text: Perturbation.
+            site: Donor or batch, or empty.
+            batches: Cells of each batch, where others than those of the scoring half are meant.
+        """
+        profiles = self.summary.profiles
+        mix = {}
+        for key, rows in strata(profiles.entities, self._where(profiles, context, text, site, SCORE)):
+            here = profiles.entities.iloc[rows]
+            named = batches
+            if named is None and "batch" in here:
+                cells = here.groupby(here["batch"].astype(str))["cells"].sum()
+                named = {str(batch): float(count) for batch, count in cells.items()}
+            mix[key] = (float(profiles.mass[rows].sum()), named or {})
+        return mix
+
+    def _mean(self, context: str, text: str, site: str, part: str, mix: Mix | None = None) -> Mean | None:
         profiles = self.summary.profiles
         rows = self._where(profiles, context, text, site, part)
-        return self._mean_of(self.summary, rows, context, batches) if len(rows) else None
+        return self._mean_of(self.summary, rows, context, mix) if len(rows) else None
 
-    def _mean_of(
-        self, summary: Summary, rows: np.ndarray, context: str, batches: dict[str, float] | None = None
-    ) -> Mean:
+    def _mean_of(self, summary: Summary, rows: np.ndarray, context: str, mix: Mix | None = None) -> Mean:
         profiles = summary.profiles
-        weight = _matched(profiles, rows, batches or {})
+        weight = _matched(profiles, rows, mix or {})
         # A group of one cell has no variance of its own; the other groups of the question stand in, or the controls.
-        variance = summary.variance[rows]
+        variance = summary.variance_of(rows)
         known = np.where(np.isfinite(variance), variance, _nanmean(variance))
         if not np.isfinite(variance).any():
             known = np.broadcast_to(self._control_variance(context), variance.shape)
@@ -315,7 +328,7 @@ class EvaluationSet:
     def _control_variance(self, context: str) -> np.ndarray:
         profiles = self.summary.profiles
         rows = (profiles.perturbations == CONTROL) & (profiles.contexts.astype(str) == context)
-        return _nanmean(self.summary.variance[rows])
+        return _nanmean(self.summary.variance_of(rows))
 
     def _sampled(self, context: str, text: str, site: str, part: str) -> np.ndarray:
         return self._where(self.summary.sample, context, text, site, part)
@@ -331,15 +344,19 @@ class EvaluationSet:
         depth = totals(taken) if taken.units == COUNTS else None
         return Cells(normalize(taken, self.summary.units).block(0, len(rows)), depth)
 
-    def _controls(self, context: str, site: str) -> Cells | None:
-        if (context, site) not in self._kept:
+    def _controls(self, context: str, site: str, strata: tuple[tuple[str, ...], ...]) -> Cells | None:
+        if (context, site, strata) not in self._kept:
+            entities = self.summary.sample.entities
+            labels = [entities[name].to_numpy(dtype=object).astype(str) for name in matched_columns(entities)]
             rows = self._sampled(context, CONTROL, site, CONTROL_SCORE)
-            self._kept[context, site] = self._cells(rows, len(rows))
-        return self._kept[context, site]
+            if labels and len(rows):
+                rows = np.unique(np.concatenate([narrowed(labels, key, rows) for key in strata]))
+            self._kept[context, site, strata] = self._cells(rows, len(rows))
+        return self._kept[context, site, strata]
 
     @cached_property
-    def _kept(self) -> dict[tuple[str, str], Cells | None]:
-        """Controls kept for scoring, by context and site, made once."""
+    def _kept(self) -> dict[tuple[str, str, tuple[tuple[str, ...], ...]], Cells | None]:
+        """Controls kept for scoring, by context, site and what they are matched by, made once."""
         return {}
 
     def _where(self, of: Measurement, context: str, text: str, site: str, part: str) -> np.ndarray:
@@ -372,7 +389,20 @@ def _positions(of: Measurement, *further: str) -> dict[Any, np.ndarray]:
     return dict(table.groupby(list(table), sort=False).indices)
 
 
-def _matched(profiles: Measurement, rows: np.ndarray, batches: dict[str, float]) -> np.ndarray:
+def _matched(profiles: Measurement, rows: np.ndarray, mix: Mix) -> np.ndarray:
+    """Weights ``(r,)`` of rows: each value that controls are matched by has its share, and in it each batch."""
+    names = matched_columns(profiles.entities)
+    if not names or not mix:
+        return _by_batch(profiles, rows, next(iter(mix.values()))[1] if mix else {})
+    labels = [profiles.entities[name].to_numpy(dtype=object)[rows].astype(str) for name in names]
+    weight_r, total = np.zeros(len(rows)), sum(cells for cells, _ in mix.values())
+    for key, (cells, batches) in mix.items():
+        own = narrowed(labels, key, np.arange(len(rows)))
+        weight_r[own] += cells / total * _by_batch(profiles, rows[own], batches)
+    return weight_r
+
+
+def _by_batch(profiles: Measurement, rows: np.ndarray, batches: dict[str, float]) -> np.ndarray:
     """Weights ``(r,)`` of rows: each batch has its share; that of a batch without rows falls to all, by cells."""
     mass = profiles.mass[rows] / profiles.mass[rows].sum()
     if not batches:
@@ -400,5 +430,5 @@ def _nanmean(values: np.ndarray) -> np.ndarray:
 
 def targets(questions: list[Question], features: np.ndarray) -> np.ndarray:
     """``(p, f)`` True for a gene that the question's own perturbation targets."""
-    columns = pd.Index(features.astype(str))
-    return np.array([columns.isin(Perturbation.parse(each.perturbation).genes) for each in questions])
+    columns = GeneColumns.of(features)
+    return np.array([columns.own(Perturbation.parse(each.perturbation).genes) for each in questions])

@@ -68,7 +68,7 @@ def merge(summary: Summary) -> Summary:
     cells = np.bincount(code_p, weight_p)
     mean = _sums(code_p, weight_p[:, None] * values, len(cells)) / cells[:, None]
     # The spread within the pieces and between them; a piece of one cell has none within.
-    within = np.nan_to_num(summary.variance) * np.maximum(weight_p - 1, 0)[:, None]
+    within = np.nan_to_num(summary.variance_of(slice(None))) * np.maximum(weight_p - 1, 0)[:, None]
     between = weight_p[:, None] * (values - mean[code_p]) ** 2
     spread = _sums(code_p, within + between, len(cells))
     free = np.where(cells > 1, cells - 1, np.nan)

@@ -13,7 +13,9 @@ from aivc.core.errors import ControlError, DataError, UnitsError
 from aivc.core.measurement import CONTROL, Measurement, StoredRows, Values
 from aivc.core.perturbation import Perturbation
 from aivc.core.units import COUNTS
+from aivc.data.io.count_values import from_expected
 from aivc.data.io.labels import some
+from aivc.data.names.own_genes import GeneColumns
 from aivc.data.streaming.normalize import Block, normalize_block, profile_units, require_path, totals
 from aivc.evaluation.metrics.metric import Metric
 from aivc.evaluation.metrics.panel import Panel
@@ -72,7 +74,8 @@ def score_populations(
     metric wants the mean effect of training (Systema's reference), that of the measured perturbations stands in.
 
     Args:
-        predicted: Cells, in counts or in the units of the measured ones; its features in any order.
+        predicted: Cells, in counts, expected counts (below zero is zero: `from_expected`) or in the units of the
+            measured ones; its features in any order.
         measured: Cells with their controls.
         metrics: Such as `aivc.evaluation.metrics.profiles.profile` returns.
         shared_only: Score what both have, instead of refusing where one lacks a perturbation of the other.
@@ -88,6 +91,7 @@ def score_populations(
         ControlError: A measured context has no controls.
         UnitsError: The two cannot be brought to the same units.
     """
+    predicted = from_expected(predicted)
     common = _units(predicted, measured, units)
     ours, real = _ScoredFile(_reordered(predicted, measured), common), _ScoredFile(measured, common)
     keys = _keys(ours, real, shared_only=shared_only)
@@ -215,8 +219,8 @@ def _panel(ours: _ScoredFile, real: _ScoredFile, keys: list[Key], progress: Prog
         truth[i], noise[i] = _moments(cells[i])
         noise[i] += control[at[i]][1]
     control_pf = np.array([mean_f for mean_f, _ in control])[at]
-    columns = pd.Index(features.astype(str))
-    own = np.array([columns.isin(Perturbation.parse(text).genes) for _, text in keys])
+    columns = GeneColumns.of(features)
+    own = np.array([columns.own(Perturbation.parse(text).genes) for _, text in keys])
     nothing = np.broadcast_to(np.nan, truth.shape)
     mean_effect = np.array([(truth - control_pf)[at == c].mean(axis=0) for c in range(len(contexts))])
     return Panel(

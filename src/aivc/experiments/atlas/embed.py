@@ -17,10 +17,14 @@ from aivc.core.measurement import Measurement
 from aivc.core.registry import ENCODERS
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
+from aivc.core.writing import whole_file
 from aivc.data.io.as_measurement import Cells, as_measurement, schema_from
 from aivc.data.io.formats import intact, suffix
+from aivc.data.io.own_file import refuse_links
 from aivc.data.io.read import read
 from aivc.data.io.schema import Constant, Schema
+from aivc.data.io.stored_frames import stored_frame
+from aivc.data.io.written import write_h5ad
 from aivc.data.names.orthologs import to_species
 from aivc.data.streaming.normalize import normalize, profile_units
 from aivc.data.streaming.stream import CHUNK, Progress, chunks
@@ -153,20 +157,16 @@ def embed_file(  # noqa: PLR0913 - each one is a question a user may ask
         about = {"species": f"{schema.species} to {species}", "orthologs": str(transferred)}
     answer = embedding(cells, encoder, dim=dim, seed=seed, progress=progress)
     answer = answer._replace(about={**answer.about, **about})
-    partial = out.with_name(f"{out.name}.partial")
-    if suffix(path) == ".h5ad":
-        shutil.copyfile(path, partial)
-    else:
+    # What was left out or turned while it was read cannot be written beside all the rest.
+    if suffix(path) != ".h5ad" or schema.exclude or schema.format == "transposed":
         made = _as_anndata(cells)
         made.obsm[AXES], made.uns[ABOUT] = answer.values, dict(answer.about)
         made.obs = made.obs.assign(**_columns(answer))
-        made.write_h5ad(partial)
-    try:
-        if suffix(path) == ".h5ad":
-            _write_into(partial, answer, str(path))
-        partial.replace(out)
-    finally:
-        partial.unlink(missing_ok=True)
+        write_h5ad(made, out, overwrite=False)
+        return answer
+    with whole_file(out, overwrite=False) as partial:
+        shutil.copyfile(path, partial)
+        _write_into(partial, answer, str(path))
     return answer
 
 
@@ -176,7 +176,7 @@ def require_free(out: Path) -> None:
     Raises:
         IntegrityError: It exists.
     """
-    if out.exists():
+    if out.exists() or out.is_symlink():
         raise IntegrityError(f"{out} exists. Choose another name, or move it away.")
 
 
@@ -334,10 +334,12 @@ def _require_fresh(embedded: object, what: str) -> None:
 
 
 def _write_into(path: Path, answer: CellEmbedding, name: str) -> None:
-    from anndata.io import read_elem, write_elem
+    from anndata.io import write_elem
 
-    with intact(path), h5py.File(path, "r+") as file:
-        obs = read_elem(file["obs"])
+    # What cannot be read came so: the file of the user is named, not our copy of it.
+    with intact(Path(name)), h5py.File(path, "r+") as file:
+        refuse_links(file)
+        obs = stored_frame(file["obs"], file.get("uns"))
         _require_fresh(NOVELTY in obs or AXES in file.get("obsm", {}), name)
         if len(obs) != len(answer.values):
             raise DataError([f"{name} has {len(obs)} rows, but {len(answer.values)} were read. Export it again."])

@@ -11,10 +11,13 @@ import pandas as pd
 
 from aivc.core.contracts import Decoder, Encoder
 from aivc.core.errors import DataError, IntegrityError
+from aivc.core.foreign_text import read_json
 from aivc.core.measurement import Measurement
 from aivc.core.registry import DECODERS, ENCODERS
-from aivc.core.state import State, read_json, write_text
+from aivc.core.saved_cell import fitting
+from aivc.core.state import ARRAYS, SETTINGS, State, write_text
 from aivc.core.ur import UR
+from aivc.core.writing import whole_folder
 from aivc.data.priors.memberships import memberships
 from aivc.data.streaming.stream import CHUNK, Progress
 from aivc.experiments.atlas.embed import coverage
@@ -177,15 +180,21 @@ class Atlas:
         clashing = [name for name in kept if name not in nearest]
         return pd.concat([nearest, kept[clashing].reset_index(drop=True)], axis=1)
 
-    def save(self, folder: Path | str) -> None:
-        """Write the atlas as JSON and safetensors.
+    def save(self, folder: Path | str, *, overwrite: bool = False) -> None:
+        """Write the atlas as JSON and safetensors: all of it or nothing.
+
+        Args:
+            folder: Missing or empty.
+            overwrite: Replace an atlas that is there.
 
         Raises:
             IntegrityError: The folder holds something.
+            WritingError: The place cannot be written to.
         """
-        folder = Path(folder)
-        if folder.exists() and any(folder.iterdir()):
-            raise IntegrityError(f"{folder} is not empty. Choose an empty or a new folder.")
+        with whole_folder(Path(folder), "atlas", _owns, overwrite=overwrite) as fresh:
+            self._write(fresh)
+
+    def _write(self, folder: Path) -> None:
         body: dict[str, Any] = {"format": FORMAT, "card": dict(self.card), "parts": {}}
         for key, part in (("encoder", self.encoder), ("labels", self.labels)):
             if part is not None:
@@ -193,6 +202,7 @@ class Atlas:
                 body["parts"][key] = {"name": part.name, "digest": part.state().digest()}
         self.states.save(folder / "states")
         self.search.state().save(folder / "search")
+        body["digests"] = {"states": self.states.digest, "search": self.search.state().digest()}
         write_text(folder / CARD, json.dumps(body, indent=1, sort_keys=True) + "\n")
 
     @classmethod
@@ -207,10 +217,17 @@ class Atlas:
         body = read_json(folder / CARD)
         if not isinstance(body, dict) or body.get("format") != FORMAT or "encoder" not in body.get("parts", {}):
             raise IntegrityError(f"{folder / CARD} is not an atlas in format {FORMAT}. Build and save it again.")
+        parts, card, digests = body["parts"], body.get("card"), body.get("digests", {})
+        known = isinstance(parts, dict) and all(isinstance(each, dict) for each in parts.values())
+        if not known or not isinstance(digests, dict) or not _is_card(card):
+            raise IntegrityError(f"{folder / CARD} does not say what an atlas consists of. Build and save it again.")
         encoder, labels = _part(folder, body, "encoder"), _part(folder, body, "labels")
         states = UR.load(folder / "states")
+        if digests and digests.get("states") != states.digest:
+            raise IntegrityError(f"The states in {folder} were altered after they were saved. Fetch the atlas again.")
         encoder.writes.require(states.space, "an atlas with this encoder")
-        search = Neighbors.from_state(State.load(folder / "search"), states.values)
+        with fitting(f"The search in {folder}"):
+            search = Neighbors.from_state(State.load(folder / "search"), states.values)
         return cls(encoder, states, search, labels, body["card"])
 
 
@@ -221,7 +238,20 @@ def _part(folder: Path, body: Mapping[str, Any], key: str) -> Any:
     state = State.load(folder / key)
     if state.digest() != entry.get("digest"):
         raise IntegrityError(f"The {key} in {folder} is not the one its atlas was saved with. Fetch the atlas again.")
-    return (ENCODERS if key == "encoder" else DECODERS).load(str(entry.get("name"))).from_state(state)
+    with fitting(f"The {key} in {folder}"):
+        return (ENCODERS if key == "encoder" else DECODERS).load(str(entry.get("name"))).from_state(state)
+
+
+def _owns(path: str) -> bool:
+    place, _, file = path.partition("/")
+    return path == CARD or (place in ("encoder", "labels", "states", "search") and file in ("", SETTINGS, ARRAYS))
+
+
+def _is_card(card: Any) -> bool:
+    if not isinstance(card, dict):
+        return False
+    numbers = [card.get("typical"), card.get("usual")]
+    return all(isinstance(each, int | float) and 0 < each < np.inf for each in numbers)
 
 
 def _encoded(encoder: Encoder, cells: Measurement, progress: Progress | None, parts: UR | None) -> UR:

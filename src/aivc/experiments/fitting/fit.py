@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from aivc.core.contracts import Decoder, Manipulator
+from aivc.core.matching import at_hours, matched_columns, matched_weights
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import HeldOut
@@ -17,7 +18,9 @@ from aivc.core.registry import MANIPULATORS, WRAPPERS
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.io.as_measurement import Cells, as_measurement
+from aivc.data.io.label_checks import only_one
 from aivc.data.io.schema import Schema
+from aivc.data.names.own_genes import GeneColumns
 from aivc.data.splits.split import CONTROL_TRAIN, TRAIN, Split
 from aivc.data.streaming.stream import Progress
 from aivc.experiments.fitting import negative_transfer
@@ -97,8 +100,8 @@ def fit(  # noqa: PLR0913 - each one is a question a user may ask
         cell, ground, measurement, parts=known.parts, made_from=made_from, **asked, progress=progress
     )
     card = {**cell.card, "cells": int(measurement.mass.sum()), "data": notes_of(measurement), **asked}
-    if known.notes:
-        card["notes"] = list(known.notes)
+    if notes := [*known.notes, *only_one(cell.card["perturbations"])]:
+        card["notes"] = notes
     if (ten := practised(cell)) is not None:
         card["worth"] = ten._asdict()
     return VirtualCell(cell.encoders, cell.instruments, card, cell.starts, stated)
@@ -284,18 +287,18 @@ def _predict(
     keys = pd.DataFrame({"context": profiles.contexts.astype(str), "text": profiles.perturbations.astype(str)})
     rows = keys.groupby(["context", "text"]).indices
     asked = [key for key in left_out if key[0] in inner.controls]
-    columns = pd.Index(profiles.features.astype(str))
+    columns = GeneColumns.of(profiles.features)
     chosen = np.random.default_rng(seed).permutation(len(asked))[: _CALIBRATED // len(ground.inner)]
     found, floor = [], _floor(inner)
     read = MeanReader(inner.decoder, inner.start(next(iter(inner.controls))).sample(1))
     for context, text in (asked[i] for i in sorted(chosen)):
-        start = inner.start(context).sample(_STATES_TO_CALIBRATE, seed=seed)
+        start = at_hours(inner.start(context), Perturbation.parse(text)).sample(_STATES_TO_CALIBRATE, seed=seed)
         moved, instead = (each.manipulate(start, Perturbation.parse(text)) for each in (manipulator, floor))
         said, floor_f = read(moved, start), inner.decoder.profile(instead.draws[0])
         measured, cells = _measured(profiles.take(rows[context, text]))
         # What is done to the target itself is no response, and no method is asked for it.
-        measured[columns.isin(Perturbation.parse(text).genes)] = np.nan
-        control, controls = _measured(profiles.take(rows[context, CONTROL]))
+        measured[columns.own(Perturbation.parse(text).genes)] = np.nan
+        control, controls = _control_of(profiles, rows[context, text], rows[context, CONTROL])
         # A feature that no control was measured on has no error either, only an effect that is predicted.
         control = np.where(np.isfinite(control), control, said.control)
         # From the measured control on; where errors are looked at, nothing is raised to what can be counted.
@@ -306,7 +309,16 @@ def _predict(
     return found
 
 
-def _measured(profiles: Measurement) -> tuple[np.ndarray, float]:
+def _measured(profiles: Measurement, weights: np.ndarray | None = None) -> tuple[np.ndarray, float]:
     seen = profiles.observed
     values = profiles.dense() if seen is None else np.where(seen, profiles.dense(), np.nan)
-    return np.average(values, axis=0, weights=profiles.mass), float(profiles.mass.sum())
+    return np.average(values, axis=0, weights=profiles.mass if weights is None else weights), float(profiles.mass.sum())
+
+
+def _control_of(profiles: Measurement, asked: np.ndarray, controls: np.ndarray) -> tuple[np.ndarray, float]:
+    """The control that these profiles are compared with, and its cells: of the same hours and whatever is matched."""
+    if not matched_columns(profiles.entities):
+        return _measured(profiles.take(controls))
+    weights = matched_weights(profiles.entities, asked, controls, profiles.mass)
+    used = weights > 0
+    return _measured(profiles.take(controls[used]), weights[used])

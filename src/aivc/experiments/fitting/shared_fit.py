@@ -11,6 +11,7 @@ import pandas as pd
 
 from aivc.core.contracts import Decoder, Encoder
 from aivc.core.errors import ControlError, DataError, UnitsError, UnknownNameError
+from aivc.core.matching import MATCHED_HOURS, matched_columns
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.registry import DECODERS, ENCODERS
@@ -22,6 +23,8 @@ from aivc.experiments.fitting.summary import Summary
 # Cells that encoder and decoder learn from, fewer where each has many features, and control states that a prediction
 # starts from. A screen is fitted thirty times over to be calibrated and scored, and a few thousand cells fix its axes.
 _CELLS, _FEWEST, _VALUES, STATES = 20_000, 4_000, 40_000_000, 200
+# Dense values that are worked on at once, 128 MiB of them.
+_VALUES_AT_ONCE = 2**24
 _UNSEEN = ("any", "perturbation", "context", "pair")
 
 
@@ -66,9 +69,10 @@ class SharedFit:
         encoder: Fitted on a sample of the training cells.
         decoder: Fitted on the same cells.
         states: Mean state of each context, batch and perturbation, with its cells as mass.
-        profiles: ``(p, f)`` mean profiles behind them.
+        profiles: ``(p, f)`` mean profiles behind them; those among ``inner`` keep their rows and no feature.
         variance: ``(f,)`` variance of one control cell, in the units of the profiles.
-        controls: By context, a few hundred control states that have the mean of all its training controls.
+        controls: By context, a few hundred control states that have the mean of all its training controls; where
+            controls are matched by hours, those of each have their own mean.
         cells: ``(n,)`` names of the entities that encoder and decoder were fitted on.
         sample: Training cells, and those kept from this shared fit too.
         kept: ``(n,)`` which of these are its own.
@@ -148,6 +152,8 @@ def shared_fit(summary: Summary, recipe: Recipe, parts: UR | None = None) -> Sha
         kept = ~pd.Series(cells).isin(part).to_numpy()
         # The cells are those of the whole, not copied for every fold.
         laid = _lay(restrict(summary, ~out, kept), recipe, summary.sample, kept, parts)
+        # No one reads its values again, and those of all folds are several times as large as the whole.
+        laid = dataclasses.replace(laid, profiles=laid.profiles.select([]))
         inner.append((laid, tuple(sorted(set(keys)))))
     return dataclasses.replace(whole, inner=tuple(inner))
 
@@ -251,8 +257,9 @@ def _decoder(recipe: Recipe, encoder: Encoder, encoded: UR, cells: Measurement, 
 def _of_one_cell(summary: Summary) -> np.ndarray:
     """``(f,)`` variance of one control cell, in the units of the profiles."""
     rows = summary.profiles.perturbations == CONTROL
-    weight = np.maximum(summary.profiles.mass[rows] - 1, 0)[:, None] * np.isfinite(summary.variance[rows])
-    return np.asarray((np.nan_to_num(summary.variance[rows]) * weight).sum(axis=0) / np.maximum(weight.sum(axis=0), 1))
+    variance = summary.variance_of(rows)
+    weight = np.maximum(summary.profiles.mass[rows] - 1, 0)[:, None] * np.isfinite(variance)
+    return np.asarray((np.nan_to_num(variance) * weight).sum(axis=0) / np.maximum(weight.sum(axis=0), 1))
 
 
 def _with_variance(states: UR, encoder: Encoder, summary: Summary, variance: np.ndarray, cells: UR) -> UR:
@@ -267,20 +274,20 @@ def _with_variance(states: UR, encoder: Encoder, summary: Summary, variance: np.
     if axes is None or summary.profiles.is_effects:
         return states
     columns = pd.Index(summary.profiles.features).get_indexer(axes.features)
-    of_one = np.where(np.isfinite(summary.variance[:, columns]), summary.variance[:, columns], variance[columns])
     together_d = _within(cells) / np.maximum(axes.variance(variance[None, columns])[0], 1e-300)
-    along = axes.caught(of_one, axes.variance(of_one) * together_d)
+    along, at_once = np.empty(states.values.shape), max(1, _VALUES_AT_ONCE // len(columns))
+    for start in range(0, len(states), at_once):
+        rows = slice(start, start + at_once)
+        known = summary.variance_of(rows)[:, columns]
+        of_one = np.where(np.isfinite(known), known, variance[columns])
+        along[rows] = axes.caught(of_one, axes.variance(of_one) * together_d)
     return dataclasses.replace(states, variance=along / states.mass[:, None])
 
 
 def _within(cells: UR) -> np.ndarray:
     """``(d,)`` variance of one cell along each axis, within context, perturbation and batch."""
-    batches = "batch" in cells.entities
-    code_n = (
-        pd.DataFrame(dict(enumerate(_labels(cells, batches=batches))))
-        .groupby(list(range(3 if batches else 2)))
-        .ngroup()
-    )
+    labels = pd.DataFrame(dict(enumerate(_labels(cells, _sites(cells)))))
+    code_n = labels.groupby(list(labels)).ngroup()
     values = pd.DataFrame(cells.values)
     away = values - values.groupby(code_n.to_numpy()).transform("mean")
     return np.asarray((away**2).sum(axis=0)) / max(len(cells) - int(code_n.nunique()), 1)
@@ -293,22 +300,38 @@ def _starts(control: UR, states: UR, seed: int) -> dict[str, UR]:
     starts = {}
     for context, rows in pd.Series(control.contexts.astype(str)).groupby(control.contexts.astype(str)).indices.items():
         drawn = control.take(rows).sample(min(len(rows), STATES), seed=seed)
-        middle = means.take(rows_of[context]).mean
-        starts[str(context)] = dataclasses.replace(drawn, values=drawn.values + middle - drawn.values.mean(axis=0))
+        starts[str(context)] = _to_mean(drawn, means.take(rows_of[context]))
     return starts
+
+
+def _to_mean(drawn: UR, means: UR) -> UR:
+    """Shift states to the mean over all cells; those read after some hours to the mean over cells of these hours."""
+    values = drawn.values + means.mean - drawn.values.mean(axis=0)
+    if MATCHED_HOURS in means.entities:
+        hours = (each.entities[MATCHED_HOURS].astype(str).to_numpy() for each in (drawn, means))
+        own_n, of_means = hours
+        for here in sorted(set(own_n)):
+            rows = own_n == here
+            values[rows] += means.take(of_means == here).mean - values[rows].mean(axis=0)
+    return dataclasses.replace(drawn, values=values)
 
 
 def _to_means(cells: UR, states: UR) -> np.ndarray:
     """``(n, d)`` shift of each cell, the same for all of a context and perturbation, to the mean of its states."""
-    batches = "batch" in states.entities and "batch" in cells.entities
+    sites = [name for name in _sites(states) if name in cells.entities]
     weighted = pd.DataFrame(states.values * states.mass[:, None]).assign(mass=states.mass)
-    sums = weighted.groupby(_labels(states, batches=batches)).sum()
-    labels = _labels(cells, batches=batches)
+    sums = weighted.groupby(_labels(states, sites)).sum()
+    labels = _labels(cells, sites)
     asked = sums.loc[pd.MultiIndex.from_arrays(labels)].to_numpy()
     missing = pd.DataFrame(asked[:, :-1] / asked[:, -1:] - cells.values)
     return missing.groupby(labels[:2]).transform("mean").to_numpy()
 
 
-def _labels(ur: UR, *, batches: bool) -> list[np.ndarray]:
+def _sites(ur: UR) -> list[str]:
+    """Columns within which cells are compared with their controls."""
+    return [*(["batch"] if "batch" in ur.entities else []), *matched_columns(ur.entities)]
+
+
+def _labels(ur: UR, sites: list[str]) -> list[np.ndarray]:
     labels = [ur.contexts.astype(str), ur.perturbations.astype(str)]
-    return [*labels, ur.entities["batch"].astype(str).to_numpy()] if batches else labels
+    return [*labels, *(ur.entities[name].astype(str).to_numpy() for name in sites)]

@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 
 from aivc.core.errors import ControlError
+from aivc.core.matching import matched_columns
 from aivc.core.measurement import CONTROL, Measurement
+from aivc.data.streaming.group_sums import Table, dense_rows
 from aivc.data.streaming.normalize import profile_units
 from aivc.data.streaming.stream import Progress, pseudobulk_moments, reservoir
 
@@ -24,19 +26,25 @@ class Summary:
     """What fitting and scoring need of a screen.
 
     Attributes:
-        profiles: Mean profile of each context, perturbation, donor, batch and part; ``cells`` says of how many cells.
-        variance: ``(p, f)`` variance of one cell in each; NaN where there is one cell only.
+        profiles: Mean profile of each context, perturbation, donor, batch, part, and of what controls are matched by;
+            ``cells`` says of how many cells.
+        variance: ``(p, f)`` variance of one cell in each; NaN where there is one cell only. Dense, or CSR as the
+            profiles are where they are many and mostly zero.
         sample: Cells drawn from each context, perturbation and part, in the units they came in, in memory.
     """
 
     profiles: Measurement
-    variance: np.ndarray
+    variance: Table
     sample: Measurement
 
     @property
     def units(self) -> str:
         """Units of the profiles."""
         return self.profiles.units
+
+    def variance_of(self, rows: np.ndarray | slice) -> np.ndarray:
+        """``(r, f)`` variance of one cell in some groups: positions, a slice, or True per group."""
+        return dense_rows(self.variance, rows)
 
 
 def summarize(
@@ -77,6 +85,7 @@ def summarize(
             f"{len(control)} cells. Declare the control label in the schema."
         )
     by = [name for name in _GROUPING if name in measurement.entities or name in ("context", "perturbation")]
+    by += matched_columns(measurement.entities)
     drawn = {"context", "perturbation", "part"}
     groups = measurement.entities.assign(context=measurement.contexts, perturbation=measurement.perturbations)
     count = groups.groupby(sorted(drawn), observed=True).ngroups

@@ -1,5 +1,6 @@
 """From state to expression: a linear mean, and negative-binomial counts around it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar, final
@@ -20,7 +21,7 @@ from aivc.data.streaming.normalize import normalize, profile_units, totals
 from aivc.instruments.decoders import negative_binomial
 from aivc.instruments.decoders.scatter import calmed, own_share
 
-_CELLS_FOR_NOISE = 2000
+_CELLS_FOR_NOISE, _FEATURES_AT_ONCE = 2000, 2048
 _LIBRARIES, _DISPERSIONS, _RATES = 8, 8, 96
 
 
@@ -139,6 +140,12 @@ class LinearExpression(Decoder):
         self.reads.require(ur.space, self.name)
         return self._axes.reading(ur.mean)
 
+    def profiles(self, populations: Sequence[UR]) -> np.ndarray:
+        """``(k, f)`` what `profile` says of each of several populations, in one product."""
+        for each in populations:
+            self.reads.require(each.space, self.name)
+        return self._axes.reading(np.array([each.mean for each in populations]))
+
     @property
     def _axes(self) -> Axes:
         return Axes(self.features, self.center, self.loadings)
@@ -208,8 +215,15 @@ def _plain(entities: pd.DataFrame) -> pd.DataFrame:
 
 
 def _dispersion(sample: Measurement, fit_nf: np.ndarray, total_n: np.ndarray, target: float) -> np.ndarray:
-    y_nf, mean_f = sample.dense(), np.maximum(fit_nf.mean(axis=0), 0.0)
-    shape_nf = np.maximum(fit_nf, 0.0)
+    """``(f,)`` how much more than Poisson the counts scatter around their mean; feature by feature, so in blocks."""
+    starts = range(0, fit_nf.shape[1], _FEATURES_AT_ONCE)
+    blocks = (np.arange(start, min(start + _FEATURES_AT_ONCE, fit_nf.shape[1])) for start in starts)
+    parts = [_scattered(sample.select(sample.features[f]).dense(), fit_nf[:, f], total_n, target) for f in blocks]
+    return np.concatenate(parts)
+
+
+def _scattered(y_nf: np.ndarray, fit_nf: np.ndarray, total_n: np.ndarray, target: float) -> np.ndarray:
+    mean_f, shape_nf = np.maximum(fit_nf.mean(axis=0), 0.0), np.maximum(fit_nf, 0.0)
     expected_nf = np.expm1(shape_nf * (mean_f / np.maximum(shape_nf.mean(axis=0), 1e-12))) * total_n[:, None] / target
     # The curve through the logarithm underestimates the rate; counts have the right total by construction.
     expected_nf *= y_nf.sum(axis=0) / np.maximum(expected_nf.sum(axis=0), 1e-12)

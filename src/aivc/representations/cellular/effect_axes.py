@@ -1,18 +1,22 @@
 """Axes that hold what perturbations did, so that no part of an effect lies beside the representation."""
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 
 from aivc.core.effects import effects
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.space import Space
 from aivc.core.ur import UR
+from aivc.data.streaming.group_sums import dense_rows
 from aivc.representations.cellular.principal import signed
 
 # Below this share of the longest row, what is left of it is rounding.
 _ROUNDING = 1e-10
 # Up to so many rows or features the decomposition is exact; beyond, the strongest axes are found by iteration.
 _EXACT, _SPARE, _POWERS = 2000, 88, 3
+# Values of profiles that are dense at once.
+_VALUES = 2**24
 
 
 def effect_axes(
@@ -31,12 +35,14 @@ def effect_axes(
         most: How many at most.
         seed: Of the starting block where axes are found by iteration.
     """
-    rows_rf = _differences(profiles, center)
-    beside_rf = rows_rf
-    # Twice, so that what is left is orthogonal to the last digits.
-    for _ in range(2):
-        beside_rf = beside_rf - (beside_rf @ given) @ given.T
-    size = float(np.linalg.norm(rows_rf, axis=1).max(initial=0.0))
+    beside_rf = _differences(profiles, center)
+    size, at_once = 0.0, max(1, _VALUES // max(len(center), 1))
+    for start in range(0, len(beside_rf), at_once):
+        rows = slice(start, start + at_once)
+        size = max(size, float(np.linalg.norm(beside_rf[rows], axis=1).max(initial=0.0)))
+        # Twice, so that what is left is orthogonal to the last digits; in place, as the rows may be many.
+        for _ in range(2):
+            beside_rf[rows] -= (beside_rf[rows] @ given) @ given.T
     few = min(beside_rf.shape) <= max(_EXACT, most)
     axes_fe, strength_e = _exact(beside_rf) if few else _strongest(beside_rf, most, seed)
     kept = min(most, int((strength_e > _ROUNDING * size).sum()), len(center) - given.shape[1])
@@ -49,15 +55,29 @@ def effect_axes(
 def _differences(profiles: Measurement, center: np.ndarray) -> np.ndarray:
     """``(r, f)`` every effect, and how the mean of each context's controls differs from the center."""
     contexts, control = profiles.contexts.astype(str), profiles.perturbations.astype(str) == CONTROL
-    profiles = profiles.take(np.isin(contexts, np.unique(contexts[control])))
+    known = np.isin(contexts, np.unique(contexts[control]))
+    profiles = profiles if known.all() else profiles.take(known)
     if not len(profiles):
         return np.zeros((0, len(center)))
-    space = Space("readings", profiles.scale, len(center), "")
-    ur = UR(profiles.dense(), space, profiles.entities, None, profiles.mass)
-    controls = ur.take(ur.perturbations.astype(str) == CONTROL)
+    controls = _states(profiles.take(profiles.perturbations.astype(str) == CONTROL), slice(None))
     here = controls.contexts.astype(str)
-    means = [controls.take(here == context).mean - center for context in np.unique(here)]
-    return np.vstack([effects(ur).shifts, means])
+    means = np.array([controls.take(here == context).mean - center for context in np.unique(here)])
+    keys = pd.MultiIndex.from_arrays([contexts[known], profiles.perturbations.astype(str)])
+    measured = keys[~np.isin(profiles.perturbations.astype(str), [CONTROL])].nunique()
+    found = np.empty((measured + len(means), len(center)))
+    found[measured:] = means
+    # Every feature by itself, so that all of them need not be dense at once.
+    at_once = max(1, _VALUES // len(profiles))
+    for start in range(0, len(center), at_once):
+        some = slice(start, start + at_once)
+        found[:measured, some] = effects(_states(profiles, some)).shifts
+    return found
+
+
+def _states(profiles: Measurement, features: slice) -> UR:
+    values = dense_rows(profiles.block(0, len(profiles))[:, features], slice(None)).astype(float, copy=False)
+    space = Space("readings", profiles.scale, values.shape[1], "")
+    return UR(values, space, profiles.entities, None, profiles.mass)
 
 
 def _exact(rows_rf: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

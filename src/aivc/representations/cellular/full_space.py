@@ -9,6 +9,7 @@ from jaxtyping import Float
 from aivc.core.axes import Axes
 from aivc.core.contracts import Encoder
 from aivc.core.errors import UnknownNameError
+from aivc.core.matching import matched_columns
 from aivc.core.measurement import Measurement
 from aivc.core.scale import Scale
 from aivc.core.units import is_effect
@@ -80,7 +81,8 @@ class FullSpace(Encoder):
             return cls(names, np.zeros(len(names)), np.zeros((len(names), 0)), units, 0)
         features, center, loadings = principal_axes(measurement, units, dim, seed, cls.name)
         means = _profiles(measurement, features, units) if profiles is None else profiles
-        beside = effect_axes(means.select(features), center, loadings, most=_MOST, seed=seed)
+        means = means if np.array_equal(means.features, features) else means.select(features)
+        beside = effect_axes(means, center, loadings, most=_MOST, seed=seed)
         both = np.ascontiguousarray(np.hstack([loadings, beside]))
         return cls(features, center, both, units, loadings.shape[1])
 
@@ -113,6 +115,7 @@ class FullSpace(Encoder):
 def _profiles(measurement: Measurement, features: np.ndarray, units: str) -> Measurement:
     """Mean profiles of the groups that effects are measured by."""
     by = ["context", "perturbation", *(["batch"] if "batch" in measurement.entities else [])]
+    by += matched_columns(measurement.entities)
     return pseudobulk(measurement.replace(observed=np.isin(measurement.features, features)), by, units=units)
 
 

@@ -16,7 +16,7 @@ from aivc.core.molecule import Molecule
 from aivc.core.provider import Embedding, Provider
 from aivc.data import catalog
 from aivc.data.names.compound_names import compound
-from aivc.data.priors.gene_priors import current_symbols
+from aivc.data.names.genes import resolve
 from aivc.representations.molecular.compound_table import find
 from aivc.representations.molecular.gene_table import NAMES, lacking, notes
 
@@ -244,7 +244,7 @@ class KnownTargets(Provider):
         """
         found: dict[str, tuple[str, ...]] = {}
         for name, given in targets.items():
-            current = given if lacking(NAMES) is not None else current_symbols(given)
+            current = given if lacking(*NAMES) is not None else resolve(given).current
             mine = tuple(sorted(set(current)))
             if found.setdefault(compound(name), mine) != mine:
                 raise DataError(

@@ -15,11 +15,12 @@ from aivc.core.errors import UnavailableError
 from aivc.core.molecule import Molecule
 from aivc.core.provider import Embedding
 from aivc.data import catalog
-from aivc.data.priors.gene_priors import current_symbols
+from aivc.data.names.genes import FILES, resolve
 from aivc.representations.molecular.rows_of_vectors import VectorRows
 
 VERSION = "1"
-NAMES = "uniprot-human"
+NAMES = FILES["human"]
+PROTEINS = "uniprot-human"
 _ACCESSION = re.compile(r"[OPQ][0-9][A-Z0-9]{3}[0-9]|[A-NR-Z][0-9](?:[A-Z][A-Z0-9]{2}[0-9]){1,2}")
 
 
@@ -87,14 +88,14 @@ def gene_symbols(
 ) -> list[str]:
     """Current human symbol of each molecule; empty where it is of another species or kind.
 
-    A name that is known as it stands is kept, so that nothing but other names needs the table of names.
+    A name that is known as it stands is kept, so that nothing but other names needs the files of names.
     """
     names = [m.name if m.species == "human" and m.kind in kinds else "" for m in molecules]
     unknown = sorted({name for name in names if name and name not in (known or {})})
-    if not unknown or lacking(NAMES) is not None:
+    if not unknown or lacking(*NAMES) is not None:
         return names
-    accessions = _accessions(catalog.path(NAMES)) if any(map(_ACCESSION.fullmatch, unknown)) else {}
-    renamed = dict(zip(unknown, current_symbols(accessions.get(name, name) for name in unknown), strict=True))
+    accessions = _accessions(catalog.path(PROTEINS)) if any(map(_ACCESSION.fullmatch, unknown)) else {}
+    renamed = dict(zip(unknown, resolve(accessions.get(name, name) for name in unknown).current, strict=True))
     return [renamed.get(name, name) for name in names]
 
 

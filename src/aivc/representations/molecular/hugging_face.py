@@ -11,9 +11,9 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from aivc.core.errors import IntegrityError, UnavailableError
+from aivc.core.foreign_text import read_json
 from aivc.core.molecule import Molecule
 from aivc.core.provider import Embedding, Provider
-from aivc.core.state import read_json
 
 REMEDY = 'pip install "aivc[text]"'
 _FILES = ("config.json", "model.safetensors", "tokenizer_config.json")

@@ -8,7 +8,8 @@ import pandas as pd
 from scipy import sparse
 
 from aivc.data import catalog
-from aivc.data.priors.gene_priors import SOURCES, current_symbols, gene_priors
+from aivc.data.names.genes import resolve
+from aivc.data.priors.gene_priors import SOURCES, gene_priors
 from aivc.data.priors.regulons import regulons
 from aivc.data.priors.spectra import leading_axes
 from aivc.representations.molecular.gene_table import NAMES, GeneTable, notes
@@ -22,7 +23,7 @@ class Processes(GeneTable):
     """Leading axes of the biological processes of the Gene Ontology, rare ones counting more."""
 
     name: ClassVar[str] = "go"
-    sources: ClassVar[tuple[str, ...]] = (*SOURCES["go"], NAMES)
+    sources: ClassVar[tuple[str, ...]] = (*SOURCES["go"], *NAMES)
 
     @classmethod
     def build(cls, *, seed: int = 0) -> "Processes":
@@ -40,7 +41,7 @@ class Pathways(GeneTable):
     """Leading axes of the pathways of Reactome, rare ones counting more."""
 
     name: ClassVar[str] = "reactome"
-    sources: ClassVar[tuple[str, ...]] = (*SOURCES["reactome"], NAMES)
+    sources: ClassVar[tuple[str, ...]] = (*SOURCES["reactome"], *NAMES)
 
     @classmethod
     def build(cls, *, seed: int = 0) -> "Pathways":
@@ -58,7 +59,7 @@ class Interactions(GeneTable):
     """Leading axes of how near genes are on random walks along physical interactions (IntAct, STRING's experiments)."""
 
     name: ClassVar[str] = "ppi"
-    sources: ClassVar[tuple[str, ...]] = (*SOURCES["ppi"], NAMES)
+    sources: ClassVar[tuple[str, ...]] = (*SOURCES["ppi"], *NAMES)
 
     @classmethod
     def build(cls, *, seed: int = 0) -> "Interactions":
@@ -76,7 +77,7 @@ class Compartments(GeneTable):
     """In which compartments of the cell a gene's protein is found; one axis each, rare ones counting more."""
 
     name: ClassVar[str] = "compartments"
-    sources: ClassVar[tuple[str, ...]] = ("compartments", NAMES)
+    sources: ClassVar[tuple[str, ...]] = ("compartments", *NAMES)
 
     @classmethod
     def build(cls) -> "Compartments":
@@ -86,7 +87,7 @@ class Compartments(GeneTable):
             UnavailableError: A source is nowhere here.
         """
         table = pd.read_csv(catalog.path("compartments")).dropna().astype(str)
-        table = table.assign(SYMBOL=current_symbols(table["SYMBOL"])).drop_duplicates()
+        table = table.assign(SYMBOL=resolve(table["SYMBOL"]).current).drop_duplicates()
         genes, places = pd.Index(sorted(set(table["SYMBOL"]))), pd.Index(sorted(set(table["compartment"])))
         values = np.zeros((len(genes), len(places)))
         values[genes.get_indexer(table["SYMBOL"]), places.get_indexer(table["compartment"])] = 1.0
@@ -101,7 +102,7 @@ class Regulators(GeneTable):
     """Leading axes of which transcription factors raise or lower a gene (DoRothEA)."""
 
     name: ClassVar[str] = "regulated-by"
-    sources: ClassVar[tuple[str, ...]] = ("dorothea", NAMES)
+    sources: ClassVar[tuple[str, ...]] = ("dorothea", *NAMES)
 
     @classmethod
     def build(cls, *, dim: int = 48, seed: int = 0) -> "Regulators":
@@ -124,7 +125,7 @@ class Targets(GeneTable):
     """Leading axes of which genes a transcription factor raises or lowers (DoRothEA); others are not known."""
 
     name: ClassVar[str] = "regulates"
-    sources: ClassVar[tuple[str, ...]] = ("dorothea", NAMES)
+    sources: ClassVar[tuple[str, ...]] = ("dorothea", *NAMES)
 
     @classmethod
     def build(cls, *, dim: int = 48, seed: int = 0) -> "Targets":

@@ -9,10 +9,10 @@ import pandas as pd
 from aivc.core.errors import DataError, UnitsError
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
-from aivc.data.priors.gene_priors import current_symbols
+from aivc.data.names.genes import resolve
 from aivc.data.priors.spectra import leading_axes
 from aivc.data.splits.fingerprints import provenance_of
-from aivc.representations.molecular.gene_table import GeneTable, lacking
+from aivc.representations.molecular.gene_table import NAMES, GeneTable, lacking
 
 
 @final
@@ -51,7 +51,7 @@ class ScreenEffects(GeneTable):
         single = {text: each for text, each in asked.items() if len(each.agents) == 1 and each.genes}
         rows = np.flatnonzero(np.isin(texts, list(single)))
         names = [single[text].genes[0] for text in texts[rows]]
-        genes = pd.Index(names if lacking("uniprot-human") else current_symbols(names))
+        genes = pd.Index(names if lacking(*NAMES) else resolve(names).current)
         if genes.nunique() < 3:
             raise DataError(
                 [f"Only {genes.nunique()} single genes were perturbed in this table. Give a larger screen."]

@@ -17,8 +17,8 @@ from aivc.representations.molecular.compound_table import CompoundTable
 from aivc.representations.molecular.compounds import KnownTargets
 from aivc.representations.molecular.gene_table import NAMES, lacking, notes
 
-_PATHWAYS = ("drug-mechanisms", NAMES, *SOURCES["reactome"])
-_FILES = ("jump-target", NAMES, *dict.fromkeys(source for block in SOURCES.values() for source in block))
+_PATHWAYS = ("drug-mechanisms", *NAMES, *SOURCES["reactome"])
+_FILES = ("jump-target", *NAMES, *dict.fromkeys(source for block in SOURCES.values() for source in block))
 
 
 @final

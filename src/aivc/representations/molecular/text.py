@@ -17,9 +17,9 @@ from scipy import sparse
 
 from aivc.core.errors import UnavailableError
 from aivc.data import catalog
-from aivc.data.priors.gene_priors import current_symbols
+from aivc.data.names.genes import resolve
 from aivc.data.priors.spectra import leading_axes
-from aivc.representations.molecular.gene_table import NAMES, GeneTable, notes
+from aivc.representations.molecular.gene_table import NAMES, PROTEINS, GeneTable, notes
 from aivc.representations.molecular.hugging_face import REMEDY, HuggingFace
 
 _WORD = re.compile(r"[a-z]+|\d+")
@@ -33,7 +33,7 @@ class ProteinWords(GeneTable):
     """Leading axes of the words, and pairs of neighbouring words, in the names of a gene's protein."""
 
     name: ClassVar[str] = "protein-words"
-    sources: ClassVar[tuple[str, ...]] = (NAMES,)
+    sources: ClassVar[tuple[str, ...]] = NAMES
 
     @classmethod
     def build(cls, *, dim: int = 64, seed: int = 0) -> "ProteinWords":
@@ -44,7 +44,7 @@ class ProteinWords(GeneTable):
             seed: Of the decomposition.
 
         Raises:
-            UnavailableError: The table of names is nowhere here.
+            UnavailableError: A file of names is nowhere here.
         """
         named = protein_names()
         counts = [Counter(crc32(term.encode()) % _BUCKETS for term in _terms(text)) for text in named.values()]
@@ -66,11 +66,11 @@ class ProteinSentences(GeneTable):
     """Protein names as a small sentence encoder reads them (all-MiniLM-L6-v2, 384 axes); needs ``aivc[text]``."""
 
     name: ClassVar[str] = "protein-sentences"
-    sources: ClassVar[tuple[str, ...]] = (NAMES,)
+    sources: ClassVar[tuple[str, ...]] = NAMES
 
     @classmethod
     def available(cls) -> str | None:
-        """None where transformers, the encoder's weights and the table of names are here."""
+        """None where transformers, the encoder's weights and the files of names are here."""
         if (missing := super().available() or HuggingFace.available()) is not None:
             return missing
         if find_spec(_PACKAGE) is None:
@@ -104,9 +104,9 @@ def protein_names() -> dict[str, str]:
     """Current symbol → what UniProt calls its protein, sorted by symbol.
 
     Raises:
-        UnavailableError: The table of names is nowhere here.
+        UnavailableError: A file of names is nowhere here.
     """
-    return dict(_protein_names(catalog.path(NAMES)))
+    return dict(_protein_names(catalog.path(PROTEINS)))
 
 
 @lru_cache(maxsize=2)
@@ -114,7 +114,7 @@ def _protein_names(path: Path) -> Mapping[str, str]:
     table = pd.read_csv(path, sep="\t", usecols=["Gene names", "Protein names"]).dropna()
     firsts = [str(names).split()[0].rstrip(";") for names in table["Gene names"]]
     found: dict[str, str] = {}
-    for symbol, text in sorted(zip(current_symbols(firsts), map(str, table["Protein names"]), strict=True)):
+    for symbol, text in sorted(zip(resolve(firsts).current, map(str, table["Protein names"]), strict=True)):
         found[symbol] = f"{found[symbol]} {text}" if symbol in found else text
     return found
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,9 +13,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from aivc.core.errors import DataError, UnavailableError, UnknownNameError
+from aivc.core.errors import DataError, IntegrityError, UnavailableError, UnknownNameError
 from aivc.core.molecule import KINDS, Molecule
 from aivc.core.provider import Embedding
+from aivc.data.io.formats import intact, keys, opened, refuse_unknown
+from aivc.data.io.own_file import refuse_bomb, refuse_odd_file, refuse_swollen_npz, refuse_swollen_parquet
 from aivc.representations.molecular.rows_of_vectors import VectorRows
 
 _LONGEST_NAME = 200
@@ -178,13 +181,16 @@ def _bad_values(names: Sequence[str], table: np.ndarray, stays: np.ndarray) -> l
 
 def _npz(path: Path, key: str, field: str) -> tuple[list[str], np.ndarray, np.ndarray | None]:
     try:
+        refuse_swollen_npz(path)
         with np.load(path, allow_pickle=False) as file:
             for name in (key, field):
                 if name not in file.files:
                     raise UnknownNameError(f"array of {path.name}", name, file.files)
             known = np.asarray(file["known"]) if "known" in file.files else None
             return list(map(str, file[key].tolist())), np.asarray(file[field]), known
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except IntegrityError:
+        raise
+    except (ValueError, OSError, MemoryError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
             [
                 f"{path.name} is not an npz of plain arrays ({error}). Save names as a fixed-width text array, "
@@ -196,13 +202,17 @@ def _npz(path: Path, key: str, field: str) -> tuple[list[str], np.ndarray, np.nd
 def _frame(path: Path, key: str, field: str) -> tuple[list[str], np.ndarray, np.ndarray | None]:
     separator = "\t" if path.name.removesuffix(".gz").endswith(".tsv") else ","
     try:
+        refuse_odd_file(path)
+        (refuse_swollen_parquet if path.suffix == ".parquet" else refuse_bomb)(path)
         # A gene may be called NA or NAN: only empty cells are missing.
         table = (
             pd.read_parquet(path)
             if path.suffix == ".parquet"
             else pd.read_csv(path, sep=separator, dtype={key: str}, keep_default_na=False, na_values=[""])
         )
-    except (ValueError, OSError) as error:
+    except IntegrityError:
+        raise
+    except (ValueError, OSError, EOFError, zlib.error) as error:
         raise DataError([f"{path.name} is not a readable table ({error}). Write it again."]) from error
     if key not in table:
         raise UnknownNameError(f"column of {path.name}", key, map(str, table.columns))
@@ -217,10 +227,11 @@ def _frame(path: Path, key: str, field: str) -> tuple[list[str], np.ndarray, np.
 def _varm(path: Path, key: str, field: str) -> tuple[list[str], np.ndarray, np.ndarray | None]:
     import anndata
 
-    try:
+    with intact(path), opened(path) as store:
+        for place in ("var", *(f"varm/{name}" for name in keys(store["varm"]))):
+            refuse_unknown(store[place])
+    with intact(path):
         data = anndata.read_h5ad(path, backed="r")
-    except (ValueError, OSError, KeyError) as error:
-        raise DataError([f"{path.name} is not a readable h5ad file ({error}). Write it again."]) from error
     try:
         if field not in data.varm:
             raise UnknownNameError(f"varm of {path.name}", field, map(str, data.varm.keys()))

@@ -8,17 +8,12 @@ from typing import Any, final
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from aivc.core.dose_units import amount, quantity
 from aivc.core.perturbation import Agent, Perturbation
 from aivc.core.ur import UR
 from aivc.data.priors.gene_priors import block_slices
 from aivc.instruments.manipulators.priors.places import locate, unit_rows
 
-# Of one quantity, in its first unit; every other unit is a quantity of its own.
-_QUANTITIES = (
-    {"uM": 1.0, "M": 1e6, "mM": 1e3, "µM": 1.0, "μM": 1.0, "nM": 1e-3, "pM": 1e-6},
-    {"ng_per_ml": 1.0, "ug_per_ml": 1e3, "µg_per_ml": 1e3, "μg_per_ml": 1e3, "mg_per_ml": 1e6, "pg_per_ml": 1e-3},
-)
-_DIGITS = 12
 # Likeness of an agent at two doses falls by 1/e over a factor of ten, and at two times over a factor of four.
 _DECADES, _QUADRUPLES = 1.0, 1.0
 # Lengths in one minus cosine, over which likeness by knowledge is averaged: few perturbations cannot choose among them.
@@ -36,7 +31,9 @@ def canonical(perturbation: Perturbation) -> Perturbation:
     'drug:nutlin-3@10uM for 24h'
     """
     agents = (
-        each if each.dose is None else replace(each, dose=_amount(each), unit=_quantity(each))
+        replace(each, dose=amount(each.dose, each.unit), unit=quantity(each.unit))
+        if each.dose is not None and each.unit is not None
+        else each
         for each in perturbation.agents
     )
     return Perturbation(tuple(dict.fromkeys(agents)), perturbation.hours)
@@ -51,16 +48,6 @@ def is_nothing(perturbation: Perturbation) -> bool:
     if perturbation.hours == 0:
         return True
     return bool(perturbation.agents) and all(agent.dose == 0 for agent in perturbation.agents)
-
-
-def _quantity(agent: Agent) -> str | None:
-    known = [next(iter(units)) for units in _QUANTITIES if agent.unit in units]
-    return known[0] if known else agent.unit
-
-
-def _amount(agent: Agent) -> float:
-    scale = next((units[agent.unit] for units in _QUANTITIES if agent.unit in units), 1.0)
-    return float(f"{(agent.dose or 0.0) * scale:.{_DIGITS}g}")
 
 
 def agents_in_common(ours: Sequence[str], theirs: Sequence[str], together: float = 1.0) -> Float[np.ndarray, "p q"]:
@@ -111,7 +98,7 @@ def share_together(texts: Sequence[str], contexts: Sequence[str], shifts_rd: Flo
 @lru_cache(maxsize=100_000)
 def name_of(agent: Agent) -> str:
     """An agent, and the quantity that its dose is an amount of."""
-    return f"{replace(agent, dose=None, unit=None)} in {_quantity(agent)}"
+    return f"{replace(agent, dose=None, unit=None)} in {quantity(agent.unit) if agent.unit else None}"
 
 
 def _near(one: float | None, other: float | None, base: float, length: float) -> float:

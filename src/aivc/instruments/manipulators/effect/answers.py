@@ -96,16 +96,43 @@ class Answers:
                 [(self.predict(Perturbation.parse(text), context, control), w) for text, w in parts], asked
             )
         posterior, question = self._posterior(kind), self._question(asked, context, control)
-        learned = self.learned[kind]
-        total = learned.expected if posterior.large else self._total(kind, question)
+        learned, ahead = self.learned[kind], self._ahead.get((kind, context, str(asked)))
+        shift_d, total = ahead or (posterior.shift(question)[0], self._total(kind, question))
         variance_d = total * learned.error / max(learned.expected, 1e-300)
-        shift_d = posterior.shift(question)[0]
         if self.tables.columns is not None:
             # All contexts tell the level of this one; the model for all saw some of them.
             shift_d = shift_d - posterior.shift(question, mean=True)[0] + self.tables.columns.level(context)
         away_d = self._away.get(str(asked))
         retrieval = None if away_d is None else self._filled_means.get(context, self._everywhere) + away_d
         return Estimate(shift_d, variance_d, retrieval, self._verdict(kind, asked, posterior, question, total), kind)
+
+    def prepare(self, perturbations: Sequence[Perturbation], context: str) -> None:
+        """Compute what `predict` needs of many perturbations in one context of the fit, in a few products.
+
+        It is kept until the next call. Of another context nothing is: its control is not known here.
+        """
+        self._ahead.clear()
+        asked = [each for each in map(canonical, perturbations) if not is_nothing(each)]
+        if context not in self.controls.names or self.tables.few or not len(self.tables.rows):
+            return
+        kinds: dict[str, list[str]] = {}
+        for each in asked:
+            kind = self.kind(each, context)
+            if not self._made_of(each, kind):
+                kinds.setdefault(kind, []).append(str(each))
+        for kind, texts in kinds.items():
+            posterior, questions = self._posterior(kind), self._questions(np.array(texts), context, None)
+            shift_qd = posterior.many(questions)
+            total_q = np.full(len(texts), self.learned[kind].expected)
+            if not posterior.large:
+                total_q = posterior.variance(questions)
+            said = zip(texts, shift_qd, total_q.tolist(), strict=True)
+            self._ahead.update({(kind, context, text): (shift_d, total) for text, shift_d, total in said})
+
+    @cached_property
+    def _ahead(self) -> dict[tuple[str, str, str], tuple[np.ndarray, float]]:
+        """Shifts and expected squared errors that were computed ahead, by kind of question, context and text."""
+        return {}
 
     def _made_of(self, asked: Perturbation, kind: str) -> list[tuple[str, float]]:
         """What an answer is added up from: other doses and times of it, or parts where no combination was measured."""
@@ -237,6 +264,8 @@ class Answers:
     def _total(self, kind: str, question: Queries) -> float:
         """Expected squared error, summed over features; of all that were measured at once where that is quicker."""
         posterior, text, context = self._posterior(kind), str(question.texts[0]), str(question.contexts[0])
+        if posterior.large:
+            return self.learned[kind].expected
         if text not in self._away or context not in self.controls.names or len(self._away) > _AT_ONCE:
             return float(posterior.variance(question)[0])
         if (kind, context) not in self._totals:

@@ -100,13 +100,26 @@ class EffectV2(Manipulator):
         flat = unpack(Saved, state, cls.name)
         return cls(flat.reads, flat.rows, flat.knowledge, flat.controls, flat.learned, flat.seed)
 
+    @property
+    def molecules(self) -> tuple[str, ...]:
+        """Names that a block of its knowledge covers."""
+        covered_g = np.asarray(self.knowledge.covered.any(axis=1))
+        return tuple(name for name, known in zip(self.knowledge.names, covered_g, strict=True) if known)
+
+    def prepare(self, ur: UR, perturbations: Sequence[Perturbation]) -> None:
+        """Compute the answers to many questions in a few products (`Answers.prepare`)."""
+        contexts = set(map(str, ur.contexts))
+        if len(contexts) == 1:
+            self._answers.prepare(perturbations, contexts.pop())
+
     def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
         """Shift every state; eight draws, whose spread is ignorance."""
         self.reads.require(ur.space, self.name)
         if perturbation.is_control:
             return Prediction((ur,), (self.name,), Applicability.IN)
         here, code_n = np.unique(ur.contexts.astype(str), return_inverse=True)
-        found = [self.predict(perturbation, str(c), ur.take(code_n == i).mean) for i, c in enumerate(here)]
+        means = [ur.mean] if len(here) == 1 else [ur.take(code_n == i).mean for i in range(len(here))]
+        found = [self.predict(perturbation, str(c), mean_d) for c, mean_d in zip(here, means, strict=True)]
         shift_nd = np.array([each.shift for each in found])[code_n]
         size_nd = np.sqrt(np.array([each.variance for each in found]))[code_n]
         verdict = max((each.applicability for each in found), key=list(Applicability).index)

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 from scipy.linalg import cho_factor, cho_solve
-from scipy.optimize import minimize
 
 # Logarithms of variances move this far from where they start, down and up.
 _DOWN, _UP, _STEPS = 10.0, 7.0, 15
@@ -47,6 +46,9 @@ def learn(tasks: Sequence[Task], start: Float[np.ndarray, " k"]) -> Float[np.nda
         tasks: At least one.
         start: ``(k,)`` variances to start from, positive.
     """
+    # Slow to import, and a fitted cell does not need it.
+    from scipy.optimize import minimize
+
     hidden = sum(len(task.target) for task in tasks)
     # In units of one hidden row, so that the search does not stop where gains are small beside what no one can know.
     size = max(sum(task.size for task in tasks), 1e-300) / max(hidden, 1)

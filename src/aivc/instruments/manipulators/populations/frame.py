@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from aivc.core.errors import ControlError, DataError
+from aivc.core.matching import matched_columns
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.ur import UR
@@ -60,7 +61,7 @@ class Frame:
         """States of one context from the mean control of their batch; of the context, for a batch without controls."""
         known = index_of(self.batches)
         away_nd = ur.values - self.center(context, ur)
-        for name in set(batches := _batches(ur)):
+        for name in set(batches := _finest(ur, self.batches)):
             if name in known:
                 away_nd[batches == name] -= self.offsets[known[name]]
         return np.asarray(away_nd / self.unit)
@@ -114,11 +115,14 @@ def frame(cells: UR, parts: UR | None, texts: Sequence[str]) -> Frame:
     contexts = tuple(sorted(set(where)))
     centers = np.array([control.values[where == context].mean(axis=0) for context in contexts])
     around_nd = control.values - centers[[contexts.index(context) for context in where]]
-    own = _batches(control)
-    batches = tuple(sorted(name for name, count in Counter(own.tolist()).items() if count >= _FEWEST))
-    offsets = np.array([around_nd[own == name].mean(axis=0) for name in batches]).reshape(
+    labels = _batches(control)
+    counts = Counter(name for own in labels for name in own.tolist())
+    batches = tuple(sorted(name for name, count in counts.items() if count >= _FEWEST))
+    rows = {name: own == name for own in labels for name in set(own.tolist()) & set(batches)}
+    offsets = np.array([around_nd[rows[name]].mean(axis=0) for name in batches]).reshape(
         len(batches), control.space.dim
     )
+    own = _finest(control, batches)
     for name, offset_d in zip(batches, offsets, strict=True):
         around_nd[own == name] -= offset_d
     covariance = around_nd.T @ around_nd / max(len(around_nd) - max(len(contexts), len(batches)), 1)
@@ -127,13 +131,26 @@ def frame(cells: UR, parts: UR | None, texts: Sequence[str]) -> Frame:
     return Frame(contexts, centers, batches, offsets, unit, covariance / unit**2, names, vectors)
 
 
-def _batches(ur: UR) -> np.ndarray:
-    """``(n,)`` context and batch of each state; the context where there are no batches."""
-    contexts = ur.contexts.astype(str)
-    if "batch" not in ur.entities:
-        return contexts
-    batches = ur.entities["batch"].astype(str)
-    return np.array([f"{context} | {batch}" for context, batch in zip(contexts, batches, strict=True)], dtype=object)
+def _batches(ur: UR) -> list[np.ndarray]:
+    """``(n,)`` context and batch of each state, the context where there are no batches; within what is matched, too.
+
+    Where controls are matched by more, such as hours, the finest labels come first, and the coarsest have the first
+    matched column alone.
+    """
+    sites = [*matched_columns(ur.entities), *(["batch"] if "batch" in ur.entities else [])]
+    labels = [np.asarray(ur.contexts.astype(str))]
+    for name in sites:
+        pairs = zip(labels[0], ur.entities[name].astype(str), strict=True)
+        labels.insert(0, np.array([f"{coarse} | {value}" for coarse, value in pairs], dtype=object))
+    return labels[: max(len(sites), 1)]
+
+
+def _finest(ur: UR, known: Sequence[str]) -> np.ndarray:
+    """``(n,)`` the finest label of each state that is known; the coarsest where none is."""
+    finest, *coarser = _batches(ur)
+    for label in coarser:
+        finest = np.where(np.isin(finest.astype(str), list(known)), finest, label)
+    return finest
 
 
 def _reduced(parts: UR | None, texts: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
@@ -168,7 +185,7 @@ class Group(NamedTuple):
 def groups_of(cells: UR, scale: Frame) -> list[Group]:
     """Cells beside the controls of their context, and of their batch where it holds enough of both."""
     texts, contexts = cells.perturbations.astype(str), cells.contexts.astype(str)
-    batch, found = _batches(cells), []
+    batch, found = _finest(cells, scale.batches), []
     away_nd = torch.zeros(cells.values.shape)
     for context in scale.contexts:
         here = contexts == context

@@ -73,6 +73,11 @@ class Nearest(Manipulator):
         texts = tuple(map(str, seen.perturbations))
         return cls(ur.space, names, parts.values, texts, gaps(seen), neighbors, *measured.mean_effects())
 
+    @property
+    def molecules(self) -> tuple[str, ...]:
+        """Names with a prior."""
+        return self.names
+
     def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
         """Shift every state by what is known, or by what the neighbours did."""
         self.reads.require(ur.space, self.name)

@@ -96,6 +96,11 @@ class RidgeOnPriors(Manipulator):
         texts, means = tuple(map(str, seen.perturbations)), measured.mean_effects()
         return cls(ur.space, names, parts.values, weights, intercept, texts, gaps(seen), penalty, *means)
 
+    @property
+    def molecules(self) -> tuple[str, ...]:
+        """Names with a prior."""
+        return self.names
+
     def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
         """Shift every state by what is known, predicted, or average, in this order."""
         self.reads.require(ur.space, self.name)

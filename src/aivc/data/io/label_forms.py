@@ -1,0 +1,118 @@
+"""What labels look like: guides of a gene, doses of a compound, or several agents joined, each with its evidence."""
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from aivc.data.io.labels import control_like
+from aivc.data.names.label_rules import DOSED, GUIDE, TUPLE, balanced, compounds_behind, gene_behind, parsed, tuples
+
+# These stand in names of no gene; in names of compounds they are looked at twice.
+_JOINERS = ("+", "|", ";", "&", ",")
+_ALSO_IN_NAMES = ("_", "-", "/")
+_LOWER = re.compile(r"(?P<target>.*[a-z])g\d{1,2}")
+_SERIES = re.compile(r"(?P<target>.+?)[_@ :-](?P<dose>\d+(?:\.\d+)?)")
+_SHARED = 2
+
+
+class Form(NamedTuple):
+    """A form that labels show.
+
+    Attributes:
+        field: Of the schema: ``labels`` or ``separator``.
+        value: What the schema would say.
+        what: What such a label is.
+        shown: Labels that show it.
+    """
+
+    field: str
+    value: str
+    what: str
+    shown: tuple[str, ...]
+
+
+def form_of(names: Collection[str], *, genetic: bool) -> Form | None:
+    """Say whether names hold more than a target: a guide's number, or a dose.
+
+    A mark that can be nothing else is enough; a plain number must recur, as it does where a screen has several guides
+    for a gene or several doses of a drug.
+
+    >>> form_of(["STAT1_1", "STAT1_2", "JAK2_1"], genetic=True).value
+    'guide'
+    >>> form_of(["NKX2-1", "NKX2-5", "HLA-A"], genetic=True) is None
+    True
+    """
+    if tupled := [name for name in names if tuples(name)]:
+        return Form("labels", TUPLE, "lists of tuples of a name, a dose and a unit", tuple(tupled))
+    return _guides(names) if genetic else _doses(names)
+
+
+def _guides(names: Collection[str]) -> Form | None:
+    low = {name: found["target"] for name in names if (found := _LOWER.fullmatch(name))}
+    stems = list(low.values())
+    # In mouse the last letters of a symbol are small, so one such name may be a gene: Alg1, Plcg1.
+    if len(set(stems)) >= _SHARED and all(stems.count(stem) > 1 for stem in stems):
+        return Form("labels", "(?P<target>.+)g[0-9]+", "guides of a gene", tuple(low))
+    if marked := [name for name in names if gene_behind(name) != name]:
+        return Form("labels", GUIDE, "guides of a gene", tuple(marked))
+    # Numbered controls are no guides of a gene.
+    counted = {name: _target(name) for name in names if not control_like([name])}
+    shown = [name for name, target in counted.items() if target != name]
+    if _recurs([counted[name] for name in shown], names):
+        return Form("labels", GUIDE, "guides of a gene", tuple(shown))
+    return None
+
+
+def _target(name: str) -> str:
+    found = parsed(name, GUIDE)
+    return found[0].target if found else name
+
+
+def _recurs(stems: Sequence[str], names: Collection[str]) -> bool:
+    return len(set(stems)) >= _SHARED and (len(set(stems)) < len(stems) or bool(set(stems) & set(names)))
+
+
+def _doses(names: Collection[str]) -> Form | None:
+    what = "a name and a dose"
+    if dosed := [name for name in names if compounds_behind(name) != (name,)]:
+        return Form("labels", DOSED, what, tuple(dosed))
+    series: dict[str, set[str]] = defaultdict(set)
+    found = {name: match for name in names if (match := _SERIES.fullmatch(name))}
+    for match in found.values():
+        series[match["target"]].add(match["dose"])
+    several = [doses for doses in series.values() if len(doses) >= _SHARED]
+    # The same two numbers behind two names are doses; BI_2536 and BI_6727 are names.
+    if any(len(one & other) >= _SHARED for i, one in enumerate(several) for other in several[:i]):
+        return Form("labels", DOSED, what, tuple(found))
+    return None
+
+
+def joined(names: Collection[str], controls: Collection[str], *, genetic: bool) -> Form | None:
+    """Say whether names join several agents, and by what.
+
+    >>> joined(["JAK2+ctrl", "MYC"], ["ctrl"], genetic=True).value
+    '+'
+    >>> joined(["(+)-JQ1", "2i (LIF+MEKi)", "HLA-A"], ["DMSO"], genetic=False) is None
+    True
+    """
+    known = {*names, *controls}
+    for joiner in (*_JOINERS, *_ALSO_IN_NAMES):
+        sure = joiner == "+" or (genetic and joiner in _JOINERS)
+        both = [name for name in names if _joins(name, joiner, known, sure=sure)]
+        if both:
+            return Form("separator", joiner, "several agents joined", tuple(both))
+    return None
+
+
+def _joins(name: str, joiner: str, known: Collection[str], *, sure: bool) -> bool:
+    if joiner not in name or not balanced(name):
+        return False
+    # What stands in brackets belongs to one name.
+    outside = name
+    while (shorter := re.sub(r"[(\[{][^()\[\]{}]*[)\]}]", "", outside)) != outside:
+        outside = shorter
+    if joiner not in outside:
+        return False
+    parts = [part.strip() for part in (outside if sure else name).split(joiner)]
+    return all(parts) and (sure or all(part in known for part in parts))

@@ -1,7 +1,0 @@
-"""What came out, on one page that a biologist reads at a glance."""
-
-from aivc.report.html import Cell, Figure, Section, Table, write_report
-from aivc.report.reading import spoken_split
-from aivc.report.sections import evaluation_sections
-
-__all__ = ["Cell", "Figure", "Section", "Table", "evaluation_sections", "spoken_split", "write_report"]
