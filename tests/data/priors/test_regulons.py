@@ -10,6 +10,8 @@ def test_the_surest_link_of_a_pair_of_current_symbols_counts(monkeypatch, tmp_pa
     # T is the former symbol of TBXT.
     links = [("TP53", "C", "T", -1), ("TP53", "A", "TBXT", 1), ("MYC", "E", "JUN", 1), ("MYC", "D", "FOS", -1)]
     pd.DataFrame(links, columns=["tf", "confidence", "target", "mor"]).to_csv(tmp_path / "dorothea", index=False)
-    monkeypatch.setattr(catalog, "path", lambda name, *_: tmp_path / name)
+    kept = catalog.path
+    here = tmp_path / "dorothea"
+    monkeypatch.setattr(catalog, "path", lambda name, *more: here if name == "dorothea" else kept(name, *more))
     found = {(row.tf, row.target): (row.link, row.confidence) for row in regulons().itertuples()}
     assert found == {("TP53", "TBXT"): (1.0, "A"), ("MYC", "FOS"): (-0.4, "D")}
