@@ -118,6 +118,7 @@ TESTED_THROUGH = {
     "core/attribution.py": "interpretation/test_explain.py",
     "core/calibration.py": "uncertainty/test_conformal.py",
     "core/foreign_text.py": "hostile/test_hostile.py",
+    "core/joint_error.py": "experiments/test_informative.py",
     "core/provider.py": "representations/molecular/test_molecular_ur.py",
     "core/saved_cell.py": "core/test_virtual_cell.py",
     "core/scale.py": "core/test_space.py",
