@@ -37,6 +37,10 @@ def test_it_writes_scores_a_report_the_split_and_every_prediction(evaluated):
     out, said, _ = evaluated
     scores = json.loads((out / "scores.json").read_text())
     assert said["scores"]["nearest"]["pearson-delta"] == scores["scores"]["nearest"]["pearson-delta"]["value"]
+    held = said["scores"]["nearest"]["coverage90"]
+    line = f"90 % intervals of nearest held {held:.0%} of the effects measured on what it had not seen."
+    assert line in said["sureness"]
+    assert not any("replicate" in each for each in said["sureness"])
     assert set(said["scores"]) == {"no-change", "mean-effect", "nearest", "nearest:shuffled", "replicate"}
     assert json.loads((out / "split.json").read_text())["digest"] == said["split"]["digest"]
     assert "<html" in (out / "report.html").read_text()

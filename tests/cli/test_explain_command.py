@@ -25,7 +25,10 @@ def test_a_saved_cell_says_what_its_prediction_is_made_of(cell, tmp_path, capsys
     assert len(said["genes"]) == 5
     assert {row["set"] for row in said["pathways"]} == {"mine"}
     assert main(list(map(str, words))) == 0
-    assert "what the predicted effect is made of" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "what the predicted effect is made of" in shown
+    assert "of 40 features" in said["sureness"]
+    assert said["sureness"] in shown
 
 
 def test_wrong_questions_get_an_answer_that_helps(cell, capsys):

@@ -91,9 +91,37 @@ def test_a_prediction_names_its_largest_effects_and_writes_cells(cell, tmp_path,
     sizes = [abs(row["effect"]) for row in said["effects"]]
     assert sizes == sorted(sizes, reverse=True)
     assert all(row["low"] <= row["effect"] <= row["high"] for row in said["effects"])
-    assert anndata.read_h5ad(out).shape == (12, 40)
-    assert main(["predict", str(cell), "ko:G0002"]) == 0
-    assert "seen in training" in capsys.readouterr().out
+    made = anndata.read_h5ad(out)
+    assert made.shape == (12, 40)
+    rows = pd.DataFrame(said["effects"]).set_index("feature")
+    for name in ("effect", "low", "high"):
+        np.testing.assert_allclose(made.var.loc[rows.index, name], rows[name])
+    about = made.uns["aivc"]
+    fitted = VirtualCell.load(cell)
+    assert (about["cell"], about["perturbation"], about["coverage"]) == (fitted.digest, "ko:G0002", "not guaranteed")
+    assert about["not_for_testing"] == said["not_for_testing"]
+    assert main(["predict", str(cell), "ko:G0002", "--out", str(out), "--overwrite"]) == 0
+    shown = capsys.readouterr().out
+    assert "seen in training" in shown
+    assert said["sureness"] in shown
+    assert "do not test them for p values" in shown
+
+
+def test_several_perturbations_are_answered_one_by_one_and_written_together(cell, tmp_path, capsys):
+    out = tmp_path / "two.h5ad"
+    code, said = asked(capsys, "predict", cell, "ko:G0002", "ko:G0003", "--cells", 8, "--out", out)
+    assert (code, [each["perturbation"] for each in said["predictions"]]) == (0, ["ko:G0002", "ko:G0003"])
+    _, alone = asked(capsys, "predict", cell, "ko:G0003", "--cells", 8)
+    assert said["predictions"][1]["effects"][0] == pytest.approx(alone["effects"][0])
+    made = anndata.read_h5ad(out)
+    assert made.varm["effect"].shape == (40, 2)
+    row = alone["effects"][0]
+    assert made.varm["effect"][list(made.var_names).index(row["feature"]), 1] == pytest.approx(row["effect"])
+
+
+def test_another_ending_is_refused_before_any_work(cell, tmp_path, capsys):
+    code, said = asked(capsys, "predict", tmp_path / "nowhere", "ko:G0002", "--out", "predicted.csv")
+    assert (code, said["error"]["type"]) == (1, "DataError")
 
 
 def test_the_shell_answers_as_python_does(cell, capsys):
@@ -187,11 +215,39 @@ def test_from_a_screen_to_the_next_plate(cell, genes, tmp_path, capsys):
     assert scores == sorted(scores, reverse=True)
     assert list(pd.read_csv(table)["perturbation"]) == [row["perturbation"] for row in said["rows"]]
     assert [path.name for path in tmp_path.iterdir() if path.suffix in (".unfinished", ".partial")] == []
+    assert {"target_level", "expressed", "annotation"} <= set(pd.read_csv(table))
+    assert said["sureness"].startswith(("0 of", "1 of", "2 of", "3 of", "4 of"))
     plan = tmp_path / "plan.csv"
     code, said = asked(capsys, "propose", table, "--size", 6, "--controls", 2, "--repeat-seen", "--out", plan)
     assert code == 0
     assert sum(well["perturbation"] == "control" for well in said["wells"]) == 2
     assert len(pd.read_csv(plan)) == len(said["wells"])
+    assert list(pd.read_csv(plan))[:7] == ["well", "row", "column", "perturbation", "role", "replicate", "reason"]
+    sets = tmp_path / "sets.gmt"
+    sets.write_text("complex\tof all\t" + "\t".join(f"G000{i}" for i in range(1, 5)) + "\n")
+    words = ["--size", 24, "--controls", 2, "--repeat-seen", "--no-edge", "--guides", 2, "--explore", "0.3"]
+    more = [
+        *words,
+        "--unexpressed",
+        "--cell",
+        cell,
+        "--families",
+        sets,
+        "--per-family",
+        1,
+        "--overwrite",
+        "--out",
+        plan,
+    ]
+    code, said = asked(capsys, "propose", table, *more)
+    assert code == 0
+    assert len([well for well in said["wells"] if well["role"] == "exploit"]) <= 2
+    learned = [well for well in said["wells"] if well["role"] == "explore"]
+    assert learned
+    assert all("of the variance of" in well["reason"] for well in learned)
+    assert {well["row"] for well in said["wells"]} <= {"B", "C"}
+    assert main(["propose", *map(str, [table, *more])]) == 0
+    assert said["sureness"] in capsys.readouterr().out
     code, said = asked(capsys, "propose", table, "--size", 6, "--out", plan)
     assert (code, said["error"]["type"]) == (1, "IntegrityError")
     assert "--overwrite" in said["error"]["remedy"]

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import anndata
 import matplotlib as mpl
@@ -14,6 +15,8 @@ from aivc.core.calibration import Applicability, Calibration
 from aivc.core.errors import DataError
 from aivc.core.measurement import Measurement
 from aivc.core.prediction import NOT_GUARANTEED, Prediction
+from aivc.core.views import require_h5ad, to_anndata
+from aivc.data.io.written import write_h5ad
 from aivc.testing import sample_ur
 
 mpl.use("Agg")
@@ -68,6 +71,48 @@ def test_virtual_cells_go_to_scanpy_and_back_from_disk(form, tmp_path):
     about = anndata.read_h5ad(tmp_path / "p.h5ad").uns["aivc"]
     assert list(about["made_by"]) == ["mover", "reader"]
     assert (about["applicability"], about["coverage"], about["units"]) == ("edge", NOT_GUARANTEED, "arbitrary")
+    assert (about["perturbation"], about["context"], about["level"]) == ("ko:X", "line <1>", 0.9)
+    assert about["sureness"] == answer.sureness()
+    assert "do not test them for p values" in about["not_for_testing"]
+
+
+def test_the_sentence_counts_effects_clear_of_zero():
+    answer = make(base=np.array([1.1, 1.0, 1.0, 1.0]))
+    low, high = answer.effect_interval()
+    clear = int(((low > 0) | (high < 0)).sum())
+    assert 0 < clear < 4
+    assert answer.sureness().startswith(f"{clear} of 4 features")
+    assert make(draws=1).sureness().startswith("0 of 4 features")
+
+
+def test_several_predictions_go_into_one_file_column_by_column(tmp_path):
+    answers = [make(), make(draws=2, base=BASE + 1)]
+    adata = to_anndata(answers, cells=4)
+    assert adata.shape == (8, 4)
+    assert adata.obs_names.is_unique
+    write_h5ad(adata, tmp_path / "deep" / "p.h5ad")
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["p.h5ad"]
+    back = anndata.read_h5ad(tmp_path / "deep" / "p.h5ad")
+    for i, answer in enumerate(answers):
+        np.testing.assert_allclose(back.varm["effect"][:, i], answer.effect)
+        np.testing.assert_allclose(back.varm["low"][:, i], answer.effect_interval()[0])
+        assert back.uns["aivc"]["sureness"][i] == answer.sureness()
+    assert list(back.uns["aivc"]["perturbation"]) == ["ko:X", "ko:X"]
+
+
+def test_files_name_the_virtual_cell_that_answered():
+    origin = {"cell": "abc", "version": "1", "fitted_on": "somewhere"}
+    about = make(origin=lambda: origin).to_anndata().uns["aivc"]
+    assert {key: about[key] for key in origin} == origin
+
+
+def test_what_does_not_fit_into_one_file_is_refused():
+    with pytest.raises(DataError, match="share features and units"):
+        to_anndata([make(), make(names=["A", "B", "C", "E"])])
+    with pytest.raises(DataError, match="at least one perturbation"):
+        to_anndata([])
+    with pytest.raises(DataError, match=r"written as \.h5ad"):
+        require_h5ad(Path("p.csv"))
 
 
 def test_the_card_says_what_and_how_sure_and_escapes_everything():

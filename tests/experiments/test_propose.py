@@ -6,7 +6,8 @@ import pytest
 
 from aivc.core.errors import ControlError, DataError
 from aivc.core.measurement import CONTROL
-from aivc.experiments.propose import Plan, propose, wells
+from aivc.experiments.plate import wells
+from aivc.experiments.propose import Plan, propose
 from aivc.experiments.response import Response
 from aivc.experiments.screen import Screen
 from aivc.reporting.figures import plate, ranking
@@ -140,3 +141,91 @@ def test_refuses_impossible_plates(given, error, words):
 def test_refuses_when_all_is_known():
     with pytest.raises(DataError, match="repeat_seen=True"):
         propose(make(10, 10))
+
+
+def test_the_table_is_what_a_bench_reads():
+    plan = propose(make(), 384, controls=16, replicates=2, guides=2)
+    columns = ["well", "row", "column", "perturbation", "role", "replicate", "reason", "guide"]
+    assert list(plan.table)[: len(columns)] == columns
+    first = plan.table.iloc[0]
+    assert (first["well"], first["row"], first["column"]) == ("A01", "A", 1)
+    tested = plan.table[plan.table["role"] != "control"]
+    assert (
+        tested.groupby("perturbation")[["guide", "replicate"]]
+        .apply(lambda rows: len(rows.drop_duplicates()))
+        .eq(4)
+        .all()
+    )
+    target = tested["perturbation"].iloc[0].removeprefix("ko:")
+    own = set(tested.loc[tested["perturbation"] == f"ko:{target}", "guide"])
+    assert own == {f"{target} guide 1", f"{target} guide 2"}
+    controls = by_role(plan, "control")
+    assert sorted(controls["guide"]) == sorted(f"non-targeting {i + 1}" for i in range(16))
+    assert controls["reason"].str.startswith("Non-targeting control").all()
+
+
+def test_edge_wells_stay_empty_where_that_is_wanted():
+    plan = propose(make(), 96, edge=False)
+    assert len(plan) == 60
+    assert not set(plan.table["row"]) & {"A", "H"}
+    assert not set(plan.table["column"]) & {1, 12}
+    assert "36 wells stay empty" in plan.note
+
+
+def test_no_family_fills_what_is_exploited():
+    found = make(60, 0)
+    table = found.table.assign(applicability="edge")
+    best = [text.removeprefix("ko:") for text in table["perturbation"].head(10)]
+    screened = Screen(table, found.response, "", 0.9, "lower", "")
+    plan = propose(screened, 24, explore=0.25, families={"complex": frozenset(best)}, per_family=2)
+    exploit = by_role(plan, "exploit")
+    assert (exploit["family"] == "complex").sum() == 2
+    assert len(exploit) == 12
+    assert any("8 waited" in remark for remark in plan.remarks)
+    assert set(by_role(propose(screened, 24), "exploit")["perturbation"]) <= {f"ko:{gene}" for gene in best}
+
+
+def test_what_is_not_expressed_is_not_lowered_unless_wanted():
+    found = make(30, 0)
+    table = found.table.assign(expressed=["no", "yes", "not measured"] * 10, annotation="nothing known")
+    screened = Screen(table, found.response, "", 0.9, "lower", "")
+    plan = propose(screened, 96)
+    assert set(plan.table["expressed"]) == {"", "yes", "not measured"}
+    assert "10 perturbations were left out" in plan.remarks[0]
+    assert "no" in set(propose(screened, 96, unexpressed=True).table["expressed"])
+    gain = Screen(table.assign(perturbation=table["perturbation"].str.replace("ko:", "crispra:")), *rest_of(screened))
+    assert "no" in set(propose(gain, 96).table["expressed"])
+
+
+def rest_of(screened):
+    return screened.response, screened.context, screened.level, screened.direction, screened.units
+
+
+def test_a_known_brake_is_named_in_its_well():
+    found = make(10, 0)
+    said = ["contradicts: X lowers CD274, DoRothEA A"] + ["nothing known"] * 9
+    table = found.table.assign(annotation=said, expressed="yes", applicability="edge")
+    plan = propose(Screen(table, *rest_of(found)), 24, explore=0.0)
+    row = plan.table[plan.table["perturbation"] == table["perturbation"][0]].iloc[0]
+    assert row["reason"].endswith("what is known contradicts the prediction: X lowers CD274, DoRothEA A.")
+    assert any(remark.startswith("1 of") and "DoRothEA" in remark for remark in plan.remarks)
+    brake = "brake of signaling, predicted like its drivers A, B, C"
+    plan = propose(Screen(table.assign(brake=[""] * 9 + [brake]), *rest_of(found)), 24)
+    named = plan.table[plan.table["perturbation"] == table["perturbation"][9]].iloc[0]
+    assert named["reason"].endswith(f"a known {brake}.")
+
+
+def test_the_plate_says_how_sure_it_is():
+    found = make(20, 0)
+    table = found.table.assign(low=[-1.0] * 20, high=[-0.5] * 3 + [0.5] * 17, applicability="edge")
+    plan = propose(Screen(table, *rest_of(found)), 24)
+    assert plan.sureness == "3 of 16 perturbations on the plate have an interval clear of zero (90 %)."
+
+
+def test_only_genes_have_guides():
+    found = make(12, 0)
+    table = found.table.assign(perturbation=[f"drug:D{i}@1uM" for i in range(12)])
+    screened = Screen(table, *rest_of(found))
+    assert set(propose(screened, 24).table["guide"]) == {""}
+    with pytest.raises(DataError, match="guides=1"):
+        propose(screened, 24, guides=2)

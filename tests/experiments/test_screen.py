@@ -208,3 +208,22 @@ def test_refuses_unknown_features_contexts_and_directions(world):
         screen(cell, ["ko:G0001"], "G00600")
     with pytest.raises(UnknownNameError, match="Name one of them"):
         screen(cell, ["ko:G0001"], "G0060", context="nowhere")
+
+
+def test_targets_are_named_as_expressed_or_not_measured(world):
+    cell, _ = world
+    found = screen(cell, ["ko:G0001", "ko:ABSENT"], "G0060", allow_unknown=True)
+    table = found.table.set_index("perturbation")
+    assert table["expressed"].to_dict() == {"ko:G0001": "yes", "ko:ABSENT": "not measured"}
+    level = cell.decode(cell.start()).mean[list(cell.decode(cell.start()).draws[0].features).index("G0001")]
+    assert table.loc["ko:G0001", "target_level"] == pytest.approx(level)
+    assert found.sureness == (
+        f"0 of 1 unseen perturbations have an interval clear of zero (90 %, {table.loc['ko:ABSENT', 'coverage']})."
+    )
+
+
+def test_the_target_columns_survive_a_file(world, tmp_path):
+    cell, _ = world
+    found = screen(cell, ["ko:G0001", "ko:ABSENT"], "G0060", allow_unknown=True)
+    found.save(tmp_path / "s.csv")
+    assert Screen.load(tmp_path / "s.csv").to_json() == found.to_json()

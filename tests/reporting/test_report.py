@@ -50,7 +50,8 @@ def body():
 
 @pytest.fixture(scope="module")
 def full(cell, cells, body):
-    ranked = screen(cell, [*cell.card["perturbations"], "ko:G0030", "ko:G0031"], "G0011", context="line1")
+    asked = [*cell.card["perturbations"], "ko:G0030", "ko:G0031"]
+    ranked = screen(cell, asked, "G0011", context="line1", allow_unknown=True)
     plan = propose(ranked, 96, controls=2)
     return aivc.report(cell, cells, name="toy", scores=body, screen=ranked, plan=plan)
 

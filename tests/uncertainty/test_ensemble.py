@@ -141,3 +141,23 @@ def test_one_that_abstains_answers_what_was_measured_and_lets_the_floor_answer_t
     # Trusted only beyond a departure that no answer reaches, then only below it.
     assert part.abstaining(ur, floor, (1e9,), (False, True)).manipulate(start, new).abstained
     assert not part.abstaining(ur, floor, (1e9,), (True, False)).manipulate(start, new).abstained
+
+
+def test_members_say_whose_errors_go_together(states):
+    ur, truth = states
+    part = Ensemble.fit(ur, parts=truth.priors, members=8)
+    start = ur.take(ur.perturbations == CONTROL)
+    asked = [Perturbation.parse(f"ko:G00{i}") for i in range(20, 26)]
+    stated = part.joint(start, asked)
+    spread = [((part.manipulate(start, each).spread) ** 2).sum() for each in asked]
+    np.testing.assert_allclose(np.diag(stated), spread, rtol=1e-6)
+    assert np.linalg.eigvalsh(stated).min() > -1e-9
+    assert Ensemble.fit(ur, parts=truth.priors, members=0).joint(start, asked) is None
+
+
+def test_a_full_fit_that_knows_how_its_errors_go_together_says_it(states):
+    ur, truth = states
+    part = Ensemble.fit(ur, manipulator="effect.v2", parts=truth.priors)
+    start = ur.take(ur.perturbations == CONTROL)
+    asked = [Perturbation.parse(f"ko:G00{i}") for i in range(20, 24)]
+    np.testing.assert_array_equal(part.joint(start, asked), part.center.joint(start, asked))

@@ -121,12 +121,14 @@ def _outcome(args: argparse.Namespace, folder: Folder, found: Evaluation, report
             ["method", *(f"{body['metrics'][name]['label']} {arrow(directions[name])}" for name in metrics)],
             [[method, *(_with_interval(by[name]) for name in metrics)] for method, by in found.scores.items()],
         ),
+        *found.sureness,
         *(f"failed: {item['method']}: {item['error']}" for item in body["failures"]),
         *body.get("adversaries", {}).get("findings", []),
         f"Report: {files['report']}",
     ]
     keys = ("data", "split", "methods", "failures", "recipe", "profile_units", "adversaries", "notes")
     about = {key: body[key] for key in keys if key in body}
+    about["sureness"] = list(found.sureness)
     return Outcome({**about, "scores": values, "files": files, "seconds": reporter.seconds}, shown)
 
 

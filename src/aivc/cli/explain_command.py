@@ -51,13 +51,17 @@ def _explain(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         "perturbation": said.perturbation,
         "context": said.context,
         "units": said.units,
+        "sureness": said.sureness,
         "pieces": said.pieces.to_dict("records"),
         "sources": said.sources.to_dict("records"),
         "genes": said.genes.to_dict("records"),
         "pathways": None if said.pathways is None else said.pathways.to_dict("records"),
         "seconds": reporter.seconds,
     }
-    shown: list[RenderableType] = [f"{said.perturbation} in {said.context}: what the predicted effect is made of"]
+    shown: list[RenderableType] = [
+        f"{said.perturbation} in {said.context}: what the predicted effect is made of",
+        said.sureness,
+    ]
     for title, frame in (
         ("by kind of evidence", said.sources),
         ("piece by piece", said.pieces),

@@ -19,9 +19,11 @@ from aivc.core.prediction import GUARANTEED, Prediction
 from aivc.core.registry import MANIPULATORS
 from aivc.core.saved_cell import owns
 from aivc.core.ur import UR
+from aivc.core.views import NOT_FOR_TESTING, require_h5ad, to_anndata
 from aivc.core.virtual_cell import VirtualCell
 from aivc.core.worth import Worth
 from aivc.core.writing import require_absent, require_own
+from aivc.data.io.written import write_h5ad
 from aivc.experiments.batch import was_seen
 from aivc.experiments.known_names import KnownNames
 from aivc.experiments.predict import predict
@@ -58,20 +60,25 @@ def add(commands: Commands) -> None:
     made = commands.add(
         "predict",
         _predict,
-        "Ask a virtual cell what a perturbation would do.",
+        "Ask a virtual cell what a perturbation would do, or several of them one by one.",
         examples=(
             'aivc predict cell/ "ko:JAK2"',
             'aivc predict cell/ "ko:JAK2 + ko:STAT1" --top 50 --out predicted.h5ad',
+            "aivc predict cell/ ko:JAK2 ko:STAT1 --out predicted.h5ad",
             'aivc predict cell/ "crispri:TP53" --control my-controls.h5ad --schema my.toml',
             'aivc predict cell/ "drug:imatinib" --context "a line never treated"',
         ),
     )
     add_cell(made)
-    made.add_argument("perturbation", metavar="PERTURBATION", help="such as ko:JAK2, or drug:nutlin-3@10uM for 48h")
+    made.add_argument(
+        "perturbations", nargs="+", metavar="PERTURBATION", help="such as ko:JAK2, or drug:nutlin-3@10uM for 48h"
+    )
     made.add_argument("--control", metavar="FILE", default="", help="start from your own control cells")
     add_schema(made)
-    made.add_argument("--cells", type=positive, default=200, help="virtual cells to write (default 200)")
-    made.add_argument("--out", type=Path, metavar="FILE.h5ad", help="write the virtual cells")
+    made.add_argument(
+        "--cells", type=positive, default=200, help="virtual cells of each perturbation to write (default 200)"
+    )
+    made.add_argument("--out", type=Path, metavar="FILE.h5ad", help="write effects, intervals and virtual cells")
     made.add_argument("--overwrite", action="store_true", help="replace FILE.h5ad where it exists")
     made.add_argument("--top", type=positive, default=20, help="features shown, largest effect first (default 20)")
     made.add_argument("--seed", type=natural, default=0, help="draws the virtual cells (default 0)")
@@ -143,36 +150,53 @@ def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
 
 def _predict(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     if args.out is not None:
+        require_h5ad(args.out)
         require_absent(args.out, overwrite=args.overwrite)
     reporter("loading the cell", 0, 0)
     cell = VirtualCell.load(args.cell)
     start = _start(cell, args, reporter)
     known = KnownNames.of(cell)
-    asked = known.question(args.perturbation, allow_unknown=args.allow_unknown)
-    reporter(f"asking about {asked}", 0, 0)
-    said = predict(cell, start, asked, cells=args.cells, allow_unknown=args.allow_unknown)
-    written = {}
+    asked = [known.question(text, allow_unknown=args.allow_unknown) for text in args.perturbations]
+    reporter(f"asking about {', '.join(map(str, asked))}", 0, 0)
+    one = len(asked) == 1
+    found = (
+        (predict(cell, start, asked[0], cells=args.cells, allow_unknown=args.allow_unknown),)
+        if one
+        else predict(cell, start, asked, cells=args.cells, allow_unknown=args.allow_unknown)
+    )
+    files = {}
     if args.out is not None:
-        from aivc.evaluation.protocol.output import write_population
-
-        cells = said.population(args.cells, seed=args.seed)
-        about = {"made_by": list(said.made_by), "perturbation": str(asked)}
-        write_population(args.out, cells, about, overwrite=args.overwrite)
-        written["prediction"] = args.out
-    rows = _effects(said, args.top)
+        made = to_anndata(found[0] if one else found, cells=args.cells, seed=args.seed)
+        write_h5ad(made, args.out, overwrite=args.overwrite, compression="gzip", compression_opts=1)
+        files["prediction"] = args.out
     context = str(start.contexts[0])
+    bodies = [
+        {**_body(cell, each, said, context, args.top), "asked": text, "unknown": list(known.unknown(each))}
+        for text, each, said in zip(args.perturbations, asked, found, strict=True)
+    ]
+    shown: list[RenderableType] = [item for body in bodies for item in _shown(body)]
+    shown += [text for path in files.values() for text in (f"Written: {path}", NOT_FOR_TESTING)]
+    answer = bodies[0] if one else {"predictions": bodies}
+    return Outcome({**answer, "files": files, "seconds": reporter.seconds}, shown)
+
+
+def _body(
+    cell: VirtualCell, asked: Perturbation, said: Prediction[Measurement], context: str, top: int
+) -> dict[str, Any]:
     new: dict[str, Any] = {"new_context": context not in cell.contexts, "contexts": len(cell.contexts)}
     new["seen"] = was_seen(cell, asked, said.applicability)
     if new["new_context"] and "worth" in cell.card:
         new["worth"] = cell.card["worth"]
-    new |= {"asked": args.perturbation, "unknown": list(known.unknown(asked))}
-    body = {**_about(said, asked, context), **new, "effects": rows, "files": written}
+    about = _about(said, asked, context)
+    return {**about, **new, "effects": _effects(said, top), "not_for_testing": NOT_FOR_TESTING}
+
+
+def _shown(body: Mapping[str, Any]) -> list[RenderableType]:
+    """One answer for people."""
     columns = ["feature", "control", "effect", "low", "high"]
-    values = [[row[key] for key in columns] for row in rows]
-    shown: list[RenderableType] = [*_titles(body), table(columns, values), _evidence(body)]
-    shown += [str(Worth(**body["worth"]))] if "worth" in body else []
-    shown += [f"Written: {path}" for path in written.values()]
-    return Outcome({**body, "seconds": reporter.seconds}, shown)
+    values = [[row[key] for key in columns] for row in body["effects"]]
+    worth = [str(Worth(**body["worth"]))] if "worth" in body else []
+    return [*_titles(body), table(columns, values), body["sureness"], _evidence(body), *worth]
 
 
 def _titles(body: Mapping[str, Any]) -> list[str]:
@@ -230,6 +254,7 @@ def _about(said: Prediction[Measurement], asked: Perturbation, context: str) -> 
         "level": 0.9,
         "intervals": _basis(said),
         "coverage": said.coverage,
+        "sureness": said.sureness(),
         "abstained": said.abstained,
     }
 

@@ -18,6 +18,7 @@ from aivc.core.perturbation import Agent, kind_of
 from aivc.core.virtual_cell import VirtualCell
 from aivc.core.writing import require_absent
 from aivc.data.io.own_file import refuse_odd_file
+from aivc.data.priors.gene_sets import COLLECTIONS, gene_sets
 from aivc.experiments.known_names import KnownNames
 from aivc.experiments.propose import propose
 from aivc.experiments.response import Response
@@ -71,13 +72,29 @@ def add(commands: Commands) -> None:
         "propose",
         _propose,
         "Turn a virtual screen into the next plate: part to confirm, part to learn.",
-        examples=("aivc propose screen.csv --size 96 --out plan.csv",),
+        examples=(
+            "aivc propose screen.csv --size 96 --out plan.csv",
+            "aivc propose screen.csv --cell cell/ --families reactome --guides 2 --no-edge --size 384 --out plan.csv",
+        ),
     )
     made.add_argument("screen", type=Path, metavar="SCREEN.csv", help="table that `aivc screen` wrote")
     made.add_argument("--size", type=positive, default=96, help="wells of the plate (default 96)")
     made.add_argument("--controls", type=natural, default=8, help="control wells (default 8)")
     made.add_argument("--explore", type=float, default=0.5, help="share of wells to learn from, 0 to 1 (default 0.5)")
-    made.add_argument("--replicates", type=positive, default=1, help="wells per perturbation (default 1)")
+    made.add_argument("--replicates", type=positive, default=1, help="wells per perturbation and guide (default 1)")
+    made.add_argument("--guides", type=positive, default=1, help="guides per perturbation (default 1)")
+    made.add_argument("--no-edge", action="store_true", help="leave the outer rows and columns empty")
+    made.add_argument(
+        "--cell", type=Path, metavar="CELL", help="the cell that was screened: explore what teaches most about others"
+    )
+    made.add_argument(
+        "--families",
+        default="",
+        metavar="NAME|FILE.gmt",
+        help=f"gene sets, of which no small one fills the plate: {', '.join(COLLECTIONS)}, or a GMT file",
+    )
+    made.add_argument("--per-family", type=positive, default=3, help="exploited targets of one small set (default 3)")
+    made.add_argument("--unexpressed", action="store_true", help="offer also to lower what is not expressed")
     made.add_argument("--repeat-seen", action="store_true", help="offer also what was in training")
     made.add_argument("--seed", type=natural, default=0, help="of the layout (default 0)")
     _add_table(made, "plan.csv", required=True)
@@ -178,20 +195,28 @@ def _search(args: argparse.Namespace, reporter: Reporter) -> Outcome:
 
 def _propose(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     _require_table(args.out, overwrite=args.overwrite)
+    found, sets = Screen.load(args.screen), gene_sets(args.families) if args.families else None
+    reporter("choosing wells", 0, 0)
     plan = propose(
-        Screen.load(args.screen),
+        found,
         args.size,
         controls=args.controls,
         explore=args.explore,
         replicates=args.replicates,
         seed=args.seed,
         repeat_seen=args.repeat_seen,
+        guides=args.guides,
+        edge=not args.no_edge,
+        unexpressed=args.unexpressed,
+        cell=None if args.cell is None else VirtualCell.load(args.cell),
+        families=sets,
+        per_family=args.per_family,
     )
     plan.save(args.out, overwrite=args.overwrite)
     columns = ["well", "perturbation", "role", "reason"]
     rows = plan.table[columns].head(args.top).to_numpy(dtype=object).tolist()
-    body = {**plan.to_json(), "files": {"plan": args.out}, "seconds": reporter.seconds}
-    return Outcome(body, [plan.note, table(columns, rows), f"Written: {args.out}"])
+    body = {**plan.to_json(), "remarks": list(plan.remarks), "files": {"plan": args.out}, "seconds": reporter.seconds}
+    return Outcome(body, [plan.note, table(columns, rows), plan.sureness, *plan.remarks, f"Written: {args.out}"])
 
 
 def _placed(body: Mapping[str, Any], cell: VirtualCell) -> dict[str, Any]:
@@ -207,11 +232,18 @@ def _ranked(
     args: argparse.Namespace,
     reporter: Reporter,
 ) -> Outcome:
-    columns = ["perturbation", *numbers, "seen", "applicability"]
+    shown_too = [name for name in ("expressed", "annotation", "brake") if name in found]
+    columns = ["perturbation", *numbers, "seen", "applicability", *shown_too]
     rows = found[columns].head(args.top).to_numpy(dtype=object).tolist()
     files = {"table": args.out} if args.out is not None else {}
     new = [nothing_measured(body["context"], body["contexts"])] if body["new_context"] else []
-    shown: list[RenderableType] = [said, table(columns, rows), *new, *(f"Written: {path}" for path in files.values())]
+    shown: list[RenderableType] = [
+        said,
+        table(columns, rows),
+        body["sureness"],
+        *new,
+        *(f"Written: {path}" for path in files.values()),
+    ]
     return Outcome({**body, "files": files, "seconds": reporter.seconds}, shown)
 
 

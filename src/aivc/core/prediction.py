@@ -1,7 +1,7 @@
 """An answer that says how sure it is: spread across draws is ignorance, spread within a draw is biology."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar, final
 
@@ -14,6 +14,7 @@ from aivc.core.calibration import Applicability, Calibration, HeldOut
 from aivc.core.errors import DataError
 from aivc.core.measurement import Measurement
 from aivc.core.population import draw_cells
+from aivc.core.sureness import clear_of_zero, sureness
 from aivc.core.ur import UR
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Prediction(Generic[T]):
         least: Mean readings never lie below it, such as 0 for logarithms of counts; None where they may. It bounds the
             mean over draws, not each of them: raised draw by draw, it would be the higher the less sure an answer is.
         unread: Reads out the cells of a prediction whose draws are mean profiles only; None where draws are the cells.
+        origin: Says which virtual cell made it, as texts by name (`VirtualCell.origin`); None where none did.
 
     Raises:
         DataError: No draws, draws that do not describe the same axes, or profiles of other axes.
@@ -66,6 +68,7 @@ class Prediction(Generic[T]):
     retrieval: Float[np.ndarray, " _"] | None = None
     least: float | None = None
     unread: "Callable[[], Prediction[T]] | None" = None
+    origin: Callable[[], Mapping[str, str]] | None = None
 
     def __repr__(self) -> str:
         return f"Prediction({len(self.draws)} × {self.draws[0]!r} by {' + '.join(self.made_by)}, {self.applicability})"
@@ -254,9 +257,19 @@ class Prediction(Generic[T]):
         """Tabulate feature, effect, low and high, largest effect first; see `aivc.core.views.effects`."""
         return views.effects(self, level)
 
-    def to_anndata(self, level: float = 0.9) -> "AnnData":
-        """Make an AnnData of the virtual cells; see `aivc.core.views.to_anndata`."""
-        return views.to_anndata(self, level)
+    def sureness(self, level: float = 0.9) -> str:
+        """Say in one line how many effects have an interval clear of zero, and what is promised of intervals.
+
+        Raises:
+            DataError: The prediction does not know its start.
+            ValueError: The level is not between 0 and 1.
+        """
+        clear = clear_of_zero(*self.effect_interval(level))
+        return sureness(clear, len(self.effect), "features", level, self.coverage)
+
+    def to_anndata(self, level: float = 0.9, *, cells: int | None = None, seed: int = 0) -> "AnnData":
+        """Make an AnnData of effects, intervals and virtual cells; see `aivc.core.views.to_anndata`."""
+        return views.to_anndata(self, level, cells=cells, seed=seed)
 
     def plot(
         self,

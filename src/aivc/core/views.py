@@ -1,16 +1,19 @@
 """What a prediction says, in the forms people work with: a table, an AnnData, a figure, a notebook card."""
 
+from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from aivc.core.calibration import Applicability
 from aivc.core.errors import DataError
 from aivc.core.measurement import Measurement
-from aivc.core.population import stacked
-from aivc.core.units import spoken_units
+from aivc.core.population import draw_cells
+from aivc.core.units import COUNTS, spoken_units
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -20,6 +23,12 @@ if TYPE_CHECKING:
 
 # Where an AnnData says what made it.
 ABOUT = "aivc"
+# Labels of virtual cells that files keep.
+LABELS = ("perturbation", "context", "donor", "batch")
+NOT_FOR_TESTING = (
+    "Virtual cells are draws of a model: do not test them for p values, since more draws give smaller p values without "
+    "more evidence. Read the effect and the ends of its interval (low, high) instead."
+)
 # Okabe & Ito's colours, distinct under every common colour blindness.
 _MORE, _LESS, _DULL = "#d55e00", "#0072b2", "#9aa1ab"
 _LONGEST = 60
@@ -52,40 +61,66 @@ def effects(prediction: "Prediction[Any]", level: float = 0.9) -> pd.DataFrame:
     return made.iloc[order].reset_index(drop=True)
 
 
-def to_anndata(prediction: "Prediction[Any]", level: float = 0.9) -> "AnnData":
-    """Make an AnnData of the virtual cells of all draws.
+def to_anndata(
+    predictions: "Prediction[Any] | Sequence[Prediction[Any]]",
+    level: float = 0.9,
+    *,
+    cells: int | None = None,
+    seed: int = 0,
+) -> "AnnData":
+    """Make an AnnData of effects, their intervals and virtual cells.
+
+    Of one prediction, ``var`` has the columns ``effect``, ``low`` and ``high``, in profile units. Of ``p`` predictions,
+    ``varm`` has the tables ``effect``, ``low`` and ``high``, each ``(f, p)``, with a column for each perturbation in
+    the order of ``uns["aivc"]["perturbation"]``.
 
     Args:
-        prediction: Of readings, with the profile of its start (``base``).
-        level: Of the intervals in ``var``.
+        predictions: Of readings, with the profile of their start (``base``), and of the same features and units.
+        level: Of the intervals.
+        cells: How many virtual cells of each prediction, drawn evenly from its draws; None takes all of them.
+        seed: Draws the cells.
 
     Returns:
-        ``X`` in the units of the draws, sparse where they are; ``obs`` with ``perturbation``, ``context``, ``draw`` and
-        what else the cells carry; ``var`` with ``effect``, ``low`` and ``high`` in profile units; ``uns["aivc"]`` with
-        ``made_by``, ``applicability``, ``coverage``, ``level``, ``units`` and ``profile_units``.
+        ``X`` in the units of the draws, sparse where they are, and where they are counts; ``obs`` with
+        ``perturbation``, ``context``, ``draw``, and ``donor`` and ``batch`` where the cells have them;
+        ``uns["units"]``; ``uns["aivc"]`` with ``perturbation``, ``context``, ``made_by``, ``applicability``,
+        ``coverage`` and ``sureness`` (of several predictions: one of each), ``level``, ``units``, ``profile_units``,
+        ``not_for_testing`` and, where a virtual cell made it, what `VirtualCell.origin` says.
 
     Raises:
-        DataError: It predicts states, or its start is not known.
+        DataError: None was given, one predicts states, its start is not known, or they differ in features or units.
         ValueError: The level is not between 0 and 1.
     """
     from anndata import AnnData
 
-    features = _features(prediction)
-    effect, low, high = _effect(prediction, level)
-    var = pd.DataFrame({"effect": effect, "low": low, "high": high}, index=pd.Index(features))
-    # Answers to many questions at once are means until somebody wants their cells.
-    draws = (prediction if prediction.unread is None else prediction.unread()).draws
-    about = {
-        "made_by": list(prediction.made_by),
-        "applicability": str(prediction.applicability),
-        "coverage": prediction.coverage,
-        "level": level,
-        "units": draws[0].units,
-        "profile_units": prediction.profile_units,
-    }
-    return AnnData(
-        stacked(draws), obs=pd.concat([_obs(draw, i) for i, draw in enumerate(draws)]), var=var, uns={ABOUT: about}
+    several = isinstance(predictions, Sequence)
+    asked = list(predictions) if isinstance(predictions, Sequence) else [predictions]
+    features = _shared_features(asked)
+    ends = dict(
+        zip(("effect", "low", "high"), zip(*(_effect(each, level) for each in asked), strict=True), strict=True)
     )
+    var = pd.DataFrame({} if several else {key: one[0] for key, one in ends.items()}, index=pd.Index(features))
+    populations = [_population(each, cells, seed) for each in asked]
+    obs = pd.concat([_obs(each, f"{i}-" if several else "") for i, each in enumerate(populations)])
+    blocks = [each.block(0, len(each)) for each in populations]
+    about = _about(asked, level, several=several)
+    return AnnData(
+        _below(blocks, counts=populations[0].units == COUNTS),
+        obs=obs,
+        var=var,
+        varm={key: np.array(each).T for key, each in ends.items()} if several else None,
+        uns={"units": populations[0].units, ABOUT: {**about, "units": populations[0].units}},
+    )
+
+
+def require_h5ad(path: Path) -> None:
+    """Refuse another ending, before any work.
+
+    Raises:
+        DataError: The path does not end in ``.h5ad``.
+    """
+    if path.suffix != ".h5ad":
+        raise DataError([f"Virtual cells are written as .h5ad, got {path.name}. Choose this ending."])
 
 
 def html(prediction: "Prediction[Any]", top: int = 8) -> str:
@@ -96,8 +131,8 @@ def html(prediction: "Prediction[Any]", top: int = 8) -> str:
         top: Features shown.
     """
     first = prediction.draws[0]
-    asked = " + ".join(sorted(set(map(str, first.perturbations)))) or "nothing"
-    where = ", ".join(sorted(set(map(str, first.contexts))))
+    asked = _named(first.perturbations, " + ") or "nothing"
+    where = _named(first.contexts, ", ")
     cells = sum(map(len, prediction.draws))
     facts = {
         "predicted": f"{asked} in {where}",
@@ -106,6 +141,8 @@ def html(prediction: "Prediction[Any]", top: int = 8) -> str:
         "evidence": _EVIDENCE[prediction.applicability],
         "90 % intervals": prediction.coverage,
     }
+    if prediction.base is not None:
+        facts["how sure"] = prediction.sureness()
     rows = "".join(f"<tr><th>{escape(key)}</th><td>{escape(text)}</td></tr>" for key, text in facts.items())
     return f"<div><table>{rows}</table>{_effect_rows(prediction, top)}</div>"
 
@@ -252,9 +289,64 @@ def _effect(prediction: "Prediction[Any]", level: float) -> tuple[np.ndarray, np
     return prediction.effect, low, high
 
 
-def _obs(draw: Measurement, number: int) -> pd.DataFrame:
-    obs = draw.entities.set_axis([f"{number}-{name}" for name in draw.entities.index], axis=0)
-    return obs.assign(perturbation=draw.perturbations.astype(str), context=draw.contexts.astype(str), draw=number)
+def _shared_features(predictions: "Sequence[Prediction[Any]]") -> np.ndarray:
+    if not predictions:
+        raise DataError(["There is nothing to write: no prediction was given. Ask about at least one perturbation."])
+    found = [_features(each) for each in predictions]
+    units = {(each.profile_units, each.draws[0].units) for each in predictions if each.unread is None}
+    if len(units) > 1 or any(not np.array_equal(each, found[0]) for each in found):
+        raise DataError(
+            ["Predictions in one file share features and units. Write those of different cells to files of their own."]
+        )
+    return found[0]
+
+
+def _population(prediction: "Prediction[Any]", cells: int | None, seed: int) -> Measurement:
+    # Answers to many questions at once are means until somebody wants their cells.
+    draws = (prediction if prediction.unread is None else prediction.unread()).draws
+    return draw_cells(draws, len(draws) * max(map(len, draws)) if cells is None else cells, seed=seed)
+
+
+def _below(blocks: Sequence[Any], *, counts: bool) -> "np.ndarray | sparse.csr_matrix":
+    """Values of all populations, one below the other, in the precision in which files are kept."""
+    if counts or any(sparse.issparse(block) for block in blocks):
+        return sparse.vstack([sparse.csr_matrix(block, dtype=np.float32) for block in blocks], format="csr")
+    return np.concatenate(blocks).astype(np.float32)
+
+
+def _about(predictions: "Sequence[Prediction[Any]]", level: float, *, several: bool) -> dict[str, Any]:
+    each = [
+        {
+            "perturbation": _named(said.draws[0].perturbations, " + "),
+            "context": _named(said.draws[0].contexts, ", "),
+            "made_by": " → ".join(said.made_by) if several else list(said.made_by),
+            "applicability": str(said.applicability),
+            "coverage": said.coverage,
+            "sureness": said.sureness(level),
+        }
+        for said in predictions
+    ]
+    first = predictions[0]
+    return {
+        **({key: [one[key] for one in each] for key in each[0]} if several else each[0]),
+        "level": level,
+        "profile_units": first.profile_units,
+        "not_for_testing": NOT_FOR_TESTING,
+        **({} if first.origin is None else first.origin()),
+    }
+
+
+def _named(labels: np.ndarray, between: str) -> str:
+    return between.join(sorted(set(map(str, labels))))
+
+
+def _obs(cells: Measurement, prefix: str) -> pd.DataFrame:
+    # What else control cells carry, such as their guides, does not hold of cells that were perturbed.
+    kept = [name for name in LABELS if name in cells.entities]
+    obs = cells.entities[kept].astype(str)
+    obs = obs.assign(perturbation=cells.perturbations.astype(str), context=cells.contexts.astype(str))
+    obs["draw"] = [int(str(name).split("-", 1)[0]) for name in cells.entities.index]
+    return obs.set_axis([f"{prefix}{name}" for name in cells.entities.index], axis=0)
 
 
 def _effect_rows(prediction: "Prediction[Any]", top: int) -> str:

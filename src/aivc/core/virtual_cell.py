@@ -1,11 +1,13 @@
 """Encoders and instruments that fit together, as one object that can be asked, saved and shared."""
 
 import difflib
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, final
@@ -98,6 +100,25 @@ class VirtualCell:
     def contexts(self) -> tuple[str, ...]:
         """Where perturbations were measured, by the card; where it does not say, contexts that the cell keeps."""
         return tuple(map(str, self.card.get("contexts", self.starts)))
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of every part and of the control states it keeps: cells of one digest give the same answers."""
+        sha = hashlib.sha256()
+        for name, part in sorted(self.parts.items()):
+            sha.update(f"{part.group}/{part.name}/{name}/{part.state().digest()}".encode())
+        for context, start in sorted(self.starts.items()):
+            sha.update(context.encode() + start.values.tobytes() + start.mass.tobytes())
+        return sha.hexdigest()
+
+    def origin(self) -> Mapping[str, str]:
+        """What a prediction says of the cell that made it.
+
+        Returns:
+            ``cell`` (`digest`), ``version`` (of aivc) and ``fitted_on`` (names of the data, where they are known).
+        """
+        sources = sorted({each.source for each in self.provenance.values() if each.source})
+        return {"cell": self.digest, "version": version("aivc"), "fitted_on": ", ".join(sources)}
 
     def start(self, context: str = "", *, new_context: bool = False) -> UR:
         """Control states of a context; of the only one, unless named.
@@ -240,7 +261,7 @@ class VirtualCell:
         asked = Perturbation.parse(perturbation) if isinstance(perturbation, str) else perturbation
         begin = at_hours(self.states(start, new_context=new_context), asked)
         moved = self.manipulate(begin, asked, instrument=manipulator)
-        return read_out(moved, begin, self.decoder(decoder), cells=cells)
+        return read_out(moved, begin, self.decoder(decoder), cells=cells).replace(origin=self.origin)
 
     def _pick(self, contract: type[Manipulator] | type[Decoder], name: str) -> Manipulator | Decoder:
         found = {key: part for key, part in self.instruments.items() if isinstance(part, contract)}

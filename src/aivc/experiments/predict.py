@@ -190,7 +190,7 @@ class _Fast:
         own = at_hours(self.ask.start, perturbation)
         start = self.start if own is self.ask.start else own.sample(1)
         moved = self.ask.cell.manipulate(start, perturbation, instrument=self.ask.manipulator)
-        return self.read(moved, start).replace(unread=lambda: self.ask(perturbation))
+        return self.read(moved, start).replace(unread=lambda: self.ask(perturbation), origin=self.ask.cell.origin)
 
     def _prepare(self, text: str) -> None:
         """Work on the block of questions that this one is the first of."""

@@ -12,7 +12,7 @@ from aivc.core.prediction import Applicability
 from aivc.data.io.own_file import refuse_odd_file, refuse_swollen_parquet
 from aivc.data.io.written import as_written
 
-_NUMBERS = ("score", "low", "high", "closes", "cosine")
+_NUMBERS = ("score", "low", "high", "closes", "cosine", "target_level")
 _FLAGS = ("seen", "self_target", "abstained")
 _KNOWN = {"applicability": ("", *map(str, Applicability)), "role": ("control", "exploit", "explore")}
 

@@ -14,17 +14,20 @@ from aivc.core.errors import IntegrityError
 from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Prediction
+from aivc.core.sureness import clear_of_zero, sureness
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.io.written import write_table
 from aivc.data.names.own_genes import GeneColumns
 from aivc.data.streaming.stream import Progress
 from aivc.experiments.batch import ask, beginning, distinct, was_seen, where
+from aivc.experiments.brakes import brakes
 from aivc.experiments.journal import Journal, question
 from aivc.experiments.known_names import questions
 from aivc.experiments.predict import predictor
 from aivc.experiments.response import Response
 from aivc.experiments.saved_table import ratio, read_table
+from aivc.experiments.targets import ControlLevels, target_columns
 
 __all__ = ["Response", "Screen", "screen"]
 
@@ -89,8 +92,10 @@ class Screen(Ranking):
             ``self_target`` (it acts on a feature of the response itself), ``scored_on`` (how many features of the
             response the score rests on; 0 where it acts on all of them, and the score is the trivial one),
             ``coverage`` (what is promised of intervals of single features: guaranteed on average over perturbations
-            like those held out, or not guaranteed) and ``abstained`` (the mean effect answers, as the method is not
-            trusted there).
+            like those held out, or not guaranteed), ``abstained`` (the mean effect answers, as the method is not
+            trusted there), and ``target_level``, ``expressed`` and ``annotation``: whether the target is expressed in
+            these cells, and whether what is known of it agrees (`aivc.experiments.targets.target_columns`); ``brake``:
+            whether it is annotated to stop what it is predicted to drive (`aivc.experiments.brakes.brakes`).
         response: What was read out.
         context: Whose control states were started from.
         level: Of the intervals.
@@ -120,9 +125,14 @@ class Screen(Ranking):
         direction: Literal["lower", "raise"] = "raise" if asked["direction"] == "raise" else "lower"
         return cls(table, response, asked["context"], ratio(asked["level"], "level"), direction, asked["units"])
 
+    @property
+    def sureness(self) -> str:
+        """One line: how many of what was not seen in training have an interval clear of zero."""
+        return ranking_sureness(self.table, self.level)
+
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready dictionary; infinite ends of intervals become None."""
-        return {**self._asked(), "rows": rows_to_json(self.table)}
+        return {**self._asked(), "sureness": self.sureness, "rows": rows_to_json(self.table)}
 
     def _asked(self) -> dict[str, Any]:
         return {
@@ -201,6 +211,9 @@ def screen(  # noqa: PLR0913 - one keyword for each thing a screen may be asked
     better = table["score"] if direction == "lower" else -table["score"]
     order = pd.DataFrame({"trivial": table["scored_on"] == 0, "score": better, "text": table["perturbation"]})
     ranked = table.loc[order.sort_values(["trivial", "score", "text"]).index].reset_index(drop=True)
+    controls = ControlLevels(read.draws[0].features, read.mean, read.profile_units)
+    known = target_columns(list(ranked["perturbation"]), list(ranked["score"]), response, controls)
+    ranked = ranked.assign(**known, brake=brakes(ranked))
     return Screen(ranked, response, context, level, direction, read.profile_units)
 
 
@@ -233,6 +246,20 @@ def _row(
         "coverage": said.coverage,
         "abstained": said.abstained,
     }
+
+
+def ranking_sureness(table: pd.DataFrame, level: float) -> str:
+    """Count the rows not seen in training whose interval is clear of zero; all rows, where all were seen.
+
+    Args:
+        table: Columns ``low``, ``high``, ``seen`` and, where it is known, ``coverage``.
+        level: Of the intervals.
+    """
+    new = table[~table["seen"].astype(bool)]
+    rows, what = (new, "unseen perturbations") if len(new) else (table, "perturbations, all seen in training,")
+    promises = sorted(set(rows["coverage"].astype(str))) if "coverage" in rows else []
+    promise = promises[0] if len(promises) == 1 else ""
+    return sureness(clear_of_zero(rows["low"].to_numpy(), rows["high"].to_numpy()), len(rows), what, level, promise)
 
 
 def rows_to_json(table: pd.DataFrame) -> list[dict[str, Any]]:

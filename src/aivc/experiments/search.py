@@ -20,7 +20,7 @@ from aivc.experiments.batch import ask, beginning, distinct, was_seen, where
 from aivc.experiments.known_names import questions
 from aivc.experiments.predict import predictor
 from aivc.experiments.saved_table import count, ratio, read_table
-from aivc.experiments.screen import Ranking, rows_to_json
+from aivc.experiments.screen import Ranking, ranking_sureness, rows_to_json
 
 _COLUMNS = {
     "perturbation": "text", "closes": "end", "low": "end", "high": "end", "seen": "flag", "applicability": "text",
@@ -58,9 +58,14 @@ class Search(Ranking):
         features = count(asked["features"], "features")
         return cls(table, asked["context"], ratio(asked["level"], "level"), features)
 
+    @property
+    def sureness(self) -> str:
+        """One line: how many of what was not seen have an interval of ``closes`` clear of zero."""
+        return ranking_sureness(self.table, self.level)
+
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready dictionary; infinite ends of intervals become None."""
-        return {**self._asked(), "rows": rows_to_json(self.table)}
+        return {**self._asked(), "sureness": self.sureness, "rows": rows_to_json(self.table)}
 
     def _asked(self) -> dict[str, Any]:
         return {"context": self.context, "level": self.level, "features": self.features}

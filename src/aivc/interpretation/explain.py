@@ -38,6 +38,7 @@ class Explanation:
             piece that adds most to it in its direction.
         pathways: Sets that hold more of the features than chance: those of `enrichment`, and ``direction``; or None
             where no sets were given.
+        sureness: One line: how many effects have an interval clear of zero.
     """
 
     perturbation: str
@@ -47,6 +48,7 @@ class Explanation:
     sources: pd.DataFrame
     genes: pd.DataFrame
     pathways: pd.DataFrame | None
+    sureness: str
 
 
 def explain(
@@ -106,7 +108,7 @@ def explain(
         }
     )
     pathways = None if sets is None else _pathways(said.effect, read.features, sets, top)
-    return Explanation(str(asked), where, said.profile_units, table, sources, genes, pathways)
+    return Explanation(str(asked), where, said.profile_units, table, sources, genes, pathways, said.sureness(level))
 
 
 def _only(cell: VirtualCell, contract: type[Manipulator] | type[Decoder]) -> Manipulator | Decoder:

@@ -6,10 +6,12 @@ from functools import cached_property
 from typing import Any, ClassVar, final
 
 import numpy as np
+from jaxtyping import Float
 
 from aivc.core import registry
 from aivc.core.contracts import Manipulator
 from aivc.core.errors import ControlError
+from aivc.core.joint_error import JointlyUnsure
 from aivc.core.measurement import CONTROL
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import ABSTAIN, Applicability, Prediction
@@ -135,6 +137,21 @@ class Ensemble(Manipulator):
             return answer
         made_by = (*answer.made_by, ABSTAIN, *instead.made_by)
         return replace(instead, made_by=made_by, applicability=answer.applicability)
+
+    def joint(self, ur: UR, perturbations: Sequence[Perturbation]) -> Float[np.ndarray, "p p"] | None:
+        """Covariance of errors: as the full fit states it, or else how the members disagree; None without either.
+
+        Args:
+            ur: Control states of one context.
+            perturbations: ``p`` questions.
+        """
+        if isinstance(self.center, JointlyUnsure):
+            return self.center.joint(ur, perturbations)
+        if len(self.members) < 2:
+            return None
+        means_mpd = np.array([[each.manipulate(ur, asked).mean for asked in perturbations] for each in self.members])
+        away_mpd = self.widening * (means_mpd - means_mpd.mean(axis=0))
+        return np.asarray(np.einsum("mpd,mqd->pq", away_mpd, away_mpd) / (len(self.members) - 1))
 
     @cached_property
     def _seen(self) -> frozenset[str]:

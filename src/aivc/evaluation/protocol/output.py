@@ -20,6 +20,7 @@ from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.state import write_text
 from aivc.core.units import COUNTS
+from aivc.core.views import LABELS
 from aivc.core.writing import Hold, files_below, meant_by
 from aivc.data.io.written import write_h5ad
 from aivc.data.splits.split import Split, column
@@ -29,7 +30,6 @@ from aivc.evaluation.scores.table import Evaluation
 SCORES, REPORT, SPLIT, PREDICTIONS = "scores.json", "report.html", "split.json", "predictions"
 _LONGEST = 200
 _IN_USE = ".in-use"
-_KEPT = ("perturbation", "context", "donor", "batch")
 
 
 @final
@@ -109,7 +109,7 @@ def write_population(path: Path, cells: Measurement, about: Mapping[str, Any], *
         WritingError: The place cannot be written to.
     """
     cells.require_table("An h5ad of virtual cells")
-    kept = [name for name in _KEPT if name in cells.entities]
+    kept = [name for name in LABELS if name in cells.entities]
     obs = cells.entities[kept].astype(str).set_axis(cells.entities.index.astype(str), axis=0)
     obs["draw"] = [int(name.split("-", 1)[0]) for name in obs.index]
     values = cells.dense().astype(np.float32)

@@ -16,6 +16,8 @@ from aivc.evaluation.scores.comparison import BASELINE, CEILING, dynamic_range, 
 from aivc.evaluation.scores.groups import ORDER, RULE, calibration, labels
 
 FORMAT = 1
+# Metric that says whether intervals hold what they promise.
+_HELD = "coverage90"
 
 
 @final
@@ -41,6 +43,18 @@ class Evaluation:
         """Return one mean score; NaN where it is undefined."""
         found = self.scores[method][metric]["value"]
         return float("nan") if found is None else float(found)
+
+    @property
+    def sureness(self) -> tuple[str, ...]:
+        """For each method one line: which share of what was measured its 90 % intervals held."""
+        methods = [name for name in self.scores if name != CEILING]
+        held = {name: self.scores[name].get(_HELD, {}).get("value") for name in methods}
+        return tuple(
+            f"{name} states no interval: how sure it is was not shown."
+            if share is None
+            else f"90 % intervals of {name} held {share:.0%} of the effects measured on what it had not seen."
+            for name, share in held.items()
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return what is written to ``scores.json``."""

@@ -10,6 +10,7 @@ from scipy import sparse
 from aivc.data import catalog
 from aivc.data.names.genes import resolve
 from aivc.data.priors.gene_priors import SOURCES, gene_priors
+from aivc.data.priors.regulons import regulons
 from aivc.data.priors.spectra import leading_axes
 from aivc.representations.molecular.gene_table import NAMES, GeneTable, notes
 
@@ -141,18 +142,9 @@ class Targets(GeneTable):
         return cls(factors, leading_axes(signed, dim, seed), notes(*cls.sources))
 
 
-# How much a link counts, by the confidence that DoRothEA gives it; E, predicted only, is left out.
-_CONFIDENCE = {"A": 1.0, "B": 0.8, "C": 0.6, "D": 0.4}
-
-
 def _regulons() -> tuple[tuple[str, ...], tuple[str, ...], sparse.csr_matrix]:
     """Factors, targets, and their signed links, a target counting the more the fewer factors it has."""
-    table = pd.read_csv(catalog.path("dorothea"))
-    table = table[table["confidence"].isin(_CONFIDENCE)]
-    ends = {end: resolve(table[end].astype(str)).current for end in ("tf", "target")}
-    links = pd.DataFrame({**ends, "link": np.sign(table["mor"].to_numpy()) * table["confidence"].map(_CONFIDENCE)})
-    # Former symbols of one gene may stand beside its current one: the surest link of each pair counts.
-    links = links.assign(sure=links["link"].abs()).sort_values("sure").drop_duplicates(["tf", "target"], keep="last")
+    links = regulons()
     factors, targets = pd.Index(sorted(set(links["tf"]))), pd.Index(sorted(set(links["target"])))
     rows, columns = factors.get_indexer(links["tf"]), targets.get_indexer(links["target"])
     rarity = np.log1p(len(factors) / np.bincount(columns, minlength=len(targets)))

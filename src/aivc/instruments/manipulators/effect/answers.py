@@ -1,5 +1,6 @@
 """What the model says of a question: from which evidence, how much, how surely, and what it is made of."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -229,6 +230,19 @@ class Answers:
                 shift_pcd[rows, c] = self._posterior(kind).many(question)
                 variance_pcd[rows, c] = self.learned[kind].error
         return shift_pcd, variance_pcd
+
+    def joint(self, perturbations: Sequence[Perturbation], context: str) -> Float[np.ndarray, "p p"] | None:
+        """Covariance of the errors of answers, by the posterior of the kind of question that most of them are.
+
+        Args:
+            perturbations: ``p`` questions.
+            context: Where.
+        """
+        if not len(self.tables.rows) or not perturbations:
+            return None
+        asked = [canonical(each) for each in perturbations]
+        kind = Counter(self.kind(each, context) for each in asked).most_common(1)[0][0]
+        return self._posterior(kind).joint(self._questions(np.array([str(each) for each in asked]), context, None))
 
     def _verdict(
         self, kind: str, asked: Perturbation, posterior: Posterior, question: Queries, total: float

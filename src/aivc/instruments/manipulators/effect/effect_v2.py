@@ -150,6 +150,10 @@ class EffectV2(Manipulator):
         """Expected shifts of a whole library in some contexts, and their variances; see `Answers.effects`."""
         return self._answers.effects(perturbations, contexts)
 
+    def joint(self, ur: UR, perturbations: Sequence[Perturbation]) -> Float[np.ndarray, "p p"] | None:
+        """Covariance of the errors on several perturbations in the context of the states; see `Answers.joint`."""
+        return self._answers.joint(perturbations, str(ur.contexts[0]))
+
     def worth(self, few: int = 10) -> Worth | None:
         """What so many perturbations measured in a new context would take away of the error there (`worth`)."""
         return worth(self._answers.model, self.learned, few)

@@ -127,6 +127,19 @@ class Posterior:
             found += np.maximum(prior - solver.explained(across), 1e-6 * prior)
         return found
 
+    def joint(self, asked: Queries) -> Float[np.ndarray, "q q"]:
+        """Covariance of the errors of different questions, summed over the features."""
+        own_qk, found = self.covariance.own(asked), np.zeros((len(asked.texts),) * 2)
+        for s, (solver, _) in enumerate(self._solved):
+            across, variance_k = self._across(s, asked), self._variance(s)
+            prior = self.covariance.total(asked, asked, variance_k)
+            # An unseen perturbation's effect is as large as others' are, also where nothing is known of it.
+            prior[np.diag_indices_from(prior)] = own_qk @ variance_k + self.variances[s, -1]
+            found += prior - across @ solver.solve(across.T)
+        least = 1e-6 * max(float(np.diag(found).max(initial=0.0)), 1e-300)
+        found[np.diag_indices_from(found)] = np.maximum(np.diag(found), least)
+        return (found + found.T) / 2
+
     def _variance(self, s: int) -> np.ndarray:
         """``(k,)`` of the components; none of mean effects where these are taken off."""
         apart = [each.perturbations != "all" or not self.large for each in self.covariance.parts]
