@@ -26,7 +26,7 @@ from scipy import sparse
 from aivc.data.priors.gene_priors import gene_priors
 
 RESULT = Path(__file__).parent / "results" / "door_costs.json"
-SCHEMA = 'units = "counts"\nperturbation = "gene"\ncontrol = "NT"\nkind = "ko"\nbatch = "batch"\n'
+SCHEMA = 'units = "counts"\nperturbation = "gene"\ncontrol = "NT"\nkind = "ko"\nbatch = "batch"\nlabels = "whole"\n'
 GENES, PERTURBATIONS, CELLS, COUNTED, CONTROLS, BATCHES = 20_000, 2_000, 8, 340, 500, 4
 RUNS = 3
 # A child prints on its last line what it used; what it does is read from its arguments.
