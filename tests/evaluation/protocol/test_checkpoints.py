@@ -16,7 +16,7 @@ from aivc.core.errors import IntegrityError
 from aivc.data.splits.folds import unseen_perturbation
 from aivc.data.synthetic import synthetic_screen
 from aivc.evaluation.protocol import evaluate as module
-from aivc.evaluation.protocol.checkpoints import Checkpoints, is_checkpoint
+from aivc.evaluation.protocol.checkpoints import KeptFolds, is_checkpoint
 from aivc.evaluation.protocol.evaluate import evaluate
 from aivc.evaluation.protocol.questions import EvaluationSet
 from aivc.experiments.fitting.shared_fit import Recipe
@@ -103,7 +103,7 @@ def test_other_data_and_other_settings_are_asked_anew(tmp_path, screen, monkeypa
 def test_the_digest_is_of_data_split_settings_and_knowledge(tmp_path, screen):
     def digest(folds=2, cells=8, recipe=QUICK, data=screen):
         split = unseen_perturbation(data, folds=folds)
-        return Checkpoints.of(tmp_path, EvaluationSet.prepare(data, split, cells=cells, seed=0), recipe, None).asked
+        return KeptFolds.of(tmp_path, EvaluationSet.prepare(data, split, cells=cells, seed=0), recipe, None).asked
 
     assert digest() == digest()
     others = {digest(folds=3), digest(cells=9), digest(recipe=replace(QUICK, seed=1)), digest()}
@@ -119,7 +119,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, screen):
 
 
 def test_a_method_that_fails_half_way_leaves_nothing(tmp_path, screen):
-    kept = Checkpoints(tmp_path / "c", "x")
+    kept = KeptFolds(tmp_path / "c", "x")
 
     def ask():
         raise ValueError("half way")

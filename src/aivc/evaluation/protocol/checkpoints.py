@@ -29,7 +29,7 @@ _LABELS = ("perturbation", "context", "donor", "batch")
 _CSR = ("data", "indices", "indptr")
 
 
-class Stated(NamedTuple):
+class FoldAnswer(NamedTuple):
     """What a method said to one question, before it is set beside what was measured.
 
     Attributes:
@@ -49,7 +49,7 @@ class Stated(NamedTuple):
 
 @final
 @dataclass(frozen=True)
-class Checkpoints:
+class KeptFolds:
     """What methods said in finished folds, each under a digest of all that it depends on.
 
     Answers to other data, splits, methods or settings, and those of another version of aivc, lie under another digest
@@ -64,7 +64,7 @@ class Checkpoints:
     asked: str
 
     @classmethod
-    def of(cls, folder: Path, evaluation: EvaluationSet, recipe: Recipe, parts: UR | None) -> "Checkpoints":
+    def of(cls, folder: Path, evaluation: EvaluationSet, recipe: Recipe, parts: UR | None) -> "KeptFolds":
         """Take the digest of what methods are fitted on and asked.
 
         Args:
@@ -84,7 +84,7 @@ class Checkpoints:
         sha.update((parts.digest if parts is not None else "").encode())
         return cls(folder, sha.hexdigest())
 
-    def each(self, method: str, fold: int, ask: Callable[[], Iterable[Stated]]) -> Iterator[Stated]:
+    def each(self, method: str, fold: int, ask: Callable[[], Iterable[FoldAnswer]]) -> Iterator[FoldAnswer]:
         """Give what was kept of a method in a fold; where nothing was, ask, and keep it once all is answered.
 
         Args:
@@ -133,7 +133,7 @@ def _arrays_of(values: Block) -> dict[str, np.ndarray]:
     return {name: getattr(rows, name) for name in _CSR}
 
 
-def _state(stated: Stated) -> State:
+def _state(stated: FoldAnswer) -> State:
     cells = stated.population
     labels = {name: cells.entities[name].astype(str).tolist() for name in _LABELS if name in cells.entities}
     settings = {
@@ -153,7 +153,7 @@ def _state(stated: Stated) -> State:
     return State(settings, arrays)
 
 
-def _stated(state: State) -> Stated:
+def _stated(state: State) -> FoldAnswer:
     known, arrays = state.settings, state.arrays
     entities = pd.DataFrame(known["labels"], index=known["names"], dtype=object)
     features = np.array(known["features"], dtype=object)
@@ -161,4 +161,4 @@ def _stated(state: State) -> Stated:
     values = arrays["values"] if "values" in arrays else sparse.csr_matrix(tuple(arrays[k] for k in _CSR), shape=shape)
     cells = Measurement(values, features, entities, known["units"], known["modality"], Scale(known["scale"]))
     bounds = tuple(arrays["bounds"]) if "bounds" in arrays else None
-    return Stated(arrays["predicted"], bounds, arrays.get("retrieval"), known["applicability"], cells)
+    return FoldAnswer(arrays["predicted"], bounds, arrays.get("retrieval"), known["applicability"], cells)

@@ -19,7 +19,7 @@ from aivc.data.splits.split import CONTROL_TRAIN, Split
 from aivc.data.streaming.normalize import normalize, totals
 from aivc.evaluation.metrics.metric import Metric
 from aivc.evaluation.metrics.profiles import profile as metric_profile
-from aivc.evaluation.protocol.checkpoints import Checkpoints, Stated
+from aivc.evaluation.protocol.checkpoints import FoldAnswer, KeptFolds
 from aivc.evaluation.protocol.panels import LEVELS, MethodAnswer, panel_inputs, panel_of, replicates
 from aivc.evaluation.protocol.predictions import take_all
 from aivc.evaluation.protocol.questions import Cells, EvaluationSet, Question
@@ -96,7 +96,7 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
     known = knowledge(measurement, methods, parts, progress=progress)
     methods = with_usage([*BASELINES, *methods], usage, priors=known.parts is not None)
     evaluation = EvaluationSet.prepare(measurement, split, cells=cells, seed=recipe.seed, progress=progress)
-    kept = None if checkpoint is None else Checkpoints.of(Path(checkpoint), evaluation, recipe, known.parts)
+    kept = None if checkpoint is None else KeptFolds.of(Path(checkpoint), evaluation, recipe, known.parts)
     given = take_all(predictions or {}, evaluation, methods)
     answers: dict[str, list[MethodAnswer]] = {method: [] for method in (*methods, *given)}
     failures: dict[str, str] = {}
@@ -205,10 +205,8 @@ class _Fold:
         return [_start(self.ground, self.training, each) for each in self.questions]
 
 
-def _answers(
-    fold: _Fold, method: str, cells: int, sink: Sink | None, kept: Checkpoints | None
-) -> Iterator[MethodAnswer]:
-    def ask() -> Iterator[Stated]:
+def _answers(fold: _Fold, method: str, cells: int, sink: Sink | None, kept: KeptFolds | None) -> Iterator[MethodAnswer]:
+    def ask() -> Iterator[FoldAnswer]:
         return _ask(fold, method, cells)
 
     units = fold.evaluation.summary.units
@@ -220,12 +218,12 @@ def _answers(
         yield MethodAnswer(question, said.predicted, said.bounds, seen, said.applicability, said.retrieval)
 
 
-def _ask(fold: _Fold, method: str, cells: int) -> Iterator[Stated]:
+def _ask(fold: _Fold, method: str, cells: int) -> Iterator[FoldAnswer]:
     name, _, shuffled = method.partition(":")
     cell = assemble(fold.ground, name, parts=fold.parts, shuffled=INPUTS[shuffled] if shuffled else None)
     for question, begin in zip(fold.questions, fold.starts, strict=True):
         said = cell.predict(begin, Perturbation.parse(question.perturbation), cells=cells)
-        yield Stated(
+        yield FoldAnswer(
             question.given.profile + said.effect,
             _bounds(said, question),
             None if said.retrieval is None else question.given.profile + said.retrieval_effect,
