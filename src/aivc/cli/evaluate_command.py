@@ -14,6 +14,7 @@ from aivc.cli.sources import add_priors, add_source, measured, priors
 from aivc.core.registry import names
 from aivc.data.splits.split import Split
 from aivc.data.splits.split_text import SPLITS
+from aivc.evaluation.protocol.checkpoints import CHECKPOINTS
 from aivc.evaluation.protocol.evaluate import evaluate, metrics_of, require_methods, with_usage
 from aivc.evaluation.protocol.output import PREDICTIONS, REPORT, SCORES, SPLIT, Folder, require_free
 from aivc.evaluation.scores.table import Evaluation
@@ -26,7 +27,8 @@ def add(commands: Commands) -> None:
         "evaluate",
         _evaluate,
         "Score methods on perturbations, contexts or donors they have not seen. The baselines no-change and "
-        "mean-effect, and the experiment repeated, are always scored beside them.",
+        "mean-effect, and the experiment repeated, are always scored beside them. Interrupted, it goes on after the "
+        "last finished fold when the same is asked again.",
         examples=(
             "aivc evaluate papalexi2021 --split unseen-perturbation:5 --methods effect.v2,nearest --out scores/",
             "aivc evaluate screen.h5ad --schema screen.toml --split split.json --methods nearest --out s/ --json",
@@ -90,6 +92,7 @@ def _evaluate(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         profile=args.profile,
         usage=usage,
         sink=None if args.no_predictions else folder.prediction,
+        checkpoint=folder.path / CHECKPOINTS,
         progress=reporter,
     )
     folder.scores(found)
