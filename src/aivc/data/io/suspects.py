@@ -21,8 +21,10 @@ _NOTHING = re.compile(
     r"nan|<?na>?|n[/.]a\.?|n\.?d\.?|\\+n|#[a-z/0]+[!?]?|none|null|nil|nat|missing|blank|\?+|-+|\.+|[\"']{2}|-1|inf"
     r"|tb[ad]|dropped|discarded|filtered(?:[ _-]out)?|outliers?|low[ _-]?quality|ambient|background"
     r"|(?:unknown|undetermined|undefined|ambiguous)(?:[ _-](?:guides?|sgrnas?|targets?|genes?|labels?|assignments?))?"
-    r"|un(?:assigned|mapped|matched|labell?ed|classified|called|identified)|negatives?|(?:multiplet|doublet)s?(?:[ _-].*)?"
-    r"|(?:multi(?:ple)?|[2-9]\+|>[ ]?1)(?:[ _-]?(?:guides?|s?grnas?|perturbations?))?|none[ _-](?:detected|assigned|called)"
+    r"|un(?:assigned|mapped|matched|labell?ed|classified|called|identified)|negatives?"
+    r"|(?:multiplet|doublet)s?(?:[ _-].*)?"
+    r"|(?:multi(?:ple)?|[2-9]\+|>[ ]?1)(?:[ _-]?(?:guides?|s?grnas?|perturbations?))?"
+    r"|none[ _-](?:detected|assigned|called)"
     r"|no[nt]?[ _-](?:detected|available|applicable|assigned|called|calls?)|(?:sg|g|sgrna|guide)[ _-]?(?:nan|none|null)"
     r"|no[ _-](?:guides?|s?grnas?|labels?|features?|features?[ _-]calls?|assignments?|hash(?:tag)?s?|perturbations?)"
 )
@@ -85,7 +87,9 @@ def reads_as_control(label: str) -> bool:
         return False
     bare = _LEADING.sub("", text)
     forms = {text, bare, _BESIDE.sub("", text)}
-    return any(_CONTROL.fullmatch(each) for one in forms for each in (one, _INDEX.sub("", one), _PLAIN_INDEX.sub("", one)))
+    return any(
+        _CONTROL.fullmatch(each) for one in forms for each in (one, _INDEX.sub("", one), _PLAIN_INDEX.sub("", one))
+    )
 
 
 def suspects(labels: np.ndarray, translated: np.ndarray, schema: Schema, listed: Sequence[str] = ()) -> list[str]:

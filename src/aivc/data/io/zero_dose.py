@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -44,6 +45,26 @@ def zero_doses(labels: np.ndarray, translated: np.ndarray, schema: Schema) -> tu
         f"{count} of {len(labels)} entities have a dose of 0 and count as perturbations: {shown}. If that is the "
         'vehicle, add zero_dose = "control" to the schema, and these are controls; if not, '
         'zero_dose = "perturbation".'
+    ]
+
+
+def doseless(labels: np.ndarray, columns: Mapping[str, np.ndarray], schema: Schema) -> list[str]:
+    """Note the entities of a dosed screen that were given something of which no dose is stated.
+
+    Args:
+        labels: ``(n,)`` in the words of the file.
+        columns: Translated (`aivc.data.io.labels.translated`).
+        schema: Whether a column says doses.
+    """
+    dose, texts = columns.get("dose"), columns["perturbation"]
+    if dose is None or schema.dose is None or np.isnan(dose).all():
+        return []
+    lost = np.isnan(dose) & (texts != CONTROL) & (texts != "")
+    if not lost.any():
+        return []
+    return [
+        f"{lost.sum()} of {len(labels)} entities have no dose and count as conditions of their own: "
+        f"{some(sorted(set(texts[lost])))}. Fill the column in, or leave them out."
     ]
 
 
