@@ -1,6 +1,7 @@
 """A dose of 0 is what the schema says it is, and is named where the schema says nothing."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from aivc.data.io.schema import Constant, Schema
@@ -57,11 +58,11 @@ def test_what_could_not_be_translated_stays_so():
 
 
 def test_drugs_without_a_dose_among_doses_are_noted():
-    labels = np.array(["DMSO", "JQ1", "JQ1"], dtype=object)
+    raw = pd.DataFrame({"dose": [np.nan, 1.0, np.nan]})
     texts = np.array(["control", "drug:JQ1@1uM", "drug:JQ1"], dtype=object)
     schema = Schema(
         units="counts", perturbation="drug", control="DMSO", kind="drug", dose="dose", dose_unit=Constant("uM")
     )
-    (note,) = doseless(labels, {"dose": np.array([np.nan, 1.0, np.nan]), "perturbation": texts}, schema)
+    (note,) = doseless(raw, {"perturbation": texts}, schema)
     assert note.startswith("1 of 3 entities have no dose")
-    assert doseless(labels, {"dose": np.array([np.nan, 1.0, 2.0]), "perturbation": texts}, schema) == []
+    assert doseless(raw.fillna(2.0), {"perturbation": texts}, schema) == []

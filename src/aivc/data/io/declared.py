@@ -54,5 +54,5 @@ def declared_controls(
     return (
         columns,
         problems,
-        [*notes, *doseless(said, columns, schema), *unmatched(pd.DataFrame(columns), columns, schema, stated)],
+        [*notes, *doseless(raw, columns, schema), *unmatched(pd.DataFrame(columns), columns, schema, stated)],
     )
