@@ -78,7 +78,7 @@ def test_one_dose_in_two_units_is_one_condition_with_a_note():
     cells = screen(p=["DMSO", "A", "A", "A"], dose=[0.0, 1.0, 1000.0, 0.001], unit=["uM", "uM", "nM", "mM"])
     given = schema(dose="dose", dose_unit="unit")
     assert set(as_measurement(cells, given).entities["perturbation"]) == {"control", "drug:A@1uM"}
-    assert any("1 nM is 0.001 uM" in note for note in check(cells, given).notes)
+    assert any("1 mM is 1000 uM" in note for note in check(cells, given).notes)
 
 
 def test_labels_with_doses_are_named_in_one_unit_too():
