@@ -1,4 +1,4 @@
-"""The three files that the pages of journeys start from: each as a lab would have it, small, with effects that are known."""
+"""The three files that the pages of journeys start from: small, as laboratories have them, with known effects."""
 
 from pathlib import Path
 
@@ -8,7 +8,22 @@ import pandas as pd
 from scipy import sparse
 
 GENES = (
-    *("STAT1", "IRF1", "CD274", "GBP1", "PSMB9", "B2M", "HLA-A", "CXCL10", "MYC", "CDKN1A", "MDM2", "BAX", "FOS", "JUN"),
+    *(
+        "STAT1",
+        "IRF1",
+        "CD274",
+        "GBP1",
+        "PSMB9",
+        "B2M",
+        "HLA-A",
+        "CXCL10",
+        "MYC",
+        "CDKN1A",
+        "MDM2",
+        "BAX",
+        "FOS",
+        "JUN",
+    ),
     *("EGR1", "DUSP6", "SPRY4", "CCND1", "HMGCR", "LDLR", "HSPA1A", "DNAJB1", "ATF3", "DDIT3", "ACTB", "GAPDH", "TUBB"),
     *("RPL3", "RPS6", "EEF1A1", "VIM", "LGALS1", "TMSB4X", "FTL", "FTH1", "S100A6", "MT2A", "HMGB1", "NPM1", "PTMA"),
 )

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import anndata
-import journey_files
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
 
+import journey_files
 from aivc import Schema
 from aivc.cli import main
 

@@ -227,7 +227,7 @@ def test_where_no_column_stands_out_all_are_shown(tmp_path):
 
 
 def test_labels_with_doses_ask_whether_these_were_drugs(tmp_path):
-    labels = ["DMSO", "Imatinib_0.5", "Imatinib_10", "JQ1_0.5", "JQ1_10", "10 uM Nutlin-3a"]
+    labels = ["DMSO", "Imatinib_0.5", "Imatinib_2", "Imatinib_10", "JQ1_0.5", "JQ1_2", "JQ1_10", "10 uM Nutlin-3a"]
     (kind,) = [line for line in guess(made(tmp_path, {"condition": labels})).lines if line.field == "kind"]
     assert (kind.value, kind.sure) == ("drug", False)
     assert "doses" in kind.evidence

@@ -27,7 +27,18 @@ _CONTEXT = (
     "context", "line",
 )  # fmt: skip
 _DONOR = ("donor", "donor_id", "donor_name", "patient", "individual")
-_BATCH = ("batch", "batch_var", "gem_group", "gemgroup", "gem_batch", "plate", "plate_name", "det_plate", "library", "lane")
+_BATCH = (
+    "batch",
+    "batch_var",
+    "gem_group",
+    "gemgroup",
+    "gem_batch",
+    "plate",
+    "plate_name",
+    "det_plate",
+    "library",
+    "lane",
+)
 _DOSE = ("dose_value", "dose_val", "dose", "dose_uM", "dose_nM", "concentration", "dose_um", "pert_dose")
 _DOSE_UNIT = ("dose_unit", "concentration_unit", "conc_unit", "pert_dose_unit")
 _HOURS = ("hours", "time_h", "timepoint_hr", "pert_time", "time", "timepoint")
@@ -41,6 +52,7 @@ _KINDS = {
     "trt_oe": "oe",
 }  # fmt: skip
 _SHOWN = 4
+_STATED_DOSE = re.compile(r"(?i)\d ?[numµμ]M\b|[_@ ]\d+\.\d+$")
 # Columns that are shown where no one of them can be named.
 _COLUMNS = 12
 
@@ -199,7 +211,9 @@ def _forms(
     """What labels hold beside a target, and what joins them."""
     names = sorted(set(texts) - set(controls))
     sure = bool(kind) and kind[0].sure
-    kinds = [kind_of(kind[0].value).genetic] if sure else [True, False]
+    # Guides are numbered, and never by fractions or in units.
+    dosed = any(map(_STATED_DOSE.search, names))
+    kinds = [kind_of(kind[0].value).genetic] if sure else [not dosed, dosed]
     form = next(filter(None, (form_of(names, genetic=genetic) for genetic in kinds)), None)
     if form is not None and form.value != GUIDE:
         return [_form_line(name, form), *_unit_behind(form)]
