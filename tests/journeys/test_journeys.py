@@ -17,6 +17,9 @@ import journey_files
 from aivc import Schema
 from aivc.cli import main
 
+# Each fits and scores twice, in a shell and in Python.
+pytestmark = pytest.mark.slow
+
 PAGES = Path(__file__).parents[2] / "docs" / "tutorials"
 REMEDY = re.compile(r'\w+ = (?:"[^"]*"|\[[^\]]*\]|\{[^}]*\})')
 
