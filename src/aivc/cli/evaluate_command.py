@@ -19,6 +19,7 @@ from aivc.evaluation.protocol.evaluate import evaluate, metrics_of, require_meth
 from aivc.evaluation.protocol.output import PREDICTIONS, REPORT, SCORES, SPLIT, Folder, require_free
 from aivc.evaluation.scores.table import Evaluation
 from aivc.reporting import evaluation_sections, spoken_split, write_report
+from aivc.reporting.verdict import verdict
 
 
 def add(commands: Commands) -> None:
@@ -121,9 +122,16 @@ def _outcome(args: argparse.Namespace, folder: Folder, found: Evaluation, report
     shown: list[RenderableType] = [
         f"{body['data']['name']}: {body['split']['kind']}, {body['split']['folds']} folds; in brackets 95 % intervals",
         table(
-            ["method", *(f"{body['metrics'][name]['label']} {arrow(directions[name])}" for name in metrics)],
-            [[method, *(_with_interval(by[name]) for name in metrics)] for method, by in found.scores.items()],
+            ["score", *found.scores],
+            [
+                [
+                    f"{body['metrics'][name]['label']} {arrow(directions[name])}",
+                    *(_with_interval(by[name]) for by in found.scores.values()),
+                ]
+                for name in metrics
+            ],
         ),
+        *(verdict({}, method, body) for method in args.methods if method in found.scores),
         *found.sureness,
         *(f"failed: {item['method']}: {item['error']}" for item in body["failures"]),
         *body.get("adversaries", {}).get("findings", []),

@@ -72,8 +72,9 @@ class CheckReport:
 
     def __str__(self) -> str:
         sizes = (
-            f"{self.cells} entities × {self.features} features, {self.perturbations} perturbations in {self.contexts} "
-            f"contexts, {self.controls} controls."
+            f"{self.cells} entities × {self.features} features, {self.perturbations} "
+            f"perturbation{'s' * (self.perturbations != 1)} in {self.contexts} context{'s' * (self.contexts != 1)}, "
+            f"{self.controls} controls."
         )
         lines = [f"  problem: {text}" for text in self.problems] + [f"  note: {text}" for text in self.notes]
         return "\n".join([sizes, *lines])
