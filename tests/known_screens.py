@@ -329,7 +329,8 @@ SCREENS = {
         {**CRISPRI, "guide_threshold": 5}, named(with_ends(TARGETS, "-1"), "crispri"),
     ),
     "guides in obsm": KnownScreen(
-        in_obsm, {**COUNTS, "perturbation": "guide_assignment", "control": ["NEG_CTRL-1"], "separator": "+"},
+        in_obsm,
+        {**COUNTS, "perturbation": "guide_assignment", "control": ["NEG_CTRL-1"], "separator": "+", "batch": "lane"},
         CRISPRI, named(with_ends(PAIRS, "-1"), "crispri"),
     ),
 }  # fmt: skip

@@ -275,7 +275,7 @@ def test_all_means_what_was_measured_or_is_known(cell, tmp_path, capsys, no_cata
     assert code == 0
     # The cell was given knowledge of other genes, too.
     assert {row["perturbation"] for row in said["rows"]} > set(VirtualCell.load(cell).card["perturbations"])
-    code, said = asked(capsys, *words, "--kind", "drug")
+    code, said = asked(capsys, *words, "--kind", "drug", "--overwrite")
     assert (code, said["error"]["type"]) == (1, "DataError")
     code, said = asked(capsys, *words[:-1], tmp_path / "s.xlsx")
     assert (code, said["error"]["type"]) == (1, "DataError")

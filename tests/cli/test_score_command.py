@@ -36,7 +36,7 @@ def test_scores_are_written_and_shown(small_screen, prediction, tmp_path, capsys
     assert np.isfinite(rows["vcc26-jaccard"]).all()
     assert len(rows) == said["perturbations"]
     assert main(asked) == 1
-    assert "add --overwrite" in capsys.readouterr().err
+    assert "--overwrite" in capsys.readouterr().err
     assert main([*asked, "--overwrite", "--on-disk"]) == 0
     shown = capsys.readouterr().out
     assert "DE Jaccard" in shown

@@ -30,6 +30,8 @@ def test_each_refusal_is_also_the_builtin_others_catch(name, builtin):
 def test_unknown_name_suggests_the_nearest():
     error = UnknownNameError("encoder", "count-pac", ["bert", "count-pca"], "Install one.")
     assert str(error) == "There is no encoder named 'count-pac'. Did you mean 'count-pca'? Install one."
+    unnamed = UnknownNameError("context", "", ["K562", "A375"], "Name one of them.")
+    assert str(unnamed) == "No context was named. Known: A375, K562. Name one of them."
 
 
 def test_unknown_name_lists_what_is_known_when_nothing_is_near():

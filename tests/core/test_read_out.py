@@ -75,3 +75,16 @@ def test_states_of_another_space_are_refused(decoder):
     strange = sample_ur(dim=4)
     with pytest.raises(SpaceError, match="refit the instrument"):
         read_out(Prediction((strange,), ("mover",), Applicability.IN), strange, decoder)
+
+
+def test_many_are_read_as_each_alone(moved, start, decoder):
+    other = Prediction((start.moved(np.ones(start.space.dim), "ko:G01"),), ("mover",), Applicability.IN)
+    reader = MeanReader(decoder, start)
+    together = list(reader.each([(moved, start), (other, start), (moved, moved.draws[0])]))
+    for said, alone in zip(
+        together, (reader(moved, start), reader(other, start), reader(moved, moved.draws[0])), strict=True
+    ):
+        np.testing.assert_allclose(said.profiles, alone.profiles, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(said.control, alone.control, rtol=0, atol=1e-12)
+        assert said.draws[0].perturbations[0] == alone.draws[0].perturbations[0]
+        assert said.applicability == alone.applicability

@@ -11,6 +11,7 @@ from aivc.core.scale import Scale
 from aivc.core.space import Space
 from aivc.core.state import State
 from aivc.core.ur import UR
+from aivc.testing import sample_ur
 
 SPACE = Space("a-space", Scale.CELLULAR, 2, "abc")
 ENTITIES = pd.DataFrame({"perturbation": ["control", "ko:A", None], "cells": [1, 2, 3]}, index=["x", "y", "z"])
@@ -171,3 +172,13 @@ def test_links_are_saved_and_damaged_ones_refused(tmp_path):
     State(state.settings, {**state.arrays, "links:indices": np.full(4, 99, np.int32)}).save(tmp_path)
     with pytest.raises(IntegrityError, match="Encode the data again"):
         UR.load(tmp_path)
+
+
+def test_labels_made_ahead_are_those_made_one_by_one():
+    one, same = sample_ur().sample(1), sample_ur().sample(1)
+    one.label_ahead(["ko:A", "ko:B"])
+    for text in ("ko:B", "ko:A", "ko:C"):
+        shift = np.ones(one.space.dim)
+        ahead, alone = one.moved(shift, text), same.moved(shift, text)
+        pd.testing.assert_frame_equal(ahead.entities, alone.entities)
+        np.testing.assert_array_equal(ahead.values, alone.values)

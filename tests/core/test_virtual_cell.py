@@ -185,3 +185,10 @@ def test_part_that_nobody_registered_cannot_be_saved(tiny_cell, tmp_path, regist
 def test_folder_without_cell_is_refused(tmp_path):
     with pytest.raises(IntegrityError, match=r"cell\.json is missing"):
         VirtualCell.load(tmp_path)
+
+
+def test_it_says_what_it_learned_in_one_line(tiny_cell):
+    card = {"perturbations": ["ko:A", "ko:B"], "units": "counts", "contexts": ["K562"]}
+    said = repr(VirtualCell(tiny_cell.encoders, tiny_cell.instruments, card))
+    assert said.startswith("VirtualCell(2 perturbations in 1 context in counts, by cellular + ")
+    assert len(said) < 200

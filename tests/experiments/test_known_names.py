@@ -149,8 +149,15 @@ def test_all_is_what_was_measured_and_what_is_known():
     measured = known("drug:x@1uM for 24h", "drug:z@1uM for 24h", "drug:x@1uM + drug:z@1uM", "ko:JAK2", knowledge={"y"})
     assert measured.candidates("drug") == ["drug:x@1uM for 24h", "drug:z@1uM for 24h", "drug:y@1uM for 24h"]
     assert measured.candidates("ko") == ["ko:JAK2", "ko:y"]
-    with pytest.raises(DataError, match="knows nothing that ligand"):
+    with pytest.raises(DataError, match="knows nothing that ligand could target: it has measured ko"):
         known("ko:JAK2", knowledge={"STAT1"}).candidates("ligand")
+
+
+def test_unless_named_the_kind_is_what_was_measured_most():
+    measured = known("drug:x@1uM", "drug:z@1uM", "ko:JAK2")
+    assert measured.usual_kind == "drug"
+    assert measured.candidates() == ["drug:x@1uM", "drug:z@1uM"]
+    assert known().usual_kind == "ko"
 
 
 def test_a_cell_without_a_card_refuses_nothing(cells):
@@ -183,7 +190,7 @@ def test_the_shell_reads_names_likewise(drugs, tmp_path, capsys):
     code, said = asked(*words)
     assert (code, len(said["rows"])) == (0, 3)
     (tmp_path / "names.txt").write_text("topotecan\n")
-    code, said = asked(*words, "--perturbations", tmp_path / "names.txt")
+    code, said = asked(*words, "--perturbations", tmp_path / "names.txt", "--overwrite")
     assert (code, said["error"]["type"]) == (1, "PerturbationError")
     assert "10uM" in said["error"]["message"]
 

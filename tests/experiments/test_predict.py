@@ -251,3 +251,15 @@ def test_several_profiles_at_once_are_those_of_each(cell):
     states, decoder = cell.start(), cell.decoder()
     some = [states.take(np.arange(i, i + 5)) for i in range(3)]
     np.testing.assert_allclose(decoder.profiles(some), [decoder.profile(each) for each in some], rtol=0, atol=1e-12)
+
+
+def test_a_block_of_answers_is_that_of_each_alone(cell):
+    asked = [Perturbation.parse(f"ko:G000{i}") for i in range(1, 6)]
+    tell = predictor(cell, cell.start(), asked)
+    for said, each in zip(tell.each(asked), asked, strict=True):
+        alone = predict(cell, cell.start(), each)
+        np.testing.assert_allclose(said.effect, alone.effect, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(said.effect_interval(), alone.effect_interval(), rtol=0, atol=1e-12)
+        assert (said.applicability, said.coverage) == (alone.applicability, alone.coverage)
+        assert said.draws[0].perturbations[0] == str(each)
+        assert len(said.population(8)) == 8

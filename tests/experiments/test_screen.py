@@ -185,7 +185,7 @@ def test_tables_are_written_and_read_only_as_such(world, tmp_path):
     cell, _ = world
     with pytest.raises(DataError, match=r"\.csv or \.parquet"):
         screen(cell, ["ko:G0001"], "G0060").save(tmp_path / "screen.xlsx")
-    with pytest.raises(IntegrityError, match="Save it again"):
+    with pytest.raises(IntegrityError, match=r"There is no file .*absent\.csv. Check the path"):
         Screen.load(tmp_path / "absent.csv")
 
 

@@ -10,7 +10,6 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
-from aivc.report.html import Section, write_report
 
 from aivc.core.errors import WritingError
 from aivc.core.state import State, write_text
@@ -26,6 +25,7 @@ from aivc.experiments.atlas.embed import embed_file
 from aivc.experiments.journal import Journal
 from aivc.experiments.propose import propose
 from aivc.experiments.screen import screen as ask
+from aivc.reporting.html import Section, write_report
 from hostile.case import WORKS, Case, command
 from hostile.made import SCHEMA, cell, h5ad, original, saved_cell, screen
 

@@ -6,7 +6,6 @@ import unicodedata
 
 import h5py
 import pandas as pd
-from aivc.report.html import Section, Table, write_report
 from rich.console import Console
 
 from aivc.cli.console import json_text, table
@@ -15,6 +14,7 @@ from aivc.data.io.check import check
 from aivc.data.io.guess import guess
 from aivc.data.io.read import read
 from aivc.data.io.written import as_written, write_table
+from aivc.reporting.html import Section, Table, write_report
 from hostile.case import WORKS, Case, RefusalError, command
 from hostile.made import SCHEMA, h5ad
 

@@ -15,6 +15,7 @@ from aivc.core.measurement import Measurement
 from aivc.data import catalog
 from aivc.evaluation.benchmarks.benchmark import Benchmark, benchmark, finished, names, run_benchmark, superseded
 from aivc.evaluation.benchmarks.export import export_benchmark
+from aivc.evaluation.protocol.checkpoints import CHECKPOINTS
 from aivc.evaluation.protocol.evaluate import require_methods
 from aivc.evaluation.protocol.output import REPORT, SCORES, Folder, require_free
 from aivc.evaluation.protocol.prediction_file import read_predictions, stamp_of
@@ -195,7 +196,14 @@ def _one(
         error.add_note("With --resume, what is finished is kept and the rest is done again.")
         raise
     measurement = each.load_data()
-    found = run_benchmark(each, args.methods, predictions=predictions, measurement=measurement, progress=reporter)
+    found = run_benchmark(
+        each,
+        args.methods,
+        predictions=predictions,
+        measurement=measurement,
+        checkpoint=path / CHECKPOINTS,
+        progress=reporter,
+    )
     # Only now: a file that cannot be scored must not cost the scores that are there.
     folder = Folder.claim(path, measurement, each.make_split(measurement), overwrite=args.resume)
     folder.scores(found)

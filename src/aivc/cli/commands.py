@@ -25,7 +25,7 @@ COMMANDS = {
     "parts": ("overview", "List all that is registered, from encoders to benchmarks, and who brought each"),
     "data": ("data", "Datasets by name, and checks of your own files"),
     "fit": ("fit_command", "Learn a virtual cell from a perturbation screen and save it"),
-    "predict": ("fit_command", "Ask a virtual cell what a perturbation would do"),
+    "predict": ("fit_command", "Ask a virtual cell what a perturbation would do, or several of them one by one"),
     "embed": ("embed_command", "Represent the cells of a file and write the states where scanpy looks for them"),
     "explain": ("explain_command", "Say what a prediction is made of: perturbations, knowledge, genes and pathways"),
     "screen": (

@@ -14,10 +14,12 @@ from aivc.cli.sources import add_priors, add_source, measured, priors
 from aivc.core.registry import names
 from aivc.data.splits.split import Split
 from aivc.data.splits.split_text import SPLITS
+from aivc.evaluation.protocol.checkpoints import CHECKPOINTS
 from aivc.evaluation.protocol.evaluate import evaluate, metrics_of, require_methods, with_usage
 from aivc.evaluation.protocol.output import PREDICTIONS, REPORT, SCORES, SPLIT, Folder, require_free
 from aivc.evaluation.scores.table import Evaluation
 from aivc.reporting import evaluation_sections, spoken_split, write_report
+from aivc.reporting.verdict import verdict
 
 
 def add(commands: Commands) -> None:
@@ -26,7 +28,8 @@ def add(commands: Commands) -> None:
         "evaluate",
         _evaluate,
         "Score methods on perturbations, contexts or donors they have not seen. The baselines no-change and "
-        "mean-effect, and the experiment repeated, are always scored beside them.",
+        "mean-effect, and the experiment repeated, are always scored beside them. Interrupted, it goes on after the "
+        "last finished fold when the same is asked again.",
         examples=(
             "aivc evaluate papalexi2021 --split unseen-perturbation:5 --methods effect.v2,nearest --out scores/",
             "aivc evaluate screen.h5ad --schema screen.toml --split split.json --methods nearest --out s/ --json",
@@ -90,6 +93,7 @@ def _evaluate(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         profile=args.profile,
         usage=usage,
         sink=None if args.no_predictions else folder.prediction,
+        checkpoint=folder.path / CHECKPOINTS,
         progress=reporter,
     )
     folder.scores(found)
@@ -118,9 +122,16 @@ def _outcome(args: argparse.Namespace, folder: Folder, found: Evaluation, report
     shown: list[RenderableType] = [
         f"{body['data']['name']}: {body['split']['kind']}, {body['split']['folds']} folds; in brackets 95 % intervals",
         table(
-            ["method", *(f"{body['metrics'][name]['label']} {arrow(directions[name])}" for name in metrics)],
-            [[method, *(_with_interval(by[name]) for name in metrics)] for method, by in found.scores.items()],
+            ["score", *found.scores],
+            [
+                [
+                    f"{body['metrics'][name]['label']} {arrow(directions[name])}",
+                    *(_with_interval(by[name]) for by in found.scores.values()),
+                ]
+                for name in metrics
+            ],
         ),
+        *(verdict({}, method, body) for method in args.methods if method in found.scores),
         *found.sureness,
         *(f"failed: {item['method']}: {item['error']}" for item in body["failures"]),
         *body.get("adversaries", {}).get("findings", []),

@@ -108,7 +108,9 @@ def _add_candidates(parser: Parser, option: str) -> None:
         default=ALL,
         help="one perturbation or name a line; all means what the cell has measured or knows of (default all)",
     )
-    parser.add_argument("--kind", default="ko", help="kind of plain names, such as ko, crispri or drug (default ko)")
+    parser.add_argument(
+        "--kind", default="", help="kind of plain names, such as ko, crispri or drug (default: what the cell measured)"
+    )
 
 
 def _add_table(parser: Parser, example: str, *, required: bool) -> None:
@@ -122,16 +124,18 @@ def candidates(source: str, kind: str, cell: VirtualCell) -> list[str]:
 
     Args:
         source: A file of one perturbation or plain name a line, or ``all``.
-        kind: Of plain names.
+        kind: Of plain names; empty for the kind that was measured most often.
         cell: Whom to ask: ``all`` is what it has measured, or knows something of.
 
     Raises:
         DataError: The cell knows nothing of that kind.
         UnavailableError: There is no such file.
     """
+    known = KnownNames.of(cell)
+    kind = kind or known.usual_kind
     kind_of(kind)
     if source == ALL:
-        return KnownNames.of(cell).candidates(kind)
+        return known.candidates(kind)
     try:
         lines = read_text(Path(source)).splitlines()
     except IntegrityError as error:

@@ -79,7 +79,8 @@ class UnknownNameError(AIVCError, LookupError):
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         shown = near or known[:12]
         hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else f"Known: {', '.join(shown) or 'none'}."
-        super().__init__(" ".join(filter(None, [f"There is no {kind} named {name!r}.", hint, remedy])))
+        said = f"There is no {kind} named {name!r}." if name else f"No {kind} was named."
+        super().__init__(" ".join(filter(None, [said, hint, remedy])))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self._given

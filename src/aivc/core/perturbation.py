@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import final
 from urllib.parse import quote, unquote
 
@@ -223,6 +223,10 @@ class Perturbation:
         return tuple(Perturbation((agent,), self.hours) for agent in self.agents)
 
     def __str__(self) -> str:
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
         body = " + ".join(map(str, self.agents)) or ("control" if self.hours is None else "time")
         return body if self.hours is None else f"{body} for " + f"{self.hours!r}".removesuffix(".0") + "h"
 

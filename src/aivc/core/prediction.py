@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar, final
 
 import numpy as np
@@ -90,11 +91,14 @@ class Prediction(Generic[T]):
             wanted, got = self.profiles.shape[1:], self.retrieval.shape
             raise DataError([f"The retrieval profile has the axes of the others: wanted shape {wanted}, got {got}."])
 
-    @property
+    @cached_property
     def mean(self) -> np.ndarray:
-        """``(d or f,)`` expected mean profile."""
+        """``(d or f,)`` expected mean profile; not to be written to."""
         mean = np.asarray(self.profiles.mean(axis=0))
-        return mean if self.least is None else np.maximum(mean, self.least)
+        mean = mean if self.least is None else np.maximum(mean, self.least)
+        # Intervals, effects and promises all ask for it.
+        mean.flags.writeable = False
+        return mean
 
     @property
     def retrieval_mean(self) -> np.ndarray:

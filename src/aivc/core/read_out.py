@@ -1,5 +1,6 @@
 """What would be measured of perturbed states: the one way from states to a prediction of measurements."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import final
@@ -64,11 +65,32 @@ class MeanReader:
             SpaceError: The states are of another space.
             ScoreError: The answer holds NaN or infinity.
         """
-        read, both_kf = self._read, self.decoder.profiles([*moved.draws, start])
-        profiles_kf = both_kf[:-1]
+        return next(self.each([(moved, start)]))
+
+    def each(self, pairs: Sequence[tuple[Prediction[UR], UR]]) -> Iterator[Prediction[Measurement]]:
+        """Read many perturbed states, each with its start, in one product: what each says alone.
+
+        Raises:
+            SpaceError: States are of another space.
+            ScoreError: An answer holds NaN or infinity.
+        """
+        starts = list({id(start): start for _, start in pairs}.values())
+        place = {id(start): i for i, start in enumerate(starts)}
+        read_kf = self.decoder.profiles([*starts, *(draw for moved, _ in pairs for draw in moved.draws)])
+        labels = [(str(moved.draws[0].perturbations[0]), str(start.contexts[0])) for moved, start in pairs]
+        # One table for all: making each of its own takes longer than reading the states.
+        entities = pd.DataFrame(labels, index=["mean"] * len(pairs), columns=["perturbation", "context"], dtype=object)
+        first = len(starts)
+        for i, (moved, start) in enumerate(pairs):
+            last = first + len(moved.draws)
+            yield self._said(moved, start, read_kf[first:last], read_kf[place[id(start)]], entities.iloc[i : i + 1])
+            first = last
+
+    def _said(
+        self, moved: Prediction[UR], start: UR, profiles_kf: np.ndarray, base_f: np.ndarray, entities: pd.DataFrame
+    ) -> Prediction[Measurement]:
+        read = self._read
         retrieval = None if moved.retrieval is None else self._recognized(moved.retrieval, moved.draws[0], start)
-        labels = np.array([[str(moved.draws[0].perturbations[0]), str(start.contexts[0])]], dtype=object)
-        entities = pd.DataFrame(labels, index=["mean"], columns=["perturbation", "context"])
         mean = Measurement(
             profiles_kf.mean(axis=0)[None], read.draws[0].features, entities, read.profile_units, read.draws[0].modality
         )
@@ -79,7 +101,7 @@ class MeanReader:
             profiles_kf,
             read.profile_units,
             read.calibration,
-            both_kf[-1],
+            base_f,
             retrieval,
             read.least,
         )

@@ -1,6 +1,7 @@
 """The universal representation: a weighted cloud of states, never only a mean."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -71,10 +72,12 @@ class UR:
     def __repr__(self) -> str:
         return f"UR({len(self)} entities in {self.space})"
 
-    @property
+    @cached_property
     def mean(self) -> np.ndarray:
-        """``(d,)`` mass-weighted mean state."""
-        return np.asarray(self.mass @ self.values / self.mass.sum())
+        """``(d,)`` mass-weighted mean state; not to be written to."""
+        mean = np.asarray(self.mass @ self.values / self.mass.sum())
+        mean.flags.writeable = False
+        return mean
 
     @property
     def perturbations(self) -> np.ndarray:
@@ -127,11 +130,23 @@ class UR:
 
     def moved(self, shift: np.ndarray, perturbation: str) -> "UR":
         """Shift every state by ``(d,)`` or ``(n, d)`` and relabel it with a perturbation."""
-        return dataclasses.replace(self, values=self.values + shift, entities=self._relabelled(perturbation))
+        entities = self._relabelled(perturbation)
+        return UR(self.values + shift, self.space, entities, self.variance, self.mass, self.links)
+
+    def label_ahead(self, perturbations: Sequence[str]) -> None:
+        """Make the tables of a single state under many labels at once: one by one takes longer than to move it."""
+        table = self.entities.iloc[np.zeros(len(perturbations), dtype=int)].assign(perturbation=list(perturbations))
+        place = {text: i for i, text in enumerate(perturbations)}
+        object.__setattr__(self, "_ahead", (place, table))
 
     def _relabelled(self, perturbation: str) -> pd.DataFrame:
-        # The members of an ensemble all move the same states: making the same table for each costs more than the move.
+        ahead: tuple[dict[str, int], pd.DataFrame] | None = self.__dict__.get("_ahead")
         kept: tuple[str, pd.DataFrame] | None = self.__dict__.get("_labels")
+        if ahead is not None and perturbation in ahead[0] and (kept is None or kept[0] != perturbation):
+            place = ahead[0][perturbation]
+            kept = perturbation, ahead[1].iloc[place : place + 1]
+            object.__setattr__(self, "_labels", kept)
+        # The members of an ensemble all move the same states: making the same table for each costs more than the move.
         if kept is None or kept[0] != perturbation:
             kept = perturbation, self.entities.assign(perturbation=perturbation)
             object.__setattr__(self, "_labels", kept)

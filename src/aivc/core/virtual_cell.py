@@ -91,6 +91,13 @@ class VirtualCell:
             if start.space not in written:
                 raise SpaceError(f"The control states of {context!r} lie in {start.space}. Encode them with this cell.")
 
+    def __repr__(self) -> str:
+        """Say what was learned: notebooks show this, and nobody reads arrays there."""
+        learned = f"{len(self.card['perturbations'])} perturbations in " if "perturbations" in self.card else ""
+        where = f"{len(self.contexts)} context{'s' * (len(self.contexts) != 1)}"
+        units = f" in {self.card['units']}" if "units" in self.card else ""
+        return f"VirtualCell({learned}{where}{units}, by {' + '.join([*self.encoders, *self.instruments])})"
+
     @property
     def parts(self) -> dict[str, Encoder | Manipulator | Decoder]:
         """Every part, by the name of the folder it is saved in."""

@@ -92,8 +92,10 @@ def _asked(
 ) -> list[dict[str, Any]]:
     done = {each["perturbation"]: each for each in (journal.read() if journal else [])}
     todo = [each for each in perturbations if str(each) not in done]
+    answers = tell.each(todo)
     for first in range(0, len(todo), _KEPT_AT_ONCE):
-        rows = [row(each, tell(each)) for each in todo[first : first + _KEPT_AT_ONCE]]
+        # The answers come last, so that none is taken beyond the block.
+        rows = [row(each, said) for each, said in zip(todo[first : first + _KEPT_AT_ONCE], answers, strict=False)]
         done.update({each["perturbation"]: each for each in rows})
         if journal:
             journal.add(rows)

@@ -132,14 +132,24 @@ class KnownNames:
         """Whether its target was measured, under any kind and dose, or is in the knowledge of the cell."""
         return agent.molecule in self._measured(agent.kind) or agent.molecule in self.knowledge
 
-    def candidates(self, kind: str) -> list[str]:
+    @property
+    def usual_kind(self) -> str:
+        """What was done most often in what was measured; ``ko`` where nothing was."""
+        kinds = Counter(agent.kind for each in self.measured for agent in each.agents).most_common(1)
+        return kinds[0][0] if kinds else "ko"
+
+    def candidates(self, kind: str = "") -> list[str]:
         """Perturbations of one agent of a kind: those measured, then whatever else something is known of.
 
         Others are asked for at the dose and for the hours that were measured most often.
 
+        Args:
+            kind: Such as ``drug``; unless given, the one that was measured most often.
+
         Raises:
             DataError: There are none.
         """
+        kind = kind or self.usual_kind
         seen = [each for each in self.measured if len(each.agents) == 1 and each.agents[0].kind == kind]
         usual = Counter((each.agents[0].dose, each.agents[0].unit, each.hours) for each in seen).most_common(1)
         dose, unit, hours = usual[0][0] if usual else (None, None, None)
@@ -149,7 +159,10 @@ class KnownNames:
         names = (self._measured(kind) | knowledge) - of_others - {each.agents[0].target for each in seen}
         if not names and not seen:
             raise DataError(
-                [f"This cell knows nothing that {kind} could target. Name what to ask about, or choose another kind."]
+                [
+                    f"This cell knows nothing that {kind} could target: it has measured {self.usual_kind}. "
+                    "Name what to ask about, or choose another kind."
+                ]
             )
         others = [Perturbation((Agent(kind, name, dose, unit),), hours) for name in sorted(names)]
         return list(map(str, [*seen, *others]))

@@ -1,10 +1,10 @@
 """Ask a virtual cell what perturbations would do; many at once are answered fast where that changes nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, final, overload
+from typing import TYPE_CHECKING, Protocol, final, overload, runtime_checkable
 
 import numpy as np
 
@@ -22,12 +22,21 @@ from aivc.experiments.known_names import questions
 if TYPE_CHECKING:
     from anndata import AnnData
 
-Predictor: TypeAlias = Callable[[Perturbation], Prediction[Measurement]]
-
 # On how many of the perturbations it is tried whether the fast way gives the same answers.
 _TRIED = 3
-# Questions whose products are made together.
-_AT_ONCE = 500
+# Questions whose products are made together: of states, and of the many more features.
+_AT_ONCE, _READ_AT_ONCE = 500, 50
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """Answers questions, alone or many of them; the answers are the same."""
+
+    def __call__(self, perturbation: Perturbation) -> Prediction[Measurement]:
+        """Answer one."""
+
+    def each(self, perturbations: Sequence[Perturbation]) -> Iterator[Prediction[Measurement]]:
+        """Answer several, in their order."""
 
 
 # A text is one perturbation, not a sequence of letters.
@@ -122,7 +131,7 @@ def predict(  # noqa: PLR0913 - one keyword for each thing a question may say
         return ask(questions(cell, [perturbation], allow_unknown=allow_unknown)[0])
     asked = questions(cell, perturbation, allow_unknown=allow_unknown)
     tell = _quickest(ask, asked) if asked else ask
-    return tuple(tell(each) for each in asked)
+    return tuple(tell.each(asked))
 
 
 def _given(start: "Measurement | UR | AnnData | Path | str", schema: Schema | None) -> Measurement | UR | str:
@@ -175,6 +184,10 @@ class _Ask:
             self.start, perturbation, cells=self.cells, manipulator=self.manipulator, decoder=self.decoder
         )
 
+    def each(self, perturbations: Sequence[Perturbation]) -> Iterator[Prediction[Measurement]]:
+        """Answer one by one."""
+        return map(self, perturbations)
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -183,30 +196,36 @@ class _Fast:
     start: UR
     read: MeanReader
 
-    perturbations: Sequence[Perturbation]
-
     def __call__(self, perturbation: Perturbation) -> Prediction[Measurement]:
-        self._prepare(str(perturbation))
+        return next(self._read([perturbation]))
+
+    def each(self, perturbations: Sequence[Perturbation]) -> Iterator[Prediction[Measurement]]:
+        """Answer blocks of questions in a few products."""
+        for first in range(0, len(perturbations), _AT_ONCE):
+            block = perturbations[first : first + _AT_ONCE]
+            self.ask.cell.prepare(self.start, block, instrument=self.ask.manipulator)
+            self.start.label_ahead(list(map(str, block)))
+            for i in range(0, len(block), _READ_AT_ONCE):
+                yield from self._read(block[i : i + _READ_AT_ONCE])
+
+    def _read(self, perturbations: Sequence[Perturbation]) -> Iterator[Prediction[Measurement]]:
+        starts = [self._start(each) for each in perturbations]
+        moved = [
+            self.ask.cell.manipulate(start, each, instrument=self.ask.manipulator)
+            for start, each in zip(starts, perturbations, strict=True)
+        ]
+        for asked, said in zip(perturbations, self.read.each(list(zip(moved, starts, strict=True))), strict=True):
+            yield said.replace(unread=partial(self.ask, asked), origin=self.ask.cell.origin)
+
+    def _start(self, perturbation: Perturbation) -> UR:
         own = at_hours(self.ask.start, perturbation)
-        start = self.start if own is self.ask.start else own.sample(1)
-        moved = self.ask.cell.manipulate(start, perturbation, instrument=self.ask.manipulator)
-        return self.read(moved, start).replace(unread=lambda: self.ask(perturbation), origin=self.ask.cell.origin)
-
-    def _prepare(self, text: str) -> None:
-        """Work on the block of questions that this one is the first of."""
-        if text in self._blocks:
-            self.ask.cell.prepare(self.start, self._blocks[text], instrument=self.ask.manipulator)
-
-    @cached_property
-    def _blocks(self) -> dict[str, Sequence[Perturbation]]:
-        firsts = range(0, len(self.perturbations), _AT_ONCE)
-        return {str(self.perturbations[i]): self.perturbations[i : i + _AT_ONCE] for i in firsts}
+        return self.start if own is self.ask.start else own.sample(1)
 
 
 def _quickest(ask: _Ask, perturbations: Sequence[Perturbation]) -> Predictor:
     tried = np.unique(np.linspace(0, len(perturbations) - 1, _TRIED).round().astype(int))
     mean = ask.start.sample(1)
-    fast = _Fast(ask, mean, MeanReader(ask.cell.decoder(ask.decoder), mean), perturbations)
+    fast = _Fast(ask, mean, MeanReader(ask.cell.decoder(ask.decoder), mean))
     return fast if all(_same(ask(perturbations[i]), fast(perturbations[i])) for i in tried) else ask
 
 

@@ -29,6 +29,8 @@ def read_table(path: Path, asked: Sequence[str], columns: Mapping[str, str]) -> 
     Raises:
         IntegrityError: The file is missing or unreadable, lacks a column, or holds what was never saved here.
     """
+    if not path.exists():
+        raise IntegrityError(f"There is no file {path}. Check the path, or make it and save it again.")
     try:
         table = _opened(path, [*asked, *(name for name, kind in columns.items() if kind == "text")])
         given = {name: list(dict.fromkeys(map(str, table[name]))) for name in asked}

@@ -197,12 +197,15 @@ def screen(  # noqa: PLR0913 - one keyword for each thing a screen may be asked
     begin = beginning(cell, context, start)
     context = where(context, begin)
     read = cell.decode(begin)
-    response.over(read.draws[0].features)
+    features = read.draws[0].features
+    response.over(features)
     if direction not in ("lower", "raise"):
         raise ValueError(f"A screen looks for what lowers or what raises the response, got {direction!r}.")
 
+    columns = GeneColumns.of(features)
+
     def row(perturbation: Perturbation, said: Prediction[Measurement]) -> dict[str, Any]:
-        return _row(cell, response, level, perturbation, said)
+        return _row(cell, response, level, perturbation, said, _own(perturbation, response, features, columns))
 
     journal = None
     if checkpoint is not None:
@@ -217,17 +220,21 @@ def screen(  # noqa: PLR0913 - one keyword for each thing a screen may be asked
     return Screen(ranked, response, context, level, direction, read.profile_units)
 
 
-def _own(perturbation: Perturbation, response: Response, features: np.ndarray) -> set[str]:
+def _own(perturbation: Perturbation, response: Response, features: np.ndarray, columns: GeneColumns) -> set[str]:
     """Features of a response that the perturbation targets itself, by whichever name."""
-    targeted = features[GeneColumns.of(features).own(perturbation.genes)]
-    return {*perturbation.targets, *perturbation.genes, *map(str, targeted)} & set(response.weights)
+    targeted = (str(features[place]) for gene in perturbation.genes for place in columns.find(gene))
+    return {*perturbation.targets, *perturbation.genes, *targeted} & set(response.weights)
 
 
 def _row(
-    cell: VirtualCell, response: Response, level: float, perturbation: Perturbation, said: Prediction[Measurement]
+    cell: VirtualCell,
+    response: Response,
+    level: float,
+    perturbation: Perturbation,
+    said: Prediction[Measurement],
+    own: set[str],
 ) -> dict[str, Any]:
     features = said.draws[0].features
-    own = _own(perturbation, response, features)
     weights_f = response.over(features, without=own)
     scored_on = int(np.count_nonzero(weights_f))
     if not scored_on:

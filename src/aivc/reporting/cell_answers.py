@@ -254,7 +254,7 @@ def dose_curve(
         for dose in grid
     ]
     tell = predictor(cell, cell.start(context), asked)
-    answers = [tell(each) for each in asked]
+    answers = list(tell.each(asked))
     features = answers[-1].draws[0].features.astype(str)
     size = np.where(GeneColumns.of(features).own(asked[-1].genes), 0.0, np.abs(answers[-1].effect))
     picked = np.argsort(-size, kind="stable")[:3]

@@ -53,7 +53,7 @@ def embedded(index: Mapping[str, Any]) -> Markup:
     r"""Write an index as JSON that may stand inside a page: nothing in it can close its element or begin another.
 
     >>> str(embedded({"</script>": 1}))
-    '{"\\u003c/script\\\\u003e":1}'
+    '{"\\u003c/script\\u003e":1}'
     """
     text = json.dumps(index, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     for letter in "<>&":

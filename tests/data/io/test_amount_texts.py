@@ -25,7 +25,14 @@ from aivc.data.io.schema import Constant, Schema
         ("hours", ["2d", "6h"], "'d' times 24"),
         ("time", ["2d", "3d"], "time_unit"),
         ("cells", ["20 cells"], "Keep the numbers, and drop 'cells'"),
-        ("dose", ["10 uM", "none"], "Correct 'none', which is no number"),
+        ("dose", ["10 uM", "mid"], "Correct 'mid', which is no number"),
+        (
+            "dose",
+            ["nan"],
+            "= pandas.to_numeric(obs['column'], errors='coerce')",
+        ),
+        ("dose", ["1,000", "10,000"], "may stand for thousands or decimals: write 1000 or 1.000"),
+        ("dose", ["1/2"], "leave dose out and make them part of the labels"),
     ],
 )
 def test_each_way_of_writing_has_its_line(field, texts, said):

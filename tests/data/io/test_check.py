@@ -149,3 +149,25 @@ def test_real_screen_passes():
     report = check(PAPALEXI, schema)
     assert report.problems == ()
     assert any("SEPT2 is now SEPTIN2" in text for text in report.notes)
+
+
+def _small(values, names, **fields):
+    obs = pd.DataFrame({"target": ["NT", "NT", "JAK2", "JAK2"]}, index=list("abcd"))
+    made = anndata.AnnData(np.asarray(values, dtype=np.float32), obs, pd.DataFrame(index=names))
+    schema = Schema(**{"units": "counts", "perturbation": "target", "control": "NT", "kind": "ko", **fields})
+    return check(made, schema)
+
+
+def test_counts_that_rounding_left_below_zero_are_read_as_zero():
+    report = _small([[1, -1e-5], [2, 1], [1, 1], [3, 0]], ["A", "B"], species="none")
+    assert report.problems == ()
+    assert any("by as little as rounding" in note for note in report.notes)
+
+
+def test_features_that_are_numbered_are_no_genes():
+    assert any("are their places" in text for text in _small(np.ones((4, 6)), [str(i) for i in range(6)]).problems)
+
+
+def test_values_that_are_all_zero_are_asked_for_where_they_lie():
+    (problem,) = [text for text in _small(np.zeros((4, 2)), ["A", "B"], species="none").problems if "zero" in text]
+    assert "layer" in problem

@@ -203,3 +203,31 @@ def test_the_total_behind_a_logarithm_is_read_from_the_values(total, units):
 
 def test_a_total_that_nobody_uses_is_no_evidence():
     assert "units" in guess(anndata.AnnData(np.eye(3))).to_json()["open"]
+
+
+def test_a_column_of_any_name_is_found_by_its_controls(tmp_path):
+    labels = ["NTC_1", "NTC_2", "STAT1_g1", "STAT1_g2", "JAK2_g1", "unassigned"] * 2
+    lanes = ["lane1"] * 6 + ["lane2"] * 6
+    path = made(tmp_path, {"my sgRNA": labels, "lane": lanes, "line": "THP-1", "quality": range(12)})
+    found = guess(path)
+    said = found.to_json()
+    assert said["schema"]["perturbation"] == "my sgRNA"
+    assert said["schema"]["control"] == ["NTC_1", "NTC_2"]
+    assert (said["schema"]["labels"], said["schema"]["context"], said["schema"]["batch"]) == ("guide", "line", "lane")
+    assert said["open"] == ["exclude", "kind"]
+    assert "did they cut" in next(line.evidence for line in found.lines if line.field == "kind")
+
+
+def test_where_no_column_stands_out_all_are_shown(tmp_path):
+    path = made(tmp_path, {"well": ["A1", "A2", "A3"], "dye": ["x", "y", "z"]})
+    (asked,) = [line for line in guess(path).lines if line.field == "perturbation"]
+    assert not asked.sure
+    assert "'well': 3 values, such as 'A1'" in asked.evidence
+    assert "'dye'" in asked.evidence
+
+
+def test_labels_with_doses_ask_whether_these_were_drugs(tmp_path):
+    labels = ["DMSO", "Imatinib_0.5", "Imatinib_2", "Imatinib_10", "JQ1_0.5", "JQ1_2", "JQ1_10", "10 uM Nutlin-3a"]
+    (kind,) = [line for line in guess(made(tmp_path, {"condition": labels})).lines if line.field == "kind"]
+    assert (kind.value, kind.sure) == ("drug", False)
+    assert "doses" in kind.evidence

@@ -44,7 +44,7 @@ def test_rules_hold_for_texts_of_perturbations_too():
         ("A_0.2", NONE, {"labels": "dose-in-label"}, "dose_unit ="),
         ("A", NONE, {"labels": "drug-tuple"}, "add it to control"),
         ("A+B", (1.0, "uM"), {"separator": "+"}, "cannot be shared out"),
-        ("A", (1.0, ""), {}, "Write it as drug:NAME@10uM"),
+        ("A", (1.0, ""), {}, "Fill the column of units in"),
         ("A", (-1.0, "uM"), {}, "Write it as drug:NAME@10uM"),
     ],
 )

@@ -151,3 +151,22 @@ def test_a_screen_of_one_perturbation_says_what_cannot_be_learned():
     notes = check(screen(["NT", "NT", "STAT1", "STAT1"]), schema()).notes
     assert any("ko:STAT1 is the only perturbation" in note and "cannot be calibrated" in note for note in notes)
     assert not any("only perturbation" in note for note in check(screen(["NT", "STAT1", "MYC"]), schema()).notes)
+
+
+def _problems_of(texts, **fields):
+    schema = Schema(**{"units": "counts", "perturbation": "target", "control": "NT", "kind": "crispri", **fields})
+    raw = pd.DataFrame({"target": ["NT", *texts]})
+    return label_problems(named(raw, np.array([f"c{i}" for i in range(len(raw))], dtype=object), schema), schema)
+
+
+def test_the_strand_in_the_name_of_a_guide_joins_nothing():
+    labels = ["STAT1_+_1234.23-P1P2", "STAT1_-_1250.23-P1P2", "JAK2_+_99.23-P1P2"]
+    (problem,) = _problems_of(labels)
+    assert 'labels = "guide"' in problem
+    assert _problems_of(labels, labels="guide") == []
+
+
+def test_a_second_sign_that_joins_is_a_problem():
+    (problem,) = _problems_of(["JAK2+MYC", "JAK2|STAT1"], separator="+")
+    assert "also joined by '|'" in problem
+    assert "'JAK2|STAT1'" in problem

@@ -68,3 +68,17 @@ def test_joined_agents_are_seen(names, genetic, joiner):
 )
 def test_signs_inside_names_join_nothing(names, genetic):
     assert joined(names, ["ctrl"], genetic=genetic) is None
+
+
+def test_a_gene_beside_a_control_is_a_combination_with_it():
+    assert joined(["JAK2_ctrl", "ctrl_STAT1", "MYC"], ["non-targeting"], genetic=True).value == "_"
+    assert joined(["JAK2_STAT1", "MYC"], ["non-targeting"], genetic=True) is None
+
+
+@pytest.mark.parametrize("name", ["1.17071e+07", "Na+/K+ inhibitor"])
+def test_a_sign_that_does_not_stand_between_names_joins_nothing(name):
+    assert joined([name, "JQ1"], ["DMSO"], genetic=False) is None
+
+
+def test_words_join_names_that_are_known_alone():
+    assert joined(["JQ1 and Trametinib", "JQ1", "Trametinib"], [], genetic=False).value == " and "

@@ -1,9 +1,11 @@
 """By which columns controls are matched, and what is said where none can be."""
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
 
+from aivc.data.io.check import check
 from aivc.data.io.matched import matched, unmatched
 from aivc.data.io.schema import Schema
 
@@ -95,3 +97,12 @@ def test_contexts_without_control():
     assert "1 cell lies in contexts without any control (L)" in note
     assert "1 of 2 perturbations lie only there: ko:B" in note
     assert noted({"perturbation": ["ko:A"], "context": ["K"]}) == []
+
+
+def test_a_vehicle_that_no_control_has_is_noted_though_all_controls_agree():
+    raw = pd.DataFrame(
+        {"drug": ["DMSO", "DMSO", "A", "B"], "veh": ["DMSO", "DMSO", "DMSO", "EtOH"]}, index=list("abcd")
+    )
+    made = anndata.AnnData(np.ones((4, 2), dtype=np.float32), raw, pd.DataFrame(index=["A", "B"]))
+    schema = Schema(units="counts", perturbation="drug", control="DMSO", kind="drug", match="veh", species="none")
+    assert any("1 cell lies in vehs without any control (EtOH)" in note for note in check(made, schema).notes)

@@ -133,3 +133,7 @@ def test_doses_that_differ_by_rounding_only_are_a_problem():
     assert "0.3 and 0.30000000000000004" in found
     assert "digits that were meant" in found
     assert number_name_problems(pd.DataFrame({"dose": [0.3, 0.301, 1e-9, 2e-9]}), {"dose": "dose"}) == []
+
+
+def test_what_is_infinite_is_no_number_that_lost_digits():
+    assert number_name_problems(pd.DataFrame({"donor": [1.0, np.inf]}), {"donor": "donor"}) == []

@@ -17,7 +17,7 @@ from scipy.io import mmwrite
 
 from aivc.core.errors import DataError, IntegrityError, SchemaError, UnavailableError
 from aivc.core.measurement import StoredRows
-from aivc.data.io.read import read
+from aivc.data.io.read import open_raw, read
 from aivc.data.io.schema import Constant, Schema
 
 PAPALEXI = Path(os.environ.get("AIVC_DATA", "/nowhere"), "A/papalexi2021_thp1_eccite_299genes.h5ad")
@@ -426,3 +426,13 @@ def test_papalexi_backed_and_in_memory_agree():
     assert len(set(whole.perturbations)) == 26
     rows = np.array([20728, 5, 9000])
     np.testing.assert_array_equal(whole.take(rows).dense(), lazy.take(rows).dense())
+
+
+def test_a_row_of_labels_in_a_table_of_genes_is_one_problem(tmp_path):
+    rows = [["target", "NT", "JAK2", "MYC"], *([f"G{i}", 1, 2, 3] for i in range(20))]
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join([",c0,c1,c2", *(",".join(map(str, row)) for row in rows)]))
+    schema = Schema(units="counts", perturbation="target", control="NT", kind="ko", format="transposed")
+    found = [text for text in open_raw(path, schema).problems if "hold text in nearly every column ('target')" in text]
+    assert len(found) == 1
+    assert len(open_raw(path, schema).problems) == 1

@@ -86,5 +86,5 @@ def test_toml_refusals(tmp_path):
     path.write_text("units = counts")
     with pytest.raises(IntegrityError, match="Correct it or the path"):
         Schema.from_toml(path)
-    with pytest.raises(IntegrityError, match="Correct it or the path"):
+    with pytest.raises(IntegrityError, match="Check the path"):
         Schema.from_toml(tmp_path / "absent.toml")

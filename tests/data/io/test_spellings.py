@@ -5,6 +5,7 @@ import pytest
 
 from aivc import Schema, check
 from aivc.data.io.as_measurement import as_measurement
+from aivc.data.io.label_checks import named
 from aivc.data.io.spellings import spelling_key, spelling_notes, spelling_problems
 
 
@@ -77,7 +78,7 @@ def test_one_dose_in_two_units_is_one_condition_with_a_note():
     cells = screen(p=["DMSO", "A", "A", "A"], dose=[0.0, 1.0, 1000.0, 0.001], unit=["uM", "uM", "nM", "mM"])
     given = schema(dose="dose", dose_unit="unit")
     assert set(as_measurement(cells, given).entities["perturbation"]) == {"control", "drug:A@1uM"}
-    assert any("1000 nM is 1 uM" in note for note in check(cells, given).notes)
+    assert any("1 mM is 1000 uM" in note for note in check(cells, given).notes)
 
 
 def test_labels_with_doses_are_named_in_one_unit_too():
@@ -90,3 +91,10 @@ def test_labels_with_doses_are_named_in_one_unit_too():
 def test_nothing_is_said_where_nothing_is_spelled_twice():
     raw = screen(p=["DMSO", "A"]).obs
     assert spelling_problems(raw, [], schema()) == spelling_notes(raw, [], schema()) == []
+
+
+def test_a_space_of_no_width_makes_no_other_gene():
+    raw = pd.DataFrame({"target": ["NT", "JAK2", "\u200bJAK2"]})
+    schema = Schema(units="counts", perturbation="target", control="NT", kind="ko")
+    (problem,) = spelling_problems(raw, named(raw, np.array(list("abc"), dtype=object), schema), schema)
+    assert "'\\u200bJAK2'" in problem

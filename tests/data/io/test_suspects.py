@@ -105,3 +105,49 @@ def test_contexts_donors_and_batches_that_are_words_for_nothing():
     assert "1 of 2 entities have a donor that reads like none: 'nan' (1)" in donor
     assert line_of(context, "exclude") == ["None"]
     assert blanks_as_text(columns, Schema(**{**vars(schema), "keep": ("nan", "None")})) == []
+
+
+@pytest.mark.parametrize(
+    "label",
+    ["TBD", "n.d.", "\\N", "#REF!", "multi-guide", "2+ guides", "NaN_NaN", "nan|nan", "doublet_high_conf", "sgNone",
+     "-1", "low quality", "ambiguous_guide", "none detected"],
+)  # fmt: skip
+def test_more_words_for_no_label(label):
+    assert reads_as_nothing(label)
+
+
+@pytest.mark.parametrize(
+    "label",
+    ["PBS 24h", "0.1% DMSO", "DMSO 0.1%", "Vehicle (DMSO)", "unstimulated 24h", "siCtrl", "shScramble", "shLuc", "siNT",
+     "sgNTC-17", "neg_control_001", "g-NTC-3", "HS_NTC_4", "ROSA26-2", "safe_12", "ChrSafe_3", "untargeted_5", "IgG",
+     "no cytokine", "NonTargeting|NonTargeting", "mock-infected", "Cas9-only-1", "NONTARG3", "non-targeting+NT_2"],
+)  # fmt: skip
+def test_more_words_for_controls(label):
+    assert reads_as_control(label)
+
+
+@pytest.mark.parametrize("label", ["SCRG1", "SIN3A", "SHH", "SAFB", "BAD", "NT5C", "REST", "IGF1", "JAK2|NT", "DNMT1"])
+def test_genes_with_such_letters_are_neither(label):
+    assert not reads_as_nothing(label)
+    assert not reads_as_control(label)
+
+
+def test_many_numbered_short_names_are_controls_and_one_is_a_name():
+    many = ["main", "SCR1", "SCR2", "SCR3", "SCR4", "JAK2"]
+    schema = Schema(units="counts", perturbation="target", control="main", kind="crispri")
+    assert line_of(listed(many, schema)[0], "control") == ["main", "SCR1", "SCR2", "SCR3", "SCR4"]
+    assert listed(["main", "SCR1", "JAK2"], schema) == []
+
+
+def test_of_a_combination_the_part_is_named_as_the_control():
+    schema = Schema(units="counts", perturbation="target", control="NT", kind="ko", separator="_")
+    (problem,) = listed(["NT", "JAK2_ctrl"], schema, ["control", "ko:JAK2 + ko:ctrl"])
+    assert line_of(problem, "control") == ["NT", "ctrl"]
+    assert line_of(problem, "exclude") == ["JAK2_ctrl"]
+
+
+def test_a_guide_of_the_declared_control_is_no_suspect():
+    schema = Schema(
+        units="counts", perturbation="target", control="non-targeting", kind="ko", separator="|", labels="guide"
+    )
+    assert listed(["JAK2_1|non-targeting_1"], schema, ["ko:JAK2"]) == []

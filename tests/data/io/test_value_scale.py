@@ -1,5 +1,7 @@
 """The declared scale is held against the values: what rows sum to, which log was taken, and what is whole."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from scipy import sparse
 from aivc.core.measurement import Measurement
 from aivc.core.units import COUNTS
 from aivc.data.io.check import CheckReport, check
-from aivc.data.io.value_scale import Reading, SeenScale, reading_text, remedy_text
+from aivc.data.io.value_scale import Reading, SeenScale, reading_text, remedy_text, scale_problems
 
 RNG = np.random.default_rng(0)
 COUNTED = RNG.poisson(RNG.lognormal(0, 1, 60) * RNG.lognormal(1, 0.4, (40, 1))) + (np.arange(60) < 2)
@@ -153,3 +155,32 @@ def test_readings_in_words():
     assert "median total" not in reading_text(Reading("log1p", 10000.0))
     assert remedy_text(Reading("twice", None)).startswith("Take it back")
     assert SeenScale(COUNTS).whole
+
+
+COUNTED = np.random.default_rng(5).poisson(np.exp(np.random.default_rng(6).normal(1, 1, 120)), (40, 120)).astype(float)
+SCALED = COUNTED / COUNTED.sum(axis=1, keepdims=True) * 1e4
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (np.log2(1 + np.log2(1 + SCALED)), r"log2\(1 \+ x\) was taken twice"),
+        (np.log2(1 + np.log1p(SCALED)), r"log2\(1 \+ x\) of it"),
+        (np.log1p(np.log2(1 + SCALED)), "and log1p of it"),
+        (np.log1p(np.log1p(np.log1p(SCALED))), "three times"),
+        (np.where(SCALED > 0, np.log(np.maximum(SCALED, 1e-9)), 0), r"values are log\(x\), not log\(1 \+ x\)"),
+        (np.sqrt(COUNTED), "square roots of counts"),
+        (np.where(np.arange(40)[:, None] < 20, np.log1p(SCALED), np.log1p(COUNTED)), "some were not"),
+    ],
+)
+def test_logs_of_other_kinds_are_named(values, said):
+    seen = SeenScale("log1p_cp10k")
+    seen.add(values.astype(np.float32))
+    problems, _ = scale_problems(seen, pd.Index([f"c{i}" for i in range(40)]), exact=True)
+    assert re.search(said, problems[0])
+
+
+def test_values_below_zero_are_called_no_parts():
+    seen = SeenScale("log1p_cp10k")
+    seen.add(np.log(SCALED + 0.5))
+    assert scale_problems(seen, pd.Index([f"c{i}" for i in range(40)]), exact=True) == ([], [])

@@ -1,10 +1,11 @@
 """A dose of 0 is what the schema says it is, and is named where the schema says nothing."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from aivc.data.io.schema import Schema
-from aivc.data.io.zero_dose import zero_doses
+from aivc.data.io.schema import Constant, Schema
+from aivc.data.io.zero_dose import doseless, zero_doses
 
 LABELS = np.array(["DMSO", "A", "A", "A", "B_0 nM"], dtype=object)
 TEXTS = np.array(
@@ -54,3 +55,14 @@ def test_what_could_not_be_translated_stays_so():
     texts, notes = zero_doses(np.array(["x"], dtype=object), np.array([""], dtype=object), schema(zero_dose="control"))
     assert texts.tolist() == [""]
     assert notes == []
+
+
+def test_drugs_without_a_dose_among_doses_are_noted():
+    raw = pd.DataFrame({"dose": [np.nan, 1.0, np.nan]})
+    texts = np.array(["control", "drug:JQ1@1uM", "drug:JQ1"], dtype=object)
+    schema = Schema(
+        units="counts", perturbation="drug", control="DMSO", kind="drug", dose="dose", dose_unit=Constant("uM")
+    )
+    (note,) = doseless(raw, {"perturbation": texts}, schema)
+    assert note.startswith("1 of 3 entities have no dose")
+    assert doseless(raw.fillna(2.0), {"perturbation": texts}, schema) == []

@@ -123,3 +123,22 @@ def test_names_with_numbers_stay_families_of_their_own():
     assert compounds_behind("BI_2536") == ("BI_2536",)
     assert len({family_of(Perturbation.parse(f"ko:gene_{i}")) for i in range(3)}) == 3
     assert len({family_of(Perturbation.parse(f"drug:cmpd-{i}")) for i in range(3)}) == 3
+
+
+@pytest.mark.parametrize(
+    "guide",
+    ["sg3_STAT1", "gRNA1-STAT1", "STAT1_TSS1", "STAT1_exon2", "STAT1_crRNA1", "STAT1_KO1", "shSTAT1_2", "siSTAT1",
+     "1001_STAT1_P1P2_ENSG00000012345"],
+)  # fmt: skip
+def test_marks_that_only_a_guide_has(guide):
+    assert gene_behind(guide) == "STAT1"
+
+
+@pytest.mark.parametrize("guide", ["STAT1_A", "1_STAT1", "STAT1:2", "STAT1 (2)", "STAT1.2", "STAT1-g2"])
+def test_marks_of_a_guide_once_the_rule_is_declared(guide):
+    assert parsed(guide, "guide")[0].target == "STAT1"
+
+
+def test_tuples_as_numpy_2_writes_them_and_without_a_unit():
+    assert tuples("[('JQ1', np.float64(0.5), 'uM')]") == (LabelPart("JQ1", 0.5, "uM"),)
+    assert tuples("('JQ1', 1.0)") == (LabelPart("JQ1", 1.0, ""),)

@@ -92,7 +92,7 @@ def test_leak_3_a_prediction_that_is_the_reconstruction_of_the_tested_cells(scre
     # And a population that was predicted so holds copies.
     copied = tested.replace(entities=tested.entities.set_axis([f"drawn{i}" for i in range(len(tested))], axis=0))
     assert kinds(check_split(screen, split, others={"predicted": copied})) == {"duplicate-cells"}
-    said = predict(honest, honest.start("line1"), Perturbation.parse(TESTED[0]), cells=8)
+    said = predict(honest, honest.start("line1"), Perturbation.parse(TESTED[0]), cells=8, allow_unknown=True)
     assert check_split(screen, split, others={"predicted": said.population(8, seed=0)}).leaks == ()
 
 

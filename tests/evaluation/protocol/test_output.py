@@ -6,9 +6,11 @@ import pytest
 
 from aivc.core.errors import DataError, IntegrityError
 from aivc.core.measurement import Measurement
+from aivc.core.state import State
 from aivc.data.splits.folds import unseen_donor, unseen_perturbation
 from aivc.data.splits.split import Fold, Split
 from aivc.data.synthetic import synthetic_screen
+from aivc.evaluation.protocol.checkpoints import CHECKPOINTS
 from aivc.evaluation.protocol.output import Folder, file_name, require_free, short_names
 from aivc.evaluation.protocol.questions import EvaluationSet
 
@@ -78,6 +80,7 @@ def test_only_a_folder_of_our_own_is_overwritten(tmp_path):
     cells = labeled(["ko:A", "ko:B"], ["x"])
     out = tmp_path / "out"
     Folder.claim(out, cells, unseen_perturbation(cells, folds=2))
+    (out / CHECKPOINTS).rmdir()
     with pytest.raises(IntegrityError, match=r"unfinished evaluation.*do it again with --overwrite"):
         require_free(out)
     (out / "scores.json").write_text("{}")
@@ -91,3 +94,17 @@ def test_only_a_folder_of_our_own_is_overwritten(tmp_path):
     assert (out / "split.json").exists()
     with pytest.raises(IntegrityError, match="is a file"):
         require_free(out / "split.json")
+
+
+def test_an_interrupted_evaluation_is_gone_on_with_and_its_checkpoints_end_with_it(tmp_path):
+    data, split = labeled(["ko:A", "ko:B"], ["x"]), split_of("ko:A")
+    Folder.claim(tmp_path, data, split).release()
+    kept = tmp_path / CHECKPOINTS / "0123" / "0"
+    State({"a": 1}, {}).save(kept)
+    Folder.claim(tmp_path, data, split).release()
+    assert State.load(kept).settings == {"a": 1}
+    Folder.claim(tmp_path, data, split, overwrite=True).release()
+    assert not kept.exists()
+    (tmp_path / CHECKPOINTS / "notes.txt").write_text("mine")
+    with pytest.raises(IntegrityError, match=r"no evaluation wrote, such as notes\.txt"):
+        Folder.claim(tmp_path, data, split, overwrite=True)

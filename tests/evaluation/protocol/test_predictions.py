@@ -86,7 +86,7 @@ def mean_effect_of(folder, folds):
 @pytest.fixture(scope="module")
 def said(screen, split):
     """All answers that the methods gave, and their scores."""
-    kept, ask = {}, evaluator._ask
+    kept, ask = {}, evaluator._answers
 
     def keep(ground, method, *rest):
         for answer in ask(ground, method, *rest):
@@ -94,7 +94,7 @@ def said(screen, split):
             yield answer
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluator, "_ask", keep)
+        patch.setattr(evaluator, "_answers", keep)
         found = evaluate(screen[0], split, ["nearest"], parts=screen[1].priors, recipe=QUICK, cells=30, profile=PROFILE)
     return kept, found
 

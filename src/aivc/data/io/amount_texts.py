@@ -4,8 +4,11 @@ import re
 from collections.abc import Sequence
 
 _NUMBER = r"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
-_WITH_UNIT = re.compile(rf"{_NUMBER}\s*(?P<unit>[^\s\d.,+-][^\s]*)")
+_WITH_UNIT = re.compile(rf"{_NUMBER}\s*(?P<unit>[^\s\d.,+/-][^\s]*)")
 _COMMA = re.compile(r"[+-]?\d+,\d+(?P<unit>\s*[^\s\d.,+-][^\s]*)?")
+# A comma in front of three digits may stand for a thousand.
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+")
+_NOTHING = re.compile(r"(?i)nan|<?na>?|n/a|none|null|nat|-+|\?+|\.+|unknown")
 # Hours in what people write for a unit of time.
 _HOURS = {
     "h": 1.0, "hr": 1.0, "hrs": 1.0, "hour": 1.0, "hours": 1.0, "d": 24.0, "day": 24.0, "days": 24.0, "min": 1 / 60,
@@ -31,7 +34,9 @@ def no_numbers(field: str, column: object, texts: Sequence[str], *, all_texts: S
     shown = ", ".join(texts[:_SHOWN]) + (f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else "")
     lead = f"{field} is a number for every entity, got {shown}."
     remedies = [*_of_units(field, column, texts, all_texts or texts), *_of_commas(texts)]
-    others = [text for text in texts if not _WITH_UNIT.fullmatch(text) and not _COMMA.fullmatch(text)]
+    remedies += _of_nothing(column, texts)
+    forms = (_WITH_UNIT, _COMMA, _THOUSANDS, _NOTHING)
+    others = [text for text in texts if not any(form.fullmatch(text) for form in forms)]
     if others and remedies:
         remedies.append(f"Correct {others[0]!r}, which is no number.")
     elif others:
@@ -56,7 +61,8 @@ def _of_units(field: str, column: object, texts: Sequence[str], all_texts: Seque
         ]
     if field != "dose":
         return [f"Keep the numbers, and drop {', '.join(map(repr, units))}."]
-    bare = len(all_texts) > len(texts)
+    # Nothing of something is nothing in any unit.
+    bare = any(text not in texts and text.strip("+-0.") for text in all_texts)
     unsaid = " Some doses say no unit: find out theirs first." if bare else ""
     if len(units) == 1:
         line = f'dose_unit = {{ value = "{units[0]}" }}'
@@ -77,5 +83,16 @@ def _duration(all_texts: Sequence[str], units: Sequence[str]) -> str:
 
 
 def _of_commas(texts: Sequence[str]) -> list[str]:
-    commas = [text for text in texts if _COMMA.fullmatch(text)]
-    return [f"Write the decimal comma of {commas[0]!r} as a point: {commas[0].replace(',', '.')}."] if commas else []
+    commas = [text for text in texts if _COMMA.fullmatch(text) or _THOUSANDS.fullmatch(text)]
+    thousands = [text for text in commas if _THOUSANDS.fullmatch(text)]
+    if commas and len(thousands) == len(commas):
+        bare, point = commas[0].replace(",", ""), commas[0].replace(",", ".", 1)
+        return [f"The comma of {commas[0]!r} may stand for thousands or decimals: write {bare} or {point}."]
+    decimal = next((text for text in commas if text not in thousands), "")
+    return [f"Write the decimal comma of {decimal!r} as a point: {decimal.replace(',', '.')}."] if decimal else []
+
+
+def _of_nothing(column: object, texts: Sequence[str]) -> list[str]:
+    if not any(map(_NOTHING.fullmatch, texts)):
+        return []
+    return [f"Leave blank what has no number: obs[{column!r}] = pandas.to_numeric(obs[{column!r}], errors='coerce')."]

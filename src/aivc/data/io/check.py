@@ -36,6 +36,7 @@ from aivc.data.io.schema import Schema
 from aivc.data.io.target_genes import target_problems
 from aivc.data.io.value_scale import SeenScale, fraction_remedy, negative_remedy, rounded_note, scale_problems
 from aivc.data.names.genes import gene_table, resolve
+from aivc.data.names.own_genes import ensembl_species
 
 _BLOCK = 8192
 # Below this share of known genes, names are of another kind or species rather than a few clones and read-throughs.
@@ -71,8 +72,9 @@ class CheckReport:
 
     def __str__(self) -> str:
         sizes = (
-            f"{self.cells} entities × {self.features} features, {self.perturbations} perturbations in {self.contexts} "
-            f"contexts, {self.controls} controls."
+            f"{self.cells} entities × {self.features} features, {self.perturbations} "
+            f"perturbation{'s' * (self.perturbations != 1)} in {self.contexts} context{'s' * (self.contexts != 1)}, "
+            f"{self.controls} controls."
         )
         lines = [f"  problem: {text}" for text in self.problems] + [f"  note: {text}" for text in self.notes]
         return "\n".join([sizes, *lines])
@@ -240,8 +242,12 @@ def _unmeasured(data: Measurement | Draft) -> np.ndarray:
 def _faults(flat: np.ndarray, units: str) -> Iterator[tuple[str, np.ndarray]]:
     finite = np.isfinite(flat)
     yield "unfinite", np.flatnonzero(~finite)
-    if units in (COUNTS, INTENSITY) or log1p_target(units) is not None:
+    if units == INTENSITY or log1p_target(units) is not None:
         yield "negative", np.flatnonzero(finite & (flat < 0))
+    if units == COUNTS:
+        below = np.flatnonzero(finite & (flat < 0))
+        # What rounding left below zero is read as zero.
+        yield "negative", below[off_whole(flat[below]) | (flat[below] < -0.5)]
     if units == EXPECTED_COUNTS:
         yield "expected below zero", np.flatnonzero(finite & (flat < 0))
     if units == COUNTS:
@@ -273,7 +279,9 @@ def _number_problems(numbers: _Numbers, data: Measurement | Draft, *, predicted:
     for fault, remedy in remedies.items():
         if fault in numbers.counts:
             yield f"{numbers.counts[fault]} {remedy.format(numbers.first[fault])}"
-    if numbers.empty and not data.is_effects:
+    if numbers.empty and not data.is_effects and len(numbers.empty) == len(data.entities):
+        yield 'All values are zero. Say in the schema where the values lie, such as layer = "raw" or a layer.'
+    elif numbers.empty and not data.is_effects:
         yield f"{len(numbers.empty)} entities are zero everywhere: {some(numbers.empty)}. Remove them."
 
 
@@ -339,9 +347,13 @@ def _genes(data: Measurement | Draft, perturbations: np.ndarray, species: str) -
     ]
     if data.modality != "rna":
         return problems, notes
+    if lost := _positions(data.features):
+        return [*problems, *lost], notes
     coverage = resolve(data.features, species=species, table=table).coverage
-    if coverage.renamed:
-        shown = [f"{old} is now {new}" for old, new in coverage.renamed.items()]
+    # Ids, and names in another case, are no older names.
+    renamed = {old: new for old, new in coverage.renamed.items() if _older(old, new)}
+    if renamed:
+        shown = [f"{old} is now {new}" for old, new in renamed.items()]
         notes.append(f"{len(shown)} features have newer names: {some(shown)}. harmonize renames them.")
     if coverage.counts.get("case", 0) * 2 > coverage.total:
         notes.append(f"Most features match {species} genes only when case is ignored. Is species right in the schema?")
@@ -355,6 +367,22 @@ def _genes(data: Measurement | Draft, perturbations: np.ndarray, species: str) -
             f"{coverage.unknown[0]!r}. Correct features, species or modality in the schema."
         )
     return problems, [f"Features: {coverage}", *notes]
+
+
+def _older(old: str, new: str) -> bool:
+    return old.casefold() != new.casefold() and not old.isdigit() and not ensembl_species([old])
+
+
+def _positions(features: np.ndarray) -> list[str]:
+    """Features that are numbered in order have lost their names; they would pass for Entrez ids."""
+    first = str(features[0])
+    numbered = first in ("0", "1") and list(features) == [str(int(first) + i) for i in range(len(features))]
+    if not numbered or len(features) < 2:
+        return []
+    return [
+        f"Features are numbered {first} to {features[-1]}: these are their places, and no names of genes. Name the "
+        'column that names them: features = "gene_name".'
+    ]
 
 
 def _targets(perturbations: np.ndarray) -> tuple[list[str], list[str]]:

@@ -14,7 +14,7 @@ from aivc.data.io.labels import control_like, labels
 from aivc.data.io.suspects import reads_as_nothing
 from aivc.data.io.target_genes import SYMBOLS
 from aivc.data.names.genes import gene_table, resolve
-from aivc.data.names.label_rules import GUIDE, parsed, tuples
+from aivc.data.names.label_rules import DOSED, GUIDE, TUPLE, parsed, tuples
 
 _PERTURBATION = (
     "perturbation", "condition", "target_gene", "gene_target", "perturbation_name", "gene", "target", "product_name",
@@ -24,10 +24,21 @@ _PERTURBATION = (
 _CHEMICAL = ("product_name", "sm_name", "drug", "compound")
 _CONTEXT = (
     "cell_line", "cell_name", "cell_line_id", "cell_type", "celltype", "cell_context", "cell_id", "cell_iname",
-    "context",
+    "context", "line",
 )  # fmt: skip
 _DONOR = ("donor", "donor_id", "donor_name", "patient", "individual")
-_BATCH = ("batch", "batch_var", "gem_group", "gemgroup", "gem_batch", "plate", "plate_name", "det_plate", "library")
+_BATCH = (
+    "batch",
+    "batch_var",
+    "gem_group",
+    "gemgroup",
+    "gem_batch",
+    "plate",
+    "plate_name",
+    "det_plate",
+    "library",
+    "lane",
+)
 _DOSE = ("dose_value", "dose_val", "dose", "dose_uM", "dose_nM", "concentration", "dose_um", "pert_dose")
 _DOSE_UNIT = ("dose_unit", "concentration_unit", "conc_unit", "pert_dose_unit")
 _HOURS = ("hours", "time_h", "timepoint_hr", "pert_time", "time", "timepoint")
@@ -41,6 +52,9 @@ _KINDS = {
     "trt_oe": "oe",
 }  # fmt: skip
 _SHOWN = 4
+_STATED_DOSE = re.compile(r"(?i)\d ?[numµμ]M\b|[_@ ]\d+\.\d+$")
+# Columns that are shown where no one of them can be named.
+_COLUMNS = 12
 
 
 class Line(NamedTuple):
@@ -147,11 +161,12 @@ def _first(frame: pd.DataFrame, names: Iterable[str]) -> str:
 def _labelled(entities: pd.DataFrame) -> tuple[list[Line], list[str]]:
     """The column of perturbations, its controls, kind and separator."""
     candidates = {name: _values(entities, name) for name in _PERTURBATION if name in entities}
+    candidates = candidates or _with_controls(entities)
     # Two labels, one of which says only that something was done, name no perturbation.
     naming = {name: texts for name, texts in candidates.items() if not _says_only_whether(texts)}
     controls = {name: _likely(texts) or control_guides(_parts(name, texts)) for name, texts in naming.items()}
     if not naming:
-        return [Line("perturbation", "...", "no column with a known name holds perturbations", sure=False)], []
+        return [_unknown(entities)], []
     name = next((name for name in naming if controls[name]), next(iter(naming)))
     texts, column = naming[name], entities[name]
     found = [Line("perturbation", name, f"obs column {name!r}: {seen(column)}")]
@@ -161,7 +176,33 @@ def _labelled(entities: pd.DataFrame) -> tuple[list[Line], list[str]]:
     if all(map(_is_text, set(texts) - set(likely))) and len(texts) > len(likely):
         return found, []
     kind = _kind(entities, name)
-    return [*found, *kind, *_forms(entities, name, texts, likely, kind)], []
+    forms = _forms(entities, name, texts, likely, kind)
+    return [*found, *(line if line.sure else _kind_of_forms(line, forms) for line in kind), *forms], []
+
+
+def _with_controls(entities: pd.DataFrame) -> dict[str, list[str]]:
+    """The one column with three labels or more, some of which read like controls; none where there are several."""
+    texts = {str(name): _values(entities, name) for name in entities}
+    texts = {name: each for name, each in texts.items() if 2 < len(each) * 2 <= len(entities) + 2}
+    found = {name: each for name, each in texts.items() if len(each) > 2 and (_likely(each) or control_guides(each))}
+    return found if len(found) == 1 else {}
+
+
+def _unknown(entities: pd.DataFrame) -> Line:
+    """Ask which column holds perturbations, and show what there is to choose from."""
+    columns = "; ".join(f"{name!r}: {seen(entities[name])}" for name in list(entities)[:_COLUMNS])
+    asked = f"which column holds perturbations? {columns}" if columns else "there are no columns that could hold labels"
+    return Line("perturbation", "...", asked, sure=False)
+
+
+def _kind_of_forms(unsaid: Line, forms: Sequence[Line]) -> Line:
+    """What labels with doses, or of guides, leave open about what was done."""
+    values = {line.value for line in forms if line.field == "labels"}
+    if values & {DOSED, TUPLE}:
+        return unsaid._replace(value="drug", evidence="labels hold doses, so were these drugs, or ligands?")
+    if GUIDE in values:
+        return unsaid._replace(value="ko", evidence="labels are guides, but did they cut? ko, crispri or crispra")
+    return unsaid
 
 
 def _forms(
@@ -170,7 +211,9 @@ def _forms(
     """What labels hold beside a target, and what joins them."""
     names = sorted(set(texts) - set(controls))
     sure = bool(kind) and kind[0].sure
-    kinds = [kind_of(kind[0].value).genetic] if sure else [True, False]
+    # Guides are numbered, and never by fractions or in units.
+    dosed = any(map(_STATED_DOSE.search, names))
+    kinds = [kind_of(kind[0].value).genetic] if sure else [not dosed, dosed]
     form = next(filter(None, (form_of(names, genetic=genetic) for genetic in kinds)), None)
     if form is not None and form.value != GUIDE:
         return [_form_line(name, form), *_unit_behind(form)]

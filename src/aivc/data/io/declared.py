@@ -9,7 +9,7 @@ from aivc.data.io.labels import labels
 from aivc.data.io.matched import matched, unmatched
 from aivc.data.io.schema import Schema
 from aivc.data.io.suspects import blanks_as_text, suspects
-from aivc.data.io.zero_dose import zero_doses
+from aivc.data.io.zero_dose import doseless, zero_doses
 
 
 def declared_controls(
@@ -50,4 +50,9 @@ def declared_controls(
             'control = "DMSO".'
         )
     columns |= matched(raw, columns, schema)
-    return columns, problems, [*notes, *unmatched(pd.DataFrame(columns), columns, schema)]
+    stated = {name: labels(raw[name]) for name in schema.match if name in raw}
+    return (
+        columns,
+        problems,
+        [*notes, *doseless(raw, columns, schema), *unmatched(pd.DataFrame(columns), columns, schema, stated)],
+    )

@@ -230,10 +230,13 @@ def _require_places(path: Path, store: Any, places: tuple[str, ...]) -> None:
     )
     for place in places:
         if place not in store:
-            raise SchemaError(
-                f"{path} holds no {place}; it holds {', '.join(inside) or 'nothing'}. Name another layer, "
-                "or write the file with a current anndata."
+            others = [key for key in inside if key.startswith("layers/") or key in ("X", "raw", "raw.X")]
+            remedy = (
+                f'Say where the values lie: layer = "{others[-1].removeprefix("layers/").split(".")[0]}".'
+                if others
+                else "Write the file with a current anndata."
             )
+            raise SchemaError(f"{path} holds no {place}; it holds {', '.join(inside) or 'nothing'}. {remedy}")
 
 
 def _frame(store: Any, place: str, inside: str) -> pd.DataFrame:

@@ -65,7 +65,12 @@ def _agent(kind: str, part: LabelPart, dose: tuple[float | None, str]) -> Agent:
         return Agent(kind, part.target)
     if not unit and part.dose is not None:
         raise PerturbationError('It holds a dose without a unit. Add to the schema: dose_unit = { value = "uM" }.')
-    if not unit or not 0 <= amount_said < float("inf"):
+    if not unit:
+        raise PerturbationError(
+            f"It has a dose, {amount_said:g}, without a unit. Fill the column of units in, or write "
+            'dose_unit = { value = "uM" }, or what it is.'
+        )
+    if not 0 <= amount_said < float("inf"):
         # It refuses with its own remedy.
-        return Agent(kind, part.target, amount_said, unit or None)
+        return Agent(kind, part.target, amount_said, unit)
     return Agent(kind, part.target, amount(amount_said, unit), quantity(unit))

@@ -14,9 +14,11 @@ from aivc.data.io.label_agents import parts_of
 from aivc.data.io.label_forms import Form, form_of, joined
 from aivc.data.io.labels import labels, some
 from aivc.data.io.schema import Constant, Schema, toml_value
-from aivc.data.names.label_rules import WHOLE, parsed, split
+from aivc.data.names.label_rules import WHOLE, gene_behind, parsed, split
 
 _SHOWN = 3
+# Signs that stand in hardly any name of an agent.
+_SURE = ("+", "|", ";", "&")
 # Symbols that hold a hyphen of their own.
 _HYPHENATED = re.compile(
     r"(?i)(?:HLA|MT|H2|H[1-4]|NKX\d|KRTAP\d+|ERV\w*|TR[ABGD][VDJC]\w*|IG[HKL][VDJC]\w*|RNU\d+|SNOR[AD]\d+|RP\d+)-\w+"
@@ -79,27 +81,45 @@ def label_problems(found: Iterable[Named], schema: Schema) -> list[str]:
     for genetic in (True, False):
         mine = [each for each in found if kind_of(each.kind).genetic == genetic]
         names = sorted({name for each in mine for name in each.names})
-        plain = schema.separator is None and (schema.kind is not None or schema.kind_column is not None)
+        plain = schema.kind is not None or schema.kind_column is not None
         form = form_of(names, genetic=genetic) if schema.labels is None else None
         problems += [_undeclared(form)] if form else []
         # A tuple and a name with a dose hold commas and signs of their own.
         if plain and (form is None or form.value == "guide") and schema.labels in (None, "guide"):
-            both = joined(names, schema.controls, genetic=genetic)
-            problems += [_undeclared(both)] if both else []
+            # The strand in the name of a guide, STAT1_+_1234.23-P1P2, joins nothing.
+            whole = [
+                name for name in names if not genetic or set(_SURE) & set(gene_behind(name)) == set(_SURE) & set(name)
+            ]
+            both = joined(whole, schema.controls, genetic=genetic)
+            if both and schema.separator is None:
+                problems.append(_undeclared(both))
+            elif both and both.value in _SURE:
+                problems.append(_joined_otherwise(both, schema))
     return problems
 
 
 def _undeclared(form: Form) -> str:
     line = f"{form.field} = {toml_value(form.value)}"
+    parts = [
+        part for text in form.shown for part in (parsed(text, form.value) if form.field == "labels" else None) or ()
+    ]
     unit = (
-        ' If they hold no unit, add also dose_unit = { value = "uM" }, or what it is.'
-        if form.value == "dose-in-label"
+        ' Some hold no unit: add also dose_unit = { value = "uM" }, or what it is.'
+        if any(part.dose is not None and not part.unit for part in parts)
         else ""
     )
     many = f"{len(form.shown)} label{'s' if len(form.shown) > 1 else ''}"
     return (
         f"{many} read like {form.what}, and the schema does not say so: {some(map(repr, form.shown))}. Add the line "
         f'{line} to the schema.{unit} Where they are names as they stand, add labels = "whole".'
+    )
+
+
+def _joined_otherwise(both: Form, schema: Schema) -> str:
+    return (
+        f"Labels are also joined by {both.value!r}, and the separator is {schema.separator!r}: "
+        f"{some(map(repr, both.shown))}. Join all labels by one sign. Where these are names as they stand, add "
+        'labels = "whole".'
     )
 
 

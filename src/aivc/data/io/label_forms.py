@@ -10,10 +10,11 @@ from aivc.data.names.label_rules import DOSED, GUIDE, TUPLE, balanced, compounds
 
 # These stand in names of no gene; in names of compounds they are looked at twice.
 _JOINERS = ("+", "|", ";", "&", ",")
-_ALSO_IN_NAMES = ("_", "-", "/")
+_ALSO_IN_NAMES = ("_", "-", "/", " and ", " with ", " plus ")
 _LOWER = re.compile(r"(?P<target>.*[a-z])g\d{1,2}")
 _SERIES = re.compile(r"(?P<target>.+?)[_@ :-](?P<dose>\d+(?:\.\d+)?)")
 _SHARED = 2
+_NUMBER = re.compile(r"\d+(?:\.\d+)?[eE]\+\d+")
 
 
 class Form(NamedTuple):
@@ -100,9 +101,18 @@ def joined(names: Collection[str], controls: Collection[str], *, genetic: bool) 
     for joiner in (*_JOINERS, *_ALSO_IN_NAMES):
         sure = joiner == "+" or (genetic and joiner in _JOINERS)
         both = [name for name in names if _joins(name, joiner, known, sure=sure)]
+        if genetic and joiner == "_":
+            both += [name for name in names if name not in both and _beside_control(name, joiner, controls)]
         if both:
             return Form("separator", joiner, "several agents joined", tuple(both))
     return None
+
+
+def _beside_control(name: str, joiner: str, controls: Collection[str]) -> bool:
+    """Whether a name is a gene and a control, as in JAK2_ctrl: a gene that was perturbed alone."""
+    parts = name.split(joiner)
+    others = [part for part in parts if part not in controls and not control_like([part])]
+    return len(parts) == 2 and all(parts) and len(others) == 1
 
 
 def _joins(name: str, joiner: str, known: Collection[str], *, sure: bool) -> bool:
@@ -115,4 +125,9 @@ def _joins(name: str, joiner: str, known: Collection[str], *, sure: bool) -> boo
     if joiner not in outside:
         return False
     parts = [part.strip() for part in (outside if sure else name).split(joiner)]
-    return all(parts) and (sure or all(part in known for part in parts))
+    if not all(parts):
+        return False
+    if not sure:
+        return all(part in known for part in parts)
+    # What joins agents stands between names: 1.2e+07 is a number, and Na+/K+ two ions.
+    return _NUMBER.fullmatch(name) is None and all(part[0].isalnum() or part[0] in "([-'\"" for part in parts)

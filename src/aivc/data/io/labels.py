@@ -158,8 +158,8 @@ def _perturbations(
             problems.setdefault(str(error), []).append(label)
     translated = np.array(texts, dtype=object)[codes]
     unsaid = (
-        f"Labels name a target, but not what was done to it: {some(plain)}. Say it in the schema, such as "
-        'kind = "ko" (or crispri, crispra, oe, drug, ligand), or write labels as ko:TP53.'
+        f"Labels name a target, but not what was done to it: {some(dict.fromkeys(plain))}. Say it in the schema, "
+        'such as kind = "ko" (or crispri, crispra, oe, drug, ligand), or write labels as ko:TP53.'
     )
     found = [f"Label {name[0]!r}: {text}" for text, name in list(problems.items())[:_SHOWN]]
     if len(problems) > _SHOWN:

@@ -63,7 +63,10 @@ def _said(text: str) -> str:
 
 
 def unmatched(
-    entities: pd.DataFrame, columns: Mapping[str, np.ndarray] | None = None, schema: Schema | None = None
+    entities: pd.DataFrame,
+    columns: Mapping[str, np.ndarray] | None = None,
+    schema: Schema | None = None,
+    stated: Mapping[str, np.ndarray] | None = None,
 ) -> list[str]:
     """Count perturbations whose covariates no control of their context shares, and say what that does to effects.
 
@@ -71,6 +74,7 @@ def unmatched(
         entities: ``n`` rows with our columns.
         columns: Translated columns of a file, which may say hours of controls that tell them not apart.
         schema: Of the file; effects have no controls and no notes.
+        stated: ``(n,)`` texts of the columns of ``match``, in which all controls may agree.
     """
     if "perturbation" not in entities or (schema is not None and is_effect(schema.units)):
         return []
@@ -81,6 +85,7 @@ def unmatched(
     if not (texts == CONTROL).any():
         return []
     covariates = {name.removeprefix(MATCHED): _texts(entities, name) for name in matched_columns(entities)}
+    covariates |= {name: texts for name, texts in (stated or {}).items() if name not in covariates}
     covariates |= {name: _texts(entities, name) for name in ("donor", "batch") if name in entities}
     if columns is not None:
         hours, control = _hours(columns), texts == CONTROL

@@ -109,7 +109,8 @@ def _rounded(name: str, column: pd.Series) -> list[str]:
         return []
     limit = 2.0 ** (np.finfo(kind).nmant + 1)
     values = np.asarray(column.dropna().unique(), dtype=np.float64)
-    beyond = np.sort(values[np.abs(values) > limit])
+    # What is infinite is no number of a name, and is reported with the words for none.
+    beyond = np.sort(values[np.isfinite(values) & (np.abs(values) > limit)])
     if not len(beyond):
         return []
     return [

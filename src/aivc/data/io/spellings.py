@@ -1,12 +1,13 @@
 """One thing under several names: a cell line in two spellings, a compound and its salt, a unit in two letters."""
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 import pandas as pd
 
-from aivc.core.dose_units import quantity, spelled
+from aivc.core.dose_units import amount, quantity, spelled
 from aivc.core.perturbation import kind_of
 from aivc.data.io.label_checks import Named
 from aivc.data.io.labels import labels, some
@@ -25,7 +26,17 @@ def spelling_key(name: str) -> str:
     >>> spelling_key("1-0") == spelling_key("10"), spelling_key("CD4+ T") == spelling_key("CD4- T")
     (False, False)
     """
-    return re.sub(r"(?<=[^\W_])[-_. /](?=[^\W_])(?:(?<!\d.)|(?!\d))", "", name).casefold()
+    return re.sub(r"(?<=[^\W_])[-_. /](?=[^\W_])(?:(?<!\d.)|(?!\d))", "", _visible(name)).casefold()
+
+
+def _gene_key(name: str) -> str:
+    return _visible(name).casefold()
+
+
+def _visible(name: str) -> str:
+    """A name without letters that nobody sees, such as a space of no width, and with one form of each other."""
+    plain = unicodedata.normalize("NFKC", name)
+    return "".join(letter for letter in plain if unicodedata.category(letter) != "Cf").strip()
 
 
 def spelling_problems(raw: pd.DataFrame, found: Iterable[Named], schema: Schema) -> list[str]:
@@ -36,7 +47,7 @@ def spelling_problems(raw: pd.DataFrame, found: Iterable[Named], schema: Schema)
         problems += [_problem("contexts", names, f"obs[{schema.context!r}]") for names in groups]
     column = f"obs[{schema.perturbation!r}]" if isinstance(schema.perturbation, str) else "the labels"
     for genetic in (True, False):
-        groups = _groups(_targets(found, schema, genetic=genetic), str.casefold if genetic else spelling_key)
+        groups = _groups(_targets(found, schema, genetic=genetic), _gene_key if genetic else spelling_key)
         problems += [_problem("targets", names, column) for names in groups]
     return problems
 
@@ -81,7 +92,9 @@ def _units(raw: pd.DataFrame, found: Iterable[Named], schema: Schema) -> list[st
     if not changed:
         return []
     others = [unit for unit in changed if spelled(unit) != quantity(unit)]
-    scaled = " Amounts were converted: 1000 nM is 1 uM." if others else ""
+    scaled = (
+        f" Amounts were converted: 1 {others[0]} is {amount(1.0, others[0]):g} {quantity(others[0])}." if others else ""
+    )
     wanted = sorted({quantity(unit) for unit in changed})
     return [f"Doses in {some(changed)} are named in {some(wanted)}, so that one dose has one name.{scaled}"]
 

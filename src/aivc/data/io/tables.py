@@ -10,6 +10,7 @@ import pandas as pd
 from aivc.core.errors import IntegrityError, SchemaError
 from aivc.core.units import is_effect
 from aivc.data.io.formats import Raw, intact, suffix
+from aivc.data.io.labels import some
 from aivc.data.io.number_names import number_text
 from aivc.data.io.orientation import undescribed
 from aivc.data.io.own_file import refuse_bomb, refuse_odd_file, refuse_swollen_parquet
@@ -110,7 +111,9 @@ def _wide(frame: pd.DataFrame, schema: Schema, problems: list[str]) -> Raw:
     described = {*schema.columns.values(), *schema.describe, schema.entity}
     rest = [name for name in frame if name not in described]
     numeric = [n for n in rest if pd.api.types.is_numeric_dtype(frame[n]) and not pd.api.types.is_bool_dtype(frame[n])]
-    problems += [text for name in rest if name not in set(numeric) if (text := _almost_numeric(frame[name]))]
+    problems += _label_row(frame[rest]) or [
+        text for n in rest if n not in set(numeric) if (text := _almost_numeric(frame[n]))
+    ]
     values = frame[numeric].to_numpy(dtype=np.float64, na_value=np.nan)
     entities = frame.drop(columns=numeric)
     features = pd.DataFrame(index=pd.Index([str(name) for name in numeric], dtype=object))
@@ -130,7 +133,9 @@ def _transposed(frame: pd.DataFrame, schema: Schema, problems: list[str]) -> Raw
         frame = frame.set_index(frame.columns[0])
     rest = [name for name in frame if name not in schema.describe]
     cells = [name for name in rest if pd.api.types.is_numeric_dtype(frame[name])]
-    problems += [text for name in rest if name not in set(cells) if (text := _almost_numeric(frame[name]))]
+    problems += _label_row(frame[rest]) or [
+        text for n in rest if n not in set(cells) if (text := _almost_numeric(frame[n]))
+    ]
     values = frame[cells].to_numpy(dtype=np.float64, na_value=np.nan).T
     features = frame.drop(columns=cells).set_axis(pd.Index(list(map(str, frame.index)), dtype=object))
     entities = pd.DataFrame(index=pd.Index(list(map(str, cells)), dtype=object))
@@ -139,6 +144,25 @@ def _transposed(frame: pd.DataFrame, schema: Schema, problems: list[str]) -> Raw
         values if observed is None else np.where(observed, values, 0.0), features, entities, None, observed,
         tuple(problems),
     )  # fmt: skip
+
+
+def _label_row(frame: pd.DataFrame) -> list[str]:
+    """The problem of a table in which the same few rows hold text in nearly every column; else nothing."""
+    texts = [name for name in frame if frame[name].dtype == object]
+    if len(texts) < 2 or len(texts) * 2 < len(frame.columns) or not len(frame):
+        return []
+    strays = pd.DataFrame(
+        {name: frame[name].notna() & pd.to_numeric(frame[name], errors="coerce").isna() for name in texts}
+    )
+    rows = strays.index[strays.mean(axis=1) > 0.5]
+    if not 0 < len(rows) <= max(1, len(frame) // 10):
+        return []
+    named = some(map(repr, rows))
+    return [
+        f"{len(rows)} of {len(frame)} rows hold text in nearly every column ({named}), as labels of cells do in a "
+        "table of genes × cells. Put them into a table of their own, a row for each cell, and write in the schema "
+        'format = "transposed" and metadata = "cells.csv".'
+    ]
 
 
 def _almost_numeric(column: pd.Series) -> str:

@@ -48,16 +48,49 @@ def _twice(x: np.ndarray) -> np.ndarray:
     return np.asarray(np.expm1(np.expm1(x)))
 
 
+def _exp2m1(x: np.ndarray) -> np.ndarray:
+    return np.asarray(np.exp2(x) - 1)
+
+
+def _of_positive(x: np.ndarray) -> np.ndarray:
+    # Where nothing was counted no log was taken.
+    return np.asarray(np.where(x == 0, 0.0, np.exp(x)))
+
+
 _WAYS = MappingProxyType(
     {
         "log1p": _Way(np.expm1, _LARGEST_LOG, "expm1 of the values", "X = numpy.expm1(X)"),
-        "log2": _Way(lambda x: np.exp2(x) - 1, 60.0, "2**x - 1", "X = 2**X - 1"),
+        "log2": _Way(_exp2m1, 60.0, "2**x - 1", "X = 2**X - 1"),
         "log10": _Way(lambda x: np.power(10.0, x) - 1, 18.0, "10**x - 1", "X = 10**X - 1"),
         "twice": _Way(_twice, 3.8, "expm1 of expm1 of the values", "X = numpy.expm1(numpy.expm1(X))"),
+        "log2 of log2": _Way(lambda x: _exp2m1(_exp2m1(x)), 6.0, "2**y - 1 with y = 2**x - 1", "X = 2**(2**X - 1) - 1"),
+        "log2 of log1p": _Way(lambda x: np.expm1(_exp2m1(x)), 5.5, "expm1 of 2**x - 1", "X = numpy.expm1(2**X - 1)"),
+        "log1p of log2": _Way(
+            lambda x: _exp2m1(np.expm1(x)), 4.2, "2**y - 1 with y = expm1(x)", "X = 2**numpy.expm1(X) - 1"
+        ),
+        "thrice": _Way(
+            lambda x: np.expm1(_twice(x)),
+            1.6,
+            "expm1 taken three times",
+            "X = numpy.expm1(numpy.expm1(numpy.expm1(X)))",
+        ),
+        "log": _Way(
+            _of_positive, _LARGEST_LOG, "exp of the values above zero", "X = numpy.where(X > 0, numpy.exp(X), 0)"
+        ),
         "plain": _Way(lambda x: x, np.inf, "the values", ""),
+        "sqrt": _Way(np.square, 3000.0, "squares of the values", "X = X**2"),
     }
 )
 _TO_NATURAL = MappingProxyType({"log2": "0.693147 (ln 2)", "log10": "2.302585 (ln 10)"})
+_STACKED = MappingProxyType(
+    {
+        "log2 of log2": "log2(1 + x) was taken twice",
+        "log2 of log1p": "log1p was taken, and log2(1 + x) of it",
+        "log1p of log2": "log2(1 + x) was taken, and log1p of it",
+        "thrice": "log1p was taken three times",
+        "log": "values are log(x), not log(1 + x)",
+    }
+)
 
 
 @final
@@ -103,11 +136,17 @@ class SeenScale:
         rows = sparse.vstack(self.sample, format="csr")
         if rows.shape[0] < _FEWEST:
             return
+        found = []
         for name, way in _WAYS.items():
-            if self.largest <= way.largest and (total := _one_total(_sums(rows, way.back, way.largest))) is not None:
-                yield Reading(name, total)
+            if name == "sqrt":
+                continue
+            sums = _sums(rows, way.back, way.largest) if self.largest <= way.largest else np.zeros(0)
+            if (total := _one_total(sums)) is not None:
+                # Of ways that fit, the one that fits to rounding is meant: log(x) and log1p(x) lie close.
+                found.append((float(f"{np.median(np.abs(sums / total - 1)):.0e}") > 1e-5, Reading(name, total)))
+        yield from (reading for _, reading in sorted(found, key=lambda item: item[0]))
         for name, way in _WAYS.items():
-            if name != "plain" and self.largest <= way.largest and _are_counts(way.back(rows.data)):
+            if name not in ("plain", "log") and self.largest <= way.largest and _are_counts(way.back(rows.data)):
                 yield Reading(name, None)
 
 
@@ -149,7 +188,8 @@ def scale_problems(seen: SeenScale, names: pd.Index, *, exact: bool) -> tuple[li
 
 
 def _contradiction(seen: SeenScale, sums: np.ndarray, target: float) -> str:
-    if len(sums) < _FEWEST:
+    # Values below zero are a problem of their own.
+    if len(sums) < _FEWEST or seen.lowest < 0:
         return ""
     if (total := _one_total(sums)) is not None and abs(total - target) <= _MEANT * target:
         return ""
@@ -161,6 +201,8 @@ def _contradiction(seen: SeenScale, sums: np.ndarray, target: float) -> str:
     reading = next(seen.readings(), None)
     if reading is not None and reading.way != "plain":
         return f"{reading_text(reading)}, though {seen.units} is declared. {remedy_text(reading)}"
+    if some_counts := _part_unnormalized(seen, target):
+        return some_counts
     if totals := _several_totals(sums):
         shown = ", ".join(f"{each:.6g}" for each in totals[:5])
         return (
@@ -168,6 +210,25 @@ def _contradiction(seen: SeenScale, sums: np.ndarray, target: float) -> str:
             "cells were normalized in several parts, each to a total of its own. Normalize the counts of all together."
         )
     return ""
+
+
+def _part_unnormalized(seen: SeenScale, target: float) -> str:
+    """The rows whose expm1 are whole numbers, where those of others sum to the declared total."""
+    if not seen.sample:
+        return ""
+    rows = sparse.vstack(seen.sample, format="csr")
+    if rows.shape[0] < _FEWEST or seen.largest > _LARGEST_LOG:
+        return ""
+    sums = _sums(rows, np.expm1, _LARGEST_LOG)
+    normalized = np.abs(sums - target) <= _MEANT * target
+    whole = np.array([_are_counts(np.expm1(rows[i].data)) for i in range(rows.shape[0])]) & ~normalized
+    if whole.mean() < 1 - _SHARE or normalized.mean() < 1 - _SHARE:
+        return ""
+    return (
+        f"In {whole.sum()} of {len(whole)} entities that were looked at, expm1 of the values are whole numbers, and in "
+        f"{normalized.sum()} they sum to {target:g}: some cells were normalized and some were not. Normalize the "
+        "counts of all together."
+    )
 
 
 def reading_text(reading: Reading) -> str:
@@ -178,14 +239,18 @@ def reading_text(reading: Reading) -> str:
     """
     spoken = _WAYS[reading.way].spoken
     if reading.total is None:
-        ways = {"log1p": "log1p", "twice": "log1p, taken twice,"}
+        if reading.way == "sqrt":
+            return "Squares of the values are whole numbers: values are square roots of counts"
+        ways = {"log1p": "log1p", "twice": "log1p, taken twice,", "thrice": "log1p, taken three times,"}
         return f"{spoken} are whole numbers: values are {ways.get(reading.way, reading.way)} of counts never normalized"
     total = _written(reading.total)
-    lead = f"In every entity {spoken} sums to {total}"
+    lead = f"In every entity {spoken} {'sum' if reading.way == 'plain' else 'sums'} to {total}"
     if reading.way == "plain":
         return f"{lead}: counts were brought to {total} per entity, and no log was taken"
     if reading.way == "twice":
         return f"{lead}: log1p was taken twice"
+    if reading.way in _STACKED:
+        return f"{lead}: {_STACKED[reading.way]}"
     if reading.way in _TO_NATURAL:
         return f"{lead}: values are {reading.way}(1 + x), not the natural log"
     median = "" if np.log10(float(total)) % 1 == 0 else ", perhaps the median total, as without a target"
@@ -206,6 +271,8 @@ def remedy_text(reading: Reading) -> str:
         "twice": f'Take one back, X = numpy.expm1(X), and write units = "{units}".',
         "plain": f'Take the log, X = numpy.log1p(X), and write units = "{units}".',
     }
+    if reading.way in _STACKED:
+        return f'Take it back, {_WAYS[reading.way].remedy}, then X = numpy.log1p(X), and write units = "{units}".'
     return ways.get(reading.way) or (f'Multiply the values by {_TO_NATURAL[reading.way]} and write units = "{units}".')
 
 

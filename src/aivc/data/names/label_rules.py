@@ -13,16 +13,21 @@ _NUMBERED = (
     r"(?i:nkx\d|krtap\d+|h[1-4]|ig[hkl][vdjc]\w*|tr[abgd][vdjc]\w*|rnu\d+|snor[ad]\d+|erv\w*|mir\w*|let|il|cd|bcl|pd|tp)-\d+"
     r"|ENS[A-Z]*\d{6,}\.\d+|[A-Z]{1,2}\d{5,6}\.\d+|(?:RP|CT|KB|XX)[A-Z]*\d*-\w+\.\d+"
 )
-_PREFIX = r"(?:(?:sgrna|sg|grna|guide)[-_ ]|sg(?=[A-Z])|g(?=[A-Z]{2}))"
+_PREFIX = (
+    r"(?:(?:sgRNA|sgrna|sg|gRNA|grna|guide|crRNA|shRNA|siRNA|sh|si)\d{0,3}[-_ ]|(?:sg|sh)(?=[A-Z])|g(?!RNA)(?=[A-Z]{2})"
+    r"|si(?=[A-Z]{2})|\d+_(?=\w[-\w.]*_P\dP?\d?(?:_|$)))"
+)
 # What nobody takes for a part of a gene symbol: words for guides, a protospacer, a promoter.
 _WORD = r"(?i:sgrna|grna|guide|sg|g)"
 _MARK = (
     rf"[-_. ]{_WORD}[-_. #]?(?:\d{{1,3}}|[A-D])|(?<=[A-Z0-9])(?:sgRNA|gRNA|sg|g)[-_]?\d{{1,2}}"
     r"|[-_. ](?i:pos|positive)[-_. ]?(?i:ctrl|control)(?:[-_. ]?\d+)?|[-_][ACGTacgt]{17,23}"
-    r"|_[+-]_\d+(?:\.\d+)?(?:-P1P2|-P\d)?|[-_]P\dP\d(?:[-_]\d+)?"
+    r"|_[+-]_\d+(?:\.\d+)?(?:-P1P2|-P\d)?|[-_]P\d(?:P\d)?(?:[-_]\d+|_ENS[A-Z]*\d+)?"
+    r"|[-_. ](?i:tss|exon|ex|crrna|shrna|sirna|sh|si|ko|clone)[-_. #]?\d{1,3}"
 )
 # A number behind a line or a point may be a guide's, or a part of the name.
-_COUNT = r"_\d{1,3}|[-.#]\d{1,2}"
+_COUNT = r"_\d{1,3}|[-.#:]\d{1,2}|_[A-Da-d]| ?\(\d{1,2}\)"
+_AHEAD_COUNT = r"\d{1,2}_"
 _UNIT = (
     r"(?:[pnum\u00b5\u03bc]M|[pnu\u00b5\u03bc]m|UM|NM|(?i:(?:micro|nano|pico|milli)molar)|M"
     r"|(?:[pnum\u00b5\u03bc]g|I?U)(?:/|_per_)m?[lL])(?![A-Za-z0-9])"
@@ -31,13 +36,14 @@ _DOSE = rf"(?P<dose>{NUMBER})"
 _BEHIND = rf"(?P<target>.+?)\s*[-_@:;, (\[]+\s*{_DOSE}"
 _AHEAD = rf"{_DOSE}[ _]?(?P<unit>{_UNIT})[-_ ]+(?:of )?(?P<target>.+)"
 _STRING = r"(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"
-_TUPLE = rf"[(\[]\s*({_STRING})\s*,\s*({NUMBER})\s*,\s*({_STRING})\s*,?\s*[)\]]"
+_WRAPPED = rf"(?:(?:np\.|numpy\.)?float(?:16|32|64)\()?({NUMBER})\)?"
+_TUPLE = rf"[(\[]\s*({_STRING})\s*,\s*{_WRAPPED}\s*(?:,\s*({_STRING})\s*)?,?\s*[)\]]"
 _TUPLES = rf"[(\[]?\s*(?:{_TUPLE}\s*,?\s*)+[)\]]?"
 
 WHOLE, GUIDE, TUPLE, DOSED = "whole", "guide", "drug-tuple", "dose-in-label"
 RULES: dict[str, tuple[str, ...]] = {
     WHOLE: (),
-    GUIDE: (rf"{_PREFIX}?(?P<target>{_NUMBERED}|.+?)(?:{_MARK}|{_COUNT})?",),
+    GUIDE: (rf"(?:{_PREFIX}|{_AHEAD_COUNT}(?=[A-Za-z]))?(?P<target>{_NUMBERED}|.+?)(?:{_MARK}|{_COUNT})?",),
     TUPLE: (),
     DOSED: (
         _AHEAD,

@@ -165,6 +165,9 @@ def write_shards(
         DataError: No rows, or values of more than two axes.
         IntegrityError: The folder holds shards of other data, or of another size.
     """
+    measurement.require_table("A shard")
+    if rows < 1 or not len(measurement):
+        raise DataError([f"Shards hold at least one of at least one entity; got {rows} of {len(measurement)}."])
     with held(folder / ".in-use"), explained(folder):
         return _go_on(measurement, folder, rows, progress)
 
@@ -186,9 +189,6 @@ def _go_on(measurement: Measurement, folder: Path, rows: int, progress: Progress
 
 
 def _begin(measurement: Measurement, folder: Path, rows: int) -> dict[str, Any]:
-    measurement.require_table("A shard")
-    if rows < 1 or not len(measurement):
-        raise DataError([f"Shards hold at least one of at least one entity; got {rows} of {len(measurement)}."])
     digest = _identity(measurement)
     if (folder / MANIFEST).exists():
         manifest = read_manifest(folder)

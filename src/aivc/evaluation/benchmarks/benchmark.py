@@ -306,6 +306,7 @@ def run_benchmark(
     measurement: Measurement | None = None,
     parts: UR | None = None,
     keep_going: bool = False,
+    checkpoint: Path | str | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Ask a benchmark's question, and stamp every score with what it was.
@@ -318,6 +319,7 @@ def run_benchmark(
         measurement: The data, where they were read already.
         parts: Molecular UR of the targets; None takes the catalog's knowledge of genes and drugs.
         keep_going: Show a method that fails instead of stopping.
+        checkpoint: Folder where finished folds are kept, so that a run that was cut off goes on (`evaluate`).
         progress: Called with what is being done.
 
     Raises:
@@ -346,6 +348,7 @@ def run_benchmark(
             name=chosen.dataset,
             keep_going=keep_going,
             profile=chosen.profile,
+            checkpoint=checkpoint,
             progress=progress,
         )
     return stamped(found, chosen, cost)

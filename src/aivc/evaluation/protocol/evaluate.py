@@ -1,8 +1,10 @@
 """Score any set of methods on a split, beside the baselines and the replicate, with intervals over perturbations."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, TypeAlias
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias, final
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from aivc.data.splits.split import CONTROL_TRAIN, Split
 from aivc.data.streaming.normalize import normalize, totals
 from aivc.evaluation.metrics.metric import Metric
 from aivc.evaluation.metrics.profiles import profile as metric_profile
+from aivc.evaluation.protocol.checkpoints import FoldAnswer, KeptFolds
 from aivc.evaluation.protocol.panels import LEVELS, MethodAnswer, panel_inputs, panel_of, replicates
 from aivc.evaluation.protocol.predictions import take_all
 from aivc.evaluation.protocol.questions import Cells, EvaluationSet, Question
@@ -48,6 +51,7 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
     profile: Sequence[str] | None = None,
     usage: Sequence[str] = (),
     sink: Sink | None = None,
+    checkpoint: Path | str | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Fit every method in every fold, ask what the fold keeps from it, and score the answers.
@@ -72,9 +76,13 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
         usage: Inputs to take from every method by shuffling (``perturbation``, ``priors``, ``context``): what it then
             loses is how much it used them.
         sink: Given each population that a registered method predicts, in the units the decoder writes.
+        checkpoint: Folder where the answers of each method are kept as it finishes a fold; asked the same again, the
+            evaluation goes on from there. Answers to anything else there are not used
+            (`aivc.evaluation.protocol.checkpoints`).
         progress: Called with what is being done.
 
     Raises:
+        IntegrityError: A checkpoint is damaged.
         UnknownNameError: A method, a metric profile or an input to shuffle is not known.
         SplitError: The split does not fit the data.
         DataError: Predictions leave a question open, lack a feature, or hold NaN.
@@ -88,14 +96,14 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
     known = knowledge(measurement, methods, parts, progress=progress)
     methods = with_usage([*BASELINES, *methods], usage, priors=known.parts is not None)
     evaluation = EvaluationSet.prepare(measurement, split, cells=cells, seed=recipe.seed, progress=progress)
+    kept = None if checkpoint is None else KeptFolds.of(Path(checkpoint), evaluation, recipe, known.parts)
     given = take_all(predictions or {}, evaluation, methods)
     answers: dict[str, list[MethodAnswer]] = {method: [] for method in (*methods, *given)}
     failures: dict[str, str] = {}
     means: list[np.ndarray] = []
     for fold in range(len(split.folds)):
-        training, questions = evaluation.training(fold), list(evaluation.questions(fold))
-        ground = shared_fit(training, recipe, known.parts)
-        starts = [_start(ground, training, each) for each in questions]
+        questions = list(evaluation.questions(fold))
+        part = _Fold(evaluation, fold, questions, recipe, known.parts)
         mean_of = evaluation.mean_effects(fold, sorted({each.context for each in questions}))
         means += [each.given.profile + mean_of[each.context] for each in questions]
         for i, method in enumerate(methods):
@@ -104,7 +112,7 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
             if method in failures:
                 continue
             try:
-                answers[method] += _ask(ground, method, questions, starts, known.parts, cells, sink)
+                answers[method] += _answers(part, method, cells, sink, kept)
             except (AIVCError, ArithmeticError, ValueError, TypeError, LookupError, RuntimeError) as error:
                 if not keep_going or method in BASELINES:
                     error.add_note(f"This happened while scoring {method!r} in fold {fold}.")
@@ -173,30 +181,54 @@ def _about(measurement: Measurement, name: str) -> dict[str, Any]:
     return {"name": named, **shape, "contexts": len(set(map(str, measurement.contexts))), "units": measurement.units}
 
 
-def _ask(
-    ground: SharedFit,
-    method: str,
-    questions: list[Question],
-    starts: list[UR],
-    parts: UR | None,
-    cells: int,
-    sink: Sink | None,
-) -> Iterator[MethodAnswer]:
-    name, _, shuffled = method.partition(":")
-    cell = assemble(ground, name, parts=parts, shuffled=INPUTS[shuffled] if shuffled else None)
-    for question, begin in zip(questions, starts, strict=True):
-        said = cell.predict(begin, Perturbation.parse(question.perturbation), cells=cells)
-        population = said.population(cells, seed=ground.recipe.seed)
+@final
+@dataclass(frozen=True, eq=False)
+class _Fold:
+    """One fold; encoder and decoder are fitted when the first method needs them."""
+
+    evaluation: EvaluationSet
+    number: int
+    questions: list[Question]
+    recipe: Recipe
+    parts: UR | None
+
+    @cached_property
+    def training(self) -> Summary:
+        return self.evaluation.training(self.number)
+
+    @cached_property
+    def ground(self) -> SharedFit:
+        return shared_fit(self.training, self.recipe, self.parts)
+
+    @cached_property
+    def starts(self) -> list[UR]:
+        return [_start(self.ground, self.training, each) for each in self.questions]
+
+
+def _answers(fold: _Fold, method: str, cells: int, sink: Sink | None, kept: KeptFolds | None) -> Iterator[MethodAnswer]:
+    def ask() -> Iterator[FoldAnswer]:
+        return _ask(fold, method, cells)
+
+    units = fold.evaluation.summary.units
+    stated = ask() if kept is None else kept.each(method, fold.number, ask)
+    for question, said in zip(fold.questions, stated, strict=True):
         if sink is not None:
-            sink(method, question, population)
-        seen = None if population.units != COUNTS and question.cells is None else population
-        yield MethodAnswer(
-            question,
+            sink(method, question, said.population)
+        seen = None if said.population.units != COUNTS and question.cells is None else _cells(said.population, units)
+        yield MethodAnswer(question, said.predicted, said.bounds, seen, said.applicability, said.retrieval)
+
+
+def _ask(fold: _Fold, method: str, cells: int) -> Iterator[FoldAnswer]:
+    name, _, shuffled = method.partition(":")
+    cell = assemble(fold.ground, name, parts=fold.parts, shuffled=INPUTS[shuffled] if shuffled else None)
+    for question, begin in zip(fold.questions, fold.starts, strict=True):
+        said = cell.predict(begin, Perturbation.parse(question.perturbation), cells=cells)
+        yield FoldAnswer(
             question.given.profile + said.effect,
             _bounds(said, question),
-            None if seen is None else _cells(seen, ground.profiles.units),
-            str(said.applicability),
             None if said.retrieval is None else question.given.profile + said.retrieval_effect,
+            str(said.applicability),
+            said.population(cells, seed=fold.recipe.seed),
         )
 
 

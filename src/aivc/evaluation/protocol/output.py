@@ -24,6 +24,7 @@ from aivc.core.views import LABELS
 from aivc.core.writing import Hold, files_below, meant_by
 from aivc.data.io.written import write_h5ad
 from aivc.data.splits.split import Split, column
+from aivc.evaluation.protocol.checkpoints import CHECKPOINTS, discard, is_checkpoint
 from aivc.evaluation.protocol.questions import Question, site_column
 from aivc.evaluation.scores.table import Evaluation
 
@@ -53,6 +54,8 @@ class Folder:
     def claim(cls, path: Path, measurement: Measurement, split: Split, *, overwrite: bool = False) -> "Folder":
         """Take a folder for an evaluation, before any work, and write the split into it.
 
+        The checkpoints of one that was interrupted there are kept, unless it is overwritten.
+
         Args:
             path: Made if need be.
             measurement: The data.
@@ -68,6 +71,9 @@ class Folder:
         hold = Hold(path / _IN_USE)
         require_free(path, overwrite=overwrite)
         _vacate(path)
+        if overwrite:
+            discard(path / CHECKPOINTS)
+        (path / CHECKPOINTS).mkdir(exist_ok=True)
         split.save(path / SPLIT)
         return cls(path, split.digest, places, hold)
 
@@ -88,8 +94,9 @@ class Folder:
             self.hold.release()
 
     def scores(self, evaluation: Evaluation) -> None:
-        """Write the scores."""
+        """Write the scores; checkpoints are then of no more use."""
         write_text(self.path / SCORES, json.dumps(evaluation.to_json(), indent=1, allow_nan=False) + "\n")
+        discard(self.path / CHECKPOINTS)
 
 
 def write_population(path: Path, cells: Measurement, about: Mapping[str, Any], *, overwrite: bool = False) -> None:
@@ -208,6 +215,8 @@ def require_free(path: Path, *, overwrite: bool = False) -> None:
         raise IntegrityError(
             f"{path} holds files that no evaluation wrote, such as {foreign[0].name}. Choose an empty or a new folder."
         )
+    if files and not overwrite and not (path / SCORES).is_file() and (path / CHECKPOINTS).is_dir():
+        return
     if files and not overwrite and not (path / SCORES).is_file():
         raise IntegrityError(
             f"{path} holds an unfinished evaluation, without {SCORES}: it runs still, or was interrupted. If no other "
@@ -221,14 +230,16 @@ def require_free(path: Path, *, overwrite: bool = False) -> None:
 
 def _files(path: Path) -> list[Path]:
     names = sorted(files_below(path)) if path.exists() else []
-    return [path / name for name in names if name != _IN_USE]
+    below = f"{CHECKPOINTS}/"
+    kept = [name for name in names if name.startswith(below) and is_checkpoint(name.removeprefix(below))]
+    return [path / name for name in names if name != _IN_USE and name not in set(kept)]
 
 
 def _is_ours(item: Path) -> bool:
     name = meant_by(item.name)
     if item.is_symlink():
         return False
-    return name in (SCORES, REPORT, SPLIT, _IN_USE) or (name == PREDICTIONS and item.is_dir())
+    return name in (SCORES, REPORT, SPLIT, _IN_USE) or (name in (PREDICTIONS, CHECKPOINTS) and item.is_dir())
 
 
 def _is_split(path: Path) -> bool:
