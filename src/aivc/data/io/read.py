@@ -33,10 +33,12 @@ from aivc.data.io.own_file import refuse_odd_file
 from aivc.data.io.positions import positions
 from aivc.data.io.repeated_names import repeated_entities
 from aivc.data.io.schema import Schema
+from aivc.data.io.spatialdata_zarr import spatialdata_file, tables_inside
 from aivc.data.io.spellings import spelling_notes, spelling_problems
 from aivc.data.io.tables import TABLES, join_metadata, table
 from aivc.data.io.target_genes import symbols_in
 from aivc.data.io.ten_x import ten_x_folder, ten_x_h5
+from aivc.data.io.vendor_folders import vendor_folder, vendors_of
 
 BACKED = (".h5ad", ".zarr", ".h5", ".h5mu")
 
@@ -91,8 +93,9 @@ class Draft:
 def read(path: Path | str, schema: Schema, *, backed: bool = False, controls: bool = True) -> Measurement:
     """Read a file as its schema says.
 
-    Supported are h5ad, anndata zarr, MuData h5mu, 10x h5 and 10x folders, and csv, tsv, txt or parquet tables. Counts
-    stay sparse. Names, labels and controls are checked here; numbers by `aivc.data.io.check.check`.
+    Supported are h5ad, anndata and SpatialData zarr, MuData h5mu, 10x h5 and 10x folders, folders of Visium, Xenium,
+    CosMx and MERSCOPE and folders of several of them, and csv, tsv, txt or parquet tables. Counts stay sparse. Names,
+    labels and controls are checked here; numbers by `aivc.data.io.check.check`.
 
     Args:
         path: File or folder.
@@ -147,27 +150,35 @@ def open_raw(path: Path, schema: Schema, *, backed: bool = False) -> Raw:
     end = suffix(path)
     if end not in (*BACKED, *TABLES) and not path.is_dir():
         raise IntegrityError(
-            f"{path} ends in {end!r}; supported are .h5ad, .zarr, .h5mu, .h5 (10x), a 10x folder with matrix.mtx, "
-            f"{', '.join(TABLES)}. Export it as one of these."
+            f"{path} ends in {end!r}; supported are .h5ad, .zarr, .h5mu, .h5 (10x), a 10x folder with matrix.mtx, a "
+            f"folder of Visium, Xenium, CosMx or MERSCOPE, {', '.join(TABLES)}. Export it as one of these."
         )
     if backed and end not in BACKED:
         raise SchemaError(
             f"{path} cannot stay on disk while it is read; only {', '.join(BACKED)} can. Convert it first."
         )
     with intact(path):
-        if end == ".h5":
-            raw = ten_x_h5(path, schema, backed=backed)
-        elif end == ".h5mu":
-            raw = mudata_file(path, schema, backed=backed)
-        elif end in BACKED:
-            raw = with_stored_guides(path, anndata_file(path, schema, backed=backed), schema)
-        else:
-            raw = table(path, schema) if end in TABLES else ten_x_folder(path, schema)
+        raw = _raw(path, schema, backed=backed)
     if schema.format == "transposed" and end not in TABLES:
         raw = transposed(raw)
     if schema.metadata is None:
         return raw
     return join_metadata(raw, (path if path.is_dir() and end != ".zarr" else path.parent) / schema.metadata, schema)
+
+
+def _raw(path: Path, schema: Schema, *, backed: bool) -> Raw:
+    end = suffix(path)
+    if end == ".h5":
+        return ten_x_h5(path, schema, backed=backed)
+    if end == ".h5mu":
+        return mudata_file(path, schema, backed=backed)
+    if end == ".zarr" and tables_inside(path):
+        return spatialdata_file(path, schema, backed=backed)
+    if end in BACKED:
+        return with_stored_guides(path, anndata_file(path, schema, backed=backed), schema)
+    if end in TABLES:
+        return table(path, schema)
+    return vendor_folder(path, schema) if vendors_of(path) else ten_x_folder(path, schema)
 
 
 def draft(path: Path, schema: Schema, *, backed: bool = False, controls: bool = True) -> Draft:

@@ -89,6 +89,17 @@ def _text(path: Path, how: Dialect, labels: tuple[str, ...]) -> tuple[pd.DataFra
     return frame, problems, how.notes
 
 
+def read_plain(path: Path, names: list[str]) -> pd.DataFrame:
+    """Read a csv without a header; the first column stays text.
+
+    Args:
+        path: The file.
+        names: Of its columns.
+    """
+    refuse_bomb(path)
+    return pd.read_csv(path, header=None, names=names, dtype={names[0]: str}, keep_default_na=False, encoding="utf-8")
+
+
 def _parquet(path: Path) -> tuple[pd.DataFrame, list[str]]:
     import pyarrow.parquet as pq
 
