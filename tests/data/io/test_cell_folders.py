@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from tiny_tissues import GENES, cosmx, declared, merscope, places, xenium
 
 from aivc.core.errors import DataError, IntegrityError, SchemaError
 from aivc.data.io.read import read
+from tiny_tissues import GENES, cosmx, declared, merscope, places, xenium
 
 COSMX = declared(coordinate_unit="pixel", um_per_pixel=0.12)
 

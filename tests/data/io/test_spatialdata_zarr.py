@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from tiny_tissues import GENES, declared, places, spatialdata
 
 from aivc.core.errors import SchemaError
 from aivc.data.io.check import check
 from aivc.data.io.read import read
+from tiny_tissues import GENES, declared, places, spatialdata
 
 
 @pytest.mark.parametrize("backed", [False, True])

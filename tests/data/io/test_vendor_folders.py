@@ -4,12 +4,12 @@ import shutil
 
 import numpy as np
 import pytest
-from tiny_tissues import GENES, cosmx, counts_of, declared, merscope, places, spatialdata, visium, xenium
 
 from aivc.core.errors import DataError, SchemaError
 from aivc.data.io.check import check
 from aivc.data.io.read import read
 from aivc.data.io.vendor_folders import vendor_of, vendors_of
+from tiny_tissues import GENES, cosmx, counts_of, declared, merscope, places, spatialdata, visium, xenium
 
 PIXELS = {"coordinate_unit": "pixel"}
 ALL = {

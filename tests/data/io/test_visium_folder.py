@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from tiny_tissues import declared, visium
 
 from aivc.core.errors import DataError, IntegrityError
 from aivc.data.io.read import read
+from tiny_tissues import declared, visium
 
 SPOTS = declared(coordinate_unit="pixel")
 

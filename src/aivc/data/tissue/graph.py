@@ -39,7 +39,7 @@ class GraphRule:
     """
 
     kind: str = "nearest"
-    size: float = 8.0
+    size: float | int = 8.0
 
     def __post_init__(self) -> None:
         whole = self.kind != "nearest" or float(self.size).is_integer()
