@@ -142,5 +142,6 @@ def spatialdata(folder, n=30, names=("table",)):
 
 
 def places(n):
-    """Centers of cells, about 8 µm apart."""
-    return np.random.default_rng(3).uniform(0, 16 * np.sqrt(n), (n, 2))
+    """Centers of cells, about 8 µm apart and never closer than 4."""
+    grid = np.stack(np.divmod(np.arange(n), int(np.ceil(np.sqrt(n)))), axis=1)
+    return 12.0 * grid + np.random.default_rng(3).uniform(-4, 4, (n, 2))

@@ -98,7 +98,7 @@ def test_a_table_of_cells_becomes_its_types(tmp_path):
         donor="patient", modality="cell-type",
     )  # fmt: skip
     table.to_csv(tmp_path / "t.csv", index=False)
-    table.to_parquet(tmp_path / "t.parquet")
+    table.assign(cellType=table["cellType"].astype("category")).to_parquet(tmp_path / "t.parquet")
     for name in ("t.csv", "t.parquet"):
         m = read(tmp_path / name, schema)
         assert m.features.tolist() == ["B", "T"]

@@ -11,6 +11,7 @@ from scipy import sparse
 from aivc.core.errors import IntegrityError, SchemaError
 from aivc.core.units import is_effect
 from aivc.data.io.formats import Raw, intact, suffix
+from aivc.data.io.labels import labels
 from aivc.data.io.number_names import number_text
 from aivc.data.io.orientation import undescribed
 from aivc.data.io.own_file import refuse_bomb, refuse_odd_file, refuse_swollen_parquet
@@ -162,12 +163,12 @@ def _cells(frame: pd.DataFrame, schema: Schema, problems: list[str]) -> Raw:
             "the schema."
         )
     # A cell without a type is of none of them.
-    codes, types = pd.factorize(np.array(list(map(number_text, frame[schema.cell_type].fillna("")))), sort=True)
-    rows = np.flatnonzero(types.astype(str)[codes] != "")
+    codes, types = pd.factorize(labels(frame[schema.cell_type]), sort=True)
+    rows = np.flatnonzero(types[codes] != "")
     ones = np.ones(len(rows), dtype=np.float32)
     values = sparse.csr_matrix((ones, (rows, codes[rows])), shape=(len(frame), len(types)))
-    named = types.astype(str) != ""
-    features = pd.DataFrame(index=pd.Index(types[named].astype(object)))
+    named = types != ""
+    features = pd.DataFrame(index=pd.Index(types[named]))
     return Raw(values[:, named], features, frame, None, None, tuple(problems))
 
 
