@@ -117,7 +117,7 @@ def position_problems(measurement: Measurement) -> Iterator[str]:
         )
 
 
-def copies(measurement: Measurement, within: float = 0.0) -> np.ndarray:
+def copies(measurement: Measurement, within: float | int = 0.0) -> np.ndarray:
     """``(n,)`` True where an earlier entity of the same section lies within a distance: 0 means the same place.
 
     Args:
