@@ -87,7 +87,7 @@ def test_another_key_is_refused(tmp_path):
         read(xenium(tmp_path / "run"), declared(coordinates="X_umap"))
 
 
-def test_spatialdata_is_told_from_an_anndata_zarr(tmp_path):
+def test_spatialdata_is_no_folder_of_an_instrument(tmp_path):
     folder = spatialdata(tmp_path / "s.zarr")
     assert vendors_of(folder) == []
     shutil.rmtree(folder / "tables")

@@ -26,7 +26,7 @@ _CONTEXT = (
     "cell_line", "cell_name", "cell_line_id", "cell_type", "celltype", "cell_context", "cell_id", "cell_iname",
     "context",
 )  # fmt: skip
-_DONOR = ("donor", "donor_id", "donor_name", "patient", "individual")
+DONORS = ("donor", "donor_id", "donor_name", "patient", "patient_id", "individual", "subject", "case")
 _BATCH = ("batch", "batch_var", "gem_group", "gemgroup", "gem_batch", "plate", "plate_name", "det_plate", "library")
 _DOSE = ("dose_value", "dose_val", "dose", "dose_uM", "dose_nM", "concentration", "dose_um", "pert_dose")
 _DOSE_UNIT = ("dose_unit", "concentration_unit", "conc_unit", "pert_dose_unit")
@@ -104,7 +104,7 @@ def lines_of(entities: pd.DataFrame) -> tuple[list[Line], list[str]]:
     """
     found, notes = _labelled(entities)
     plain = not any(line.field == "perturbation" for line in found) or any(line.field == "kind" for line in found)
-    for field, names in (("context", _CONTEXT), ("donor", _DONOR), ("batch", _BATCH)):
+    for field, names in (("context", _CONTEXT), ("donor", DONORS), ("batch", _BATCH)):
         if name := _first(entities, names):
             found.append(Line(field, name, f"obs column {name!r}: {seen(entities[name])}"))
     return [*found, *(_amounts(entities) if plain else [])], notes
