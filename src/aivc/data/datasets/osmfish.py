@@ -72,7 +72,7 @@ OSMFISH = Dataset(
         "brought to µm.",
         "Image tiles overlap: of the 4,839 valid cells, 540 lie within 2 µm of an earlier one and are copies of it. "
         "Leave them out before any graph is made: aivc.data.tissue.graph.copies(cells, within=2).",
-        "One section of one animal: neighbours are not independent.",
+        "One section of one animal: neighbors are not independent.",
     ),
     converter=convert,
 )

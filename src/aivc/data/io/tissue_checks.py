@@ -102,7 +102,7 @@ def _small(entities: pd.DataFrame, rows: list[np.ndarray]) -> Iterator[str]:
 
 
 def _of_design(entities: pd.DataFrame, rows: list[np.ndarray]) -> Iterator[str]:
-    """What cannot be told apart, because every group has one section."""
+    """What cannot be separated, because every group has one section."""
     if SECTION not in entities:
         if "donor" in entities and entities["donor"].nunique() > 1:
             yield (
