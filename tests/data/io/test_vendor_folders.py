@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from aivc.core.errors import DataError, SchemaError
+from aivc.core.errors import DataError, IntegrityError, SchemaError
 from aivc.data.io.check import check
 from aivc.data.io.read import read
 from aivc.data.io.vendor_folders import vendor_of, vendors_of
@@ -92,3 +92,20 @@ def test_spatialdata_is_no_folder_of_an_instrument(tmp_path):
     assert vendors_of(folder) == []
     shutil.rmtree(folder / "tables")
     assert "s.zarr" in check(folder, declared()).problems[0]
+
+
+@pytest.mark.parametrize(
+    ("write", "file"),
+    [
+        (xenium, "cells.parquet"),
+        (xenium, "cell_feature_matrix.h5"),
+        (visium, "filtered_feature_bc_matrix.h5"),
+        (visium, "spatial/scalefactors_json.json"),
+        (merscope, "cell_metadata.csv"),
+    ],
+)
+def test_damaged_files_are_refused(tmp_path, write, file):
+    folder = write(tmp_path / "run")
+    (folder / file).write_bytes(b"\x93\xff\x00" * 50)
+    with pytest.raises(IntegrityError):
+        read(folder, declared(coordinate_unit="um"))
