@@ -113,7 +113,7 @@ def position_problems(measurement: Measurement) -> Iterator[str]:
     if twice := sum(_coincident(measurement.coordinates[where]) for where in sections(measurement)):
         yield (
             f"{twice} entities lie exactly where another one of their section does: copies of the same cell, as "
-            "overlapping image tiles make them, would be their own neighbours. Drop them: aivc.data.tissue.graph.copies."
+            "overlapping image tiles make them, would be their own neighbors. Drop them: aivc.data.tissue.graph.copies."
         )
 
 
