@@ -11,6 +11,7 @@ from aivc.core.perturbation import Perturbation
 from aivc.data import catalog
 from aivc.data.datasets import gdsc, rank_scores, replogle2022
 from aivc.data.datasets.r_files import read_r
+from aivc.data.tissue.graph import copies
 
 HERE = os.environ.get("AIVC_DATA", "")
 needs_data = pytest.mark.skipif(not Path(HERE or "none").is_dir(), reason="AIVC_DATA names no folder of datasets")
@@ -127,8 +128,12 @@ def test_osmfish_equals_the_prepared_cells():
     assert ours.entities.index.tolist() == theirs.obs_names.tolist()
     assert ours.features.tolist() == theirs.var_names.tolist()
     np.testing.assert_array_equal(ours.dense(), np.asarray(theirs.X.todense()))
-    np.testing.assert_allclose(ours.coordinates, theirs.obsm["spatial"], rtol=1e-5)
+    np.testing.assert_allclose(ours.coordinates, theirs.obsm["spatial"] * 0.065, rtol=1e-5)
     assert ours.entities["valid"].sum() == 4839
+    sizes = theirs.obs["size_um2"] / theirs.obs["size_pix"]
+    np.testing.assert_allclose(np.sqrt(sizes), ours.provenance["coordinates"]["um_per_pixel"], rtol=1e-3)
+    valid = ours.take(ours.entities["valid"].to_numpy())
+    assert copies(valid, within=2).sum() == 540
 
 
 @needs_data

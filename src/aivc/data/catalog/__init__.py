@@ -129,7 +129,8 @@ def load(name: str, *, offline: bool = False) -> Measurement:
         readable = [key for key in names() if entry(key).converter]
         raise UnknownNameError("measurement", name, readable, "This one is knowledge: read its file, catalog.path.")
     files = {item.name: _locate(dataset, item, offline=offline) for item in dataset.files}
-    return dataset.converter(files).replace(provenance=dataset.provenance())
+    made = dataset.converter(files)
+    return made.replace(provenance={**made.provenance, **dataset.provenance()})
 
 
 def default(*, offline: bool = False) -> Chosen:

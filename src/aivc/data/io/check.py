@@ -34,6 +34,7 @@ from aivc.data.io.orientation import TURN, entities_are_genes
 from aivc.data.io.read import BACKED, Draft, draft, translate
 from aivc.data.io.schema import Schema
 from aivc.data.io.target_genes import target_problems
+from aivc.data.io.tissue_checks import tissue_findings
 from aivc.data.io.value_scale import SeenScale, fraction_remedy, negative_remedy, rounded_note, scale_problems
 from aivc.data.names.genes import gene_table, resolve
 from aivc.data.names.own_genes import ensembl_species
@@ -167,6 +168,10 @@ def _report(
     reading = tuple(noted)
     wrong, groups = _groups(data, perturbations, contexts, controls=controls)
     noted += [*groups, *only_one(perturbations)]
+    placed = data.placed if isinstance(data, Draft) else data.provenance.get("coordinates", {})
+    misplaced, where = tissue_findings(data.coordinates, data.entities, data.links, placed)
+    found += misplaced
+    noted += where
     found += [text for text in wrong if text not in found]
     wrong, genes = _genes(data, perturbations, species)
     return CheckReport(

@@ -23,9 +23,11 @@ from aivc.data.io.conventions import (
 )
 from aivc.data.io.formats import Raw, intact, opened, suffix
 from aivc.data.io.guess_places import guides_of, places_of_values, several_samples, table_beside, turned, with_table
+from aivc.data.io.guess_positions import CELLS, beside_positions, position_lines, units_of_cells
 from aivc.data.io.in_memory import anndata_raw, name_of
 from aivc.data.io.read import BACKED, open_raw
 from aivc.data.io.schema import Constant, Schema, toml_value
+from aivc.data.io.vendor_folders import vendors_of
 
 # Rows whose values are looked at.
 _ROWS = 200
@@ -111,15 +113,22 @@ def guess(data: anndata.AnnData | Path | str) -> Guess:
     found, notes = lines_of(raw.entities)
     if not _labels(found) and (held := guides_of(place, raw)):
         found, notes = [*guide_lines(held), *(line for line in found if line.field not in GUIDE_FIELDS)], []
-    lines = [*units, *beside, *found, *features_lines([str(name) for name in raw.features.index], raw.features)]
+    placed = position_lines(place, raw)
+    found = beside_positions(found, placed)
+    of_features = features_lines([str(name) for name in raw.features.index], raw.features)
+    if any(line.value == CELLS for line in placed):
+        units, of_features = units_of_cells()
+    lines = [*units, *beside, *found, *of_features]
     if samples:
         which = f"the folder holds samples {', '.join(samples)}, and the first was looked at: which?"
         lines.append(Line("prefix", samples[0], which, sure=False))
-    ten_x = not isinstance(place, anndata.AnnData) and _is_ten_x(place)
+    vendor = " and ".join(vendors_of(place)) if isinstance(place, Path) else ""
+    ten_x = isinstance(place, Path) and not vendor and _is_ten_x(place)
     if ten_x and not _labels(found):
         notes = [_UNLABELED, *notes]
         lines.append(Line("metadata", "cells.csv", "labels of cells lie beside a Cell Ranger file", sure=False))
-    return Guess(name_of(data), "Cell Ranger" if ten_x else convention(raw.entities), tuple(lines), tuple(notes))
+    whose = vendor or ("Cell Ranger" if ten_x else convention(raw.entities))
+    return Guess(name_of(data), whose, tuple(lines), tuple(notes))
 
 
 def _labels(lines: list[Line]) -> bool:

@@ -20,6 +20,7 @@ from aivc.data.io.schema import Schema
 from aivc.data.io.tables import TABLES, join_metadata, read_table
 from aivc.data.io.ten_x import ten_x_folder, ten_x_h5
 from aivc.data.io.ten_x_files import prefixes
+from aivc.data.io.vendor_folders import vendors_of
 from aivc.data.names.own_genes import known_genes
 
 _GUIDES = re.compile(r"(?i).*(?:guide|grna|crispr|perturb|assign).*")
@@ -73,6 +74,9 @@ def turned(raw: Raw, path: Path) -> bool:
     is_table = suffix(path) in TABLES
     if (path.is_dir() and suffix(path) != ".zarr") or (is_table and len(raw.entities.columns) > 1):
         return False
+    if {"x", "y"} <= set(map(str, raw.features.index)):
+        # Columns of places describe cells, however these are named.
+        return False
     # A table may name its first column.
     names = raw.entities.iloc[:, 0] if is_table and len(raw.entities.columns) else raw.entities.index
     if other_way_round(raw):
@@ -125,7 +129,7 @@ def _guide_places(data: anndata.AnnData | Path) -> list[str]:
         with intact(data), opened(data) as store:
             there = [name for group in ("obsm", "mod") if group in store for name in keys(store[group])]
     else:
-        return ["CRISPR Guide Capture"]
+        return [] if vendors_of(data) else ["CRISPR Guide Capture"]
     return [name for name in there if _GUIDES.fullmatch(name)]
 
 

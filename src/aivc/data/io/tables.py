@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from aivc.core.errors import IntegrityError, SchemaError
 from aivc.core.units import is_effect
 from aivc.data.io.formats import Raw, intact, suffix
-from aivc.data.io.labels import some
+from aivc.data.io.labels import labels, some
 from aivc.data.io.number_names import number_text
 from aivc.data.io.orientation import undescribed
 from aivc.data.io.own_file import refuse_bomb, refuse_odd_file, refuse_swollen_parquet
@@ -26,7 +27,7 @@ _KEYS = ("perturbation", "kind_column", "context", "donor", "batch", "dose", "do
 def table(path: Path, schema: Schema) -> Raw:
     """Open a table of states or effects."""
     frame, problems, notes = read_table(path, tuple(_labels(schema)))
-    read = {"long": _long, "wide": _wide, "transposed": _transposed}[schema.format]
+    read = {"long": _long, "wide": _wide, "transposed": _transposed, "cells": _cells}[schema.format]
     raw = read(frame, schema, problems)
     return replace(raw, notes=(*notes, *raw.notes))
 
@@ -87,6 +88,17 @@ def _text(path: Path, how: Dialect, labels: tuple[str, ...]) -> tuple[pd.DataFra
         index_col=0 if how.header[:1] == ("",) else None,
     )
     return frame, problems, how.notes
+
+
+def read_plain(path: Path, names: list[str]) -> pd.DataFrame:
+    """Read a csv without a header; the first column stays text.
+
+    Args:
+        path: The file.
+        names: Of its columns.
+    """
+    refuse_bomb(path)
+    return pd.read_csv(path, header=None, names=names, dtype={names[0]: str}, keep_default_na=False, encoding="utf-8")
 
 
 def _parquet(path: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -163,6 +175,24 @@ def _label_row(frame: pd.DataFrame) -> list[str]:
         "table of genes × cells. Put them into a table of their own, a row for each cell, and write in the schema "
         'format = "transposed" and metadata = "cells.csv".'
     ]
+
+
+def _cells(frame: pd.DataFrame, schema: Schema, problems: list[str]) -> Raw:
+    """A row is a cell, of which only its place and type are known: its features are the types, 1 for its own."""
+    frame = _named(frame, schema)
+    if schema.cell_type not in frame:
+        raise SchemaError(
+            f"The table has no column {schema.cell_type!r} for cell_type; it has {', '.join(map(str, frame))}. Correct "
+            "the schema."
+        )
+    # A cell without a type is of none of them.
+    codes, types = pd.factorize(labels(frame[schema.cell_type]), sort=True)
+    rows = np.flatnonzero(types[codes] != "")
+    ones = np.ones(len(rows), dtype=np.float32)
+    values = sparse.csr_matrix((ones, (rows, codes[rows])), shape=(len(frame), len(types)))
+    named = types != ""
+    features = pd.DataFrame(index=pd.Index(types[named]))
+    return Raw(values[:, named], features, frame, None, None, tuple(problems))
 
 
 def _almost_numeric(column: pd.Series) -> str:
@@ -243,15 +273,7 @@ def join_metadata(raw: Raw, path: Path, schema: Schema) -> Raw:
     more = len(frame.index.difference(entities.index))
     notes += [f"{path.name} describes {more} entities that are not in the file."] if more else []
     joined = entities.join(frame.drop(columns=both), how="left")
-    return Raw(
-        raw.values,
-        raw.features,
-        joined,
-        raw.coordinates,
-        raw.observed,
-        raw.problems + tuple(problems),
-        (*raw.notes, *written, *notes),
-    )
+    return replace(raw, entities=joined, problems=raw.problems + tuple(problems), notes=(*raw.notes, *written, *notes))
 
 
 def _index(frame: pd.DataFrame) -> pd.Index:
