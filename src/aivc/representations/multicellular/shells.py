@@ -14,7 +14,7 @@ from aivc.core.space import Space
 from aivc.core.units import COUNTS
 from aivc.core.ur import UR
 from aivc.data.tissue.graph import GraphRule, link, sections
-from aivc.data.tissue.shells import shell_means
+from aivc.data.tissue.rings import shell_means
 
 
 @final

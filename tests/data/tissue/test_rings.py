@@ -5,9 +5,9 @@ import pytest
 from scipy import sparse
 from scipy.sparse.csgraph import shortest_path
 
-from aivc.data.tissue import shells as module
+from aivc.data.tissue import rings as module
 from aivc.data.tissue.graph import GraphRule, link
-from aivc.data.tissue.shells import shell_means, shells
+from aivc.data.tissue.rings import shell_means, shells
 from tiny_tissues import tissue
 
 DRAW = np.random.default_rng(0)
