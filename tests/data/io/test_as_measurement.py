@@ -49,7 +49,9 @@ def test_layers_coordinates_and_names_of_features():
     adata = made()
     adata.layers["raw_counts"] = adata.X + 1
     adata.obsm["spatial"] = np.arange(12.0).reshape(6, 2)
-    found = as_measurement(adata, **COLUMNS, layer="raw_counts", features="id", coordinates="spatial")
+    found = as_measurement(
+        adata, **COLUMNS, layer="raw_counts", features="id", coordinates="spatial", coordinate_unit="um"
+    )
     np.testing.assert_array_equal(found.dense(), adata.X + 1)
     assert found.features.tolist() == list("wxyz")
     assert found.coordinates.tolist() == adata.obsm["spatial"].tolist()
@@ -58,7 +60,7 @@ def test_layers_coordinates_and_names_of_features():
     with pytest.raises(DataError, match="no layer 'counts'; there are X, raw_counts, raw"):
         as_measurement(adata, **COLUMNS, layer="counts")
     with pytest.raises(DataError, match="no obsm key 'X_umap'"):
-        as_measurement(adata, **COLUMNS, coordinates="X_umap")
+        as_measurement(adata, **COLUMNS, coordinates="X_umap", coordinate_unit="um")
 
 
 def test_every_problem_is_found_as_in_a_file(tmp_path):

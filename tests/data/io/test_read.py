@@ -68,7 +68,7 @@ def test_dense_csc_layers_raw_and_coordinates(tmp_path):
     data.raw = data.copy()
     data.obsm["spatial"] = np.arange(8.0).reshape(4, 2)
     path = written(tmp_path, data)
-    m = read(path, Schema(**{**vars(SCREEN), "coordinates": "spatial", "features": "ensembl"}))
+    m = read(path, Schema(**{**vars(SCREEN), "coordinates": "spatial", "coordinate_unit": "um", "features": "ensembl"}))
     np.testing.assert_array_equal(m.values, COUNTS_NF)
     assert m.features.tolist() == ["E1", "E2", "E3"]
     np.testing.assert_array_equal(m.coordinates, data.obsm["spatial"])

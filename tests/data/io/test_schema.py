@@ -14,7 +14,13 @@ def screen(**changes):
     "schema",
     [
         screen(),
-        screen(control=("NT", 'safe "harbour"'), context=Constant("K562"), batch="rep", coordinates=("x", "y")),
+        screen(
+            control=("NT", 'safe "harbour"'),
+            context=Constant("K562"),
+            batch="rep",
+            coordinates=("x", "y"),
+            coordinate_unit="um",
+        ),
         screen(time="day", time_unit="d", hours="treated"),
         screen(time=Constant(90), time_unit="min"),
         screen(kind="drug", dose="dose", dose_unit=Constant("uM"), hours=Constant(24), separator="+", blank="unknown"),
@@ -22,7 +28,13 @@ def screen(**changes):
             units="log2fc", format="long", perturbation="drug", kind="drug", feature="gene", value="lfc", species="none"
         ),
         Schema(units="normal_score"),
-        Schema(units="counts", perturbation=Constant("control"), coordinates="spatial", describe=("n_counts",)),
+        Schema(
+            units="counts",
+            perturbation=Constant("control"),
+            coordinates="spatial",
+            coordinate_unit="array",
+            describe=("n_counts",),
+        ),
     ],
 )
 def test_toml_round_trip(tmp_path, schema):
@@ -86,5 +98,5 @@ def test_toml_refusals(tmp_path):
     path.write_text("units = counts")
     with pytest.raises(IntegrityError, match="Correct it or the path"):
         Schema.from_toml(path)
-    with pytest.raises(IntegrityError, match="Correct it or the path"):
+    with pytest.raises(IntegrityError, match="Check the path"):
         Schema.from_toml(tmp_path / "absent.toml")

@@ -12,7 +12,7 @@ from aivc.data.io.formats import Raw
 from aivc.data.io.labels import labels, some
 from aivc.data.io.schema import Schema
 
-_FIELDS = ("perturbation", "context", "donor", "batch")
+_FIELDS = ("perturbation", "context", "donor", "batch", "section", "cell_type")
 _BLOCK = 8192
 
 
@@ -21,8 +21,8 @@ def without_excluded(raw: Raw, schema: Schema) -> Raw:
 
     Args:
         raw: A file as it came.
-        schema: ``exclude`` lists labels of perturbations, contexts, donors and batches; an empty text stands for blank
-            ones, but not of contexts, donors and batches where ``blank`` names these.
+        schema: ``exclude`` lists labels of perturbations, contexts, donors, batches, sections and cell types; an empty
+            text stands for blank ones, but not of others than perturbations where ``blank`` names these.
     """
     if not schema.exclude or len(raw.entities) != raw.values.shape[0]:
         return raw
@@ -48,6 +48,7 @@ def without_excluded(raw: Raw, schema: Schema) -> Raw:
         entities=raw.entities.iloc[kept],
         coordinates=None if raw.coordinates is None else raw.coordinates[kept],
         observed=observed[kept] if observed is not None and observed.ndim == 2 else observed,
+        links=None if raw.links is None else raw.links[kept][:, kept],
         problems=problems,
         notes=(*raw.notes, *notes),
     )

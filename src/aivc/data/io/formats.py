@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -17,6 +17,7 @@ from aivc.core.foreign_text import read_json
 from aivc.core.measurement import Values
 from aivc.data.io.own_file import refuse_links, refuse_strays, refuse_swollen, sound_pointers
 from aivc.data.io.schema import Schema
+from aivc.data.io.squidpy_keys import no_links, no_positions, sound_links, wanted_links
 from aivc.data.io.stored_frames import stored_frame, text_of, unread
 
 # What the readers below us raise on damaged bytes.
@@ -39,6 +40,10 @@ class Raw:
         observed: ``(n, f)`` True where measured, or None.
         problems: What keeps the file from being used.
         notes: What was left aside.
+        links: ``(n, n)`` who is whose neighbor, as the file says; or None.
+        coordinate_unit: Unit of the coordinates, where the format states it: ``um`` or ``pixel``; or None.
+        um_per_pixel: Size of a pixel in µm, where the format states it; or None.
+        section: Column that the format itself uses for sections; or None.
     """
 
     values: Values
@@ -48,6 +53,10 @@ class Raw:
     observed: np.ndarray | None = None
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    links: sparse.csr_matrix | None = None
+    coordinate_unit: str | None = None
+    um_per_pixel: float | None = None
+    section: str | None = None
 
 
 @contextmanager
@@ -208,12 +217,35 @@ def anndata_inside(path: Path, store: Any, schema: Schema, inside: str, *, backe
     values = _matrix(path, store, key, (len(entities), len(features)), backed=backed)
     coordinates: np.ndarray | None = None
     problems: tuple[str, ...] = ()
-    if isinstance(schema.coordinates, str) and (place := f"{inside}obsm/{schema.coordinates}") in store:
+    if (wanted := schema.coordinate_key) is not None and (place := f"{inside}obsm/{wanted}") in store:
         refuse_unknown(store[place])
-        coordinates = np.asarray(read_elem(store[place]), dtype=np.float64)[:, :3]
-    elif isinstance(schema.coordinates, str):
-        problems = (f"There is no obsm key {schema.coordinates!r} for coordinates. Correct the schema.",)
-    return Raw(values, features, entities, coordinates, None, problems)
+        coordinates = np.asarray(read_elem(store[place]), dtype=np.float64)
+    elif wanted is not None:
+        problems = (no_positions(wanted, keys(store[f"{inside}obsm"]) if f"{inside}obsm" in store else []),)
+    raw = Raw(values, features, entities, coordinates, None, problems)
+    there = keys(store[f"{inside}obsp"]) if f"{inside}obsp" in store else []
+    name = wanted_links(schema, there)
+    if name is None or name not in there:
+        return raw if name is None else replace(raw, problems=(*problems, no_links(name, there)))
+    return with_links(raw, _square(path, store, f"{inside}obsp/{name}", len(entities)), name)
+
+
+def with_links(raw: Raw, matrix: Any, key: str) -> Raw:
+    """Add who is whose neighbor, as obsp says."""
+    links, wrong, noted = sound_links(matrix, len(raw.entities), key)
+    return replace(raw, links=links, problems=(*raw.problems, *wrong), notes=(*raw.notes, *noted))
+
+
+def _square(path: Path, store: Any, key: str, n: int) -> Any:
+    """A matrix of entities × entities."""
+    node = store[key]
+    for part in [node[name] for name in ("data", "indices", "indptr")] if "indptr" in keys(node) else [node]:
+        refuse_unknown(part)
+    if "indptr" not in keys(node):
+        return np.asarray(node[:])
+    matrix = csr_on_disk(path, node, key, (n, n)).rows(0, n)
+    by_column = text_of(node.attrs.get("encoding-type", node.attrs.get("h5sparse_format", ""))).startswith("csc")
+    return sparse.csr_matrix(matrix.T) if by_column else matrix
 
 
 def _places(store: Any, layer: str, inside: str) -> tuple[str, str]:

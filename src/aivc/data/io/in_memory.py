@@ -1,5 +1,6 @@
 """An AnnData that is already in memory, opened as a file would be: the same places, the same refusals."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import anndata
@@ -9,10 +10,11 @@ from scipy import sparse
 
 from aivc.core.errors import DataError, SchemaError
 from aivc.core.measurement import Values
-from aivc.data.io.formats import Raw, as_float, sound_csr
+from aivc.data.io.formats import Raw, as_float, sound_csr, with_links
 from aivc.data.io.guides import with_guides_in_memory
 from aivc.data.io.orientation import transposed
 from aivc.data.io.schema import Schema
+from aivc.data.io.squidpy_keys import no_links, no_positions, wanted_links
 
 
 def anndata_raw(cells: anndata.AnnData, schema: Schema) -> Raw:
@@ -41,7 +43,7 @@ def anndata_raw(cells: anndata.AnnData, schema: Schema) -> Raw:
         raise DataError([f"Layer {schema.layer} of the AnnData cannot be used: {error}. Correct it."]) from error
     if schema.format == "transposed":
         return transposed(raw)
-    return with_guides_in_memory(raw, cells.obsm, cells.uns, schema)
+    return with_guides_in_memory(_linked(raw, cells, schema), cells.obsm, cells.uns, schema)
 
 
 def name_of(data: anndata.AnnData | Path | str) -> str:
@@ -71,8 +73,17 @@ def _numbers(values: object) -> Values:
 
 
 def _coordinates(cells: anndata.AnnData, schema: Schema) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    if not isinstance(schema.coordinates, str):
+    key = schema.coordinate_key
+    if key is None:
         return None, ()
-    if schema.coordinates not in cells.obsm:
-        return None, (f"There is no obsm key {schema.coordinates!r} for coordinates. Correct the schema.",)
-    return np.asarray(cells.obsm[schema.coordinates], dtype=np.float64)[:, :3], ()
+    if key not in cells.obsm:
+        return None, (no_positions(key, cells.obsm),)
+    return np.asarray(cells.obsm[key], dtype=np.float64), ()
+
+
+def _linked(raw: Raw, cells: anndata.AnnData, schema: Schema) -> Raw:
+    there = list(cells.obsp)
+    name = wanted_links(schema, there)
+    if name is None or name not in there:
+        return raw if name is None else replace(raw, problems=(*raw.problems, no_links(name, there)))
+    return with_links(raw, cells.obsp[name], name)

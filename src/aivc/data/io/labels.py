@@ -117,10 +117,11 @@ def translated(
                 else []
             ),
         ]
-    for field in ("context", "donor", "batch"):
+    for field in ("context", "donor", "batch", "section", "cell_type"):
         if (texts := _column(raw, getattr(schema, field))) is not None:
             columns[field] = np.where(texts == "", schema.blank or "", texts)
-            problems += _blank(field, columns[field])
+            # A cell whose type is not known is a cell none the less.
+            problems += _blank(field, columns[field]) if field != "cell_type" else []
     return columns, problems
 
 

@@ -35,7 +35,13 @@ def transposed(raw: Raw) -> Raw:
     values = sparse.csr_matrix(raw.values.T) if sparse.issparse(raw.values) else raw.values.T
     observed = None if raw.observed is None else raw.observed.T
     return replace(
-        raw, values=values, features=raw.entities, entities=raw.features, coordinates=None, observed=observed
+        raw,
+        values=values,
+        features=raw.entities,
+        entities=raw.features,
+        coordinates=None,
+        observed=observed,
+        links=None,
     )
 
 

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -30,12 +30,15 @@ from aivc.data.io.mudata_file import mudata_file
 from aivc.data.io.number_names import number_name_problems, number_text
 from aivc.data.io.orientation import other_way_round, transposed
 from aivc.data.io.own_file import refuse_odd_file
+from aivc.data.io.positions import positions
 from aivc.data.io.repeated_names import repeated_entities
 from aivc.data.io.schema import Schema
+from aivc.data.io.spatialdata_zarr import spatialdata_file, tables_inside
 from aivc.data.io.spellings import spelling_notes, spelling_problems
 from aivc.data.io.tables import TABLES, join_metadata, table
 from aivc.data.io.target_genes import symbols_in
 from aivc.data.io.ten_x import ten_x_folder, ten_x_h5
+from aivc.data.io.vendor_folders import vendor_folder, vendors_of
 
 BACKED = (".h5ad", ".zarr", ".h5", ".h5mu")
 
@@ -57,6 +60,8 @@ class Draft:
         problems: What keeps it from being used.
         notes: What was left aside.
         symbols: What columns of the features say of symbols.
+        links: ``(n, n)`` who is whose neighbor, as the file says; or None.
+        placed: What is known of the positions: unit, spacing, lattice or not.
     """
 
     values: Values
@@ -70,6 +75,8 @@ class Draft:
     problems: tuple[str, ...]
     notes: tuple[str, ...]
     symbols: Mapping[str, frozenset[str]]
+    links: sparse.csr_matrix | None = None
+    placed: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_effects(self) -> bool:
@@ -86,8 +93,9 @@ class Draft:
 def read(path: Path | str, schema: Schema, *, backed: bool = False, controls: bool = True) -> Measurement:
     """Read a file as its schema says.
 
-    Supported are h5ad, anndata zarr, MuData h5mu, 10x h5 and 10x folders, and csv, tsv, txt or parquet tables. Counts
-    stay sparse. Names, labels and controls are checked here; numbers by `aivc.data.io.check.check`.
+    Supported are h5ad, anndata and SpatialData zarr, MuData h5mu, 10x h5 and 10x folders, folders of Visium, Xenium,
+    CosMx and MERSCOPE and folders of several of them, and csv, tsv, txt or parquet tables. Counts stay sparse. Names,
+    labels and controls are checked here; numbers by `aivc.data.io.check.check`.
 
     Args:
         path: File or folder.
@@ -123,7 +131,8 @@ def measurement_of(drafted: Draft, provenance: dict[str, Any]) -> Measurement:
         scale=Scale.CELLULAR,
         observed=drafted.observed,
         coordinates=drafted.coordinates,
-        provenance=provenance,
+        links=drafted.links,
+        provenance=provenance | ({"coordinates": dict(drafted.placed)} if drafted.placed else {}),
     )
 
 
@@ -141,27 +150,35 @@ def open_raw(path: Path, schema: Schema, *, backed: bool = False) -> Raw:
     end = suffix(path)
     if end not in (*BACKED, *TABLES) and not path.is_dir():
         raise IntegrityError(
-            f"{path} ends in {end!r}; supported are .h5ad, .zarr, .h5mu, .h5 (10x), a 10x folder with matrix.mtx, "
-            f"{', '.join(TABLES)}. Export it as one of these."
+            f"{path} ends in {end!r}; supported are .h5ad, .zarr, .h5mu, .h5 (10x), a 10x folder with matrix.mtx, a "
+            f"folder of Visium, Xenium, CosMx or MERSCOPE, {', '.join(TABLES)}. Export it as one of these."
         )
     if backed and end not in BACKED:
         raise SchemaError(
             f"{path} cannot stay on disk while it is read; only {', '.join(BACKED)} can. Convert it first."
         )
     with intact(path):
-        if end == ".h5":
-            raw = ten_x_h5(path, schema, backed=backed)
-        elif end == ".h5mu":
-            raw = mudata_file(path, schema, backed=backed)
-        elif end in BACKED:
-            raw = with_stored_guides(path, anndata_file(path, schema, backed=backed), schema)
-        else:
-            raw = table(path, schema) if end in TABLES else ten_x_folder(path, schema)
+        raw = _raw(path, schema, backed=backed)
     if schema.format == "transposed" and end not in TABLES:
         raw = transposed(raw)
     if schema.metadata is None:
         return raw
     return join_metadata(raw, (path if path.is_dir() and end != ".zarr" else path.parent) / schema.metadata, schema)
+
+
+def _raw(path: Path, schema: Schema, *, backed: bool) -> Raw:
+    end = suffix(path)
+    if end == ".h5":
+        return ten_x_h5(path, schema, backed=backed)
+    if end == ".h5mu":
+        return mudata_file(path, schema, backed=backed)
+    if end == ".zarr" and tables_inside(path):
+        return spatialdata_file(path, schema, backed=backed)
+    if end in BACKED:
+        return with_stored_guides(path, anndata_file(path, schema, backed=backed), schema)
+    if end in TABLES:
+        return table(path, schema)
+    return vendor_folder(path, schema) if vendors_of(path) else ten_x_folder(path, schema)
 
 
 def draft(path: Path, schema: Schema, *, backed: bool = False, controls: bool = True) -> Draft:
@@ -177,6 +194,8 @@ def draft(path: Path, schema: Schema, *, backed: bool = False, controls: bool = 
 
 def translate(raw: Raw, schema: Schema, *, controls: bool = True) -> Draft:
     """Translate what was opened, and gather every structural problem."""
+    # What a format itself uses for sections needs no declaration.
+    schema = replace(schema, section=raw.section) if schema.section is None and raw.section else schema
     raw = without_excluded(raw, schema)
     problems = [*raw.problems, *_absent_columns(raw, schema), *number_name_problems(raw.entities, schema.columns)]
     features = _names(raw.features, schema.features)
@@ -184,15 +203,21 @@ def translate(raw: Raw, schema: Schema, *, controls: bool = True) -> Draft:
     said = translated(raw.entities, names, schema, controls=controls)
     columns, found, notes = declared_controls(raw.entities, names, said, schema, controls=controls)
     entities = _kept(raw.entities, columns).set_index(pd.Index(names, dtype=object))
-    coordinates, wrong = _coordinates(raw, schema)
+    placed = positions(raw, entities, schema)
     asked = named(raw.entities, names, schema)
     found += [*label_problems(asked, schema), *spelling_problems(raw.entities, asked, schema)]
     notes += [*label_notes(asked, schema), *spelling_notes(raw.entities, asked, schema)]
-    problems += [*found, *wrong, *_shapes(raw, schema), *_twice(features), *repeated_entities(names, raw.entities)]
+    problems += [
+        *found,
+        *placed.problems,
+        *_shapes(raw, schema),
+        *_twice(features),
+        *repeated_entities(names, raw.entities),
+    ]
     problems += unmeasurable(schema.units) if controls else []
     return Draft(
-        raw.values, features, entities, schema.units, schema.modality, schema.species, raw.observed, coordinates,
-        tuple(problems), (*raw.notes, *notes), symbols_in(raw.features),
+        raw.values, features, entities, schema.units, schema.modality, schema.species, raw.observed, placed.values,
+        tuple(problems), (*raw.notes, *notes), symbols_in(raw.features), raw.links, placed.about,
     )  # fmt: skip
 
 
@@ -253,18 +278,3 @@ def _kept(raw: pd.DataFrame, columns: dict[str, np.ndarray]) -> pd.DataFrame:
         name: f"original:{name}" for name in (*columns, *(() if "time" in columns else ("time",))) if name in raw
     }
     return pd.concat([pd.DataFrame(columns, index=raw.index), raw.rename(columns=renamed)], axis=1)
-
-
-def _coordinates(raw: Raw, schema: Schema) -> tuple[np.ndarray | None, list[str]]:
-    if isinstance(schema.coordinates, str):
-        beside = (
-            [] if raw.coordinates is not None or raw.problems else ["Only h5ad and zarr have obsm: name two columns."]
-        )
-        return raw.coordinates, beside
-    if schema.coordinates is None or not all(name in raw.entities for name in schema.coordinates):
-        return None, []
-    numbers = raw.entities[list(schema.coordinates)].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
-    blank = (
-        [] if np.isfinite(numbers).all() else ["Coordinates are numbers for every entity; some are not. Correct them."]
-    )
-    return numbers, blank

@@ -15,11 +15,16 @@ from aivc.data.io.number_names import name_text
 from aivc.data.names.label_rules import holds_dose, require_rule
 
 SPECIES = ("human", "mouse", "none")
-FORMATS = ("wide", "long", "transposed")
-SOURCES = ("perturbation", "kind_column", "context", "donor", "batch", "dose", "dose_unit", "hours", "cells", "time")
+FORMATS = ("wide", "long", "transposed", "cells")
+SOURCES = (
+    "perturbation", "kind_column", "context", "donor", "batch", "section", "cell_type", "dose", "dose_unit", "hours",
+    "cells", "time",
+)  # fmt: skip
 LISTS = ("control", "exclude", "keep", "match", "describe")
-NUMBERS = ("guide_threshold",)
+NUMBERS = ("guide_threshold", "um_per_pixel")
 ZERO_DOSES = ("control", "perturbation")
+COORDINATE_UNITS = ("um", "array", "pixel")
+_OBSM = "obsm:"
 
 
 @final
@@ -62,8 +67,10 @@ class Schema:
         kind_column: Source of the kind row by row; rows without one take ``kind``.
         guide_threshold: Where perturbation names a matrix of guides that holds counts: how many make one.
         context: Source of the cell type or line.
-        donor: Source of the donor.
+        donor: Source of the donor; a patient is one.
         batch: Source of the batch.
+        section: Source of the section, slide or image that positions belong to; no neighbours are in two of them.
+        cell_type: Source of the cell type, where it is a label of tissue rather than the context.
         dose: Source of the amount.
         dose_unit: Source of its unit, such as ``Constant("uM")``.
         hours: Source of the duration of the perturbation, in hours.
@@ -76,12 +83,19 @@ class Schema:
         features: Column that names the features; None takes the file's own names (symbols in 10x files, where
             ``id`` takes Ensembl ids).
         entity: Column that names the entities; None takes the file's own names.
-        coordinates: Key in obsm, or two or three columns.
+        coordinates: Key in obsm, such as ``obsm:spatial``, or two or three columns; ``spatial`` in the folders of
+            Visium, Xenium, CosMx and MERSCOPE.
+        coordinate_unit: Their unit: ``um``; ``array`` where they count places of a lattice; or ``pixel``, which
+            ``um_per_pixel`` brings to µm. No default: it would be a guess.
+        um_per_pixel: Size of a pixel in µm; folders of Visium state it themselves.
+        links: Key in obsp of who is whose neighbour; None takes ``spatial_connectivities``, which squidpy writes, where
+            it is there and coordinates are declared.
         metadata: Table beside the file (csv, tsv or parquet) whose rows describe entities, joined by name.
         blank: What blank contexts, donors and batches are called; None refuses them.
         describe: In wide tables, numeric columns that describe the entity and are no features.
         format: Of tables: ``wide`` (a row is an entity, numeric columns are features), ``long`` (a row is a value) or
-            ``transposed`` (a row is a feature, columns are entities); the last for any other file, too.
+            ``transposed`` (a row is a feature, columns are entities); the last for any other file, too. ``cells``: a
+            row is a cell of a tissue without any measured feature; the features are its cell types, 1 for its own.
         prefix: In a folder with the 10x matrices of several samples, what the names of the files of one begin with.
         feature: Column of feature names in a long table.
         value: Column of values in a long table.
@@ -111,6 +125,8 @@ class Schema:
     context: Source = None
     donor: Source = None
     batch: Source = None
+    section: Source = None
+    cell_type: Source = None
     dose: Source = None
     dose_unit: Source = None
     hours: Source = None
@@ -123,6 +139,9 @@ class Schema:
     features: str | None = None
     entity: str | None = None
     coordinates: str | tuple[str, ...] | None = None
+    coordinate_unit: str | None = None
+    um_per_pixel: float | int | None = None
+    links: str | None = None
     metadata: str | None = None
     blank: str | None = None
     describe: tuple[str, ...] = ()
@@ -178,8 +197,34 @@ class Schema:
             "separator cannot be empty; leave it out where labels hold no combinations.": self.separator == "",
             "coordinates are one obsm key, or two or three columns.": isinstance(self.coordinates, tuple)
             and len(self.coordinates) not in (2, 3),
+            **self._of_positions(),
         }
         return [text for text, broken in rules.items() if broken]
+
+    def _of_positions(self) -> dict[str, bool]:
+        unit, size = self.coordinate_unit, self.um_per_pixel
+        return {
+            'Coordinates need their unit, and a unit its coordinates: coordinates = "obsm:spatial", coordinate_unit = '
+            '"um" (or "array" for places of a lattice, or "pixel" with um_per_pixel).': (self.coordinates is None)
+            != (unit is None),
+            f"coordinate_unit is one of {', '.join(COORDINATE_UNITS)}, got {unit!r}.": unit is not None
+            and unit not in COORDINATE_UNITS,
+            f'um_per_pixel is a positive size and goes with coordinate_unit = "pixel"; got {size!r} with {unit!r}.': (
+                size is not None and (unit != "pixel" or not 0 < size < float("inf"))
+            ),
+            'A table of cells needs cell_type, the column of their types: cell_type = "cellType".': self.format
+            == "cells"
+            and not isinstance(self.cell_type, str),
+        }
+
+    @property
+    def coordinate_key(self) -> str | None:
+        """Key in obsm that holds the coordinates; None where they are columns, or not declared.
+
+        >>> Schema(units="score", coordinates="obsm:spatial", coordinate_unit="um").coordinate_key
+        'spatial'
+        """
+        return self.coordinates.removeprefix(_OBSM) if isinstance(self.coordinates, str) else None
 
     @property
     def controls(self) -> tuple[str, ...]:
@@ -220,7 +265,8 @@ class Schema:
         known = {item.name: item for item in dataclasses.fields(cls)}
         for name in data:
             if name not in known:
-                raise UnknownNameError("field of a schema", name, known)
+                remedy = "A patient is a donor: write donor." if name == "patient" else ""
+                raise UnknownNameError("field of a schema", name, known, remedy)
         if "units" not in data:
             raise SchemaError('A schema declares what the values are, and this one does not. Add: units = "counts".')
         return cls(**{name: _parsed(name, value) for name, value in data.items()})

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from aivc.core.errors import IntegrityError, SchemaError
 from aivc.core.units import is_effect
@@ -25,7 +26,7 @@ _KEYS = ("perturbation", "kind_column", "context", "donor", "batch", "dose", "do
 def table(path: Path, schema: Schema) -> Raw:
     """Open a table of states or effects."""
     frame, problems, notes = read_table(path, tuple(_labels(schema)))
-    read = {"long": _long, "wide": _wide, "transposed": _transposed}[schema.format]
+    read = {"long": _long, "wide": _wide, "transposed": _transposed, "cells": _cells}[schema.format]
     raw = read(frame, schema, problems)
     return replace(raw, notes=(*notes, *raw.notes))
 
@@ -88,6 +89,17 @@ def _text(path: Path, how: Dialect, labels: tuple[str, ...]) -> tuple[pd.DataFra
     return frame, problems, how.notes
 
 
+def read_plain(path: Path, names: list[str]) -> pd.DataFrame:
+    """Read a csv without a header; the first column stays text.
+
+    Args:
+        path: The file.
+        names: Of its columns.
+    """
+    refuse_bomb(path)
+    return pd.read_csv(path, header=None, names=names, dtype={names[0]: str}, keep_default_na=False, encoding="utf-8")
+
+
 def _parquet(path: Path) -> tuple[pd.DataFrame, list[str]]:
     import pyarrow.parquet as pq
 
@@ -139,6 +151,24 @@ def _transposed(frame: pd.DataFrame, schema: Schema, problems: list[str]) -> Raw
         values if observed is None else np.where(observed, values, 0.0), features, entities, None, observed,
         tuple(problems),
     )  # fmt: skip
+
+
+def _cells(frame: pd.DataFrame, schema: Schema, problems: list[str]) -> Raw:
+    """A row is a cell, of which only its place and type are known: its features are the types, 1 for its own."""
+    frame = _named(frame, schema)
+    if schema.cell_type not in frame:
+        raise SchemaError(
+            f"The table has no column {schema.cell_type!r} for cell_type; it has {', '.join(map(str, frame))}. Correct "
+            "the schema."
+        )
+    # A cell without a type is of none of them.
+    codes, types = pd.factorize(np.array(list(map(number_text, frame[schema.cell_type].fillna("")))), sort=True)
+    rows = np.flatnonzero(types.astype(str)[codes] != "")
+    ones = np.ones(len(rows), dtype=np.float32)
+    values = sparse.csr_matrix((ones, (rows, codes[rows])), shape=(len(frame), len(types)))
+    named = types.astype(str) != ""
+    features = pd.DataFrame(index=pd.Index(types[named].astype(object)))
+    return Raw(values[:, named], features, frame, None, None, tuple(problems))
 
 
 def _almost_numeric(column: pd.Series) -> str:
@@ -219,15 +249,7 @@ def join_metadata(raw: Raw, path: Path, schema: Schema) -> Raw:
     more = len(frame.index.difference(entities.index))
     notes += [f"{path.name} describes {more} entities that are not in the file."] if more else []
     joined = entities.join(frame.drop(columns=both), how="left")
-    return Raw(
-        raw.values,
-        raw.features,
-        joined,
-        raw.coordinates,
-        raw.observed,
-        raw.problems + tuple(problems),
-        (*raw.notes, *written, *notes),
-    )
+    return replace(raw, entities=joined, problems=raw.problems + tuple(problems), notes=(*raw.notes, *written, *notes))
 
 
 def _index(frame: pd.DataFrame) -> pd.Index:

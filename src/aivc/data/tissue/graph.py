@@ -11,9 +11,9 @@ from scipy.spatial import Delaunay, QhullError, cKDTree
 
 from aivc.core.errors import DataError
 from aivc.core.measurement import Measurement
+from aivc.data.tissue.spacing import section_rows
 
 KINDS = ("nearest", "radius", "delaunay")
-SECTION = "section"
 # Distances that differ by rounding are equal: a rotated section has other last digits.
 _EQUAL = 1e-6
 _FORM = re.compile(r"(?P<kind>[a-z]+)(?::(?P<size>\d+(?:\.\d+)?))?")
@@ -39,7 +39,7 @@ class GraphRule:
     """
 
     kind: str = "nearest"
-    size: float = 8.0
+    size: float | int = 8.0
 
     def __post_init__(self) -> None:
         whole = self.kind != "nearest" or float(self.size).is_integer()
@@ -98,11 +98,7 @@ def link(measurement: Measurement, rule: GraphRule = GraphRule()) -> Measurement
 
 def sections(measurement: Measurement) -> list[np.ndarray]:
     """Positions of the rows of each section, in the order of their names; of all rows where none is named."""
-    if SECTION not in measurement.entities:
-        return [np.arange(len(measurement))]
-    names = measurement.entities[SECTION].astype(str).to_numpy()
-    order = np.argsort(names, kind="stable")
-    return np.split(order, np.flatnonzero(names[order][1:] != names[order][:-1]) + 1)
+    return section_rows(measurement.entities)
 
 
 def position_problems(measurement: Measurement) -> Iterator[str]:

@@ -24,6 +24,7 @@ from aivc.data.io.own_file import refuse_links
 from aivc.data.io.read import read
 from aivc.data.io.schema import Constant, Schema
 from aivc.data.io.stored_frames import stored_frame
+from aivc.data.io.to_anndata import to_anndata
 from aivc.data.io.written import write_h5ad
 from aivc.data.names.orthologs import to_species
 from aivc.data.streaming.normalize import normalize, profile_units
@@ -109,7 +110,7 @@ def embed(
         measurement, made = _measured(cells, schema), cells
     else:
         measurement = as_measurement(cells, schema, controls=False)
-        made = _as_anndata(measurement)
+        made = to_anndata(measurement)
     answer = embedding(measurement, encoder, parts=parts, dim=dim, seed=seed, progress=progress)
     made.obsm[AXES] = answer.values
     for name, column in _columns(answer).items():
@@ -159,7 +160,7 @@ def embed_file(  # noqa: PLR0913 - each one is a question a user may ask
     answer = answer._replace(about={**answer.about, **about})
     # What was left out or turned while it was read cannot be written beside all the rest.
     if suffix(path) != ".h5ad" or schema.exclude or schema.format == "transposed":
-        made = _as_anndata(cells)
+        made = to_anndata(cells)
         made.obsm[AXES], made.uns[ABOUT] = answer.values, dict(answer.about)
         made.obs = made.obs.assign(**_columns(answer))
         write_h5ad(made, out, overwrite=False)
@@ -307,21 +308,6 @@ def _measured(cells: anndata.AnnData, schema: Schema) -> Measurement:
     # A time whose unit nobody declared is left where it is.
     entities = cells.obs.drop(columns="time", errors="ignore")
     return Measurement(values, features, entities, schema.units, modality=schema.modality, observed=observed)
-
-
-def _as_anndata(cells: Measurement) -> anndata.AnnData:
-    cells.require_table("An AnnData")
-    if not cells.in_memory:
-        return anndata.AnnData(obs=_texts(cells.entities))
-    values = cells.values
-    if cells.observed is not None:
-        values = np.where(cells.observed, cells.dense(), np.nan)
-    var = pd.DataFrame(index=pd.Index(cells.features.astype(str)))
-    return anndata.AnnData(values, obs=_texts(cells.entities), var=var, uns={"units": cells.units})
-
-
-def _texts(entities: pd.DataFrame) -> pd.DataFrame:
-    return entities.set_axis(entities.index.astype(str), axis=0)
 
 
 def _columns(answer: CellEmbedding) -> dict[str, np.ndarray]:
