@@ -27,6 +27,7 @@ COMMANDS = {
     "fit": ("fit_command", "Learn a virtual cell from a perturbation screen and save it"),
     "predict": ("fit_command", "Ask a virtual cell what a perturbation would do"),
     "embed": ("embed_command", "Represent the cells of a file and write the states where scanpy looks for them"),
+    "consistency": ("consistency_command", "Check a virtual cell of tissue against itself"),
     "explain": ("explain_command", "Say what a prediction is made of: perturbations, knowledge, genes and pathways"),
     "screen": (
         "screen_command",

@@ -42,7 +42,7 @@ def add_priors(parser: Parser) -> None:
     )
 
 
-def measured(data: str, schema: str, *, on_disk: bool, reporter: Reporter) -> tuple[Measurement, str]:
+def measured(data: str, schema: str, *, on_disk: bool, reporter: Reporter, controls: bool = True) -> tuple[Measurement, str]:
     """Read cells and find every problem with them first.
 
     Args:
@@ -80,7 +80,7 @@ def measured(data: str, schema: str, *, on_disk: bool, reporter: Reporter) -> tu
             'units = "counts", perturbation = "target", control = "non-targeting" and kind = "ko". '
             "`aivc data guess` suggests one."
         )
-    return checked(path, schema, on_disk=on_disk, reporter=reporter), path.name
+    return checked(path, schema, on_disk=on_disk, reporter=reporter, controls=controls), path.name
 
 
 def checked(path: Path, schema: str, *, on_disk: bool, reporter: Reporter, controls: bool = True) -> Measurement:
