@@ -17,7 +17,13 @@ def words(tmp_path):
     schema = Schema(units="counts", perturbation=Constant("control"), species="none", donor="donor", **where)
     schema.to_toml(tmp_path / "schema.toml")
     embedded().cell.save(tmp_path / "cell")
-    return ["consistency", str(tmp_path / "cell"), str(tmp_path / "section.h5ad"), "--schema", str(tmp_path / "schema.toml")]
+    return [
+        "consistency",
+        str(tmp_path / "cell"),
+        str(tmp_path / "section.h5ad"),
+        "--schema",
+        str(tmp_path / "schema.toml"),
+    ]
 
 
 def test_the_shell_says_what_python_says_and_keeps_it_on_the_card(words, tmp_path, capsys):

@@ -69,4 +69,6 @@ def test_a_report_on_cells_with_positions_draws_them(tissue):
     drawn = made.figures("section")[0]
     assert "ko:CXCL12" in drawn.caption
     assert len(made.plot("section").axes) == 5
-    assert "no positions" in report(cell, score=False).missing["section"] or "add data" in report(cell).missing["section"]
+    assert (
+        "no positions" in report(cell, score=False).missing["section"] or "add data" in report(cell).missing["section"]
+    )

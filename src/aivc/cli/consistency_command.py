@@ -16,8 +16,8 @@ def add(commands: Commands) -> None:
         "consistency",
         _consistency,
         "Check a virtual cell of tissue against itself. Properties that must hold across scales, each with its null: "
-        "symmetries, locality, use of neighbors, pooling, and whether the order of two steps matters. The exit code is 1 "
-        "where one does not hold.",
+        "symmetries, locality, use of neighbors, pooling, and whether the order of two steps matters. The exit code is "
+        "1 where one does not hold.",
         examples=(
             "aivc consistency tissue/ section.h5ad --schema section.toml",
             "aivc consistency tissue/ section.h5ad --schema section.toml --save --json",

@@ -29,7 +29,7 @@ def add(commands: Commands) -> None:
         examples=(
             "aivc embed cells.h5ad --schema cells.toml --out embedded.h5ad",
             "aivc embed cells.h5ad --schema cells.toml --cell cell/ --on-disk --out embedded.h5ad",
-            "aivc embed section.h5ad --schema section.toml --scale multicellular --save-cell tissue/ --out embedded.h5ad",
+            "aivc embed slide.h5ad --schema slide.toml --scale multicellular --save-cell tissue/ --out embedded.h5ad",
             "aivc embed mouse.h5ad --schema mouse.toml --cell human-cell/ --to-species human --out embedded.h5ad",
         ),
     )
@@ -128,7 +128,9 @@ def _require_tissue(args: argparse.Namespace) -> None:
     if args.scale == Scale.CELLULAR and given:
         raise SchemaError(f"{', '.join(given)} is of tissue: add --scale multicellular, or leave it out.")
     if args.scale == Scale.MULTICELLULAR and args.to_species is not None:
-        raise SchemaError("Names are not brought to another species at the multicellular scale. Leave --to-species out.")
+        raise SchemaError(
+            "Names are not brought to another species at the multicellular scale. Leave --to-species out."
+        )
     if args.save_cell is not None and args.save_cell.exists():
         raise IntegrityError(f"{args.save_cell} exists. Choose another name for the virtual cell, or move it away.")
 

@@ -42,7 +42,9 @@ def add_priors(parser: Parser) -> None:
     )
 
 
-def measured(data: str, schema: str, *, on_disk: bool, reporter: Reporter, controls: bool = True) -> tuple[Measurement, str]:
+def measured(
+    data: str, schema: str, *, on_disk: bool, reporter: Reporter, controls: bool = True
+) -> tuple[Measurement, str]:
     """Read cells and find every problem with them first.
 
     Args:
@@ -50,6 +52,7 @@ def measured(data: str, schema: str, *, on_disk: bool, reporter: Reporter, contr
         schema: TOML file; empty for names in the catalog.
         on_disk: Leave the values on disk.
         reporter: Called with what is being done.
+        controls: Refuse data without control cells.
 
     Returns:
         The cells, and what to call them.

@@ -44,7 +44,7 @@ class TissueTruth:
     composition: Float[np.ndarray, "niches types"]
 
 
-def synthetic_tissue(  # noqa: PLR0913 - one dial for each thing a test may want to turn
+def synthetic_tissue(
     *,
     patients: int = 2,
     sections: int = 1,
@@ -57,10 +57,10 @@ def synthetic_tissue(  # noqa: PLR0913 - one dial for each thing a test may want
 ) -> tuple[Measurement, TissueTruth]:
     """Simulate sections of tissue: cell types mixed by niche, and one gene that follows the neighbors' ligand.
 
-    A section is a square of cells about 10 µm apart. Niches are stripes of it, each with its own mixture of types. Cells
-    of type ``T1`` send the ligand ``CXCL12``, each as much as it likes; those of type ``T2`` have its receptor ``CXCR4``
-    and, the more their six nearest cells send, the more ``RESPONSE``. Nothing else crosses from cell to cell. Counts are
-    negative binomial; patients differ in the level of every gene, sections in depth.
+    A section is a square of cells about 10 µm apart. Niches are stripes of it, each with its own mixture of types.
+    Cells of type ``T1`` send the ligand ``CXCL12``, each at a level of its own. Those of type ``T2`` have its receptor
+    ``CXCR4``, and express more ``RESPONSE`` the more their six nearest cells send. Nothing else crosses from cell to
+    cell. Counts are negative binomial; patients differ in the level of every gene, sections in depth.
 
     Args:
         patients: Patients, ``P1`` and so on, in the column ``donor``.

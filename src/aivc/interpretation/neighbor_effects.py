@@ -204,7 +204,11 @@ def _corrected(rows: list[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame
 
 
 def _shells(
-    tissue: Measurement, levels: _Levels, where: np.ndarray, reached: Sequence[sparse.csr_matrix], orders: list[np.ndarray]
+    tissue: Measurement,
+    levels: _Levels,
+    where: np.ndarray,
+    reached: Sequence[sparse.csr_matrix],
+    orders: list[np.ndarray],
 ) -> pd.DataFrame:
     rows = []
     for step, shell in enumerate(reached, start=1):

@@ -163,9 +163,10 @@ def _caption(
     known = "" if unit else " The data do not state the unit of positions."
     moved = ""
     if change is not None:
+        asked = f", {plain(change_of)}" if change_of else ""
         moved = (
-            f" Below, the length of the predicted change of the state of each cell{f', {plain(change_of)}' if change_of else ''}"
-            ": a prediction, not a measurement; the 1% largest share the end color."
+            f" Below, the length of the predicted change of the state of each cell{asked}: a prediction, not a "
+            "measurement; the 1% largest share the end color."
         )
     return (
         f"{len(shown)} of {count} sections, {drawn:,} of {whole:,} cells at their places, all at one scale; colored by "

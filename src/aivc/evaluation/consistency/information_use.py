@@ -28,9 +28,7 @@ def information_use(subject: Subject) -> CheckRow:
     random, cells = subject.random, subject.cells.values
     block_n = blocks(subject)
     true_b, total_b = _errors(subject, np.arange(len(cells)), block_n, random)
-    shuffled = [
-        _errors(subject, _exchanged(subject, random), block_n, random)[0] for _ in range(_SHUFFLES)
-    ]
+    shuffled = [_errors(subject, _exchanged(subject, random), block_n, random)[0] for _ in range(_SHUFFLES)]
     mixed_b = np.mean(shuffled, axis=0)
     drawn = random.integers(0, len(total_b), (_RESAMPLES, len(total_b)))
     gains = (mixed_b - true_b)[drawn].sum(axis=1) / total_b[drawn].sum(axis=1)

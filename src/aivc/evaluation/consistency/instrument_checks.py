@@ -93,7 +93,8 @@ def path_independence(subject: Subject, gene: str = "") -> CheckRow:
     after = [part for part in parts.values() if part.reads == subject.states.space]
     if not after:
         return spared(PATH, "no manipulator reads states of tissue")
-    assert isinstance(part := after[0], Manipulator)
+    part = after[0]
+    assert isinstance(part, Manipulator)
     values = tissue.dense()
     gene = gene or str(tissue.features[int(values.var(axis=0).argmax())])
     edit = Perturbation((Agent("ko", gene),))
@@ -152,13 +153,12 @@ def _apart(a: np.ndarray, b: np.ndarray, *, labels: bool) -> float:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def _edited(
-    subject: Subject, parts: dict[str, Manipulator | Decoder], gene: str, edit: Perturbation
-) -> np.ndarray:
+def _edited(subject: Subject, parts: dict[str, Manipulator | Decoder], gene: str, edit: Perturbation) -> np.ndarray:
     """``(n, d)`` states of the cells after the edit: of their manipulator, or of counts without the gene."""
     below = [part for part in parts.values() if part.reads == subject.cells.space]
     if below:
-        assert isinstance(part := below[0], Manipulator)
+        part = below[0]
+        assert isinstance(part, Manipulator)
         return np.asarray(np.mean([draw.values for draw in part.manipulate(subject.cells, edit).draws], axis=0))
     where = list(map(str, subject.tissue.features)).index(gene)
     values = subject.tissue.dense()

@@ -79,7 +79,11 @@ class Subject:
         return int(packed["value"]) if "value" in packed else None
 
     def lifted(
-        self, *, cells: np.ndarray | None = None, links: sparse.csr_matrix | None = None, tissue: Measurement | None = None
+        self,
+        *,
+        cells: np.ndarray | None = None,
+        links: sparse.csr_matrix | None = None,
+        tissue: Measurement | None = None,
     ) -> np.ndarray:
         """``(n, d)`` states of the tissue, with other states of its cells, other links, or another measurement.
 

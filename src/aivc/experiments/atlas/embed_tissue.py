@@ -56,7 +56,7 @@ class TissueEmbedding(NamedTuple):
     about: Mapping[str, Any]
 
 
-def tissue_embedding(  # noqa: PLR0913 - each one is a question a user may ask
+def tissue_embedding(
     tissue: Measurement,
     encoder: str | Path | Encoder | VirtualCell = "factor-analysis",
     *,
