@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from rich.console import RenderableType
+
 from aivc.cli.console import DONE, REFUSED, Outcome, Reporter, table
 from aivc.cli.grammar import Commands, natural, positive
 from aivc.cli.sources import add_schema, measured
@@ -44,6 +46,6 @@ def _consistency(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     about = found.about
     said = f"{about['cells']:,} of {about['of']:,} cells in {about['sections']} sections, {about['encoder']}."
     kept = [f"The table is on the card of {args.cell}."] if args.save else []
-    shown = [said, table(columns, rows), *notes, *kept]
+    shown: list[RenderableType] = [said, table(columns, rows), *notes, *kept]
     code = REFUSED if found.failed else DONE
     return Outcome({**found.to_json(), "seconds": reporter.seconds}, shown, code)

@@ -247,7 +247,8 @@ def _pairs(
 ) -> pd.DataFrame:
     receptor_mp = levels.receptor_np[where]
     used = np.flatnonzero((receptor_mp > 0).any(axis=0) & (levels.ligand_np > 0).any(axis=0))
-    names = {"pair": [pairs[i].name for i in used], "family": [pairs[i].family for i in used]}
+    kept = [pairs[i] for i in used.tolist()]
+    names = {"pair": [pair.name for pair in kept], "family": [pair.family for pair in kept]}
     rows = []
     for step, shell in enumerate(reached, start=1):
         if not shell.nnz or not len(used):

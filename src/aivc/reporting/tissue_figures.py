@@ -146,7 +146,9 @@ def _changes(
         axes = _frame(drawing, (i / len(shown), -0.06, 0.92 / len(shown), 0.43), places[where], wide)
         size = _size(len(where)) ** 2
         # Cividis reads the same with every common colour blindness.
-        marks = axes.scatter(*places[where].T, c=change[where], s=size, cmap="cividis", vmin=0, vmax=most, linewidths=0)
+        marks = axes.scatter(
+            places[where, 0], places[where, 1], c=change[where], s=size, cmap="cividis", vmin=0, vmax=most, linewidths=0
+        )
     assert marks is not None
     bar = drawing.add_axes((0.02, -0.12, 0.3 if len(shown) > 1 else 0.6, 0.02))
     scale = drawing.colorbar(marks, cax=bar, orientation="horizontal", extend="max", ticks=[0, most])

@@ -1,10 +1,12 @@
 """The table of consistency: which properties a virtual cell keeps from cell to tissue."""
 
+from collections.abc import Callable
+
 from aivc.core.measurement import Measurement
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.streaming.stream import Progress
 from aivc.data.tissue.graph import sections
-from aivc.evaluation.consistency.check_row import Consistency
+from aivc.evaluation.consistency.check_row import CheckRow, Consistency
 from aivc.evaluation.consistency.information_use import information_use
 from aivc.evaluation.consistency.instrument_checks import aggregation, identity, path_independence
 from aivc.evaluation.consistency.subject import Subject
@@ -46,7 +48,7 @@ def consistency(
     [('C1', 'not applicable'), ('C7', 'pass'), ('C8', 'pass')]
     """
     subject = Subject.of(cell, tissue, most=cells, seed=seed)
-    checks = (
+    checks: tuple[Callable[[], list[CheckRow]], ...] = (
         lambda: identity(subject),
         lambda: [symmetries(subject)],
         lambda: [isolation(subject)],
@@ -55,7 +57,7 @@ def consistency(
         lambda: [information_use(subject)],
         lambda: [path_independence(subject, gene)],
     )
-    rows = []
+    rows: list[CheckRow] = []
     for i, check in enumerate(checks):
         if progress is not None:
             progress("checking consistency", i, len(checks))

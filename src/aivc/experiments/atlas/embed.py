@@ -141,7 +141,7 @@ def embed(  # noqa: PLR0913 - each one is a question a user may ask
 def _asked(scale: Scale | str, graph: str | None, reach: int | None, parts: UR | None) -> Scale:
     if str(scale) not in (Scale.CELLULAR, Scale.MULTICELLULAR):
         raise UnknownNameError("scale to embed at", str(scale), (Scale.CELLULAR, Scale.MULTICELLULAR))
-    if Scale(scale) is Scale.CELLULAR and not graph is reach is None:
+    if Scale(scale) is Scale.CELLULAR and (graph is not None or reach is not None):
         raise SchemaError('Graph and reach are of neighbors: add scale="multicellular", or leave them out.')
     if Scale(scale) is Scale.MULTICELLULAR and parts is not None:
         raise SchemaError("At the multicellular scale the states of the cells are made. Leave parts out.")
