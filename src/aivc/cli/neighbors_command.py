@@ -17,8 +17,8 @@ def add(commands: Commands) -> None:
     made = commands.add(
         "neighbors",
         _neighbors,
-        "Say what surrounds some cells of a tissue more than chance would have it. Types, distances, and the ligands and "
-        "receptors of CellPhoneDB, each beside a shuffle of the cells within their section.",
+        "Say what surrounds some cells of a tissue more than chance would have it. Types, distances, and the ligands "
+        "and receptors of CellPhoneDB, each beside a shuffle of the cells within their section.",
         examples=(
             "aivc neighbors section.h5ad --schema section.toml --where niche=border",
             "aivc neighbors section.h5ad --schema section.toml --where cell_type=T --within-type --json",
