@@ -260,3 +260,9 @@ def test_a_card_is_tabled_whatever_it_holds(cell):
     assert facts["perturbations (6)"].startswith("ko:G000")
     bare = card_section(VirtualCell(cell.encoders, cell.instruments, {}, cell.starts)).tables[0]
     assert "method" not in dict(bare.rows)
+
+
+def test_the_card_shows_what_was_checked_for_consistency():
+    row = {"code": "C7", "name": "A section may be turned", "verdict": "pass"}
+    (table,) = card_section(VirtualCell({}, {}, {"consistency": {"rows": [row]}})).tables
+    assert ("consistency C7: A section may be turned", "pass") in table.rows
