@@ -45,6 +45,20 @@ def test_python_of_the_readme_runs(tmp_path, monkeypatch):
     assert set(after["plate"].table["role"]) >= {"control", "explore"}
 
 
+def test_tutorial_on_sections_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    after: dict = {}
+    for code in blocks(DOCS / "tutorials" / "from-sections-to-neighbors.md", "python"):
+        exec(compile(code, "from-sections-to-neighbors.md", "exec"), after)
+    assert (tmp_path / "sections.png").is_file()
+    assert after["states"].space == after["made"].states.space
+    verdicts = dict(zip(after["found"].table["code"], after["found"].table["verdict"], strict=True))
+    assert [verdicts[code] for code in ("C7", "C8", "C10")] == ["pass"] * 3
+    assert list(after["around"].missing) == ["CXCL12-ACKR3"]
+    near = after["around"].pairs.query("step == 1").set_index("pair")
+    assert near["q"].idxmin() == "CXCL12-CXCR4"
+
+
 @pytest.mark.parametrize("page", WRITTEN, ids=named)
 def test_python_of_every_page_compiles(page):
     for code in blocks(page, "python"):

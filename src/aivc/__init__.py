@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aivc.data.io.schema import Schema
     from aivc.data.priors.gene_priors import gene_priors
     from aivc.data.splits.split import Split
+    from aivc.evaluation.consistency.suite import consistency
     from aivc.evaluation.protocol.evaluate import evaluate
     from aivc.experiments.atlas.embed import embed
     from aivc.experiments.fitting.fit import fit
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from aivc.experiments.screen import Response, screen
     from aivc.experiments.search import search
     from aivc.interpretation.explain import explain
+    from aivc.interpretation.neighbor_effects import neighbor_effects
     from aivc.reporting.report import report
 
 __version__ = version("aivc")
@@ -48,6 +50,7 @@ _WHERE = {
     "UR": "core.ur",
     "VirtualCell": "core.virtual_cell",
     "check": "data.io.check",
+    "consistency": "evaluation.consistency.suite",
     "embed": "experiments.atlas.embed",
     "evaluate": "evaluation.protocol.evaluate",
     "explain": "interpretation.explain",
@@ -56,6 +59,7 @@ _WHERE = {
     "guess": "data.io.guess",
     "load": "data.catalog",
     "names": "core.registry",
+    "neighbor_effects": "interpretation.neighbor_effects",
     "predict": "experiments.predict",
     "propose": "experiments.propose",
     "read": "data.io.read",
@@ -78,6 +82,7 @@ __all__ = [
     "Split",
     "VirtualCell",
     "check",
+    "consistency",
     "embed",
     "evaluate",
     "explain",
@@ -86,6 +91,7 @@ __all__ = [
     "guess",
     "load",
     "names",
+    "neighbor_effects",
     "predict",
     "propose",
     "read",

@@ -12,7 +12,9 @@ from aivc.cli.commands import run
 from aivc.core.registry import ENCODERS
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.io.read import read
-from aivc.data.io.schema import Schema
+from aivc.data.io.schema import Constant, Schema
+from aivc.data.io.to_anndata import to_anndata
+from aivc.data.synthetic_tissue import synthetic_tissue
 
 
 def test_embeds_a_file_and_refuses_to_do_it_twice(small_screen, tmp_path, capsys):
@@ -103,4 +105,39 @@ def test_a_species_is_not_changed_into_itself_or_out_of_nothing(small_screen, tm
     words += [] if target == "human" else ["--schema", str(small_screen / "schema.toml")]
     assert run([*words, "--to-species", target, "--out", str(tmp_path / "o.h5ad")]) == 1
     assert f'species = "{"human" if target == "human" else "none"}"' in capsys.readouterr().err
+    assert not (tmp_path / "o.h5ad").exists()
+
+
+@pytest.fixture
+def section(tmp_path):
+    """Words that embed a small tissue."""
+    to_anndata(synthetic_tissue(cells=30)[0]).write_h5ad(tmp_path / "section.h5ad")
+    where = {"coordinates": "obsm:spatial", "coordinate_unit": "um", "section": "section"}
+    Schema(units="counts", perturbation=Constant("control"), species="none", **where).to_toml(tmp_path / "s.toml")
+    return ["embed", str(tmp_path / "section.h5ad"), "--schema", str(tmp_path / "s.toml"), "--json"]
+
+
+def test_tissue_is_embedded_and_its_cell_reads_the_next_section(section, tmp_path, capsys):
+    words = [*section, "--scale", "multicellular", "--dim", "6"]
+    fitted = ["--graph", "radius:15", "--reach", "1", "--save-cell", str(tmp_path / "cell")]
+    assert run([*words, *fitted, "--out", str(tmp_path / "a.h5ad")]) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert (first["axes"], first["rule"], first["reach"], first["sections"]) == (6, "radius:15", 1, 2)
+    assert run([*words, "--cell", str(tmp_path / "cell"), "--out", str(tmp_path / "b.h5ad")]) == 0
+    assert json.loads(capsys.readouterr().out)["space"] == first["space"]
+    a, b = (anndata.read_h5ad(tmp_path / name) for name in ("a.h5ad", "b.h5ad"))
+    assert np.allclose(a.obsm["X_aivc_tissue"], b.obsm["X_aivc_tissue"])
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--reach", "2"], "add --scale multicellular"),
+        (["--scale", "multicellular", "--to-species", "mouse"], "--to-species"),
+        (["--scale", "multicellular", "--save-cell", "."], "Choose another name for the virtual cell"),
+    ],
+)
+def test_options_of_tissue_go_with_tissue(section, tmp_path, capsys, more, said):
+    assert run([*section, *more, "--out", str(tmp_path / "o.h5ad")]) == 1
+    assert said in json.loads(capsys.readouterr().out)["error"]["message"]
     assert not (tmp_path / "o.h5ad").exists()

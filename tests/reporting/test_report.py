@@ -83,16 +83,16 @@ def test_the_verdict_comes_first_and_says_both_things(full, page):
 
 
 def test_there_is_each_figure_that_data_support_and_a_reason_for_the_others(full, page):
-    assert set(full.missing) == {"dose"}
+    assert set(full.missing) == {"dose", "section"}
     assert "Dose response: No agent was learned at three doses or more" in page
-    for kind in set(KINDS) - {"dose"}:
+    for kind in set(KINDS) - {"dose", "section"}:
         for figure in full.figures(kind):
             assert figure.svg[:40] in page
     assert page.count("<figcaption") == page.count('<svg role="img"')
 
 
 def test_without_data_the_page_shows_what_the_cell_knows(alone):
-    assert set(alone.missing) == {"cells", "measured", "dose", "plate", "reliability"}
+    assert set(alone.missing) == {"cells", "section", "measured", "dose", "plate", "reliability"}
     text = alone.html()
     assert "left out while it was fitted" in alone.verdict
     assert "Effects predicted by transfer" in text
@@ -101,7 +101,7 @@ def test_without_data_the_page_shows_what_the_cell_knows(alone):
     assert len(alone.missing) == text.count("<li>")
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "dose"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("dose", "section")])
 def test_every_figure_names_its_axes(full, kind):
     drawing = full.plot(kind)
     assert isinstance(drawing, mpl.figure.Figure)
@@ -260,3 +260,9 @@ def test_a_card_is_tabled_whatever_it_holds(cell):
     assert facts["perturbations (6)"].startswith("ko:G000")
     bare = card_section(VirtualCell(cell.encoders, cell.instruments, {}, cell.starts)).tables[0]
     assert "method" not in dict(bare.rows)
+
+
+def test_the_card_shows_what_was_checked_for_consistency():
+    row = {"code": "C7", "name": "A section may be turned", "verdict": "pass"}
+    (table,) = card_section(VirtualCell({}, {}, {"consistency": {"rows": [row]}})).tables
+    assert ("consistency C7: A section may be turned", "pass") in table.rows

@@ -27,7 +27,9 @@ COMMANDS = {
     "fit": ("fit_command", "Learn a virtual cell from a perturbation screen and save it"),
     "predict": ("fit_command", "Ask a virtual cell what a perturbation would do, or several of them one by one"),
     "embed": ("embed_command", "Represent the cells of a file and write the states where scanpy looks for them"),
+    "consistency": ("consistency_command", "Check a virtual cell of tissue against itself"),
     "explain": ("explain_command", "Say what a prediction is made of: perturbations, knowledge, genes and pathways"),
+    "neighbors": ("neighbors_command", "Say what surrounds some cells of a tissue more than chance would have it"),
     "screen": (
         "screen_command",
         "Ask a virtual cell about many perturbations and rank them by what they do to a response",

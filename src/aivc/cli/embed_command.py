@@ -8,11 +8,13 @@ import numpy as np
 from aivc.cli.console import Outcome, Reporter, table
 from aivc.cli.grammar import Commands, natural, positive
 from aivc.cli.sources import add_schema
-from aivc.core.errors import SchemaError, UnavailableError
+from aivc.core.errors import IntegrityError, SchemaError, UnavailableError
 from aivc.core.registry import ENCODERS
+from aivc.core.scale import Scale
 from aivc.data.io.check import check
 from aivc.data.io.schema import SPECIES, Schema
 from aivc.experiments.atlas.embed import AXES, COVERAGE, NOVELTY, UNCERTAINTY, embed_file, require_free
+from aivc.experiments.atlas.embed_tissue import TISSUE_AXES, embed_tissue_file
 
 _ENCODER = "factor-analysis"
 
@@ -27,6 +29,7 @@ def add(commands: Commands) -> None:
         examples=(
             "aivc embed cells.h5ad --schema cells.toml --out embedded.h5ad",
             "aivc embed cells.h5ad --schema cells.toml --cell cell/ --on-disk --out embedded.h5ad",
+            "aivc embed slide.h5ad --schema slide.toml --scale multicellular --save-cell tissue/ --out embedded.h5ad",
             "aivc embed mouse.h5ad --schema mouse.toml --cell human-cell/ --to-species human --out embedded.h5ad",
         ),
     )
@@ -35,6 +38,22 @@ def add(commands: Commands) -> None:
     which = made.add_mutually_exclusive_group()
     which.add_argument("--encoder", default="", help=f"fit this one on the cells themselves (default {_ENCODER})")
     which.add_argument("--cell", type=Path, metavar="FOLDER", help="use the encoder of a virtual cell instead")
+    made.add_argument(
+        "--scale",
+        choices=[str(Scale.CELLULAR), str(Scale.MULTICELLULAR)],
+        default=str(Scale.CELLULAR),
+        help="multicellular: cells with their neighbors, where the schema says where they lie (default cellular)",
+    )
+    made.add_argument(
+        "--graph",
+        default=None,
+        metavar="RULE",
+        help="who is a neighbor: nearest:8, radius:50 or delaunay:3 (default: the neighbors of the file, or nearest:8)",
+    )
+    made.add_argument("--reach", type=positive, default=None, help="how many steps away neighbors count (default 3)")
+    made.add_argument(
+        "--save-cell", type=Path, metavar="NEW", help="save the encoders of cells and of tissue as a virtual cell"
+    )
     made.add_argument("--dim", type=positive, default=32, help="axes, where an encoder is fitted (default 32)")
     made.add_argument("--seed", type=natural, default=0, help="draws the cells that it learns from (default 0)")
     made.add_argument(
@@ -65,11 +84,16 @@ def _embed(args: argparse.Namespace, reporter: Reporter) -> Outcome:
             f"--to-species {args.to_species} needs cells of the other species, but the schema says species = "
             f'"{schema.species}". Correct the schema, or leave the option out.'
         )
+    _require_tissue(args)
     reporter(f"checking {args.data.name}", 0, 0)
     found = check(args.data, schema, controls=False)
     found.raise_if_any()
     for text in found.reading:
         reporter.note(f"note on {args.data.name}: {text}")
+    return (_cells if args.scale == Scale.CELLULAR else _tissue)(args, schema, reporter)
+
+
+def _cells(args: argparse.Namespace, schema: Schema, reporter: Reporter) -> Outcome:
     atlas = embed_file(
         args.data,
         args.out,
@@ -96,3 +120,47 @@ def _embed(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     rows = [[name, *values] for name, values in spread.items()]
     lines = [said, *filter(None, [atlas.about.get("orthologs")])]
     return Outcome(body, [*lines, table(["obs", "5 %", "median", "95 %"], rows), f"scanpy: use_rep='{AXES}'"])
+
+
+def _require_tissue(args: argparse.Namespace) -> None:
+    asked = {"--graph": args.graph, "--reach": args.reach, "--save-cell": args.save_cell}
+    given = [name for name, value in asked.items() if value is not None]
+    if args.scale == Scale.CELLULAR and given:
+        raise SchemaError(f"{', '.join(given)} is of tissue: add --scale multicellular, or leave it out.")
+    if args.scale == Scale.MULTICELLULAR and args.to_species is not None:
+        raise SchemaError(
+            "Names are not brought to another species at the multicellular scale. Leave --to-species out."
+        )
+    if args.save_cell is not None and args.save_cell.exists():
+        raise IntegrityError(f"{args.save_cell} exists. Choose another name for the virtual cell, or move it away.")
+
+
+def _tissue(args: argparse.Namespace, schema: Schema, reporter: Reporter) -> Outcome:
+    made = embed_tissue_file(
+        args.data,
+        args.out,
+        (args.encoder or _ENCODER) if args.cell is None else args.cell,
+        schema=schema,
+        on_disk=args.on_disk,
+        graph=args.graph,
+        reach=args.reach,
+        dim=args.dim,
+        seed=args.seed,
+        progress=reporter,
+    )
+    files = {"atlas": args.out}
+    if args.save_cell is not None:
+        made.cell.save(args.save_cell)
+        files["cell"] = args.save_cell
+    n, d = made.states.values.shape
+    about = made.about
+    body = {"data": args.data.name, "cells": n, "axes": d, **about, "files": files, "seconds": reporter.seconds}
+    shown = [
+        f"{n:,} cells with their neighbors on {d} axes of {about['encoder']} lie in {args.out}.",
+        f"{about['sections']} sections; {about['neighbors']:.1f} neighbors on average; "
+        f"{about['without_neighbors']:,} cells have none.",
+        f"scanpy: use_rep='{TISSUE_AXES}'",
+    ]
+    if args.save_cell is not None:
+        shown.append(f"For other sections, and for `aivc consistency`: {args.save_cell}")
+    return Outcome(body, shown)

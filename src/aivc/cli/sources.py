@@ -42,7 +42,9 @@ def add_priors(parser: Parser) -> None:
     )
 
 
-def measured(data: str, schema: str, *, on_disk: bool, reporter: Reporter) -> tuple[Measurement, str]:
+def measured(
+    data: str, schema: str, *, on_disk: bool, reporter: Reporter, controls: bool = True
+) -> tuple[Measurement, str]:
     """Read cells and find every problem with them first.
 
     Args:
@@ -50,6 +52,7 @@ def measured(data: str, schema: str, *, on_disk: bool, reporter: Reporter) -> tu
         schema: TOML file; empty for names in the catalog.
         on_disk: Leave the values on disk.
         reporter: Called with what is being done.
+        controls: Refuse data without control cells.
 
     Returns:
         The cells, and what to call them.
@@ -80,7 +83,7 @@ def measured(data: str, schema: str, *, on_disk: bool, reporter: Reporter) -> tu
             'units = "counts", perturbation = "target", control = "non-targeting" and kind = "ko". '
             "`aivc data guess` suggests one."
         )
-    return checked(path, schema, on_disk=on_disk, reporter=reporter), path.name
+    return checked(path, schema, on_disk=on_disk, reporter=reporter, controls=controls), path.name
 
 
 def checked(path: Path, schema: str, *, on_disk: bool, reporter: Reporter, controls: bool = True) -> Measurement:

@@ -33,6 +33,8 @@ def _facts(cell: VirtualCell) -> Iterator[tuple[str, Any]]:
         yield f"recipe: {name.replace('_', ' ')}", value
     for name, value in dict(card.get("data", {})).items():
         yield f"data: {name.replace('_', ' ')}", value
+    for row in dict(card.get("consistency", {})).get("rows", ()):
+        yield f"consistency {row['code']}: {row['name']}", row["verdict"]
     yield "notes", card.get("notes")
 
 

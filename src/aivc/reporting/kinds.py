@@ -13,11 +13,13 @@ from aivc.reporting.cell_findings import Findings
 from aivc.reporting.drawing import Figure
 from aivc.reporting.sections import reliability_of
 from aivc.reporting.sortable import Table
+from aivc.reporting.tissue_figures import section_map
 
 # Kinds by the name that is typed, and what a reader calls them.
 KINDS: Mapping[str, str] = MappingProxyType(
     {
         "cells": "Cells in two dimensions",
+        "section": "Sections of tissue",
         "effects": "Effects of perturbations on genes",
         "volcano": "Volcano of a prediction",
         "measured": "Predicted against measured",
@@ -43,6 +45,18 @@ def _cells(found: Findings) -> tuple[Figure, ...]:
     drawn = f"{len(cells):,} of {len(found.data):,} {what}, drawn at random within groups."
     encoder = found.cell.encoder_for(cells).name
     return (pictures.cells_map(np.asarray(states.values, float), groupings, encoder=encoder, drawn=drawn),)
+
+
+def _section(found: Findings) -> tuple[Figure, ...]:
+    if found.data is None or found.data.coordinates is None:
+        raise DataError(["Sections are drawn from positions: add data that have them, and declare coordinates."])
+    if found.data.is_effects or not found.cell.card.get("perturbations"):
+        return (section_map(found.data, seed=found.seed),)
+    asked = str(Perturbation.parse(found.ask)) if found.ask else found.learned.strongest[0]
+    states = found.cell.encode(found.data)
+    moved = found.cell.manipulate(states, Perturbation.parse(asked))
+    change_n = np.linalg.norm(np.mean([draw.values for draw in moved.draws], axis=0) - states.values, axis=1)
+    return (section_map(found.data, change=change_n, change_of=asked, seed=found.seed),)
 
 
 def _effects(found: Findings) -> tuple[Figure, ...]:
@@ -121,6 +135,7 @@ def _reliability(found: Findings) -> tuple[Figure, ...]:
 MAKERS: Mapping[str, Callable[[Findings], tuple[Figure, ...]]] = MappingProxyType(
     {
         "cells": _cells,
+        "section": _section,
         "effects": _effects,
         "volcano": _volcano,
         "measured": _measured,
@@ -163,7 +178,7 @@ def _silent(found: Findings) -> str:
 
 
 OUTLINE: tuple[tuple[str, tuple[str, ...], Callable[[Findings], str]], ...] = (
-    ("Cells", ("cells",), _silent),
+    ("Cells", ("cells", "section"), _silent),
     ("What each perturbation does", ("effects",), _silent),
     ("One prediction, gene by gene", ("volcano", "measured"), _about_prediction),
     ("Dose response", ("dose",), _silent),

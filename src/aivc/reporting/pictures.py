@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Okabe & Ito's colours again, each with a shape of its own, so that color is not all that tells groups apart.
-_GROUPS = (
+GROUP_LOOKS = (
     (ink.BLUE, "o"),
     (ink.ORANGE, "D"),
     (ink.GREEN, "^"),
@@ -28,7 +28,7 @@ _GROUPS = (
     ("#56b4e9", "v"),
     ("#e69f00", "P"),
 )
-MOST_GROUPS = len(_GROUPS)
+MOST_GROUPS = len(GROUP_LOOKS)
 _NAMED = 10
 
 
@@ -90,7 +90,7 @@ def _group_marks(axes: "Axes", place_n2: np.ndarray, group_n: np.ndarray, named:
     rest = ~np.isin(group_n, named)
     for name, rows, color, shape, alpha in (
         ("all others", rest, ink.GRAY, "o", 0.35),
-        *((name, group_n == name, *look, 0.85) for name, look in zip(named, _GROUPS, strict=False)),
+        *((name, group_n == name, *look, 0.85) for name, look in zip(named, GROUP_LOOKS, strict=False)),
     ):
         if rows.any():
             size = 2.4 if rows is rest else 3.8

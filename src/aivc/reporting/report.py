@@ -227,7 +227,7 @@ def report(  # noqa: PLR0913 - one keyword for each thing a page may show
     >>> cell = fit(cells, "mean-effect", recipe=Recipe(dim=4, members=2, inner_folds=0))
     >>> made = report(cell)
     >>> sorted(made.missing)
-    ['cells', 'dose', 'measured', 'plate', 'reliability']
+    ['cells', 'dose', 'measured', 'plate', 'reliability', 'section']
     """
     cell = cell if isinstance(cell, VirtualCell) else VirtualCell.load(Path(cell))
     measurement = None if data is None else as_measurement(data, schema, **columns)

@@ -208,6 +208,34 @@ KNOWLEDGE = (
         citation="The UniProt Consortium 2021, Nucleic Acids Research 49:D480",
     ),
     _knowledge(
+        "cellphonedb-interactions",
+        "CellPhoneDB v5 interactions: 2,911 pairs of ligands and receptors, proteins or complexes",
+        File(
+            "table",
+            "J/cellphonedb_v5/interaction_input.csv",
+            505620,
+            "3cf0ceace45dcb42478f0e6a7be9a50104794eac68d731f7c82d4c13325175ab",
+            _CELLPHONEDB + "71ffa8a163389913907d40993bec2821a111f64d/data/interaction_input.csv",
+        ),
+        "repository ventolab/cellphonedb-data, commit 71ffa8a1",
+        licence="none stated",
+        citation="Troulé et al. 2025, Nature Protocols (CellPhoneDB v5)",
+    ),
+    _knowledge(
+        "cellphonedb-complexes",
+        "CellPhoneDB v5 complexes: the proteins that 362 ligands and receptors are made of",
+        File(
+            "table",
+            "J/cellphonedb_v5/complex_input.csv",
+            56886,
+            "c761b75f5438d5b23f9fefa5ddaac84acb127fe5dd72fe931d5c07d8a557b362",
+            _CELLPHONEDB + "71ffa8a163389913907d40993bec2821a111f64d/data/complex_input.csv",
+        ),
+        "repository ventolab/cellphonedb-data, commit 71ffa8a1",
+        licence="none stated",
+        citation="Troulé et al. 2025, Nature Protocols (CellPhoneDB v5)",
+    ),
+    _knowledge(
         "cellphonedb-genes",
         "CellPhoneDB v5 genes: UniProt, HGNC and Ensembl names of ligands and receptors",
         File(

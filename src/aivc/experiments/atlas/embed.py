@@ -15,6 +15,7 @@ from aivc.core.contracts import Encoder
 from aivc.core.errors import DataError, IntegrityError, SchemaError, UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.registry import ENCODERS
+from aivc.core.scale import Scale
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.core.writing import whole_file
@@ -57,12 +58,15 @@ class CellEmbedding(NamedTuple):
     about: Mapping[str, Any]
 
 
-def embed(
+def embed(  # noqa: PLR0913 - each one is a question a user may ask
     cells: Cells,
     encoder: str | Path | Encoder | VirtualCell = "factor-analysis",
     *,
     schema: Schema | None = None,
     parts: UR | None = None,
+    scale: Scale | str = Scale.CELLULAR,
+    graph: str | None = None,
+    reach: int | None = None,
     dim: int = 32,
     seed: int = 0,
     progress: Progress | None = None,
@@ -70,13 +74,20 @@ def embed(
 ) -> anndata.AnnData:
     """Represent cells and write the result where scanpy looks for it.
 
+    At the multicellular scale each cell is represented with its neighbors: positions are declared with their unit, such
+    as ``coordinates="obsm:spatial", coordinate_unit="um", section="sample"``, and sections are kept apart.
+
     Args:
         cells: An AnnData in memory, which is written into; a Measurement; or the path of a file, which is left as it is
             (`embed_file` writes into a copy).
         encoder: Registered name, to fit one on these cells; the folder of a virtual cell; or a fitted one.
         schema: Says what the values of an AnnData are: its ``units``, ``layer``, ``features`` and ``modality`` are
             used. Needed for an AnnData or a file, refused for a Measurement, which knows.
-        parts: UR of the scale below, for an encoder that uses it.
+        parts: UR of the scale below, for an encoder that uses it; not at the multicellular scale, which makes them.
+        scale: ``cellular``, or ``multicellular`` for cells with their neighbors (`tissue_embedding`).
+        graph: At the multicellular scale, who is a neighbor: ``nearest:8``, ``radius:50`` or ``delaunay:3``; by default
+            the neighbors that the data hold in squidpy's keys, or else ``nearest:8``.
+        reach: At the multicellular scale, how many steps away neighbors count; 3 by default.
         dim: Axes, where an encoder is fitted.
         seed: Likewise; draws the cells that it learns from where there are more than 10,000.
         progress: Called with what is being done, how many entities are done, of how many.
@@ -85,7 +96,9 @@ def embed(
 
     Returns:
         An AnnData with ``obsm["X_aivc"]``, the columns ``aivc_uncertainty``, ``aivc_coverage`` and ``aivc_novelty`` of
-        ``obs`` (see `Embedding`), and ``uns["aivc"]``.
+        ``obs`` (see `CellEmbedding`), and ``uns["aivc"]``. At the multicellular scale with ``obsm["X_aivc_tissue"]``,
+        ``obs["aivc_tissue_known"]`` (share of the axes on which something was measured), ``uns["aivc_tissue"]`` and,
+        unless it held neighbors, squidpy's ``obsp`` and ``uns["spatial_neighbors"]``.
 
     Raises:
         DataError: Values of more than two axes.
@@ -104,6 +117,12 @@ def embed(
             "An AnnData or a file needs a schema that says what its values are; a Measurement knows that itself. Give "
             'units="counts", or schema=Schema(...), with an AnnData or a file, and none otherwise.'
         )
+    if _asked(scale, graph, reach, parts) is Scale.MULTICELLULAR:
+        # What represents tissue stands on what represents cells.
+        from aivc.experiments.atlas.embed_tissue import embed_tissue
+
+        settings: dict[str, Any] = {"graph": graph, "reach": reach, "dim": dim, "seed": seed, "progress": progress}
+        return embed_tissue(cells, encoder, schema=schema, **settings)
     if isinstance(cells, anndata.AnnData):
         assert schema is not None
         _require_fresh(AXES in cells.obsm or NOVELTY in cells.obs, "The AnnData")
@@ -117,6 +136,16 @@ def embed(
         made.obs[name] = column
     made.uns[ABOUT] = dict(answer.about)
     return made
+
+
+def _asked(scale: Scale | str, graph: str | None, reach: int | None, parts: UR | None) -> Scale:
+    if str(scale) not in (Scale.CELLULAR, Scale.MULTICELLULAR):
+        raise UnknownNameError("scale to embed at", str(scale), (Scale.CELLULAR, Scale.MULTICELLULAR))
+    if Scale(scale) is Scale.CELLULAR and (graph is not None or reach is not None):
+        raise SchemaError('Graph and reach are of neighbors: add scale="multicellular", or leave them out.')
+    if Scale(scale) is Scale.MULTICELLULAR and parts is not None:
+        raise SchemaError("At the multicellular scale the states of the cells are made. Leave parts out.")
+    return Scale(scale)
 
 
 def embed_file(  # noqa: PLR0913 - each one is a question a user may ask
@@ -256,7 +285,7 @@ def _encoder(
     if isinstance(asked, Encoder):
         return asked, None, None
     if isinstance(asked, str) and (asked in ENCODERS.names() or not Path(asked).is_dir()):
-        return _fitted(cells, asked, dim, seed, parts)
+        return fit_on_sample(cells, asked, dim, seed, parts)
     cell = asked if isinstance(asked, VirtualCell) else VirtualCell.load(asked)
     made = cell.encoder_for(cells)
     starts = [start for start in cell.starts.values() if start.space == made.writes]
@@ -266,7 +295,21 @@ def _encoder(
     return made, UR(values, made.writes, pd.DataFrame(index=np.arange(len(values)))), None
 
 
-def _fitted(cells: Measurement, name: str, dim: int, seed: int, parts: UR | None) -> tuple[Encoder, UR, np.ndarray]:
+def fit_on_sample(
+    cells: Measurement, name: str, dim: int, seed: int, parts: UR | None = None
+) -> tuple[Encoder, UR, np.ndarray]:
+    """Fit an encoder on 10,000 of the cells and their 2,000 most variable features, or on all where there are fewer.
+
+    Args:
+        cells: To learn from.
+        name: Registered name.
+        dim: Axes wanted.
+        seed: Draws the cells.
+        parts: UR of the scale below, for an encoder that uses it.
+
+    Returns:
+        The encoder, the states it was fitted on, and ``(n,)`` which of these each cell is, -1 for none.
+    """
     part = ENCODERS.load(name)
     drawn = np.sort(np.random.default_rng(seed).permutation(len(cells))[:_CELLS])
     sample = cells.take(drawn)
