@@ -10,7 +10,7 @@ from aivc.evaluation.consistency.check_row import CheckRow, Consistency
 from aivc.evaluation.consistency.information_use import information_use
 from aivc.evaluation.consistency.instrument_checks import aggregation, identity, path_independence
 from aivc.evaluation.consistency.subject import Subject
-from aivc.evaluation.consistency.tissue_checks import isolation, locality, symmetries
+from aivc.evaluation.consistency.tissue_rows import isolation, locality, symmetries
 
 
 def consistency(

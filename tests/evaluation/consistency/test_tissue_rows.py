@@ -7,7 +7,7 @@ from aivc.core.contracts import Encoder
 from aivc.core.scale import Scale
 from aivc.core.ur import UR
 from aivc.evaluation.consistency.subject import Subject
-from aivc.evaluation.consistency.tissue_checks import isolation, locality, rewire, symmetries
+from aivc.evaluation.consistency.tissue_rows import isolation, locality, rewire, symmetries
 from tiny_consistency import embedded, subject
 
 
