@@ -29,9 +29,35 @@ class Probe(NamedTuple):
 
 def fit_probe(x_nd: np.ndarray, y_nc: np.ndarray, penalty: float) -> Probe:
     """Fit the probe; slopes are penalized in units of each axis' own spread, so that no axis is favoured."""
+    center_d, slopes_dc, intercepts_c = fit_slopes(x_nd, y_nc, penalty)
+    share_c = y_nc.sum(axis=0)
+    means_cd = (y_nc.T @ x_nd) / np.maximum(share_c, 1e-12)[:, None]
+    # A class without members lies nowhere; far away it makes no state look familiar.
+    within_nd = x_nd - y_nc @ means_cd
+    means_cd[share_c <= 0] = center_d + 1e6 * np.maximum(x_nd.std(axis=0), 1e-9)
+    return Probe(center_d, slopes_dc, intercepts_c, means_cd, _inverse(within_nd))
+
+
+def fit_slopes(
+    x_nd: np.ndarray, y_nc: np.ndarray, penalty: float, start: tuple[np.ndarray, np.ndarray] | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Fit the regression alone.
+
+    Args:
+        x_nd: States.
+        y_nc: Memberships, whose rows sum to one.
+        penalty: On slopes in units of each axis' own spread.
+        start: Slopes and intercepts of a fit to the same states with another penalty, which saves steps.
+
+    Returns:
+        ``(d,)`` mean state, ``(d, c)`` slopes and ``(c,)`` log odds at the mean.
+    """
     center_d, width_d = x_nd.mean(axis=0), np.maximum(x_nd.std(axis=0), 1e-9)
     z_nd = (x_nd - center_d) / width_d
     (n, d), c = z_nd.shape, y_nc.shape[1]
+    first = np.zeros((d + 1) * c)
+    if start is not None:
+        first = np.concatenate([(start[0] * width_d[:, None]).ravel(), start[1]])
 
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
         w_dc, b_c = flat[: d * c].reshape(d, c), flat[d * c :]
@@ -43,19 +69,8 @@ def fit_probe(x_nd: np.ndarray, y_nc: np.ndarray, penalty: float) -> Probe:
         )
         return loss, slope
 
-    found = minimize(objective, np.zeros((d + 1) * c), jac=True, method="L-BFGS-B", options={"maxiter": 300}).x
-    share_c = y_nc.sum(axis=0)
-    means_cd = (y_nc.T @ x_nd) / np.maximum(share_c, 1e-12)[:, None]
-    # A class without members lies nowhere; far away it makes no state look familiar.
-    within_nd = x_nd - y_nc @ means_cd
-    means_cd[share_c <= 0] = center_d + 1e6 * width_d
-    return Probe(
-        center_d,
-        found[: d * c].reshape(d, c) / width_d[:, None],
-        found[d * c :],
-        means_cd,
-        _inverse(within_nd),
-    )
+    found = minimize(objective, first, jac=True, method="L-BFGS-B", options={"maxiter": 300}).x
+    return center_d, found[: d * c].reshape(d, c) / width_d[:, None], found[d * c :]
 
 
 def _inverse(residual_nd: np.ndarray) -> np.ndarray:
@@ -66,9 +81,13 @@ def _inverse(residual_nd: np.ndarray) -> np.ndarray:
 
 def logits(probe: Probe, x_nd: np.ndarray, spread_nd: np.ndarray) -> np.ndarray:
     """``(n, c)`` log odds of states ``(n, d)`` with variances ``(n, d)``, which pull them towards even."""
-    logit_nc = (x_nd - probe.center) @ probe.slopes + probe.intercepts
+    return pulled((x_nd - probe.center) @ probe.slopes + probe.intercepts, probe.slopes, spread_nd)
+
+
+def pulled(logit_nc: np.ndarray, slopes_dc: np.ndarray, spread_nd: np.ndarray) -> np.ndarray:
+    """``(n, c)`` log odds pulled towards even by the variance of states (MacKay 1992, Neural Comput 4:720)."""
     # Only what sets classes apart can pull an answer towards even odds.
-    apart_dc = probe.slopes - probe.slopes.mean(axis=1, keepdims=True)
+    apart_dc = slopes_dc - slopes_dc.mean(axis=1, keepdims=True)
     variance_n = (spread_nd @ apart_dc**2).max(axis=1, keepdims=True)
     return np.asarray(logit_nc / np.sqrt(1 + np.pi / 8 * variance_n))
 
