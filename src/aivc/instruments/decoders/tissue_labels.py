@@ -11,15 +11,14 @@ from jaxtyping import Float
 from scipy.optimize import minimize_scalar
 
 from aivc.core.contracts import Decoder
-from aivc.core.errors import DataError
 from aivc.core.measurement import Measurement
-from aivc.core.prediction import Prediction
+from aivc.core.prediction import Applicability, Prediction
 from aivc.core.scale import Scale
 from aivc.core.space import Space
 from aivc.core.units import ARBITRARY
 from aivc.core.ur import UR
 from aivc.data.tissue.blocks import left_out_together
-from aivc.instruments.decoders.label_probe import cross_entropy, fit_slopes, pulled, softmax
+from aivc.instruments.decoders.label_probe import cross_entropy_rows, fit_slopes, pulled, softmax
 from aivc.instruments.decoders.label_sets import (
     LabelScores,
     dealt,
@@ -32,8 +31,11 @@ from aivc.instruments.decoders.label_sets import (
 
 UNDECIDED = "undecided"
 _AXES = (5, 10, 20)
-_PENALTIES = (1.0, 0.1, 0.01)
+_PENALTIES = (1.0, 0.1, 0.01, 0.001)
 _ROUNDS, _KEPT = 100, 1e-3
+# A hundredth of a nat changes no answer that anyone would notice.
+_LEAST = 0.01
+_USUAL, _OUT, _EDGE = 0.99, 0.5, 0.1
 
 
 class _Member(NamedTuple):
@@ -50,13 +52,14 @@ class TissueLabels(Decoder):
     """Class probabilities of cells in a tissue, from their own states and the mean states of the shells around them.
 
     An average of multinomial-logistic regressions. They differ in how many leading axes they read, of how many shells,
-    and in their penalty. With few donors no single choice is safe: weights are those that give the labels of donors
-    left out the highest likelihood under the average (stacking; Yao et al. 2018, Bayesian Anal 13:917), each donor
-    weighing the same.
+    and in their penalty; classes weigh the same in each, since how frequent a part of a tissue is differs between
+    sections. Probabilities are those of a place where all classes are equally frequent. With few donors no single
+    choice is safe: weights are those that give the labels of donors left out the highest likelihood under the average
+    (stacking; Yao et al. 2018, Bayesian Anal 13:917), each donor weighing the same.
 
-    Shells are read only where they raise this likelihood above that of the best average without them by more than one
-    standard error over what was left out (`gain`, `gain_error`); otherwise the answer is that of the cell's own state.
-    `neighbor_weight` is their share.
+    Shells are read only where they raise the log likelihood of labels left out, of the fits and of the weights alike,
+    by more than 0.01 nats above that of the best average without them (`gain`, `gain_error`); otherwise the answer is
+    that of the cell's own state. `neighbor_weight` is their share.
 
     What is left out together, and weighs the same in the promise of a set, is a donor where there are several, else a
     section, else a block of neighbouring cells, else a cell.
@@ -81,6 +84,9 @@ class TissueLabels(Decoder):
         gain_error: Standard error of the gain over what was left out together.
         unit: What was left out together: ``donor``, ``section``, ``block``, ``cell``, or ``group`` where groups were
             given.
+        center: ``(d,)`` mean training state.
+        spread: ``(d,)`` standard deviation of training states.
+        usual: Mean squared distance from the center, in units of the spread, that 99 % of training states stay within.
     """
 
     name: ClassVar[str] = "tissue-labels"
@@ -100,6 +106,9 @@ class TissueLabels(Decoder):
     gain: float
     gain_error: float
     unit: str
+    center: Float[np.ndarray, " d"]
+    spread: Float[np.ndarray, " d"]
+    usual: float
 
     @classmethod
     def fit(
@@ -156,6 +165,7 @@ class TissueLabels(Decoder):
             chosen.gain,
             chosen.gain_error,
             unit,
+            *_range(x_nsw.reshape(len(rows), -1)),
         )
 
     @property
@@ -184,7 +194,10 @@ class TissueLabels(Decoder):
         """
         p_nc = self.probabilities(ur)
         read = Measurement(p_nc, self.features, ur.entities, ARBITRARY, modality="label", scale=ur.space.scale)
-        return Prediction((read,), (self.name,))
+        far_n = (((ur.values - self.center) / self.spread) ** 2).mean(axis=1)
+        unseen = float((far_n > self.usual).mean())
+        verdict = Applicability.OUT if unseen > _OUT else Applicability.EDGE if unseen > _EDGE else Applicability.IN
+        return Prediction((read,), (self.name,), verdict)
 
     def sets(self, ur: UR, level: float = 0.9, *, pooled: bool = False) -> np.ndarray:
         """``(n, c)`` True for the classes in the set of each cell; the likeliest class is always in.
@@ -242,8 +255,14 @@ def _uneven(ur: UR, reach: int) -> list[str]:
     if ur.space.dim % (reach + 1) == 0:
         return []
     return [
-        f"{ur.space.dim} axes do not divide into a cell and {reach} shells. Give the reach of the encoder: reach={reach}."
+        f"{ur.space.dim} axes do not divide into those of a cell and of {reach} shells. Give reach= as the encoder of "
+        "these states has it."
     ]
+
+
+def _range(x_nd: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    center, spread = x_nd.mean(axis=0), np.maximum(x_nd.std(axis=0), 1e-9)
+    return center, spread, float(np.quantile((((x_nd - center) / spread) ** 2).mean(axis=1), _USUAL))
 
 
 def _by_shell(ur: UR, reach: int) -> tuple[np.ndarray, np.ndarray]:
@@ -261,17 +280,25 @@ def _members(width: int, reach: int) -> list[_Member]:
     return [_Member(*each) for each in itertools.product(axes, range(reach + 1), _PENALTIES)]
 
 
+def _balanced(y_nc: np.ndarray) -> np.ndarray:
+    """``(n,)`` weights with which all classes that have members weigh the same; their sum is one."""
+    share_c = y_nc.sum(axis=0)
+    weight_n = (y_nc / np.where(share_c > 0, share_c, np.inf)).sum(axis=1)
+    return np.asarray(weight_n / weight_n.sum())
+
+
 def _read(x_nsw: np.ndarray, member: _Member) -> np.ndarray:
     return x_nsw[:, : member.shells + 1, : member.axes].reshape(len(x_nsw), -1)
 
 
 def _path(members: list[_Member], x_nsw: np.ndarray, y_nc: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """Slopes and intercepts at the origin of each regression."""
-    found, last, start = [], None, None
+    weight_n, found, last, start = _balanced(y_nc), [], None, None
     for member in members:
         if last is None or member[:2] != last[:2]:
             start = None
-        center_d, slopes_dc, middle_c = fit_slopes(_read(x_nsw, member), y_nc, member.penalty, start)
+        seen_nd = _read(x_nsw, member)
+        center_d, slopes_dc, middle_c = fit_slopes(seen_nd, y_nc, member.penalty, weight_n=weight_n, start=start)
         start, last = (slopes_dc, middle_c), member
         found.append((slopes_dc, middle_c - center_d @ slopes_dc))
     return found
@@ -296,21 +323,35 @@ def _chosen(
     """Weigh the regressions, those without shells alone unless the others pay."""
     rows = np.flatnonzero(met(y_nc.argmax(axis=1), fold_n))
     right_gn = (said[:, rows] * y_nc[rows]).sum(axis=2)
-    _, code_n, size = np.unique(group_n[rows], return_inverse=True, return_counts=True)
-    equal_n = 1 / len(size) / size[code_n]
+    groups, code_n = np.unique(group_n[rows], return_inverse=True)
+    weight_n = _balanced(y_nc[rows])
+    within_n = weight_n / np.bincount(code_n, weight_n)[code_n]
+    equal_n = within_n / len(groups)
     own_g = np.array([member.shells == 0 for member in members])
-    own = _stacked(right_gn, equal_n, own_g)
-    full = _stacked(right_gn, equal_n, np.ones_like(own_g))
-    gain_n = np.log(np.maximum(full @ right_gn, 1e-12)) - np.log(np.maximum(own @ right_gn, 1e-12))
-    gain_k = np.bincount(code_n, gain_n) / size
-    gain, error = float(gain_k.mean()), float(gain_k.std(ddof=1) / np.sqrt(len(size))) if len(size) > 1 else 0.0
-    mixture = full if gain > error else own
+    gain_n = _weighed_left_out(right_gn, equal_n, fold_n[rows], np.ones_like(own_g))
+    gain_n = np.log(gain_n) - np.log(_weighed_left_out(right_gn, equal_n, fold_n[rows], own_g))
+    gain_k = np.bincount(code_n, within_n * gain_n)
+    gain, error = float(gain_k.mean()), float(gain_k.std(ddof=1) / np.sqrt(len(groups)))
+    mixture = _stacked(right_gn, equal_n, np.ones_like(own_g) if gain > _LEAST else own_g)
     said_nc = np.einsum("g,gnc->nc", mixture, said)
     found = minimize_scalar(
-        lambda log_t: cross_entropy(_logs(said_nc[rows]) / np.exp(log_t), y_nc[rows]), bounds=(-1, 2), method="bounded"
+        lambda log_t: equal_n @ cross_entropy_rows(_logs(said_nc[rows]) / np.exp(log_t), y_nc[rows]),
+        bounds=(-1, 2),
+        method="bounded",
     )
     temperature = float(np.exp(found.x))
     return _Choice(mixture, temperature, _cooled(said_nc, temperature), gain, error)
+
+
+def _weighed_left_out(
+    right_gn: np.ndarray, equal_n: np.ndarray, fold_n: np.ndarray, allowed_g: np.ndarray
+) -> np.ndarray:
+    """``(n,)`` probability of the right class under an average whose weights were found without the fold."""
+    answer = np.zeros(len(fold_n))
+    for fold in np.unique(fold_n):
+        out = fold_n == fold
+        answer[out] = _stacked(right_gn[:, ~out], equal_n[~out], allowed_g) @ right_gn[:, out]
+    return np.asarray(np.maximum(answer, 1e-12))
 
 
 def _stacked(right_gn: np.ndarray, equal_n: np.ndarray, allowed_g: np.ndarray) -> np.ndarray:
@@ -319,6 +360,7 @@ def _stacked(right_gn: np.ndarray, equal_n: np.ndarray, allowed_g: np.ndarray) -
     for _ in range(_ROUNDS):
         shared_gn = weight_g[:, None] * right_gn
         weight_g = (shared_gn / np.maximum(shared_gn.sum(axis=0), 1e-300)) @ equal_n
+        weight_g /= weight_g.sum()
     weight_g = np.where(weight_g < _KEPT, 0.0, weight_g)
     return np.asarray(weight_g / weight_g.sum())
 
