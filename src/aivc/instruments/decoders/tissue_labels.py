@@ -30,7 +30,7 @@ from aivc.instruments.decoders.label_sets import (
 )
 
 UNDECIDED = "undecided"
-_AXES = (5, 10, 20)
+_AXES = (5, 10, 20, 40)
 _PENALTIES = (1.0, 0.1, 0.01, 0.001)
 _ROUNDS, _KEPT = 100, 1e-3
 # A hundredth of a nat changes no answer that anyone would notice.
@@ -57,9 +57,9 @@ class TissueLabels(Decoder):
     choice is safe: weights are those that give the labels of donors left out the highest likelihood under the average
     (stacking; Yao et al. 2018, Bayesian Anal 13:917), each donor weighing the same.
 
-    Shells are read only where they raise the log likelihood of labels left out, of the fits and of the weights alike,
-    by more than 0.01 nats above that of the best average without them (`gain`, `gain_error`); otherwise the answer is
-    that of the cell's own state. `neighbor_weight` is their share.
+    Shells are read only where they raise the log likelihood of labels left out by more than 0.01 nats above that of the
+    best average without them (`gain`, `gain_error`); otherwise the answer is that of the cell's own state.
+    `neighbor_weight` is their share.
 
     What is left out together, and weighs the same in the promise of a set, is a donor where there are several, else a
     section, else a block of neighbouring cells, else a cell.
@@ -328,11 +328,11 @@ def _chosen(
     within_n = weight_n / np.bincount(code_n, weight_n)[code_n]
     equal_n = within_n / len(groups)
     own_g = np.array([member.shells == 0 for member in members])
-    gain_n = _weighed_left_out(right_gn, equal_n, fold_n[rows], np.ones_like(own_g))
-    gain_n = np.log(gain_n) - np.log(_weighed_left_out(right_gn, equal_n, fold_n[rows], own_g))
+    own, full = (_stacked(right_gn, equal_n, allowed_g) for allowed_g in (own_g, np.ones_like(own_g)))
+    gain_n = np.log(np.maximum(full @ right_gn, 1e-12)) - np.log(np.maximum(own @ right_gn, 1e-12))
     gain_k = np.bincount(code_n, within_n * gain_n)
     gain, error = float(gain_k.mean()), float(gain_k.std(ddof=1) / np.sqrt(len(groups)))
-    mixture = _stacked(right_gn, equal_n, np.ones_like(own_g) if gain > _LEAST else own_g)
+    mixture = full if gain > _LEAST else own
     said_nc = np.einsum("g,gnc->nc", mixture, said)
     found = minimize_scalar(
         lambda log_t: equal_n @ cross_entropy_rows(_logs(said_nc[rows]) / np.exp(log_t), y_nc[rows]),
@@ -341,17 +341,6 @@ def _chosen(
     )
     temperature = float(np.exp(found.x))
     return _Choice(mixture, temperature, _cooled(said_nc, temperature), gain, error)
-
-
-def _weighed_left_out(
-    right_gn: np.ndarray, equal_n: np.ndarray, fold_n: np.ndarray, allowed_g: np.ndarray
-) -> np.ndarray:
-    """``(n,)`` probability of the right class under an average whose weights were found without the fold."""
-    answer = np.zeros(len(fold_n))
-    for fold in np.unique(fold_n):
-        out = fold_n == fold
-        answer[out] = _stacked(right_gn[:, ~out], equal_n[~out], allowed_g) @ right_gn[:, out]
-    return np.asarray(np.maximum(answer, 1e-12))
 
 
 def _stacked(right_gn: np.ndarray, equal_n: np.ndarray, allowed_g: np.ndarray) -> np.ndarray:
