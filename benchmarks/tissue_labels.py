@@ -132,8 +132,8 @@ def states(cells, train, encoder="factor-analysis", dim=WIDTH):
     return ENCODERS.load(encoder).fit(x.take(train), dim=dim).encode(x)
 
 
-def shells(cells, train, *, shuffled=False):
-    linked, parts = link(cells, RULE), states(cells, train)
+def shells(cells, train, parts, *, shuffled=False):
+    linked = link(cells, RULE)
     if shuffled:
         order, rng = np.arange(len(cells)), np.random.default_rng(0)
         for where in sections(cells):
@@ -161,10 +161,11 @@ def about(made):
 
 
 def forms(cells, train):
-    ur = shells(cells, train)
+    parts = states(cells, train)
+    ur = shells(cells, train, parts)
     yield "full", ur, True
     yield "own", ur, False
-    yield "shuffled", shells(cells, train, shuffled=True), True
+    yield "shuffled", shells(cells, train, parts, shuffled=True), True
 
 
 def tumour():
@@ -242,9 +243,10 @@ def retrieval():
     """Shells averaged with the cell, each section whitened; agreement between sections of a patient chooses rounds."""
     cells = her2st()
     label, donor = cells.entities["label"].to_numpy(), cells.entities["donor"].to_numpy()
-    rows = []
+    every, rows = np.arange(len(cells)), []
+    parts = states(cells, every)
     for shuffled in (False, True):
-        ur = shells(cells, np.arange(len(cells)), shuffled=shuffled)
+        ur = shells(cells, every, parts, shuffled=shuffled)
         rows += [
             {"rounds": rounds, "shuffled": shuffled, **found_alike(ur, rounds, label, donor)} for rounds in range(5)
         ]
