@@ -17,7 +17,7 @@ from aivc.core.scale import Scale
 from aivc.core.space import Space
 from aivc.core.units import ARBITRARY
 from aivc.core.ur import UR
-from aivc.data.tissue.blocks import left_out_together
+from aivc.data.tissue.tissue_blocks import left_out_together
 from aivc.instruments.decoders.label_probe import cross_entropy_rows, fit_slopes, pulled, softmax
 from aivc.instruments.decoders.label_sets import (
     LabelScores,
@@ -153,6 +153,7 @@ class TissueLabels(Decoder):
         chosen = _chosen(members, said, y_nc, fold_n, group_n)
         kept = np.flatnonzero(chosen.mixture > 0)
         fitted = _fitted([members[g] for g in kept], x_nsw, y_nc)
+        center, spread, usual = _range(x_nsw.reshape(len(rows), -1))
         return cls(
             ur.space,
             measurement.features,
@@ -167,7 +168,9 @@ class TissueLabels(Decoder):
             chosen.gain,
             chosen.gain_error,
             unit,
-            *_range(x_nsw.reshape(len(rows), -1)),
+            center,
+            spread,
+            usual,
         )
 
     @property

@@ -5,7 +5,7 @@ from scipy import sparse
 from aivc.core.scale import Scale
 from aivc.core.space import Space
 from aivc.core.ur import UR
-from aivc.data.tissue.blocks import blocks, left_out_together
+from aivc.data.tissue.tissue_blocks import blocks, left_out_together
 
 
 def chain(n, cut=None):
