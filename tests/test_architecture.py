@@ -167,6 +167,7 @@ TESTED_THROUGH = {
     "experiments/saved_table.py": "hostile/test_hostile.py",
     "instruments/decoders/kernel_map.py": "instruments/decoders/test_kernel_readout.py",
     "instruments/decoders/label_probe.py": "instruments/decoders/test_cell_labels.py",
+    "instruments/decoders/label_sets.py": "instruments/decoders/test_cell_labels.py",
     "instruments/decoders/readout_errors.py": "instruments/decoders/test_cell_readout.py",
     "instruments/manipulators/baselines/additive.py": "instruments/manipulators/test_manipulators.py",
     "instruments/manipulators/baselines/completion.py": "instruments/manipulators/baselines/test_pair_completion.py",

@@ -10,18 +10,25 @@ from jaxtyping import Float
 from scipy.optimize import minimize_scalar
 
 from aivc.core.contracts import Decoder
-from aivc.core.errors import DataError
 from aivc.core.measurement import Measurement
 from aivc.core.prediction import Applicability, Prediction
 from aivc.core.space import Space
 from aivc.core.units import ARBITRARY
 from aivc.core.ur import UR
 from aivc.instruments.decoders.label_probe import Probe, cross_entropy, fit_probe, logits, novelty, softmax
+from aivc.instruments.decoders.label_sets import (
+    LabelScores,
+    dealt,
+    given_memberships,
+    label_scores,
+    named,
+    require_labels,
+)
 
 UNKNOWN, UNDECIDED = "unknown", "undecided"
 _CELL = "cell"
 _PENALTIES = (1e-4, 1e-3, 1e-2)
-_FOLDS, _MOST, _FEWEST = 5, 20_000, 200
+_MOST, _FEWEST = 20_000, 200
 _KEPT = 2000
 _OUT, _EDGE, _RARE = 0.5, 0.1, 0.01
 
@@ -109,25 +116,16 @@ class CellLabels(Decoder):
             DataError: Negative values, fewer than two classes with members, a circle of parents, or groups that do not
                 match the states.
         """
-        measurement.require_table(cls.name)
-        y_nc = measurement.dense()
-        if measurement.observed is not None:
-            y_nc = np.where(measurement.observed, y_nc, 0.0)
+        y_nc = given_memberships(measurement, cls.name)
         group_n, unit = _groups(ur, groups)
-        problems = [*_problems(ur, y_nc, group_n), *_circles(dict(parents or {}))]
-        if problems:
-            raise DataError(problems)
+        require_labels(len(ur), y_nc, group_n, _circles(dict(parents or {})))
         rng = np.random.default_rng(seed)
         rows = _drawn(y_nc, rng)
         x_nd, y_nc = ur.values[rows].astype(np.float64), y_nc[rows] / y_nc[rows].sum(axis=1, keepdims=True)
         spread_nd = np.zeros_like(x_nd) if ur.variance is None else ur.variance[rows].astype(np.float64)
-        fold_n = _folds(group_n[rows], rng)
+        fold_n = dealt(group_n[rows], rng)
         penalty, temperature, said_nc, novelty_n = _left_out(x_nd, y_nc, spread_nd, fold_n)
         probe = fit_probe(x_nd, y_nc, penalty)
-        own_n = y_nc.argmax(axis=1)
-        met = np.flatnonzero(_met(own_n, fold_n))
-        behind_n = _behind(said_nc)[met, own_n[met]]
-        scores, owners, weights = _scores(behind_n, own_n[met], group_n[rows][met])
         return cls(
             ur.space,
             measurement.features,
@@ -135,9 +133,7 @@ class CellLabels(Decoder):
             probe.slopes / temperature,
             probe.intercepts / temperature,
             *probe[3:],
-            scores,
-            owners,
-            weights,
+            *label_scores(said_nc, y_nc, fold_n, group_n[rows]),
             np.quantile(novelty_n, np.linspace(0, 1, min(len(novelty_n), _KEPT))),
             {str(child): str(parent) for child, parent in (parents or {}).items()},
             penalty,
@@ -188,10 +184,8 @@ class CellLabels(Decoder):
             SpaceError: ``ur`` lives in another space.
             ValueError: The level is not between 0 and 1.
         """
-        if not 0 < level < 1:
-            raise ValueError(f"A level lies between 0 and 1, got {level}. Ask for sets(ur, 0.9).")
-        p_nc = self.probabilities(ur)
-        return np.asarray(_behind(p_nc) <= (self._together(level) if pooled else self._thresholds(level)))
+        scores = LabelScores(self.scores, self.owners, self.weights)
+        return scores.sets(self.probabilities(ur), level, pooled=pooled)
 
     def labels(self, ur: UR, *, level: float = 0.9, unknown: float = _RARE) -> pd.DataFrame:
         """Say what each state is, as exactly as can be said.
@@ -214,7 +208,8 @@ class CellLabels(Decoder):
             SpaceError: ``ur`` lives in another space.
         """
         p_nc, novelty_n = self.probabilities(ur), self.novelty(ur)
-        likely = self._named(p_nc, self.sets(ur, level, pooled=True))
+        likely = named(p_nc, self.sets(ur, level, pooled=True), self.features)
+        within = named(p_nc, self.sets(ur, level), self.features)
         agreed = {classes: self._agreed(classes) for classes in set(likely)}
         label = np.array([agreed[classes] for classes in likely], dtype=object)
         label[novelty_n <= unknown] = UNKNOWN
@@ -223,7 +218,7 @@ class CellLabels(Decoder):
                 "label": label,
                 "best": self.features[p_nc.argmax(axis=1)],
                 "confidence": p_nc.max(axis=1),
-                "set": np.array(["|".join(names) for names in self._named(p_nc, self.sets(ur, level))], dtype=object),
+                "set": np.array(["|".join(names) for names in within], dtype=object),
                 "novelty": novelty_n,
             },
             index=ur.entities.index,
@@ -233,36 +228,12 @@ class CellLabels(Decoder):
     def _probe(self) -> Probe:
         return Probe(self.center, self.slopes, self.intercepts, self.means, self.precision)
 
-    def _named(self, p_nc: np.ndarray, inside_nc: np.ndarray) -> list[tuple[str, ...]]:
-        """Names of the classes in each set, likeliest first."""
-        order_nc = np.argsort(-p_nc, axis=1, kind="stable")
-        return [tuple(str(self.features[c]) for c in order_nc[i] if inside_nc[i, c]) for i in range(len(p_nc))]
-
-    def _together(self, level: float) -> float:
-        # One state more than there are, as in each class.
-        return _quantile(self.scores, np.full(len(self.scores), 1 / (len(self.scores) + 1)), level)
-
-    def _thresholds(self, level: float) -> np.ndarray:
-        together = self._together(level)
-        found = np.full(len(self.features), np.inf)
-        for c in np.unique(self.owners):
-            own = self.owners == c
-            found[c] = _quantile(self.scores[own], self.weights[own], level)
-            if np.isinf(found[c]):
-                found[c] = max(together, float(self.scores[own].max()))
-        return found
-
     def _agreed(self, classes: tuple[str, ...]) -> str:
         shared = _ancestors(classes[0], self.parents)
         for other in classes[1:]:
             theirs = set(_ancestors(other, self.parents))
             shared = [at for at in shared if at in theirs]
         return shared[0] if shared else UNDECIDED
-
-
-def _quantile(scores: np.ndarray, weights: np.ndarray, level: float) -> float:
-    where = int(np.searchsorted(np.cumsum(weights), level - 1e-12))
-    return float(scores[where]) if where < len(scores) else float("inf")
 
 
 def _ancestors(name: str, parents: Mapping[str, str]) -> list[str]:
@@ -293,21 +264,6 @@ def _groups(ur: UR, groups: Sequence[object] | np.ndarray | None) -> tuple[np.nd
     return np.arange(len(ur)), _CELL
 
 
-def _problems(ur: UR, y_nc: np.ndarray, group_n: np.ndarray) -> list[str]:
-    found = []
-    if len(y_nc) != len(ur) or len(group_n) != len(ur):
-        found.append(
-            f"{len(ur)} states need as many labels and groups, got {len(y_nc)} and {len(group_n)}. Align them."
-        )
-    elif not np.isfinite(y_nc).all() or (y_nc < 0).any():
-        found.append("Memberships are never negative and never NaN. Make them with memberships(entities, column).")
-    elif (y_nc.sum(axis=0) > 0).sum() < 2:
-        found.append("Labels of two classes at least are wanted. Add labelled states of another class.")
-    elif len(np.unique(group_n[y_nc.sum(axis=1) > 0])) < 2:
-        found.append("All labelled states are of one group, so none can be left out. Give other groups.")
-    return found
-
-
 def _drawn(y_nc: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Rows with a label: all of them, or so many per class that a rare one keeps its members."""
     rows = np.flatnonzero(y_nc.sum(axis=1) > 0)
@@ -317,12 +273,6 @@ def _drawn(y_nc: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     kept = [rng.permutation(rows)[: _MOST - _FEWEST * y_nc.shape[1]]] if _FEWEST * y_nc.shape[1] < _MOST else []
     kept += [rng.permutation(rows[own_n == c])[:_FEWEST] for c in range(y_nc.shape[1])]
     return np.unique(np.concatenate(kept))
-
-
-def _folds(group_n: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Assign groups to folds at random."""
-    names, code_n = np.unique(group_n, return_inverse=True)
-    return np.asarray((rng.permutation(len(names)) % min(_FOLDS, len(names)))[code_n])
 
 
 def _left_out(
@@ -344,29 +294,3 @@ def _left_out(
             temperature = float(np.exp(found.x))
             best = (float(found.fun), penalty, temperature, softmax(logit_nc / temperature), novelty_n)
     return best[1:]
-
-
-def _met(own_n: np.ndarray, fold_n: np.ndarray) -> np.ndarray:
-    """``(n,)`` True where a class was met by the fit that left the state out: others can say nothing of it."""
-    met_n = np.zeros(len(own_n), dtype=bool)
-    for fold in np.unique(fold_n):
-        out = fold_n == fold
-        met_n[out] = np.isin(own_n[out], own_n[~out])
-    return met_n
-
-
-def _behind(p_nc: np.ndarray) -> np.ndarray:
-    """``(n, c)`` log odds of the likeliest class against each."""
-    log_nc = np.log(np.maximum(p_nc, 1e-300))
-    return np.asarray(log_nc.max(axis=1, keepdims=True) - log_nc)
-
-
-def _scores(score_n: np.ndarray, own_n: np.ndarray, group_n: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sort scores; within a class each group weighs the same, and the state asked about counts as one more."""
-    weight_n = np.zeros(len(score_n))
-    for c in np.unique(own_n):
-        own = own_n == c
-        _, code, size = np.unique(group_n[own], return_inverse=True, return_counts=True)
-        weight_n[own] = own.sum() / (own.sum() + 1) / len(size) / size[code]
-    order = np.argsort(score_n, kind="stable")
-    return score_n[order], own_n[order].astype(np.int64), weight_n[order]
