@@ -249,6 +249,11 @@ class Perturbation:
         return not self.agents and self.hours is None
 
     @property
+    def of_tissue(self) -> bool:
+        """Whether it says which cells it is done to, or who is where: a question about cells beside each other."""
+        return any(agent.where is not None or kind_of(agent.kind).tissue for agent in self.agents)
+
+    @property
     def targets(self) -> tuple[str, ...]:
         """The agents' targets, in order."""
         return tuple(agent.target for agent in self.agents)

@@ -144,6 +144,11 @@ class TissueResponse(Manipulator):
         described = (given.types, given.profile, given.center, given.loadings, given.unit, given.share)
         return cls(ur.space, *described, given.composition, *slopes, unit, own, rounds, choice, seed)
 
+    @property
+    def edits_tissue(self) -> bool:
+        """It does."""
+        return True
+
     def manipulate(self, ur: UR, perturbation: Perturbation) -> Prediction[UR]:
         """Edit the tissue, ask the cells, and hand the change on until it stands.
 
