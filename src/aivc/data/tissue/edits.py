@@ -147,7 +147,10 @@ def _with_states(here: Edited, rows: np.ndarray, donors: np.ndarray) -> Edited:
     entities.iloc[rows, entities.columns.get_loc(CELL_TYPE)] = entities[CELL_TYPE].to_numpy()[donors]
     origin, same = np.array(here.origin), np.array(here.same)
     origin[rows], same[rows] = here.origin[donors], False
-    return Edited(UR(values, here.ur.space, entities, None, here.ur.mass, here.ur.links), origin, same)
+    variance = None if here.ur.variance is None else np.array(here.ur.variance)
+    if variance is not None and here.ur.variance is not None:
+        variance[rows] = here.ur.variance[donors]
+    return Edited(UR(values, here.ur.space, entities, variance, here.ur.mass, here.ur.links), origin, same)
 
 
 def _move(here: Edited, agent: Agent, rng: np.random.Generator) -> Edited:
@@ -180,22 +183,18 @@ def _add(here: Edited, agent: Agent, rng: np.random.Generator) -> Edited:
     n, old = len(here.ur), here.ur
     fresh = old.entities.iloc[chosen].set_axis([f"added-{agent.target}-{i}" for i in range(count)], axis=0)
     fresh = fresh.assign(**{CELL_TYPE: agent.target})
-    links = None
-    if old.links is not None:
-        links = sparse.csr_matrix(
-            (old.links.data, old.links.indices, np.r_[old.links.indptr, np.full(count, old.links.indptr[-1])]),
-            shape=(n + count, n + count),
-        )
-        links = _beside(links, np.arange(n, n + count), chosen)
-    ur = UR(
-        np.concatenate([old.values, old.values[donors]]),
-        old.space,
-        pd.concat([old.entities, fresh]),
-        None,
-        np.r_[old.mass, old.mass[donors]],
-        links,
-    )
+    links = None if old.links is None else _beside(_widened(old.links, count), np.arange(n, n + count), chosen)
+    variance = None if old.variance is None else np.concatenate([old.variance, old.variance[donors]])
+    values, mass = np.concatenate([old.values, old.values[donors]]), np.r_[old.mass, old.mass[donors]]
+    ur = UR(values, old.space, pd.concat([old.entities, fresh]), variance, mass, links)
     return Edited(ur, np.r_[here.origin, here.origin[donors]], np.r_[here.same, np.zeros(count, dtype=bool)])
+
+
+def _widened(links: sparse.csr_matrix, count: int) -> sparse.csr_matrix:
+    """The same links with so many cells behind the others, who are linked to nobody yet."""
+    n = links.shape[0] + count
+    ends = np.r_[links.indptr, np.full(count, links.indptr[-1])]
+    return sparse.csr_matrix((links.data, links.indices, ends), shape=(n, n))
 
 
 def _beside(links: sparse.csr_matrix, rows: np.ndarray, hosts: np.ndarray) -> sparse.csr_matrix:

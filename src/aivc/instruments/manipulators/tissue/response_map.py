@@ -13,10 +13,10 @@ from scipy.sparse.csgraph import reverse_cuthill_mckee
 from aivc.core.ur import UR
 from aivc.instruments.manipulators.tissue.surroundings import Surroundings
 
-# Prior variances of slopes, as shares of the variance that surroundings leave: those of types are free to take what
-# they need; slopes common to all types come before slopes of some, and the states of neighbours before their names.
-_TYPE, _SHELL = 10.0, 3.0
-CHOICES = tuple((alike, named) for alike in (0.0, 0.1, 0.3, 1.0) for named in (0.0, 0.3))
+# Prior variances of slopes, as shares of the variance that surroundings leave: of types, which are free to take what
+# they need; then, to be chosen, of slopes on shells that all types share, that alike types share, and on composition.
+_TYPE = 10.0
+CHOICES = ((3.0, 0.0, 0.0), (0.3, 0.0, 0.0), (3.0, 0.01, 0.0), (3.0, 0.03, 0.0))
 _BLOCKS, _FEWEST = 10, 5
 
 
@@ -81,7 +81,7 @@ class Sums:
 
 def fit_maps(
     ur: UR, rings: Sequence[sparse.csr_matrix], given: Surroundings, blocks: np.ndarray, *, draws: int, seed: int = 0
-) -> tuple[tuple[float, float], list[ResponseMap]]:
+) -> tuple[tuple[float, float, float], list[ResponseMap]]:
     """Choose penalties on cells left out, then fit to all blocks, and to blocks drawn again.
 
     What is left out is a type in a block, as a sample: the question is what a type does in surroundings in which it
@@ -135,10 +135,10 @@ def _design(given: Surroundings, codes: np.ndarray, means: np.ndarray, shares: n
     return np.hstack([np.eye(len(given.types))[codes], flat, shares, alike])
 
 
-def _prior(given: Surroundings, choice: tuple[float, float]) -> np.ndarray:
-    alike, named = choice
+def _prior(given: Surroundings, choice: tuple[float, float, float]) -> np.ndarray:
+    shell, alike, named = choice
     t, p = len(given.types), given.reach * given.loadings.shape[1]
-    return np.repeat([_TYPE, _SHELL, named, alike], [t, p, t, given.profile.shape[1] * p])
+    return np.repeat([_TYPE, shell, named, alike], [t, p, t, given.profile.shape[1] * p])
 
 
 def _map(given: Surroundings, slopes: np.ndarray) -> ResponseMap:
