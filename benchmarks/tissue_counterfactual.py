@@ -63,7 +63,12 @@ def main() -> None:
                 continue
             began = time.process_time()
             report[question][name] = ask(tissue) | {"cpu_s": round(time.process_time() - began, 1)}
-            print(name, question, json.dumps({k: v for k, v in report[question][name].items() if k != "pairs"}), flush=True)
+            print(
+                name,
+                question,
+                json.dumps({k: v for k, v in report[question][name].items() if k != "pairs"}),
+                flush=True,
+            )
             write(report)
 
 
@@ -171,7 +176,7 @@ def contrast(values: np.ndarray, own: np.ndarray, there: np.ndarray) -> np.ndarr
 
 
 def scored(said: dict[str, list[tuple[str, np.ndarray, np.ndarray]]]) -> dict:
-    """Means over pairs; skill as 1 - sum of squared errors / sum of squared changes, over all pairs, and pair by pair."""
+    """Means over pairs; skill, 1 - sum of squared errors / sum of squared changes, over all pairs, and pair by pair."""
     found: dict = {}
     for name, answers in said.items():
         pearson = [float(np.corrcoef(truth, answer)[0, 1]) for _, truth, answer in answers]
@@ -185,7 +190,12 @@ def scored(said: dict[str, list[tuple[str, np.ndarray, np.ndarray]]]) -> dict:
                 float(np.mean([np.corrcoef(t[f], a[f])[0, 1] for (_, t, a), f in zip(answers, top, strict=True)])), 4
             ),
             "sign_precision": round(
-                float(np.mean([(np.sign(t[f]) == np.sign(a[f])).mean() for (_, t, a), f in zip(answers, first, strict=True)])), 4
+                float(
+                    np.mean(
+                        [(np.sign(t[f]) == np.sign(a[f])).mean() for (_, t, a), f in zip(answers, first, strict=True)]
+                    )
+                ),
+                4,
             ),
             "skill": round(float(1 - error.sum() / size.sum()), 4),
             "skill_mean_of_pairs": round(float(np.mean(1 - error / size)), 4),

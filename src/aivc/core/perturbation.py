@@ -72,7 +72,9 @@ _WAYS = {"/up": 1, "/down": -1, "/any": 0}
 # Letters with a meaning in the text form, and white space that could pass for the space before "for 48h".
 _ESCAPED = re.compile(r"[%@/+]|(?! )\s| (?=for )| (?=where [^=]+=.)|^\"")
 # A name in quotes ends where a dose, a direction, hours, the next agent or the text begins or ends.
-_QUOTED = re.compile(r'(?P<kind>(?:^|\s\+\s)[a-z][a-z0-9_-]*:)"(?P<name>[^"]+)"(?=@|/(?:up|down|any)|\s\+\s|\sfor\s|\swhere\s|$)')
+_QUOTED = re.compile(
+    r'(?P<kind>(?:^|\s\+\s)[a-z][a-z0-9_-]*:)"(?P<name>[^"]+)"(?=@|/(?:up|down|any)|\s\+\s|\sfor\s|\swhere\s|$)'
+)
 _QUOTED_VALUE = re.compile(r'(?P<kind>\swhere [^="]+=)"(?P<name>[^"]+)"(?=\s\+\s|\sfor\s|$)')
 
 

@@ -181,8 +181,8 @@ class VirtualCell:
         assert isinstance(manipulator, Manipulator)
         if perturbation.of_tissue and not manipulator.edits_tissue:
             raise PerturbationError(
-                f"{perturbation} names cells of a tissue, and {manipulator.name} knows only what is done to every cell. "
-                "Add a manipulator of tissues to this virtual cell, such as tissue-response.v1."
+                f"{perturbation} names cells of a tissue, and {manipulator.name} knows only what is done to every cell."
+                " Add a manipulator of tissues to this virtual cell, such as tissue-response.v1."
             )
         return manipulator
 

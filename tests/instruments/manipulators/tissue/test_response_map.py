@@ -24,7 +24,7 @@ def grown(seed=0, n=400, own=0.0):
     links = link(cells).links
     first = rng.normal(size=n) + 2.0 * (types == "a")
     near = links @ first / np.diff(links.indptr)
-    slope = 1.0 + own * np.array([dict(a=-1.0, b=1.0, c=-1.0, d=1.0)[each] for each in types])
+    slope = 1.0 + own * np.array([{"a": -1.0, "b": 1.0, "c": -1.0, "d": 1.0}[each] for each in types])
     values = np.stack([first, slope * near + rng.normal(0, 0.1, n)], axis=1)
     return UR(values, Space("s", Scale.CELLULAR, 2, ""), entities, links=links)
 

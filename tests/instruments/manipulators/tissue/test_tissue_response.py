@@ -163,7 +163,9 @@ def test_states_of_neighbours_say_more_than_shuffled_ones():
     active = np.random.default_rng(0).integers(0, 2, len(cells)) * (types == "T cell")
     values[:, 3] += active
     values[:, 1] = EFFECT * (types == "tumour") * (cells.links @ active / np.diff(cells.links.indptr))
-    cells = dataclasses.replace(cells, values=values, entities=cells.entities.assign(mark=np.where(active, "on", "off")))
+    cells = dataclasses.replace(
+        cells, values=values, entities=cells.entities.assign(mark=np.where(active, "on", "off"))
+    )
     fitted = TissueResponse.fit(cells, draws=2, axes=4)
     affected = fitted.manipulate(cells, Perturbation.parse("remove:T cell where mark=on")).affected
     assert affected.mean > 1.5 * affected.shuffled
@@ -171,7 +173,9 @@ def test_states_of_neighbours_say_more_than_shuffled_ones():
 
 def perturbed(cells):
     shift = np.array([0.0, 0.0, 0.0, 1.0])
-    entities = cells.entities.assign(perturbation="ko:STAT1", context="all").set_axis([f"ko-{i}" for i in range(len(cells))])
+    entities = cells.entities.assign(perturbation="ko:STAT1", context="all").set_axis(
+        [f"ko-{i}" for i in range(len(cells))]
+    )
     n = len(cells)
     both = pd.concat([cells.entities.assign(perturbation="control", context="all"), entities])
     return UR(np.concatenate([cells.values, cells.values + shift]), SPACE, both), shift, n

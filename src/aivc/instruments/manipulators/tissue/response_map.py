@@ -1,4 +1,4 @@
-"""From surroundings to the state of a cell: ridge with one penalty for each block of columns, chosen on blocks left out."""
+"""From surroundings to the state of a cell: ridge with a penalty for each kind of column, chosen on blocks left out."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -165,9 +165,7 @@ def _groups(codes: np.ndarray, block_n: np.ndarray) -> Iterator[np.ndarray]:
             yield rows
 
 
-def _left_out(
-    design: np.ndarray, states: np.ndarray, groups: list[np.ndarray], sums: Sums, prior: np.ndarray
-) -> float:
+def _left_out(design: np.ndarray, states: np.ndarray, groups: list[np.ndarray], sums: Sums, prior: np.ndarray) -> float:
     """Squared error of the mean state of each group, from all others; in closed form."""
     free = prior > 0
     x = design[:, free]

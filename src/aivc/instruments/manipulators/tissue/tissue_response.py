@@ -217,7 +217,9 @@ class TissueResponse(Manipulator):
         moved, named = means - before[1][here.origin], shares - before[2][here.origin]
         maps = self.maps[1:-1] or self.maps[:1]
         count = max([len(maps), *(len(each.changes) for each in answers)])
-        shifts = [sum((each.change(k, here.ur.values.shape) for each in answers), np.zeros((1, 1))) for k in range(count)]
+        shifts = [
+            sum((each.change(k, here.ur.values.shape) for each in answers), np.zeros((1, 1))) for k in range(count)
+        ]
         found = []
         for k in range(count + 1):
             by, shift = (maps[k % len(maps)], shifts[k]) if k < count else (self.maps[-1], shifts[0])
