@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aivc.core.errors import PerturbationError, UnknownNameError
-from aivc.core.perturbation import BUILTIN_KINDS, Agent, Condition, Perturbation, kind_of
+from aivc.core.perturbation import BUILTIN_KINDS, Agent, CellCondition, Perturbation, kind_of
 from tiny_parts import NANOBODY
 
 names = st.text(min_size=1).filter(lambda text: text == text.strip())
@@ -192,11 +192,11 @@ def test_a_refusal_says_how_to_quote():
         Perturbation.parse("drug:(+)-JQ1@1uM")
 
 
-conditions = st.builds(Condition, names.filter(lambda text: "=" not in text), names)
+conditions = st.builds(CellCondition, names.filter(lambda text: "=" not in text), names)
 
 
 @given(agents(), conditions, st.none() | amounts)
-@example(Agent("ko", "x where y=z"), Condition("a where", "b for 3h + ko:C where d=e"), 3.0)
+@example(Agent("ko", "x where y=z"), CellCondition("a where", "b for 3h + ko:C where d=e"), 3.0)
 def test_conditions_round_trip(agent, where, hours):
     perturbation = Perturbation((dataclasses.replace(agent, where=where), Agent("ko", "other")), hours)
     text = str(perturbation)
@@ -222,7 +222,7 @@ def test_edits_of_a_tissue_are_texts_too(text, canonical):
 
 def test_a_condition_names_a_column_and_a_value():
     agent = Agent.parse("ko:STAT1 where cell_type=a=b")
-    assert agent.where == Condition("cell_type", "a=b")
+    assert agent.where == CellCondition("cell_type", "a=b")
     for column, value in (("", "x"), ("x ", "y"), ("a=b", "c"), ("a", "")):
         with pytest.raises(PerturbationError, match="where COLUMN=VALUE"):
-            Condition(column, value)
+            CellCondition(column, value)

@@ -80,7 +80,7 @@ _QUOTED_VALUE = re.compile(r'(?P<kind>\swhere [^="]+=)"(?P<name>[^"]+)"(?=\s\+\s
 
 @final
 @dataclass(frozen=True, order=True)
-class Condition:
+class CellCondition:
     """Which cells are meant: those with a value in a column of the entities.
 
     Attributes:
@@ -90,7 +90,7 @@ class Condition:
     Raises:
         PerturbationError: One of them is empty or has spaces around it, or the column's name holds ``=``.
 
-    >>> str(Condition("cell_type", "T cell"))
+    >>> str(CellCondition("cell_type", "T cell"))
     'cell_type=T cell'
     """
 
@@ -132,7 +132,7 @@ class Agent:
     dose: float | None = None
     unit: str | None = None
     direction: int | None = None
-    where: Condition | None = None
+    where: CellCondition | None = None
 
     def __post_init__(self) -> None:
         kind = kind_of(self.kind)
@@ -200,7 +200,7 @@ class Agent:
         dose = None if match["dose"] is None else float(match["dose"])
         way = None if match["way"] is None else _WAYS[match["way"]]
         column, value = match["column"], match["value"]
-        where = None if column is None else Condition(unquote(column), unquote(value))
+        where = None if column is None else CellCondition(unquote(column), unquote(value))
         return cls(match["kind"], unquote(match["target"]), dose, match["unit"], way, where)
 
 

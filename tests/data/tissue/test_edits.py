@@ -6,7 +6,7 @@ import pytest
 from scipy import sparse
 
 from aivc.core.errors import PerturbationError, UnknownNameError
-from aivc.core.perturbation import Agent, Condition, Perturbation
+from aivc.core.perturbation import Agent, CellCondition, Perturbation
 from aivc.core.scale import Scale
 from aivc.core.space import Space
 from aivc.core.ur import UR
@@ -119,7 +119,7 @@ def test_the_last_cell_is_not_removed():
 
 def test_type_stands_for_cell_type():
     cells = row_of_cells()
-    assert meant(cells, Condition("type", "b")).sum() == 5
+    assert meant(cells, CellCondition("type", "b")).sum() == 5
     assert meant(cells, None).all()
     assert is_edit(Agent("remove", "b"))
     assert not is_edit(Agent("ko", "b"))

@@ -10,7 +10,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import dijkstra
 
 from aivc.core.errors import PerturbationError, UnknownNameError
-from aivc.core.perturbation import Agent, Condition, kind_of
+from aivc.core.perturbation import Agent, CellCondition, kind_of
 from aivc.core.ur import UR
 
 CELL_TYPE, REGION = "cell_type", "region"
@@ -71,7 +71,7 @@ def is_edit(agent: Agent) -> bool:
     return kind_of(agent.kind).tissue
 
 
-def meant(ur: UR, where: Condition | None) -> np.ndarray:
+def meant(ur: UR, where: CellCondition | None) -> np.ndarray:
     """``(n,)`` True where a condition holds; everywhere without one.
 
     Args:

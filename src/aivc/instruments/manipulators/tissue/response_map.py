@@ -57,7 +57,7 @@ class ResponseMap:
 
 @final
 @dataclass(frozen=True, eq=False)
-class Sums:
+class BlockSums:
     """Products of the columns of a design with themselves and with states, block of cells by block.
 
     Attributes:
@@ -150,10 +150,10 @@ def _map(given: Surroundings, slopes: np.ndarray) -> ResponseMap:
     return ResponseMap(level, shell + np.concatenate([own, stranger]), named)
 
 
-def _sums(design: np.ndarray, states: np.ndarray, block_n: np.ndarray) -> Sums:
+def _sums(design: np.ndarray, states: np.ndarray, block_n: np.ndarray) -> BlockSums:
     rows = [np.flatnonzero(block_n == block) for block in np.unique(block_n)]
     gram = np.array([design[each].T @ design[each] for each in rows])
-    return Sums(gram, np.array([design[each].T @ states[each] for each in rows]))
+    return BlockSums(gram, np.array([design[each].T @ states[each] for each in rows]))
 
 
 def _groups(codes: np.ndarray, block_n: np.ndarray) -> Iterator[np.ndarray]:
@@ -165,7 +165,9 @@ def _groups(codes: np.ndarray, block_n: np.ndarray) -> Iterator[np.ndarray]:
             yield rows
 
 
-def _left_out(design: np.ndarray, states: np.ndarray, groups: list[np.ndarray], sums: Sums, prior: np.ndarray) -> float:
+def _left_out(
+    design: np.ndarray, states: np.ndarray, groups: list[np.ndarray], sums: BlockSums, prior: np.ndarray
+) -> float:
     """Squared error of the mean state of each group, from all others; in closed form."""
     free = prior > 0
     x = design[:, free]

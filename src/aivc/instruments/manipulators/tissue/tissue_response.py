@@ -13,7 +13,7 @@ from aivc.core.affected import Affected
 from aivc.core.contracts import Manipulator
 from aivc.core.errors import PerturbationError
 from aivc.core.measurement import CONTROL
-from aivc.core.perturbation import Agent, Condition, Perturbation
+from aivc.core.perturbation import Agent, CellCondition, Perturbation
 from aivc.core.prediction import Applicability, Prediction
 from aivc.core.registry import MANIPULATORS
 from aivc.core.space import Space
@@ -135,14 +135,30 @@ class TissueResponse(Manipulator):
         if own is not None:
             own.reads.require(ur.space, cls.name)
         tissue = ur.take(~perturbed) if perturbed.any() else ur
-        named = tissue.entities[blocks].to_numpy() if blocks else graph_blocks(tissue)
+        apart = tissue.entities[blocks].to_numpy() if blocks else graph_blocks(tissue)
         rings = averages(tissue.links, len(tissue), reach)
         given = surroundings(tissue, rings, axes=axes)
-        choice, maps = fit_maps(tissue, rings, given, named, draws=draws, seed=seed)
+        choice, maps = fit_maps(tissue, rings, given, apart, draws=draws, seed=seed)
         unit = float(np.sqrt(((tissue.values - given.center) ** 2).sum(axis=1).mean())) or 1.0
-        slopes = (np.array([getattr(each, name) for each in maps]) for name in ("level", "shell", "named"))
-        described = (given.types, given.profile, given.center, given.loadings, given.unit, given.share)
-        return cls(ur.space, *described, given.composition, *slopes, unit, own, rounds, choice, seed)
+        level, shell, named = (np.array([getattr(each, name) for each in maps]) for name in ("level", "shell", "named"))
+        return cls(
+            reads=ur.space,
+            types=given.types,
+            profile=given.profile,
+            center=given.center,
+            loadings=given.loadings,
+            size=given.unit,
+            share=given.share,
+            composition=given.composition,
+            level=level,
+            shell=shell,
+            named=named,
+            unit=unit,
+            cell=own,
+            rounds=rounds,
+            choice=choice,
+            seed=seed,
+        )
 
     @property
     def edits_tissue(self) -> bool:
@@ -165,7 +181,7 @@ class TissueResponse(Manipulator):
         asked = _Asked.of(perturbation)
         if ur.links is None and not asked.edits and all(where is None for where, _ in asked.molecular):
             answer = self._cell(perturbation).manipulate(ur, perturbation)
-            return answer.replace(draws=answer.draws, made_by=(self.name, *answer.made_by))
+            return replace(answer, made_by=(self.name, *answer.made_by))
         here = edited(ur, asked.edits, seed=self.seed)
         answers = [_CellAnswer.of(self._cell(each), here.ur, where, each) for where, each in asked.molecular]
         stood = self._stood(ur, here, answers)
@@ -274,7 +290,7 @@ class _Asked:
     """
 
     edits: tuple[Agent, ...]
-    molecular: tuple[tuple[Condition | None, Perturbation], ...]
+    molecular: tuple[tuple[CellCondition | None, Perturbation], ...]
 
     @classmethod
     def of(cls, perturbation: Perturbation) -> "_Asked":
@@ -308,7 +324,7 @@ class _CellAnswer:
     applicability: Applicability
 
     @classmethod
-    def of(cls, cell: Manipulator, ur: UR, where: Condition | None, asked: Perturbation) -> "_CellAnswer":
+    def of(cls, cell: Manipulator, ur: UR, where: CellCondition | None, asked: Perturbation) -> "_CellAnswer":
         rows = meant(ur, where)
         start = ur.take(rows)
         answer = cell.manipulate(start, asked)
