@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aivc.core.errors import PerturbationError, UnknownNameError
-from aivc.core.perturbation import BUILTIN_KINDS, Agent, Perturbation, kind_of
+from aivc.core.perturbation import BUILTIN_KINDS, Agent, CellCondition, Perturbation, kind_of
 from tiny_parts import NANOBODY
 
 names = st.text(min_size=1).filter(lambda text: text == text.strip())
@@ -190,3 +190,39 @@ def test_quotes_of_a_name_itself_survive(target):
 def test_a_refusal_says_how_to_quote():
     with pytest.raises(PerturbationError, match=r'in quotes, such as drug:"\(\+\)-JQ1"@1uM'):
         Perturbation.parse("drug:(+)-JQ1@1uM")
+
+
+conditions = st.builds(CellCondition, names.filter(lambda text: "=" not in text), names)
+
+
+@given(agents(), conditions, st.none() | amounts)
+@example(Agent("ko", "x where y=z"), CellCondition("a where", "b for 3h + ko:C where d=e"), 3.0)
+def test_conditions_round_trip(agent, where, hours):
+    perturbation = Perturbation((dataclasses.replace(agent, where=where), Agent("ko", "other")), hours)
+    text = str(perturbation)
+    assert Perturbation.parse(text) == perturbation
+    assert str(Perturbation.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("remove:T%20cell", "remove:T cell"),
+        ("add:macrophage@10%", "add:macrophage@10%"),
+        ("swap:T cell by macrophage where region=core", "swap:T cell by macrophage where region=core"),
+        ("move:core where cell_type=T cell", "move:core where cell_type=T cell"),
+        ('remove:"T cell" where cell_type="CD8+ T" for 3h', "remove:T cell where cell_type=CD8%2B T for 3h"),
+        ("ko:STAT1/up where type=tumour", "ko:STAT1/up where type=tumour"),
+        ("drug:a where b", "drug:a where b"),
+    ],
+)
+def test_edits_of_a_tissue_are_texts_too(text, canonical):
+    assert str(Perturbation.parse(text)) == canonical
+
+
+def test_a_condition_names_a_column_and_a_value():
+    agent = Agent.parse("ko:STAT1 where cell_type=a=b")
+    assert agent.where == CellCondition("cell_type", "a=b")
+    for column, value in (("", "x"), ("x ", "y"), ("a=b", "c"), ("a", "")):
+        with pytest.raises(PerturbationError, match="where COLUMN=VALUE"):
+            CellCondition(column, value)

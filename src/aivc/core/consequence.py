@@ -33,4 +33,4 @@ def _consequence(agent: Agent) -> Agent | None:
         return agent
     if variant.is_synonymous:
         return None
-    return Agent("ko", agent.molecule) if variant.ends_early else agent
+    return Agent("ko", agent.molecule, where=agent.where) if variant.ends_early else agent

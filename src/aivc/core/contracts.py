@@ -204,6 +204,14 @@ class Manipulator(Part):
         """Names of the molecules that it has knowledge of beside what was measured; none where it uses none."""
         return ()
 
+    @property
+    def edits_tissue(self) -> bool:
+        """Whether it answers what names cells: edits of who is where, and what is done to some cells of a tissue.
+
+        Rows of its draws are the cells that such an edit leaves and those that it adds.
+        """
+        return False
+
     def prepare(self, ur: UR, perturbations: Sequence[Perturbation]) -> None:
         """Compute ahead what many questions from the same states have in common; answers stay as they are.
 

@@ -20,11 +20,13 @@ class Kind:
         name: The word before the colon, such as ``crispri``.
         direction: What it does to its target's activity unless said otherwise: -1 lowers, +1 raises, 0 not stated.
         genetic: Whether the target is a gene, so that priors on genes apply and the target's own reading is affected.
+        tissue: Whether it changes who is where in a tissue, and its target names cells rather than a molecule.
     """
 
     name: str
     direction: int
     genetic: bool
+    tissue: bool = False
 
 
 BUILTIN_KINDS = {
@@ -37,6 +39,10 @@ BUILTIN_KINDS = {
         Kind("variant", 0, genetic=True),
         Kind("drug", 0, genetic=False),
         Kind("ligand", +1, genetic=False),
+        Kind("remove", 0, genetic=False, tissue=True),
+        Kind("add", 0, genetic=False, tissue=True),
+        Kind("swap", 0, genetic=False, tissue=True),
+        Kind("move", 0, genetic=False, tissue=True),
     )
 }
 
@@ -58,14 +64,49 @@ def kind_of(name: str) -> Kind:
 
 _NUMBER = r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
 _AGENT = re.compile(
-    rf"(?P<kind>[a-z][a-z0-9_-]*):(?P<target>[^@/+]+)(?:@(?P<dose>{_NUMBER})(?P<unit>[^\s/\d][^\s/]*))?(?P<way>/up|/down|/any)?"
+    rf"(?P<kind>[a-z][a-z0-9_-]*):(?P<target>[^@/+]+?)(?:@(?P<dose>{_NUMBER})(?P<unit>[^\s/\d][^\s/]*))?(?P<way>/up|/down|/any)?"
+    r"(?: where (?P<column>[^=]+)=(?P<value>.+))?"
 )
 _HOURS = re.compile(rf"(?:^|\s)for (?P<hours>{_NUMBER})h$")
 _WAYS = {"/up": 1, "/down": -1, "/any": 0}
 # Letters with a meaning in the text form, and white space that could pass for the space before "for 48h".
-_ESCAPED = re.compile(r"[%@/+]|(?! )\s| (?=for )|^\"")
+_ESCAPED = re.compile(r"[%@/+]|(?! )\s| (?=for )| (?=where [^=]+=.)|^\"")
 # A name in quotes ends where a dose, a direction, hours, the next agent or the text begins or ends.
-_QUOTED = re.compile(r'(?P<kind>(?:^|\s\+\s)[a-z][a-z0-9_-]*:)"(?P<name>[^"]+)"(?=@|/(?:up|down|any)|\s\+\s|\sfor\s|$)')
+_QUOTED = re.compile(
+    r'(?P<kind>(?:^|\s\+\s)[a-z][a-z0-9_-]*:)"(?P<name>[^"]+)"(?=@|/(?:up|down|any)|\s\+\s|\sfor\s|\swhere\s|$)'
+)
+_QUOTED_VALUE = re.compile(r'(?P<kind>\swhere [^="]+=)"(?P<name>[^"]+)"(?=\s\+\s|\sfor\s|$)')
+
+
+@final
+@dataclass(frozen=True, order=True)
+class CellCondition:
+    """Which cells are meant: those with a value in a column of the entities.
+
+    Attributes:
+        column: Name of the column, such as ``cell_type`` or ``region``.
+        value: What stands there, as text.
+
+    Raises:
+        PerturbationError: One of them is empty or has spaces around it, or the column's name holds ``=``.
+
+    >>> str(CellCondition("cell_type", "T cell"))
+    'cell_type=T cell'
+    """
+
+    column: str
+    value: str
+
+    def __post_init__(self) -> None:
+        whole = all(text and text == text.strip() for text in (self.column, self.value))
+        if not whole or "=" in self.column:
+            raise PerturbationError(
+                f"A condition reads where COLUMN=VALUE, such as where cell_type=tumour; got {self.column!r} and "
+                f"{self.value!r}. Leave out spaces around them, and rename a column whose name holds '='."
+            )
+
+    def __str__(self) -> str:
+        return f"{_escaped(self.column)}={_escaped(self.value)}"
 
 
 @final
@@ -79,6 +120,7 @@ class Agent:
         dose: Amount, in ``unit``; None where it has none.
         unit: Such as ``uM``; None exactly where ``dose`` is None.
         direction: -1 lowers its target's activity, +1 raises it, 0 not stated; None takes the kind's own.
+        where: Which cells it is done to; None means all of them.
 
     Raises:
         PerturbationError: Empty target, negative dose, or a dose without a unit.
@@ -90,6 +132,7 @@ class Agent:
     dose: float | None = None
     unit: str | None = None
     direction: int | None = None
+    where: CellCondition | None = None
 
     def __post_init__(self) -> None:
         kind = kind_of(self.kind)
@@ -105,7 +148,7 @@ class Agent:
             )
         if self.unit is not None:
             object.__setattr__(self, "unit", spelled(self.unit))
-        if self.unit is not None and not re.fullmatch(r"(?![eE]-?\d)[^\s/@+%\d.][^\s/@+%]*", self.unit):
+        if self.unit is not None and not re.fullmatch(r"%|(?![eE]-?\d)[^\s/@+%\d.][^\s/@+%]*", self.unit):
             raise PerturbationError(f"A unit is one word such as uM or ng_per_ml, got {self.unit!r}. Rename it.")
         if self.dose is not None:
             # A numpy number or a negative zero would be written in a form that is not read back.
@@ -134,11 +177,14 @@ class Agent:
         target = _escaped(self.target)
         dose = "" if self.dose is None else f"@{self.dose!r}".removesuffix(".0") + str(self.unit)
         way = {1: "/up", -1: "/down", 0: "/any"}[self.direction or 0]
-        return f"{self.kind}:{target}{dose}{'' if self.direction == kind_of(self.kind).direction else way}"
+        done = f"{self.kind}:{target}{dose}{'' if self.direction == kind_of(self.kind).direction else way}"
+        return done if self.where is None else f"{done} where {self.where}"
 
     @classmethod
     def parse(cls, text: str) -> "Agent":
         """Read one agent such as ``drug:nutlin-3@10uM``; a name may stand in quotes: ``drug:"(+)-JQ1"@1uM``.
+
+        Which cells it is done to comes last: ``ko:STAT1 where cell_type=tumour``, ``remove:T cell where region=core``.
 
         Raises:
             PerturbationError: The text has another form.
@@ -153,7 +199,9 @@ class Agent:
             )
         dose = None if match["dose"] is None else float(match["dose"])
         way = None if match["way"] is None else _WAYS[match["way"]]
-        return cls(match["kind"], unquote(match["target"]), dose, match["unit"], way)
+        column, value = match["column"], match["value"]
+        where = None if column is None else CellCondition(unquote(column), unquote(value))
+        return cls(match["kind"], unquote(match["target"]), dose, match["unit"], way, where)
 
 
 @final
@@ -174,6 +222,8 @@ class Perturbation:
     'drug:(%2B)-JQ1@1uM'
     >>> str(Perturbation.control())
     'control'
+    >>> str(Perturbation.parse('remove:T%20cell + ko:STAT1 where cell_type=tumour for 24h'))
+    'ko:STAT1 where cell_type=tumour + remove:T cell for 24h'
     """
 
     agents: tuple[Agent, ...] = ()
@@ -199,6 +249,11 @@ class Perturbation:
     def is_control(self) -> bool:
         """Whether nothing was done."""
         return not self.agents and self.hours is None
+
+    @property
+    def of_tissue(self) -> bool:
+        """Whether it says which cells it is done to, or who is where: a question about cells beside each other."""
+        return any(agent.where is not None or kind_of(agent.kind).tissue for agent in self.agents)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -246,7 +301,11 @@ def _escaped(name: str) -> str:
 
 def _unquoted(text: str) -> str:
     """The same text, with names in quotes written by their escapes."""
-    return _QUOTED.sub(lambda found: found["kind"] + _escaped(found["name"]), text) if '"' in text else text
+    if '"' not in text:
+        return text
+    for quoted in (_QUOTED, _QUOTED_VALUE):
+        text = quoted.sub(lambda found: found["kind"] + _escaped(found["name"]), text)
+    return text
 
 
 @lru_cache(maxsize=200_000)

@@ -11,6 +11,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from aivc.core import views
+from aivc.core.affected import Affected
 from aivc.core.calibration import Applicability, Calibration, HeldOut
 from aivc.core.errors import DataError
 from aivc.core.measurement import Measurement
@@ -52,6 +53,8 @@ class Prediction(Generic[T]):
             apart is not shrunk in it, as an expected value has to be. None says that ``mean`` serves for that too.
         least: Mean readings never lie below it, such as 0 for logarithms of counts; None where they may. It bounds the
             mean over draws, not each of them: raised draw by draw, it would be the higher the less sure an answer is.
+        affected: In a tissue, which cells change besides those that something was done to, and within which distance;
+            None where nobody has neighbours.
         unread: Reads out the cells of a prediction whose draws are mean profiles only; None where draws are the cells.
         origin: Says which virtual cell made it, as texts by name (`VirtualCell.origin`); None where none did.
 
@@ -70,6 +73,7 @@ class Prediction(Generic[T]):
     least: float | None = None
     unread: "Callable[[], Prediction[T]] | None" = None
     origin: Callable[[], Mapping[str, str]] | None = None
+    affected: Affected | None = None
 
     def __repr__(self) -> str:
         return f"Prediction({len(self.draws)} × {self.draws[0]!r} by {' + '.join(self.made_by)}, {self.applicability})"
@@ -238,6 +242,7 @@ class Prediction(Generic[T]):
             nexts[0].calibration,
             retrieval=self._passed_on(step, nexts),
             least=nexts[0].least,
+            affected=self.affected,
         )
 
     def _passed_on(

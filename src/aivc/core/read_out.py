@@ -36,7 +36,7 @@ def read_out(moved: Prediction[UR], start: UR, decoder: Decoder, *, cells: int =
     """
     each = max(2, -(-cells // len(moved.draws)))
     shares = tuple(_share(draw, i, each) for i, draw in enumerate(moved.draws))
-    shared = Prediction(shares, moved.made_by, moved.applicability, retrieval=moved.retrieval)
+    shared = Prediction(shares, moved.made_by, moved.applicability, retrieval=moved.retrieval, affected=moved.affected)
     base = decoder.decode(_share(start, 0, each)).mean
     return _finite(shared.then(decoder.decode).replace(base=base), moved)
 

@@ -18,7 +18,7 @@ from aivc.core import registry
 from aivc.core.consequence import consequence
 from aivc.core.contracts import Decoder, Encoder, Manipulator
 from aivc.core.encoder_choice import choose, named
-from aivc.core.errors import IntegrityError, RetiredError, SpaceError, UnknownNameError
+from aivc.core.errors import IntegrityError, PerturbationError, RetiredError, SpaceError, UnknownNameError
 from aivc.core.matching import at_hours
 from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
@@ -191,11 +191,32 @@ class VirtualCell:
         """Ask a manipulator; the only one, unless named.
 
         A variant that this cell never saw is asked about by its consequence, where its text tells: a stop codon or a
-        frame shift as a knock-out, a synonymous change as nothing.
+        frame shift as a knock-out, a synonymous change as nothing. What names cells, such as ``remove:T cell``, goes to
+        the only manipulator of tissues, unless another is named.
+
+        Raises:
+            PerturbationError: It names cells, and the manipulator knows no tissue.
+            UnknownNameError: No such manipulator, or several and no name.
         """
-        manipulator = self._pick(Manipulator, instrument)
-        assert isinstance(manipulator, Manipulator)
+        manipulator = self._manipulator(perturbation, instrument)
         return manipulator.manipulate(ur, self._asked(perturbation))
+
+    def _manipulator(self, perturbation: Perturbation, name: str) -> Manipulator:
+        of_tissue = [key for key in self.instruments if self._edits_tissue(key)]
+        if perturbation.of_tissue and not name and len(of_tissue) == 1:
+            name = of_tissue[0]
+        manipulator = self._pick(Manipulator, name)
+        assert isinstance(manipulator, Manipulator)
+        if perturbation.of_tissue and not manipulator.edits_tissue:
+            raise PerturbationError(
+                f"{perturbation} names cells of a tissue, and {manipulator.name} knows only what is done to every cell."
+                " Add a manipulator of tissues to this virtual cell, such as tissue-response.v1."
+            )
+        return manipulator
+
+    def _edits_tissue(self, name: str) -> bool:
+        part = self.instruments.get(name)
+        return isinstance(part, Manipulator) and part.edits_tissue
 
     def prepare(self, ur: UR, perturbations: Sequence[Perturbation], *, instrument: str = "") -> None:
         """Let a manipulator compute ahead what many questions have in common; `manipulate` answers as before."""
@@ -225,19 +246,32 @@ class VirtualCell:
         assert isinstance(decoder, Decoder)
         return decoder
 
-    def states(self, start: Measurement | UR | str, *, new_context: bool = False) -> UR:
+    def states(self, start: Measurement | UR | str, *, new_context: bool = False, manipulator: str = "") -> UR:
         """Control states to start from.
+
+        Where a manipulator of tissues will be asked, cells that have positions keep their neighbours: the cellular
+        encoder says what each is, and the multicellular one who is beside it.
 
         Args:
             start: The states themselves; control cells, which are encoded; or the name of a context (`start`).
             new_context: Whether the name is that of a new context, although it reads like a known one.
+            manipulator: Which one will be asked, where there are several.
 
         Raises:
             UnknownNameError: No such context, or its name may be a slip.
         """
         if isinstance(start, UR):
             return start
-        return self.start(start, new_context=new_context) if isinstance(start, str) else self.encode(start)
+        if isinstance(start, str):
+            return self.start(start, new_context=new_context)
+        names = [manipulator] if manipulator else list(self.instruments)
+        return self._neighbours(start) if any(map(self._edits_tissue, names)) else self.encode(start)
+
+    def _neighbours(self, tissue: Measurement) -> UR:
+        cells = self.encode(tissue.replace(scale=Scale.CELLULAR))
+        if tissue.links is not None or tissue.coordinates is None:
+            return cells
+        return replace(cells, links=self.encode(tissue.replace(scale=Scale.MULTICELLULAR), cells).links)
 
     def predict(
         self,
@@ -266,7 +300,7 @@ class VirtualCell:
             ScoreError: The answer holds NaN or infinity.
         """
         asked = Perturbation.parse(perturbation) if isinstance(perturbation, str) else perturbation
-        begin = at_hours(self.states(start, new_context=new_context), asked)
+        begin = at_hours(self.states(start, new_context=new_context, manipulator=manipulator), asked)
         moved = self.manipulate(begin, asked, instrument=manipulator)
         return read_out(moved, begin, self.decoder(decoder), cells=cells).replace(origin=self.origin)
 

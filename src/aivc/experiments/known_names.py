@@ -130,6 +130,9 @@ class KnownNames:
 
     def knows(self, agent: Agent) -> bool:
         """Whether its target was measured, under any kind and dose, or is in the knowledge of the cell."""
+        # An edit of a tissue names cells, which are looked for in the tissue that is asked about.
+        if kind_of(agent.kind).tissue:
+            return True
         return agent.molecule in self._measured(agent.kind) or agent.molecule in self.knowledge
 
     @property
@@ -220,7 +223,7 @@ class KnownNames:
         return UnknownNameError(f"{word} known to this cell", agent.target, known, remedy)
 
     def _require_dose(self, agent: Agent) -> None:
-        if agent.dose is not None or kind_of(agent.kind).genetic:
+        if agent.dose is not None or kind_of(agent.kind).genetic or kind_of(agent.kind).tissue:
             return
         same_kind = [each for each in self._agents if each.kind == agent.kind]
         own = [each for each in same_kind if each.target == agent.target]

@@ -88,6 +88,10 @@ def predict(  # noqa: PLR0913 - one keyword for each thing a question may say
     instruments allow it, no cells are read out for them: draws are then mean profiles, until `Prediction.population`
     asks for cells.
 
+    Of cells with positions, and a cell with a manipulator of tissues, edits of the tissue may be asked: who is taken
+    out, put in, exchanged or moved, such as ``"remove:T cell"``, and what is done to some cells, such as
+    ``"ko:STAT1 where cell_type=tumour"``. `Prediction.affected` then says how far the change is felt.
+
     Names are read as the cell knows them: genes in any case and by former symbols, compounds by their other names and
     salts, doses in any unit (`aivc.experiments.known_names.KnownNames.question`).
 
@@ -126,7 +130,7 @@ def predict(  # noqa: PLR0913 - one keyword for each thing a question may say
     2
     """
     given = _given(start, schema)
-    ask = _Ask(cell, cell.states(given, new_context=new_context), cells, manipulator, decoder)
+    ask = _Ask(cell, cell.states(given, new_context=new_context, manipulator=manipulator), cells, manipulator, decoder)
     if isinstance(perturbation, Perturbation | str):
         return ask(questions(cell, [perturbation], allow_unknown=allow_unknown)[0])
     asked = questions(cell, perturbation, allow_unknown=allow_unknown)
@@ -223,6 +227,9 @@ class _Fast:
 
 
 def _quickest(ask: _Ask, perturbations: Sequence[Perturbation]) -> Predictor:
+    # What a cell of a tissue does depends on its neighbours, which the mean of all has not.
+    if ask.start.links is not None:
+        return ask
     tried = np.unique(np.linspace(0, len(perturbations) - 1, _TRIED).round().astype(int))
     mean = ask.start.sample(1)
     fast = _Fast(ask, mean, MeanReader(ask.cell.decoder(ask.decoder), mean))

@@ -105,6 +105,11 @@ class Ensemble(Manipulator):
         """What its full fit has knowledge of."""
         return self.center.molecules
 
+    @property
+    def edits_tissue(self) -> bool:
+        """Whether its full fit does."""
+        return self.center.edits_tissue
+
     def abstaining(self, ur: UR, floor: Manipulator, cuts: Sequence[float], trusted: Sequence[bool]) -> "Ensemble":
         """Return one that lets ``floor`` answer wherever its own answer departs from it by as much as is not trusted.
 
