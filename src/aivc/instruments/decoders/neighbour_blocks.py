@@ -17,6 +17,7 @@ NEIGHBOURS = ("all", "same", "others", "none")
 TYPE = "cell_type"
 # A type seen once tells little of its mean: so many cells of the overall mean are added.
 _SHRINK = 2.0
+_FAINT = 0.05
 
 
 class Around(NamedTuple):
@@ -141,6 +142,8 @@ def hidden(ur: UR) -> np.ndarray:
 def around(ur: UR, kind_nc: np.ndarray, expected: np.ndarray, reach: int, source: np.ndarray) -> Around:
     """Describe cells by themselves and by what surrounds them.
 
+    Where links have weights that differ, such as nearness, the weighted mean over them stands before the shells.
+
     A cell is no neighbour of its own, and a hidden cell is nobody's neighbour, nor a way to one.
 
     Args:
@@ -152,19 +155,25 @@ def around(ur: UR, kind_nc: np.ndarray, expected: np.ndarray, reach: int, source
     """
     typical_nd = of_kind(kind_nc, expected)
     both_ne = np.concatenate([source - typical_nd, kind_nc], axis=1)
-    means_nse, _ = shell_means(_visible(ur), both_ne, reach)
+    links = visible_links(ur)
+    means_nse, _ = shell_means(links, both_ne, reach)
+    if reach and links.nnz and np.ptp(links.data) > 0:
+        # A little of nothing is added: a cell whose neighbours are all far away is hardly touched by them.
+        near_ne = (links @ both_ne) / (np.asarray(links.sum(axis=1)) + _FAINT * links.data.max())
+        means_nse = np.concatenate([near_ne[:, None], means_nse], axis=1)
     d = ur.space.dim
     return Around(kind_nc, ur.values - typical_nd, means_nse[..., :d], means_nse[..., d:])
 
 
-def _visible(ur: UR) -> sparse.csr_matrix:
+def visible_links(ur: UR) -> sparse.csr_matrix:
+    """``(n, n)`` who sees whom: nobody sees itself, or a hidden cell. Without links nobody sees anyone."""
     n = len(ur)
     if ur.links is None:
         return sparse.csr_matrix((n, n), dtype=np.float32)
     links = sparse.coo_matrix(ur.links)
     kept = (links.row != links.col) & ~hidden(ur)[links.col] & (links.data > 0)
     ends = links.row[kept], links.col[kept]
-    return sparse.csr_matrix((np.ones(kept.sum(), dtype=np.float32), ends), shape=(n, n))
+    return sparse.csr_matrix((np.asarray(links.data[kept], dtype=np.float64), ends), shape=(n, n))
 
 
 def shuffled_within(ur: UR, *, seed: int = 0) -> Float[np.ndarray, "n d"]:

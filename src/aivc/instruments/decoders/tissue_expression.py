@@ -32,7 +32,7 @@ from aivc.instruments.decoders.neighbour_blocks import (
     of_kind,
 )
 
-_SCALES = (4.0, 1.0, 0.25)
+_SCALES = (4.0, 2.0, 1.0, 0.5, 0.25)
 _PILOT = 150
 _PENALTIES = np.geomspace(1e-3, 30.0, 10)
 
@@ -136,7 +136,7 @@ class TissueExpression(Decoder):
         """
         measurement.require_table(cls.name)
         rows = _observed(measurement)
-        if problems := _problems(ur, measurement, rows, own, neighbours):
+        if problems := _problems(ur, measurement, rows, own, neighbours, groups):
             raise DataError(problems)
         units = units or profile_units(measurement)
         y_nf = normalize(measurement, units).dense()[rows]
@@ -210,7 +210,14 @@ def _observed(measurement: Measurement) -> np.ndarray:
     return np.flatnonzero(seen.all(axis=1))
 
 
-def _problems(ur: UR, measurement: Measurement, rows: np.ndarray, own: str, neighbours: str) -> list[str]:
+def _problems(
+    ur: UR,
+    measurement: Measurement,
+    rows: np.ndarray,
+    own: str,
+    neighbours: str,
+    groups: Sequence[object] | np.ndarray | None,
+) -> list[str]:
     found = []
     if own not in OWN or neighbours not in NEIGHBOURS:
         found.append(
@@ -223,6 +230,8 @@ def _problems(ur: UR, measurement: Measurement, rows: np.ndarray, own: str, neig
             f"A fit takes cells of which every feature was observed: two at least, got {len(rows)}. Select features that "
             "were read together."
         )
+    elif groups is not None and (len(groups) != len(ur) or len({str(groups[row]) for row in rows}) < 2):
+        found.append("Groups are one label per cell, and those observed are of two groups at least. Give other groups.")
     if own in ("type", "both") and TYPE not in ur.entities:
         found.append(f"own={own!r} reads the column {TYPE}, which is absent. Add it, or ask for own='state'.")
     return found
