@@ -1,9 +1,9 @@
 """What neighbours say of a cell beyond itself: its hidden type and expression, and what is left with little tissue.
 
 Frozen tasks c, d (masked type), g, i and j of `tissue_tasks.json`, on development data. Each gain stands beside its
-shuffle. What was chosen outside training: columns and graph of task c were picked while looking at four of its ten test folds,
-the kernel and the weight of position in task i at its sparse form and at three test blocks, and the inputs of task d at
-four donors. Everything else is chosen inside training.
+shuffle. What was chosen outside training: columns and graph of task c were picked while looking at four of its ten test
+folds, the kernel and the weight of position in task i at its sparse form and at three test blocks, and the inputs of
+task d at four donors. Everything else is chosen inside training.
 
 Run: AIVC_DATA=FOLDER python benchmarks/tissue_masked.py [c,d,g,i,j]
 """
@@ -22,18 +22,22 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 from scipy.spatial import cKDTree
+from scipy.stats import rankdata
 
 from aivc.core.axes import Axes
 from aivc.core.measurement import Measurement
 from aivc.core.scale import Scale
 from aivc.core.space import Space
-from aivc.core.units import ARBITRARY
+from aivc.core.units import ARBITRARY, COUNTS
 from aivc.core.ur import UR
-from aivc.data.tissue.graph import GraphRule, link
 from aivc.data.priors.memberships import memberships
+from aivc.data.tissue.graph import GraphRule, link
+from aivc.instruments.decoders.label_probe import fit_probe, logits
 from aivc.instruments.decoders.neighbour_blocks import shuffled_within
 from aivc.instruments.decoders.neighbour_labels import NeighbourLabels
 from aivc.instruments.decoders.tissue_expression import TissueExpression
+from aivc.representations.cellular.ppca import PPCA
+from aivc.representations.multicellular.shells import Shells
 
 DATA = Path(os.environ["AIVC_DATA"])
 TASKS = json.loads((DATA.parent / "benchmarks" / "tissue_tasks.json").read_text())["tasks"]
@@ -45,7 +49,7 @@ WIDTH_C = 15.0
 
 
 def main(wanted: list[str]) -> None:
-    tasks = {"c": neighbour_effect, "d": masked_type, "i": embryo, "j": slices}
+    tasks = {"c": neighbour_effect, "d": masked_type, "g": little_tissue, "i": embryo, "j": slices}
     for name in wanted:
         started = time.process_time()
         found = tasks[name]()
@@ -58,7 +62,7 @@ def main(wanted: list[str]) -> None:
 def keep(name: str, found: dict) -> None:
     """Write the result of one task beside those of the others."""
     before = json.loads(RESULT.read_text())["tasks"] if RESULT.exists() else {}
-    tasks = {key: value for key, value in sorted({**before, name: found}.items())}
+    tasks = dict(sorted({**before, name: found}.items()))
     body = {
         "what": "frozen tissue tasks: masked expression and type, thinned tissue; values of held-out folds",
         "command": "AIVC_DATA=FOLDER python benchmarks/tissue_masked.py",
@@ -114,15 +118,18 @@ class Errors:
         self.left, self.all, self.folds = 0.0, 0.0, []
 
     def add(self, true: np.ndarray, read: np.ndarray, mean: np.ndarray) -> None:
+        """Count one fold in."""
         left, whole = ((true - read) ** 2).sum(axis=0), ((true - mean) ** 2).sum(axis=0)
         self.left, self.all = self.left + left, self.all + whole
         self.folds.append(round(float((1 - left / whole).mean()), 4))
 
     @property
     def r2(self) -> np.ndarray:
+        """Of each feature, over all folds."""
         return 1 - self.left / self.all
 
     def report(self) -> dict:
+        """Mean over features, over all folds and in each."""
         return {"r2": round(float(self.r2.mean()), 4), "folds": self.folds}
 
 
@@ -219,7 +226,9 @@ def masked_type() -> dict:
             if form != "neighbours" and len(found[form]) > 1:
                 break
             train = train_rows & labelled & ~own
-            target = known.replace(values=known.dense() * train[:, None]).select([f for f in known.features if f != "unknown"])
+            target = known.replace(values=known.dense() * train[:, None]).select(
+                [f for f in known.features if f != "unknown"]
+            )
             fitted = NeighbourLabels.fit(ur, target, own="nothing")
             asked = np.flatnonzero(test_rows & labelled & own)
             p = fitted.probabilities(ur)[asked]
@@ -253,8 +262,7 @@ def _shuffled_in(section: np.ndarray) -> np.ndarray:
 def _type_scores(p: np.ndarray, true: np.ndarray) -> dict:
     said = p.argmax(axis=1)
     f1 = [
-        2 * ((said == c) & (true == c)).sum() / ((said == c).sum() + (true == c).sum())
-        for c in np.union1d(said, true)
+        2 * ((said == c) & (true == c)).sum() / ((said == c).sum() + (true == c).sum()) for c in np.union1d(said, true)
     ]
     likely = np.log(np.maximum(p[np.arange(len(true)), true], 1e-12))
     return {
@@ -262,6 +270,86 @@ def _type_scores(p: np.ndarray, true: np.ndarray) -> dict:
         "macro_f1": round(float(np.mean(f1)), 4),
         "nll": round(float(-likely.mean()), 4),
     }
+
+
+# --- g: tumour spots where spots or genes are missing ---
+
+WIDTH_G, REACH_G, PENALTY_G = 5, 3, 0.1
+
+
+def little_tissue() -> dict:
+    """AUROC of tumour spots of a patient left out, by a linear probe on shells of ppca states, as tissue is thinned."""
+    file = anndata.read_h5ad(DATA / TASKS["a_her2st_tumour"]["data"])
+    counts, label = file.X.tocsr().astype(np.float64), file.obs["label"].astype(str).to_numpy()
+    patient = file.obs["patient"].astype(str).to_numpy()
+    entities = pd.DataFrame({"section": file.obs["section"].astype(str).to_numpy()}, file.obs_names.astype(str))
+    points = file.obs[["array_x", "array_y"]].to_numpy(np.float64)
+    tumour = np.isin(label, ["invasive cancer", "cancer in situ"])
+    labelled = ~np.isin(label, ["undetermined", "nan", ""]) & np.isin(entities["section"], ["A1", "B1", "C1", "D1"])
+    found: dict[str, dict] = {}
+    for each in np.unique(patient):
+        test, genes = patient == each, _varied(counts[patient != each], 2000)
+        spots = Measurement(
+            counts[:, genes], file.var_names.to_numpy()[genes].astype(object), entities, COUNTS, coordinates=points
+        )
+        cells = PPCA.fit(spots.take(~test), dim=30)
+        own, wide = (
+            Shells.fit(
+                spots.take(~test), dim=WIDTH_G * (reach + 1), parts=cells.encode(spots.take(~test)), reach=reach,
+                by_section=True,
+            )
+            for reach in (0, REACH_G)
+        )  # fmt: skip
+        for form, encoder in (("own", own), ("own and shells", wide)):
+            train = spots.take(~test)
+            ur, kept = encoder.encode(train, cells.encode(train)), labelled[~test]
+            truth = np.eye(2)[tumour[~test][kept].astype(int)]
+            probe = fit_probe(ur.values[kept], truth, PENALTY_G)
+            for thinned, rows, some in _thinned(test, len(genes)):
+                asked = spots.take(rows).select(spots.features[some])
+                said = encoder.encode(asked, cells.encode(asked)).values
+                score = logits(probe, said, np.zeros_like(said))
+                marked = labelled[rows]
+                value = _auroc((score[:, 1] - score[:, 0])[marked], tumour[rows][marked])
+                found.setdefault(form, {}).setdefault(thinned, {})[each] = round(value, 4)
+    means = {
+        form: {thinned: round(float(np.mean(list(of.values()))), 4) for thinned, of in each.items()}
+        for form, each in found.items()
+    }
+    best = means["own and shells"]
+    return {
+        "bars": [
+            bar("g: loss of AUROC with 25 % of the spots", best["intact"] - best["spots 0.25"], 0.01, "lower"),
+            bar("g: AUROC with 5 % of the genes", best["genes 0.05"], 0.87),
+        ],
+        "forms": means,
+        "folds": found,
+        "probe": f"logistic regression, penalty {PENALTY_G}, on {WIDTH_G} axes of the spot and of {REACH_G} shells",
+    }
+
+
+def _thinned(test: np.ndarray, genes: int) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """Rows and genes that are left of the patient asked about."""
+    every, drawn = np.arange(genes), rowhash(genes, 1000, 7)
+    spots = rowhash(len(test), 1000)
+    left = [("intact", np.flatnonzero(test), every)]
+    left += [(f"spots {share}", np.flatnonzero(test & (spots < 1000 * share)), every) for share in (0.75, 0.5, 0.25)]
+    left += [(f"genes {share}", np.flatnonzero(test), every[drawn < 1000 * share]) for share in (0.5, 0.2, 0.1, 0.05)]
+    return left
+
+
+def _varied(counts: sparse.csr_matrix, most: int) -> np.ndarray:
+    total = np.asarray(counts.sum(axis=1)).ravel()
+    x = sparse.csr_matrix(counts.multiply((np.median(total) / total)[:, None]))
+    x.data = np.log1p(x.data)
+    spread = np.asarray(x.multiply(x).mean(axis=0)).ravel() - np.asarray(x.mean(axis=0)).ravel() ** 2
+    return np.argsort(-spread, kind="stable")[:most]
+
+
+def _auroc(score: np.ndarray, true: np.ndarray) -> float:
+    rank = rankdata(score)
+    positive = true.sum()
+    return float((rank[true].sum() - positive * (positive + 1) / 2) / (positive * (~true).sum()))
 
 
 # --- i: hidden genes of the embryo ---
@@ -284,7 +372,10 @@ def embryo() -> dict:
     known = digits(task["sparse"]["observed"]) == 1
     blocks = [(fold == each, far_from(points, fold == each, BUFFER_I)) for each in np.unique(fold)]
     # What is left out inside training is of the kind that is asked: blocks, or positions here and there.
-    kinds = {"block": (blocks, fold % 4), "sparse": ([(~known, known)], np.random.default_rng(0).integers(0, 5, len(points)))}
+    kinds = {
+        "block": (blocks, fold % 4),
+        "sparse": ([(~known, known)], np.random.default_rng(0).integers(0, 5, len(points))),
+    }
     found = {
         name: {
             kind: [_embryo_errors(cells, group == q, *questions, form) for q in np.unique(group)]
@@ -314,7 +405,9 @@ def _embryo_errors(cells: Measurement, asked: np.ndarray, folds: list, inner: np
             width = np.sqrt(x.shape[1] / 9)
             x = np.concatenate([x, cells.coordinates / cells.coordinates.std(axis=0).mean() * width], axis=1)
         ur = states(cells, x, "embryo")
-        source = np.where(np.arange(x.shape[1]) < (~asked).sum(), shuffled_within(ur), x) if "shuffled" in form else None
+        source = (
+            np.where(np.arange(x.shape[1]) < (~asked).sum(), shuffled_within(ur), x) if "shuffled" in form else None
+        )
         fitted = TissueExpression.fit(
             ur, seen(read, train), groups=inner, source=source, reach=form.get("reach", 2), landmarks=400
         )
@@ -348,7 +441,9 @@ def slices() -> dict:
             fitted = TissueExpression.fit(ur, seen(read, ~asked), reach=0)
             errors.add(read.dense()[asked], fitted.expect(ur)[0][asked], read.dense()[~asked].mean(axis=0))
     # The 300 genes differ from fold to fold, so folds are averaged, not pooled.
-    found = {form: {"r2": round(float(np.mean(errors.folds)), 4), "folds": errors.folds} for form, errors in forms.items()}
+    found = {
+        form: {"r2": round(float(np.mean(errors.folds)), 4), "folds": errors.folds} for form, errors in forms.items()
+    }
     return {"bars": [bar("j: R² of a slice from the others", found["position"]["r2"], 0.04)], "forms": found}
 
 

@@ -28,9 +28,7 @@ class BlockFit(NamedTuple):
     noise: Float[np.ndarray, " t"]
 
 
-def fit_blocks(
-    x_np: np.ndarray, block_p: np.ndarray, y_nt: np.ndarray, group_n: np.ndarray | None = None
-) -> BlockFit:
+def fit_blocks(x_np: np.ndarray, block_p: np.ndarray, y_nt: np.ndarray, group_n: np.ndarray | None = None) -> BlockFit:
     """Fit slopes whose prior variance is one number per block; the evidence chooses it (MacKay 1992, Neural Comput 4).
 
     Penalties are shared by all targets. Each of several targets then has an overall penalty of its own, averaged over

@@ -44,7 +44,7 @@ class Design(NamedTuple):
         neighbours: What of the neighbours, one of `NEIGHBOURS`.
         axis: ``(f,)`` the axis of the state that is the feature itself; -1 where none is.
         typical: ``(c + 1, f)`` reading expected of each type.
-        curve: Of the cell and its shells (`laid`), where no axis is a feature; straight lines where it has no landmarks.
+        curve: Of the cell and its shells (`laid`), where no axis is a feature; lines where it has no landmarks.
     """
 
     own: str
@@ -122,7 +122,7 @@ def kinds(ur: UR, types: np.ndarray) -> Float[np.ndarray, "n c"]:
 
 def expected_by_kind(kind_nc: np.ndarray, values_nf: np.ndarray) -> np.ndarray:
     """``(c + 1, f)`` mean of each type, drawn a little to that of all, which is the last row."""
-    mean_f = values_nf.mean(axis=0)
+    mean_f = values_nf.sum(axis=0) / max(len(values_nf), 1)
     count_c = kind_nc.sum(axis=0)[:, None]
     return np.concatenate([(kind_nc.T @ values_nf + _SHRINK * mean_f) / (count_c + _SHRINK), mean_f[None]])
 

@@ -98,7 +98,7 @@ class TissueExpression(Decoder):
     seed: int
 
     @classmethod
-    def fit(
+    def fit(  # noqa: PLR0913 - one keyword for each thing a reading may be made from
         cls,
         ur: UR,
         measurement: Measurement,
@@ -144,7 +144,7 @@ class TissueExpression(Decoder):
         types = np.array(named, dtype=object)
         kind_nc = kinds(ur, types)
         seen = rows[~hidden(ur)[rows]]
-        expected = expected_by_kind(kind_nc[seen], ur.values[seen]) if len(seen) else np.zeros((len(types) + 1, ur.space.dim))
+        expected = expected_by_kind(kind_nc[seen], ur.values[seen])
         typical = expected_by_kind(kind_nc[rows], y_nf)
         axis = _axis_of(measurement.features, axes)
         if neighbours == "same" and (axis < 0).all():
@@ -221,14 +221,15 @@ def _problems(
     found = []
     if own not in OWN or neighbours not in NEIGHBOURS:
         found.append(
-            f"own is one of {', '.join(OWN)}, and neighbours one of {', '.join(NEIGHBOURS)}; got {own} and {neighbours}."
+            f"own is one of {', '.join(OWN)}, and neighbours one of {', '.join(NEIGHBOURS)}; got "
+            f"{own} and {neighbours}."
         )
     if len(ur) != len(measurement):
         found.append(f"{len(ur)} states need as many readings, got {len(measurement)}. Align them.")
     elif len(rows) < 2:
         found.append(
-            f"A fit takes cells of which every feature was observed: two at least, got {len(rows)}. Select features that "
-            "were read together."
+            f"A fit takes cells of which every feature was observed: two at least, got {len(rows)}. Select features "
+            "that were read together."
         )
     elif groups is not None and (len(groups) != len(ur) or len({str(groups[row]) for row in rows}) < 2):
         found.append("Groups are one label per cell, and those observed are of two groups at least. Give other groups.")
