@@ -94,7 +94,7 @@ class NeighbourLabels(Decoder):
         if problems := _problems(ur, y_nc, own):
             raise DataError(problems)
         kept = np.flatnonzero(y_nc.sum(axis=1) > 0)
-        x_np = inputs(ur, own, reach)[kept]
+        x_np = inputs(ur, own, reach, kept)
         center_p, spread_p = x_np.mean(axis=0), x_np.std(axis=0) + 1e-3
         given = torch.tensor((x_np - center_p) / spread_p, dtype=torch.float32)
         wanted = torch.tensor(y_nc[kept] / y_nc[kept].sum(axis=1, keepdims=True), dtype=torch.float32)
@@ -103,15 +103,19 @@ class NeighbourLabels(Decoder):
         weights = [np.array(part) for layer in layers for part in zip(*layer, strict=True)]
         return cls(ur.space, measurement.features, own, reach, center_p, spread_p, *weights)
 
-    def probabilities(self, ur: UR) -> Float[np.ndarray, "n c"]:
-        """``(n, c)`` probability of each class; rows sum to one.
+    def probabilities(self, ur: UR, rows: np.ndarray | None = None) -> Float[np.ndarray, "m c"]:
+        """``(m, c)`` probability of each class; rows sum to one.
+
+        Args:
+            ur: Cells with links.
+            rows: ``(m,)`` positions of the cells asked for; all by default.
 
         Raises:
             SpaceError: ``ur`` lives in another space.
         """
         self.reads.require(ur.space, self.name)
-        x_np = (inputs(ur, self.own, self.reach) - self.center) / self.spread
-        said = np.zeros((len(ur), len(self.features)))
+        x_np = (inputs(ur, self.own, self.reach, rows) - self.center) / self.spread
+        said = np.zeros((len(x_np), len(self.features)))
         for first, bias, second, last in zip(self.first, self.first_bias, self.second, self.second_bias, strict=True):
             said += softmax(np.maximum(x_np @ first + bias, 0.0) @ second + last)
         return said / len(self.first)
@@ -127,13 +131,15 @@ class NeighbourLabels(Decoder):
         return Prediction((read,), (self.name,), Applicability.IN)
 
 
-def inputs(ur: UR, own: str, reach: int) -> Float[np.ndarray, "n p"]:
-    """``(n, p)`` what labels are read from: own state, shell means and their square roots, and sizes of the shells."""
-    means_nsd, count_ns = shell_means(visible_links(ur), ur.values, reach)
-    flat_ne = means_nsd.reshape(len(ur), -1)
+def inputs(ur: UR, own: str, reach: int, rows: np.ndarray | None = None) -> Float[np.ndarray, "m p"]:
+    """``(m, p)`` what labels are read from: own state, shell means and their square roots, and sizes of the shells."""
+    rows = np.arange(len(ur)) if rows is None else rows
+    means_nsd, count_ns = shell_means(visible_links(ur), ur.values, reach, rows)
+    flat_ne = means_nsd.reshape(len(rows), -1)
     # A share of one in ten is further from none than from two in ten.
     roots_ne = np.sign(flat_ne) * np.sqrt(np.abs(flat_ne))
-    return np.concatenate([*([ur.values] if own == "state" else []), flat_ne, roots_ne, np.log1p(count_ns)], axis=1)
+    state = [ur.values[rows]] if own == "state" else []
+    return np.concatenate([*state, flat_ne, roots_ne, np.log1p(count_ns)], axis=1)
 
 
 def _problems(ur: UR, y_nc: np.ndarray, own: str) -> list[str]:
