@@ -53,3 +53,13 @@ def test_a_shuffle_stays_within_the_type():
     assert (mixed[5:] != ur.values[5:]).any(axis=1).mean() > 0.8
     for rows in (slice(5, 50), slice(50, 100)):
         np.testing.assert_array_equal(np.sort(mixed[rows, 0]), np.sort(ur.values[rows, 0]))
+
+
+def test_weights_of_links_stand_before_the_shells():
+    near = LINE.multiply([[1, 3, 1, 1, 1]]).tocsr()
+    ur = row()
+    ur = UR(ur.values, ur.space, ur.entities, links=near)
+    found = around(ur, np.zeros((5, 0)), np.zeros((1, 1)), 1, ur.values)
+    assert found.field.shape == (5, 2, 1)
+    np.testing.assert_allclose(found.field[2, :, 0], [(3 * 10 + 14) / (4 + 0.05 * 3), 12.0])
+    np.testing.assert_allclose(found.field[0, 0, 0], 30 / 3.15)

@@ -157,12 +157,20 @@ def around(ur: UR, kind_nc: np.ndarray, expected: np.ndarray, reach: int, source
     both_ne = np.concatenate([source - typical_nd, kind_nc], axis=1)
     links = visible_links(ur)
     means_nse, _ = shell_means(links, both_ne, reach)
-    if reach and links.nnz and np.ptp(links.data) > 0:
-        # A little of nothing is added: a cell whose neighbours are all far away is hardly touched by them.
-        near_ne = (links @ both_ne) / (np.asarray(links.sum(axis=1)) + _FAINT * links.data.max())
-        means_nse = np.concatenate([near_ne[:, None], means_nse], axis=1)
+    if reach and weighted(links):
+        means_nse = np.concatenate([near_means(links, both_ne)[:, None], means_nse], axis=1)
     d = ur.space.dim
     return Around(kind_nc, ur.values - typical_nd, means_nse[..., :d], means_nse[..., d:])
+
+
+def weighted(links: sparse.csr_matrix) -> bool:
+    """Whether links have weights that differ."""
+    return bool(links.nnz and np.ptp(links.data) > 0)
+
+
+def near_means(links: sparse.csr_matrix, values: np.ndarray) -> np.ndarray:
+    """``(n, d)`` means over the links by their weights; little where all neighbours are far away."""
+    return np.asarray((links @ values) / (np.asarray(links.sum(axis=1)) + _FAINT * links.data.max()))
 
 
 def visible_links(ur: UR) -> sparse.csr_matrix:

@@ -18,7 +18,7 @@ from aivc.core.units import ARBITRARY
 from aivc.core.ur import UR
 from aivc.data.tissue.shells import shell_means
 from aivc.instruments.decoders.label_probe import softmax
-from aivc.instruments.decoders.neighbour_blocks import visible_links
+from aivc.instruments.decoders.neighbour_blocks import near_means, visible_links, weighted
 from aivc.training.loop import Batch, Terms, TrainingRecipe, rows, train
 
 OWN_STATE = ("state", "nothing")
@@ -32,7 +32,8 @@ class NeighbourLabels(Decoder):
 
     With states that are memberships in types (`memberships`), these means are the composition of each shell, and with
     ``own="nothing"`` the question is that of a masked cell: its type from everything but itself. A cell is no neighbour
-    of itself, and one of which nothing was measured (infinite variance) is nobody's neighbour.
+    of itself, and one of which nothing was measured (infinite variance) is nobody's neighbour. Where links have weights
+    that differ, such as nearness, means and sums by these weights are read too.
 
     Attributes:
         reads: Space it was fitted on.
@@ -134,8 +135,12 @@ class NeighbourLabels(Decoder):
 def inputs(ur: UR, own: str, reach: int, rows: np.ndarray | None = None) -> Float[np.ndarray, "m p"]:
     """``(m, p)`` what labels are read from: own state, shell means and their square roots, and sizes of the shells."""
     rows = np.arange(len(ur)) if rows is None else rows
-    means_nsd, count_ns = shell_means(visible_links(ur), ur.values, reach, rows)
+    links = visible_links(ur)
+    means_nsd, count_ns = shell_means(links, ur.values, reach, rows)
     flat_ne = means_nsd.reshape(len(rows), -1)
+    if weighted(links):
+        near = links[rows]
+        flat_ne = np.concatenate([flat_ne, near_means(near, ur.values), near @ ur.values], axis=1)
     # A share of one in ten is further from none than from two in ten.
     roots_ne = np.sign(flat_ne) * np.sqrt(np.abs(flat_ne))
     state = [ur.values[rows]] if own == "state" else []
