@@ -339,7 +339,7 @@ def little_tissue() -> dict:
         ],
         "forms": means,
         "folds": found,
-        "probe": f"logistic regression, penalty {PENALTY_G}, on {WIDTH_G} axes of the spot and {REACH_G} rings of {RULE_G}",
+        "probe": f"logistic, penalty {PENALTY_G}, {WIDTH_G} axes of the spot and {REACH_G} rings of {RULE_G}",
         "looked_at_before": "nearest:8, three shells: intact .929, a quarter of the spots .883, 5 % of the genes .896",
         "million cells": million,
         "5,000 cells": few,
