@@ -3,7 +3,8 @@
 Frozen tasks c, d (masked type), g, i and j of `tissue_tasks.json`, on development data. Each gain stands beside its
 shuffle. What was chosen outside training: columns and graph of task c were picked while looking at four of its ten test
 folds, the kernel and the weight of position in task i at its sparse form and at three test blocks, the inputs of
-task d at four donors and one other graph, and the graph of task g after one other. Everything else is chosen inside training.
+task d at four donors and one other graph, and the graph of task g after one other.
+Everything else is chosen inside training.
 
 Run: AIVC_DATA=FOLDER python benchmarks/tissue_masked.py [c,d,g,i,j]
 """
