@@ -33,23 +33,26 @@ def shells(links: sparse.csr_matrix, reach: int, rows: np.ndarray | None = None)
     return found
 
 
-def shell_means(links: sparse.csr_matrix, values: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
+def shell_means(
+    links: sparse.csr_matrix, values: np.ndarray, reach: int, rows: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Average what surrounds each entity, shell by shell, in blocks of rows.
 
     Args:
         links: ``(n, n)`` who is whose neighbour.
         values: ``(n, d)`` of each entity.
         reach: How many shells.
+        rows: ``(m,)`` positions of the entities asked for; all ``n`` by default.
 
     Returns:
-        ``(n, reach, d)`` means, 0 of a shell without anyone; and ``(n, reach)`` how many are in each shell.
+        ``(m, reach, d)`` means, 0 of a shell without anyone; and ``(m, reach)`` how many are in each shell.
     """
-    n, d = values.shape
-    means, counts = np.zeros((n, reach, d)), np.zeros((n, reach))
-    for rows in _blocks(n):
-        for place, shell in enumerate(shells(links, reach, rows)):
-            counts[rows, place] = np.diff(shell.indptr)
-            means[rows, place] = (shell @ values) / np.maximum(counts[rows, place], 1)[:, None]
+    rows = np.arange(len(values)) if rows is None else rows
+    means, counts = np.zeros((len(rows), reach, values.shape[1])), np.zeros((len(rows), reach))
+    for block in _blocks(len(rows)):
+        for place, shell in enumerate(shells(links, reach, rows[block])):
+            counts[block, place] = np.diff(shell.indptr)
+            means[block, place] = (shell @ values) / np.maximum(counts[block, place], 1)[:, None]
     return means, counts
 
 

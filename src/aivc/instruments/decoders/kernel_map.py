@@ -33,8 +33,17 @@ class KernelMap:
     whiten: Float[np.ndarray, "m r"]
 
     @classmethod
-    def fit(cls, x_nd: np.ndarray, kernel: str, *, landmarks: int = 2000, seed: int = 0) -> "KernelMap":
+    def fit(
+        cls, x_nd: np.ndarray, kernel: str, *, landmarks: int = 2000, seed: int = 0, scale: float = 1.0
+    ) -> "KernelMap":
         """Choose landmarks among the rows, and the size from them.
+
+        Args:
+            x_nd: Rows.
+            kernel: One of `KERNELS`.
+            landmarks: At most so many.
+            seed: Draws them.
+            scale: What the size is multiplied by; less than 1 makes a gaussian kernel more local.
 
         Raises:
             UnknownNameError: No such kernel.
@@ -46,7 +55,7 @@ class KernelMap:
         drawn = np.sort(np.random.default_rng(seed).permutation(len(x_nd))[:landmarks])
         at_md = np.unique(x_nd[drawn], axis=0)
         spread = float(((at_md - at_md.mean(axis=0)) ** 2).sum(axis=1).mean())
-        size = (float((at_md**2).sum(axis=1).mean()) if kernel == "quadratic" else spread) or 1.0
+        size = (float((at_md**2).sum(axis=1).mean()) if kernel == "quadratic" else spread) * scale or 1.0
         power, vectors = np.linalg.eigh(_values(kernel, size, at_md, at_md))
         kept = power > _JITTER * power[-1]
         return cls(kernel, size, at_md, np.ascontiguousarray(vectors[:, kept] / np.sqrt(power[kept])))
