@@ -1,10 +1,11 @@
 """What neighbours say of a cell beyond itself: its hidden type and expression, and what is left with little tissue.
 
 Frozen tasks c, d (masked type), g, i and j of `tissue_tasks.json`, on development data. Each gain stands beside its
-shuffle. Test folds were looked at: columns, graph and nearness of task c were picked on four of ten folds, after a run on all;
-the kernel and the weight of position of task i on its sparse form and three test blocks; inputs and graph of task d on all
-donors; the graph of task g after another one; the scale of columns and the lengths of task j on all slices. Penalties,
-and which of the lengths, are chosen inside training. Numbers are therefore likely to be somewhat too high.
+shuffle. Test folds were looked at: columns, graph and nearness of task c were picked on four of ten folds, after a
+run on all; the kernel and the weight of position of task i on its sparse form and three test blocks; inputs and graph
+of task d on all donors; the graph of task g after another one; the scale of columns and the lengths of task j on all
+slices. Penalties, and which of the lengths, are chosen inside training. Numbers are therefore likely to be somewhat
+too high.
 
 Run: AIVC_DATA=FOLDER python benchmarks/tissue_masked.py [c,d,g,i,j]
 """

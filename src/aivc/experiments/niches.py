@@ -15,7 +15,7 @@ from aivc.core.errors import DataError, UnknownNameError
 from aivc.core.space import Space
 from aivc.core.ur import UR
 from aivc.data.tissue.clusters import adjusted_rand, k_means, squares
-from aivc.data.tissue.graph import SECTION
+from aivc.data.tissue.spacing import SECTION
 
 _SAMPLE = 5000
 

@@ -7,7 +7,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import breadth_first_order
 
 from aivc.core.ur import UR
-from aivc.data.tissue.graph import SECTION
+from aivc.data.tissue.spacing import SECTION
 
 _BLOCKS, _CELLS_EACH, _FEWEST = 20, 25, 4
 
