@@ -198,6 +198,7 @@ def test_documentation_builds_without_a_warning(tmp_path):
     assert (tmp_path / "html" / "tutorials" / "first-virtual-screen.html").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted((DOCS / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
 def test_notebooks_run_as_they_are_shown(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -131,6 +131,7 @@ def test_a_control_behind_several_batches_is_counted_once():
     assert found.noise[0, 0] == pytest.approx(0.05)
 
 
+@pytest.mark.slow
 def test_noise_is_that_of_repeated_draws():
     rng, rows = np.random.default_rng(1), []
     for context in "AB":

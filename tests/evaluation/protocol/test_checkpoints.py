@@ -89,6 +89,7 @@ def test_what_is_kept_is_all_there_is(tmp_path, screen, monkeypatch):
         assert again[key].perturbations.tolist() == population.perturbations.tolist()
 
 
+@pytest.mark.slow
 def test_other_data_and_other_settings_are_asked_anew(tmp_path, screen, monkeypatch):
     run(tmp_path / "c", cells=screen)
     calls = counted(monkeypatch)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aivc.core.errors import DataError, SpaceError
+from aivc.core.errors import DataError, SpaceError, UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.scale import Scale
 from aivc.core.space import Space
@@ -93,9 +93,17 @@ def test_states_of_cells_are_read_where_it_was_fitted_on_them():
         shells.encode(cells, states(cells).take(np.arange(5)))
 
 
-def test_what_is_no_state_is_refused():
-    with pytest.raises(DataError, match="Encode the cells first"):
-        Shells.fit(tissue(values=np.ones((N, 3))).replace(units="counts"))
+def test_counts_are_brought_to_the_units_of_the_fit_and_found_by_name():
+    counts = tissue(values=RNG.poisson(5.0, (N, 6)).astype(float)).replace(units="counts")
+    shells = Shells.fit(counts, dim=8)
+    assert shells.units.startswith("log1p_cp")
+    turned = counts.select(counts.features[::-1])
+    np.testing.assert_allclose(shells.encode(turned).values, shells.encode(counts).values, atol=1e-9)
+    with pytest.raises(UnknownNameError, match="needs every feature of its fit"):
+        shells.encode(counts.select(counts.features[1:]))
+
+
+def test_what_has_no_place_is_refused():
     with pytest.raises(DataError, match="have no positions"):
         Shells.fit(tissue().replace(coordinates=None))
 

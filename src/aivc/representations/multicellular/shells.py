@@ -11,10 +11,11 @@ from aivc.core.errors import DataError, SpaceError
 from aivc.core.measurement import Measurement
 from aivc.core.scale import Scale
 from aivc.core.space import Space
-from aivc.core.units import COUNTS
 from aivc.core.ur import UR
+from aivc.data.streaming.normalize import profile_units
 from aivc.data.tissue.graph import GraphRule, link, sections
 from aivc.data.tissue.rings import shell_means
+from aivc.representations.cellular.principal import principal_axes, project
 
 
 @final
@@ -32,8 +33,10 @@ class Shells(Encoder):
 
     Attributes:
         cells: Space of the cell states it was fitted on; None where it reads the values of the measurement themselves.
-        center: ``(p,)`` mean state.
-        loadings: ``(p, width)`` leading axes of the states.
+        features: ``(f,)`` names it reads where it reads values; none where it reads states.
+        units: Of the values it reads; empty where it reads states.
+        center: ``(p,)`` mean state, or ``(f,)`` mean of the values.
+        loadings: ``(p, width)`` or ``(f, width)`` leading axes of these.
         expected: ``(reach + 1, width)`` mean of each shell in training; what stands for a shell without anyone.
         scale_d: ``(width,)`` standard deviation of the states along each axis.
         rule: Which cells are neighbours, where the measurement states no links (`GraphRule`).
@@ -46,6 +49,8 @@ class Shells(Encoder):
     scale: ClassVar[Scale] = Scale.MULTICELLULAR
     uses_parts: ClassVar[bool] = True
     cells: Space | None
+    features: np.ndarray
+    units: str
     center: Float[np.ndarray, " p"]
     loadings: Float[np.ndarray, "p width"]
     expected: Float[np.ndarray, "shells width"]
@@ -72,31 +77,38 @@ class Shells(Encoder):
         Args:
             measurement: Cells with positions, or with links.
             dim: Number of axes wanted in all: ``dim // (reach + 1)``, at least one, for the cell and each shell.
-            seed: Not used.
-            units: Not used; the states of cells have none.
-            parts: States of the same cells, row by row. Without them the values are the states: of proteins, or of
-                memberships in types.
+            seed: Starting vector of iterative solvers.
+            units: Units of the values it reads without ``parts``; None means ``log1p_cpN`` for counts, N the median
+                total of these cells.
+            parts: States of the same cells, row by row. Without them the leading axes of the values are the states.
             reach: Number of shells.
             rule: Text of a `GraphRule`.
             by_section: Whether each section is centered and scaled on its own.
 
         Raises:
-            DataError: Positions are missing, states do not match the cells, or counts are given without states.
+            DataError: Positions are missing, states do not match the cells, or a cell has no counts.
             SpaceError: The states are not those of cells.
         """
-        states = _states(measurement, parts)
-        center = states.mean(axis=0)
-        width = int(max(min(dim // (reach + 1), *states.shape), 1))
-        loadings = _axes(states - center, width)
-        axes = (states - center) @ loadings
+        wanted = max(dim // (reach + 1), 1)
+        features, units = np.array([], dtype=object), "" if parts is not None else units or profile_units(measurement)
+        if parts is None:
+            features, center, loadings = principal_axes(measurement, units, wanted, seed, cls.name)
+            axes = project(measurement, features, center, loadings, units, cls.name)
+        else:
+            states = _matched(measurement, parts)
+            center = states.mean(axis=0)
+            loadings = _axes(states - center, min(wanted, *states.shape))
+            axes = (states - center) @ loadings
+        width = loadings.shape[1]
         scale_d = np.maximum(axes.std(axis=0), 1e-12)
         blank = np.zeros((reach + 1, width))
         space = None if parts is None else parts.space
-        made = cls(space, center, loadings, blank, scale_d, str(GraphRule.parse(rule)), reach, by_section)
-        laid, counts = made._shells(measurement, states)
+        frozen = (space, features, units, center, loadings)
+        made = cls(*frozen, blank, scale_d, str(GraphRule.parse(rule)), reach, by_section)
+        laid, counts = made._shells(measurement, parts)
         known = np.concatenate([np.ones((len(laid), 1)), counts], axis=1) > 0
         expected = (laid * known[..., None]).sum(axis=0) / np.maximum(known.sum(axis=0), 1)[:, None]
-        return cls(space, center, loadings, expected, scale_d, made.rule, reach, by_section)
+        return cls(*frozen, expected, scale_d, made.rule, reach, by_section)
 
     @property
     def dim(self) -> int:
@@ -127,7 +139,7 @@ class Shells(Encoder):
         if parts is not None and self.cells is not None:
             self.cells.require(parts.space, self.name)
         linked = self.linked(measurement)
-        laid, counts = self._shells(linked, _states(measurement, parts))
+        laid, counts = self._shells(linked, parts)
         empty = np.concatenate([np.zeros((len(laid), 1)), counts == 0], axis=1).astype(bool)
         laid = np.where(empty[..., None], self.expected, laid)
         variance = (
@@ -140,11 +152,17 @@ class Shells(Encoder):
         """Return the measurement with its links: those it states, or those of the rule."""
         return measurement if measurement.links is not None else link(measurement, GraphRule.parse(self.rule))
 
-    def _shells(self, measurement: Measurement, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _axes_of(self, measurement: Measurement, parts: UR | None) -> np.ndarray:
+        """``(n, width)`` leading axes of each cell on its own."""
+        if parts is None:
+            return project(measurement, self.features, self.center, self.loadings, self.units, self.name)
+        return np.asarray((_matched(measurement, parts) - self.center) @ self.loadings)
+
+    def _shells(self, measurement: Measurement, parts: UR | None) -> tuple[np.ndarray, np.ndarray]:
         """``(n, reach + 1, width)`` own axes and shell means, and ``(n, reach)`` how many are in each shell."""
         measurement = self.linked(measurement)
         assert measurement.links is not None
-        own = ((states - self.center) @ self.loadings) / self.scale_d
+        own = self._axes_of(measurement, parts) / self.scale_d
         if self.by_section:
             own = np.array(own)
             for where in sections(measurement):
@@ -154,15 +172,7 @@ class Shells(Encoder):
         return np.concatenate([own[:, None], means], axis=1), counts
 
 
-def _states(measurement: Measurement, parts: UR | None) -> np.ndarray:
-    if parts is None:
-        measurement.require_table(Shells.name)
-        if measurement.units == COUNTS:
-            problem = (
-                "Shells are made of states of cells, and counts are none. Encode the cells first, and pass parts=."
-            )
-            raise DataError([problem])
-        return measurement.dense()
+def _matched(measurement: Measurement, parts: UR) -> np.ndarray:
     if parts.space.scale is not Scale.CELLULAR:
         raise SpaceError(f"Shells are made of states of cells, got {parts.space}. Encode the cells first.")
     if not parts.entities.index.equals(measurement.entities.index):

@@ -175,7 +175,7 @@ def _left_out(
     gram[np.diag_indices(len(gram))] += 1 / prior[free]
     inverse = np.linalg.inv(gram)
     residual = states - x @ (inverse @ sums.cross[:, free].sum(axis=0))
-    return sum(float((_without(inverse, x[rows], residual[rows]) ** 2).sum()) for rows in groups)
+    return float(sum((_without(inverse, x[rows], residual[rows]) ** 2).sum() for rows in groups))
 
 
 def _without(inverse: np.ndarray, x: np.ndarray, residual: np.ndarray) -> np.ndarray:

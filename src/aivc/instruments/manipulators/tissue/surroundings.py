@@ -1,4 +1,4 @@
-"""What a cell is told by its surroundings: its type, the mean states and the composition of its shells."""
+"""What surrounds a cell: its type, the mean states and the composition of its shells."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
