@@ -98,6 +98,8 @@ def test_mechanisms_are_known_without_any_file(monkeypatch, tmp_path):
     monkeypatch.setenv("AIVC_CACHE", str(tmp_path))
     monkeypatch.setenv("AIVC_OFFLINE", "1")
     monkeypatch.delenv("AIVC_DATA", raising=False)
+    # Structures that another test looked up in files are remembered.
+    molecules._compounds.cache_clear()
     ur = priors_for(screen(["drug:Trametinib (GSK1120212)@1uM", "drug:PD-0325901@1uM", "drug:Vorinostat", "control"]))
     asked = ur.take(ur.entities.index.get_indexer(["Trametinib (GSK1120212)", "PD-0325901", "Vorinostat"]))
     assert asked.entities["covered_drug-mechanisms"].all()
