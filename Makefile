@@ -17,12 +17,13 @@ VENV ?= .venv
 # package's needs, it can be replaced by gigabytes for graphics cards.
 TORCH ?= torch==2.13.0
 DEMO ?= --out out/demo
-# One worker for each of two cores; numerical libraries then take one thread each.
+# One worker for each of two cores; numerical libraries then take one thread each. A file of tests stays with one
+# worker, so that what its tests share is made once.
 WORKERS ?= 2
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 BENCHMARKS := $(filter-out %/readme_table.py %/pretrain_sequences.py %/parity.py %/evaluate_speed.py %/door_costs.py %/leaderboard_overview.py %/tissue_labels.py %/tissue_masked.py %/tissue_counterfactual.py,$(wildcard benchmarks/*.py))
 
 .DELETE_ON_ERROR:

@@ -76,6 +76,7 @@ def test_what_holds_a_tested_pair_is_kept_out(seen):
         assert not any(pair <= targets for pair in tested for targets in trained)
 
 
+@pytest.mark.slow
 def test_many_combinations_take_no_quadratic_time():
     genes = range(160)
     texts = [f"ko:G{i:03}" for i in genes] + [f"ko:G{i:03} + ko:G{j:03}" for i in genes for j in genes if i < j]

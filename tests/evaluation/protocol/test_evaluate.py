@@ -145,6 +145,7 @@ def test_unseen_donors_start_from_their_own_controls():
     assert anchored(found, "transfer") > 0.5
 
 
+@pytest.mark.slow
 def test_unseen_batches_are_asked_batch_by_batch():
     cells, truth = synthetic_screen(perturbations=5, features=40, cells=60, controls=120, batches=3)
     found = evaluate(
@@ -190,7 +191,10 @@ def effect_table(missing=0.1, seed=0):
 EFFECTS = replace(QUICK, encoder="ppca")
 
 
-@pytest.mark.parametrize("make", [unseen_pair, unseen_context, unseen_perturbation])
+@pytest.mark.parametrize(
+    "make",
+    [unseen_pair, *(pytest.param(each, marks=pytest.mark.slow) for each in (unseen_context, unseen_perturbation))],
+)
 def test_tables_of_effects_are_examined_too(make):
     table, truth = effect_table()
     found = evaluate(table, make(table, folds=3), ["transfer", "ridge-on-priors"], parts=truth.priors, recipe=EFFECTS)
@@ -349,6 +353,7 @@ def test_what_shuffling_takes_away_is_how_much_a_method_used_it(screen, split):
     assert not any(method.startswith("mean-effect:") for method in outcome.body["methods"])
 
 
+@pytest.mark.slow
 def test_a_method_that_averages_over_contexts_does_not_use_them():
     cells, _ = synthetic_screen(perturbations=6, features=40, cells=24, controls=80, contexts=3, seed=1)
     outcome = evaluate(cells, unseen_pair(cells, folds=2), ["transfer"], recipe=QUICK, cells=20, usage=["context"])
