@@ -4,8 +4,11 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import betainc, gammaincinv
 
-# Exact up to 64 counts, then in geometric steps: the logarithm is flat there.
-_EDGES = np.unique(np.round(np.concatenate([np.arange(65), np.geomspace(65, 1e7, 120)])))
+# Each count is summed up to 64, then steps that grow geometrically: the logarithm is flat there.
+_SINGLE = 64
+_EDGES = np.unique(np.round(np.geomspace(_SINGLE + 1, 1e7, 120)))
+# What is left above the single counts is not summed where it is less than rounding errors.
+_NOTHING = 1e-13
 
 # Up to here the distribution function is inverted step by step; beyond, a Poisson draw of a stratified gamma rate is
 # quicker and its own wobble is small beside the mean.
@@ -23,11 +26,25 @@ def log1p_mean(mean: np.ndarray, dispersion: np.ndarray, scale: np.ndarray) -> n
     Returns:
         Array of the broadcast shape.
     """
-    size, probability = 1 / dispersion[..., None], 1 / (1 + dispersion * mean)[..., None]
-    cdf = betainc(size, _EDGES + 1, probability)
-    mass = np.diff(cdf, axis=-1, prepend=0.0)
-    middle = np.concatenate([_EDGES[:65], (_EDGES[64:-1] + 1 + _EDGES[65:]) / 2])
-    return np.asarray((mass * np.log1p(scale[..., None] * middle)).sum(axis=-1))
+    shape = np.broadcast_shapes(mean.shape, dispersion.shape, scale.shape)
+    mean, dispersion, scale = (np.broadcast_to(each, shape).ravel() for each in (mean, dispersion, scale))
+    size, odds = 1 / dispersion, dispersion * mean
+    term, ratio, total = np.exp(-size * np.log1p(odds)), odds / (1 + odds), np.zeros(len(mean))
+    left = 1 - term
+    for count in range(1, _SINGLE + 1):
+        term = term * (ratio * ((size + count - 1) / count))
+        left -= term
+        total += term * np.log1p(scale * count)
+    far = np.flatnonzero(left > _NOTHING)
+    total[far] += _above(size[far, None], 1 / (1 + odds[far, None]), scale[far, None])
+    return total.reshape(shape)
+
+
+def _above(size: np.ndarray, probability: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """The part of the expectation above the counts that are summed one by one."""
+    edges = np.concatenate([[_SINGLE], _EDGES])
+    mass = np.diff(betainc(size, edges + 1, probability), axis=-1)
+    return np.asarray((mass * np.log1p(scale * (edges[:-1] + 1 + edges[1:]) / 2)).sum(axis=-1))
 
 
 def sample(mean_nf: Float[np.ndarray, "n f"], dispersion_f: np.ndarray, rng: np.random.Generator) -> np.ndarray:
