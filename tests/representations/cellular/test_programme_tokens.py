@@ -287,6 +287,7 @@ def test_states_with_one_noise_for_all_features_and_unknown_tokenizers_are_refus
         ProgrammeTokens.fit(cells, dim=4, preset="cpu-xs", tokenizer="genes")
 
 
+@pytest.mark.slow
 def test_training_gene_tokens_lowers_their_loss_on_views_that_no_step_saw(cells):
     encoder = ProgrammeTokens.fit(cells, dim=3, preset="cpu-xs", recipe=NONE, tokenizer="gene")
     views, network = encoder._views(cells), encoder._empty()
