@@ -23,6 +23,8 @@ _LEAST_TOTAL, _FULL = 100.0, 8000
 # No logarithm of what is read from a cell is larger.
 _LARGEST_LOG = 40.0
 _MOST_TOTALS = 50
+# Of cells this deep, some feature was counted twice.
+_MOST_ONES = 10
 
 
 class Reading(NamedTuple):
@@ -309,6 +311,20 @@ def rounded_note(seen: SeenScale) -> list[str]:
         f"Counts of every entity sum to {_written(total)}: all were brought to one depth. If they were scaled and "
         "rounded, they are counts no more; give those from before."
         for total in totals
+    ]
+
+
+def binary_note(seen: SeenScale) -> list[str]:
+    """Say where what is declared counts only says whether anything was seen."""
+    if seen.units != COUNTS or not seen.sample or seen.largest != 1 or seen.lowest < 0:
+        return []
+    rows = sparse.vstack(seen.sample, format="csr")
+    if rows.shape[0] < _FEWEST or rows.sum() < _MOST_ONES * rows.shape[0]:
+        return []
+    return [
+        f"All values are 0 or 1, about {rows.sum() / rows.shape[0]:.0f} ones in an entity: they read like whether "
+        "anything was seen, and not like how much. If counts were made binary, give those from before; if this is what "
+        "was measured, effects are changes of shares."
     ]
 
 
