@@ -38,7 +38,6 @@ def problems(texts, **fields):
         (["NT", "A_0.2", "A_0.5"], {"kind": "drug"}, 'dose_unit = { value = "uM" }'),
         (["NT", "JAK2+NT", "NT+MYC"], {}, 'separator = "+"'),
         (["NT", "JQ1_24h", "JQ1_72h"], {"kind": "drug"}, 'labels = "hours-in-label"'),
-        (["NT", "JQ1 low", "JQ1 high"], {"kind": "drug"}, 'labels = "whole"'),
         (["NT", "A|B"], {}, 'separator = "|"'),
         (["control", "ko:JAK2_g1", "ko:JAK2_g2"], {"kind": None, "control": "control"}, 'labels = "guide"'),
     ],
@@ -191,8 +190,11 @@ def test_two_durations_of_one_label_are_a_problem():
 
 
 def test_levels_declared_whole_stay_apart_and_together_in_splits():
-    said = schema(kind="drug", labels="whole")
-    made = as_measurement(screen(["NT", "NT", *["JQ1 low", "JQ1 high"] * 2]), said)
+    labels = ["NT", "NT", *["JQ1 low", "JQ1 high"] * 2]
+    (problem,) = problems(labels, kind="drug")
+    assert "2 labels read like a name and a dose in words: 'JQ1 high', 'JQ1 low'" in problem
+    assert 'add labels = "whole"' in problem
+    made = as_measurement(screen(labels), schema(kind="drug", labels="whole"))
     low, high = sorted(set(map(str, made.perturbations)) - {"control"})
     assert low != high
     assert family_of(Perturbation.parse(low)) == family_of(Perturbation.parse(high))
