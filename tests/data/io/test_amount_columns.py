@@ -53,6 +53,8 @@ def test_what_varies_within_a_perturbation_is_noted_with_the_line():
     (dose,) = notes(screen(dose_uM=[1, 1, 10, 10]))
     assert "'dose_uM' reads like doses (1, 10) and varies within 2 perturbations, such as drug:A" in dose
     assert 'dose = "dose_uM" and dose_unit' in dose
+    (days,) = notes(screen(day=["D1", "D1", "Day 7", "Day 7"]))
+    assert "durations (D1, Day 7)" in days
     (hours,) = notes(screen(timepoint=["24h", "24h", "72h", "72h"]))
     assert "durations (24h, 72h)" in hours
     assert 'hours = "timepoint"' in hours

@@ -198,3 +198,9 @@ def test_levels_declared_whole_stay_apart_and_together_in_splits():
     low, high = sorted(set(map(str, made.perturbations)) - {"control"})
     assert low != high
     assert family_of(Perturbation.parse(low)) == family_of(Perturbation.parse(high))
+
+
+def test_wells_are_no_names():
+    wells = check(screen(["NT", "A01", "A02", "B03"]), schema(kind="drug")).notes
+    assert any("All 3 labels read like wells" in text for text in wells)
+    assert not any("wells" in text for text in check(screen(["NT", "A01", "A02", "JQ1"]), schema(kind="drug")).notes)

@@ -10,6 +10,7 @@ from aivc.data.io.label_forms import form_of, joined
         (["STAT1-1", "STAT1-2", "JAK2-1"], True, "guide"),
         (["STAT1", "STAT1.2", "JAK2.1"], True, "guide"),
         (["CEBPAg1"], True, "guide"),
+        (["JAK2_KO", "MYC-KO", "IRF1 knockout"], True, "guide"),
         (["KLF1_posctrl", "JAK2"], True, "guide"),
         (["Cebpag1", "Cebpag2", "Mycg1", "Mycg2", "Klf1g1"], True, "(?P<target>.+)g[0-9]+"),
         (["[('A', 5.0, 'uM')]"], False, "drug-tuple"),

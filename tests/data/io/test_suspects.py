@@ -17,7 +17,7 @@ def _words(text):
 
 NOTHING = _words(
     "nan NaN NA N/A n/a none None NULL null unassigned Unknown multiplet Doublet doublets negative Negative ambiguous "
-    "<NA> #N/A NaT - ? undetermined unmapped no_guide 0 0.0 rest other others Other no"
+    "<NA> #N/A NaT - ? undetermined unmapped no_guide 0 0.0 rest other others Other no True FALSE yes"
 )
 CONTROLS = _words(
     "DMSO dmso DMSO_TF vehicle Vehicle untreated Untreated PBS mock Mock NTC ntc non-targeting Non-Targeting "

@@ -193,6 +193,12 @@ def test_counts_of_zeros_and_ones_are_spoken_of():
     assert not any("0 or 1" in text for text in found(np.eye(40, 60), COUNTS).notes)
 
 
+def test_counts_that_were_cut_off_are_spoken_of():
+    cut = np.minimum(COUNTED * 40.0, 255)
+    assert any("cut off there" in text for text in found(cut, COUNTS).notes)
+    assert not any("cut off" in text for text in found(np.minimum(COUNTED * 40.0, 256), COUNTS).notes)
+
+
 def test_counts_that_nobody_counts_are_refused():
     values = COUNTED.astype(float)
     values[3, 2] = 1e30

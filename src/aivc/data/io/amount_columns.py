@@ -23,7 +23,7 @@ _HOURS = re.compile(
     r"(?i)(?:.*[_. -])?(?:time|timepoint|time[_. -]point|hours?|hrs?|duration|days?)"
     r"(?:[_. -]?(?:h|hr|hrs|hours?|d|days?))?"
 )
-_NUMBER = re.compile(r"\s*(?P<number>\d+(?:\.\d+)?)\s*[^\d\s]{0,8}\s*")
+_NUMBER = re.compile(r"(?i)\s*(?:d|day|h|hr|t)?[ _]?(?P<number>\d+(?:\.\d+)?)\s*[^\d\s]{0,8}\s*")
 # Of the perturbations with several cells, so many show several amounts before a column is spoken of.
 _SHARE, _MOST = 0.2, 40
 

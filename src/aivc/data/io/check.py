@@ -41,6 +41,7 @@ from aivc.data.io.value_scale import (
     fraction_remedy,
     negative_remedy,
     rounded_note,
+    saturated_note,
     scale_problems,
 )
 from aivc.data.names.genes import gene_table, resolve
@@ -307,7 +308,7 @@ def _of_scale(numbers: _Numbers, data: Measurement | Draft, *, predicted: bool) 
         notes += numbers.rows.copies(data.entities.index, _column(data, "perturbation", CONTROL))
     if "fractional" not in numbers.counts:
         notes += rounding_note(numbers.counts.get("rounding", 0)) + rounded_note(numbers.scale)
-        notes += binary_note(numbers.scale)
+        notes += [*binary_note(numbers.scale), *saturated_note(numbers.scale)]
     below = numbers.counts.get("expected below zero", 0)
     share = numbers.below / max(numbers.above, 1e-300)
     if data.units == EXPECTED_COUNTS:

@@ -17,6 +17,7 @@ from aivc.data.io.schema import Constant, Schema, toml_value
 from aivc.data.names.label_rules import WHOLE, gene_behind, parsed, split
 
 _SHOWN = 3
+_WELL = re.compile(r"[A-P](?:0[1-9]|1\d|2[0-4])")
 # Signs that stand in hardly any name of an agent.
 _SURE = ("+", "|", ";", "&")
 # Symbols that hold a hyphen of their own.
@@ -187,7 +188,18 @@ def label_notes(found: Iterable[Named], schema: Schema) -> list[str]:
     """What became of labels: the first splits, targets named twice, and what does not follow the declared rule."""
     found = list(found)
     plain = [each for each in found if schema.kind is not None or schema.kind_column is not None]
-    return [*_splits(plain, schema), *_twice(plain, schema), *_rule(found, schema)]
+    return [*_splits(plain, schema), *_twice(plain, schema), *_rule(found, schema), *_wells(found)]
+
+
+def _wells(found: list[Named]) -> list[str]:
+    """Labels that are all names of wells say where, and not what."""
+    names = sorted({name for each in found for name in each.names})
+    if len(names) < _SHOWN or not all(map(_WELL.fullmatch, names)):
+        return []
+    return [
+        f"All {len(names)} labels read like wells of a plate: {some(map(repr, names))}. If they are, name the column "
+        "that says what was in them, or join the layout of the plate: metadata."
+    ]
 
 
 def _splits(found: list[Named], schema: Schema) -> list[str]:

@@ -19,7 +19,7 @@ _SHOWN = 20
 
 _NOTHING = re.compile(
     r"[+-]?0+(?:\.0+)?|(?:the[ _-])?others?|remaining|(?:all[ _-](?:the[ _-])?)?(?:other|remaining)[ _-]cells"
-    r"|the[ _-]rest|no"
+    r"|the[ _-]rest|no|true|false|yes|perturbed"
     r"|nan|<?na>?|n[/.]a\.?|n\.?d\.?|\\+n|#[a-z/0]+[!?]?|none|null|nil|nat|missing|blank|\?+|-+|\.+|[\"']{2}|-1|inf"
     r"|tb[ad]|dropped|discarded|filtered(?:[ _-]out)?|outliers?|low[ _-]?quality|ambient|background"
     r"|(?:unknown|undetermined|undefined|ambiguous)(?:[ _-](?:guides?|sgrnas?|targets?|genes?|labels?|assignments?))?"

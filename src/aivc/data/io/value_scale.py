@@ -25,6 +25,7 @@ _LARGEST_LOG = 40.0
 _MOST_TOTALS = 50
 # Of cells this deep, some feature was counted twice.
 _MOST_ONES = 10
+_LARGEST_INTEGERS, _SATURATED = (127, 255, 32767, 65535), 5
 
 
 class Reading(NamedTuple):
@@ -311,6 +312,19 @@ def rounded_note(seen: SeenScale) -> list[str]:
         f"Counts of every entity sum to {_written(total)}: all were brought to one depth. If they were scaled and "
         "rounded, they are counts no more; give those from before."
         for total in totals
+    ]
+
+
+def saturated_note(seen: SeenScale) -> list[str]:
+    """Say where many counts are the largest that a small type of integers holds."""
+    if seen.units != COUNTS or seen.largest not in _LARGEST_INTEGERS or not seen.sample:
+        return []
+    at = sum(int((rows.data == seen.largest).sum()) for rows in seen.sample)
+    if at < _SATURATED:
+        return []
+    return [
+        f"{at} counts that were looked at are {seen.largest:g}, the largest that a small integer holds, and none is "
+        "above: larger ones were cut off there. Give the counts from before."
     ]
 
 

@@ -24,6 +24,7 @@ _MARK = (
     r"|[-_. ](?i:pos|positive)[-_. ]?(?i:ctrl|control)(?:[-_. ]?\d+)?|[-_][ACGTacgt]{17,23}"
     r"|_[+-]_\d+(?:\.\d+)?(?:-P1P2|-P\d)?|[-_]P\d(?:P\d)?(?:[-_]\d+|_ENS[A-Z]*\d+)?"
     r"|[-_. ](?i:tss|exon|ex|crrna|shrna|sirna|sh|si|ko|clone)[-_. #]?\d{1,3}"
+    r"|[-_ ](?:KO|KD|OE|ko|kd|oe|(?i:knock-?out|knock-?down|crispr[ai]?))"
 )
 # A number behind a line or a point may be a guide's, or a part of the name.
 _COUNT = r"_\d{1,3}|[-.#:]\d{1,2}|_[A-Da-d]| ?\(\d{1,2}\)"
