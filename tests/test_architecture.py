@@ -125,7 +125,6 @@ TESTED_THROUGH = {
     "core/shown_text.py": "hostile/test_hostile.py",
     "core/smiles.py": "core/test_molecule.py",
     "core/worth.py": "experiments/fitting/test_few_shot.py",
-    "core/writing.py": "hostile/test_hostile.py",
     "data/datasets/gdsc.py": "data/test_datasets.py",
     "data/datasets/kang2018.py": "data/test_datasets.py",
     "data/datasets/knowledge_files.py": "data/test_catalog.py",

@@ -134,7 +134,7 @@ def _next_experiment(job: _Job, cell: VirtualCell) -> tuple[Screen, Plan]:
         progress=job.tell,
     )  # fmt: skip
     ranked.save(job.out / "screen.csv", overwrite=True)
-    plan = propose(ranked, size=96, seed=job.recipe.seed)
+    plan = propose(ranked, size=96, seed=job.recipe.seed, cell=cell)
     plan.save(job.out / "plate.csv", overwrite=True)
     return ranked, plan
 

@@ -78,3 +78,29 @@ def test_expectations_are_scored_in_units_of_their_own(small_screen, prediction,
     measured = ["data", "check", str(tmp_path / "expected.h5ad"), "--schema", str(tmp_path / "expected.toml")]
     assert main(measured) == 0
     assert "read as zero" in capsys.readouterr().out
+
+
+def test_layers_low_and_high_are_intervals(small_screen, prediction, tmp_path, capsys):
+    cells = anndata.read_h5ad(prediction)
+    counts = np.asarray(cells.X.toarray(), dtype=np.float64)
+    cells.X = np.log1p(counts / counts.sum(axis=1, keepdims=True) * 1e4)
+    means = pd.DataFrame(cells.X).groupby(cells.obs["perturbation"].to_numpy()).transform("mean").to_numpy()
+    cells.layers["low"], cells.layers["high"] = means - 20, means + 20
+    cells.write_h5ad(tmp_path / "logs.h5ad")
+    schema = (small_screen / "schema.toml").read_text().replace('"counts"', '"log1p_cp10k"')
+    (tmp_path / "logs.toml").write_text(schema)
+    asked = [
+        *words(tmp_path / "logs.h5ad", small_screen, "--profile", "calibration", "--json"),
+        *("--predicted-schema", str(tmp_path / "logs.toml")),
+    ]
+    assert main(asked) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["interval_level"] == 0.9
+    assert (said["scores"]["coverage90"]["value"], said["scores"]["coverage95"]["value"]) == (1, None)
+    assert main([*asked, "--level", "0.95"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["scores"]["coverage90"]["value"], said["scores"]["coverage95"]["value"]) == (None, 1)
+    del cells.layers["high"]
+    cells.write_h5ad(tmp_path / "logs.h5ad")
+    assert main(asked) == 1
+    assert "no layer 'high'" in json.loads(capsys.readouterr().out)["error"]["message"]

@@ -229,3 +229,28 @@ def test_only_genes_have_guides():
     assert set(propose(screened, 24).table["guide"]) == {""}
     with pytest.raises(DataError, match="guides=1"):
         propose(screened, 24, guides=2)
+
+
+def test_positive_controls_are_placed_and_never_proposed():
+    found = make()
+    best = found.table.loc[~found.table["seen"], "perturbation"].iloc[0]
+    plan = propose(found, 96, controls=8, positive=[best, "ko:NEW"], replicates=2)
+    placed = by_role(plan, "positive")
+    assert sorted(placed["perturbation"]) == sorted([best, best, "ko:NEW", "ko:NEW"])
+    assert sorted(placed["replicate"]) == [1, 1, 2, 2]
+    assert len(by_role(plan, "control")) == 8
+    assert best not in set(by_role(plan, "exploit")["perturbation"])
+    assert np.isfinite(placed.loc[placed["perturbation"] == best, "score"]).all()
+    assert "8 control, 4 positive, " in plan.note
+    with pytest.raises(DataError, match="named once each"):
+        propose(found, 96, positive=["ko:A", "ko:A"])
+    with pytest.raises(ControlError, match="1 wells of positive controls"):
+        propose(found, 6, controls=5, positive=["ko:A"])
+
+
+def test_a_plate_with_positive_controls_comes_back_and_is_drawn(tmp_path):
+    plan = propose(make(), 384, positive=["ko:NEW"])
+    plan.save(tmp_path / "plan.csv")
+    again = Plan.load(tmp_path / "plan.csv")
+    assert by_role(again, "positive")["perturbation"].tolist() == ["ko:NEW"]
+    assert "384 wells" in plate(again.table).caption

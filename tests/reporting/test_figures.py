@@ -153,7 +153,7 @@ def test_plate_shows_every_well_by_role():
 
 
 def test_plate_refuses_everything_wrong_at_once():
-    plan = pd.DataFrame({"well": ["A1", "A01", "I3"], "perturbation": ["a", "b", "c"], "role": ["control", "x", "x"]})
+    plan = pd.DataFrame({"well": ["A1", "A01", "Q3"], "perturbation": ["a", "b", "c"], "role": ["control", "x", "x"]})
     with pytest.raises(DataError) as refusal:
         figures.plate(plan)
     assert len(refusal.value.problems) == 3

@@ -11,12 +11,12 @@ from rich.console import RenderableType
 from aivc.cli.console import DONE, REFUSED, Outcome, Reporter, table
 from aivc.cli.grammar import Commands, listed, natural
 from aivc.core.errors import AIVCError, DataError, IntegrityError
-from aivc.core.measurement import Measurement
 from aivc.data import catalog
 from aivc.evaluation.benchmarks.benchmark import Benchmark, benchmark, finished, names, run_benchmark, superseded
 from aivc.evaluation.benchmarks.export import export_benchmark
 from aivc.evaluation.protocol.checkpoints import CHECKPOINTS
 from aivc.evaluation.protocol.evaluate import require_methods
+from aivc.evaluation.protocol.forecast import Predicted
 from aivc.evaluation.protocol.output import REPORT, SCORES, Folder, require_free
 from aivc.evaluation.protocol.prediction_file import read_predictions, stamp_of
 from aivc.evaluation.protocol.predictions import require_free_names
@@ -71,6 +71,7 @@ def add(commands: Commands) -> None:
         help="also score what models of other environments predicted, each in a row of this name; see `export`",
     )
     made.add_argument("--units", metavar="U", help="of predictions whose file does not say")
+    made.add_argument("--level", type=float, metavar="L", help="of their intervals, likewise (default 0.9)")
     made.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder; each benchmark gets one inside")
     made.add_argument(
         "--resume", action="store_true", help="keep what is finished and unchanged in DIR, and do the rest again"
@@ -151,7 +152,7 @@ def _export(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     return Outcome(body, [each.reference, *map(str, files)])
 
 
-def _predictions(args: argparse.Namespace, reporter: Reporter) -> dict[str, Measurement]:
+def _predictions(args: argparse.Namespace, reporter: Reporter) -> dict[str, Predicted]:
     named = [text.partition("=") for text in args.predictions]
     if wrong := [name for name, sign, file in named if not (name and sign and file)]:
         raise DataError([f"Predictions are given as NAME=FILE, got {wrong[0]!r}. Name the row: gears=gears.h5ad."])
@@ -161,7 +162,7 @@ def _predictions(args: argparse.Namespace, reporter: Reporter) -> dict[str, Meas
         raise DataError(["Two files of predictions have one name. Give each its own."])
     require_free_names([name for name, _, _ in named], args.methods or [])
     reporter("reading predictions", 0, 0)
-    return {name: read_predictions(Path(file), units=args.units) for name, _, file in named}
+    return {name: read_predictions(Path(file), units=args.units, level=args.level) for name, _, file in named}
 
 
 def _run(args: argparse.Namespace, reporter: Reporter) -> Outcome:
@@ -182,7 +183,7 @@ def _run(args: argparse.Namespace, reporter: Reporter) -> Outcome:
 
 
 def _one(
-    each: Benchmark, args: argparse.Namespace, predictions: dict[str, Measurement], reporter: Reporter
+    each: Benchmark, args: argparse.Namespace, predictions: dict[str, Predicted], reporter: Reporter
 ) -> dict[str, Any]:
     # A version that was replaced must not pass for the one that stands.
     path = args.out / (each.reference if _successor(each) else each.name)
@@ -227,6 +228,7 @@ def _given(name: str, about: dict[str, Any]) -> str:
     left = [f"{about[key]:,} {what}" for what, key in aside.items() if about[key]]
     said = f"{name} was predicted by another program and given as {about['file']} (sha256 {about['sha256'][:12]})"
     lead = f"{said}; left aside: {', '.join(left)}" if left else said
+    lead += f"; with {about['interval_level']:.0%} intervals" if "interval_level" in about else ""
     return ". ".join([lead, *about.get("notes", ())])
 
 

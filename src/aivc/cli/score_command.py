@@ -10,12 +10,14 @@ from aivc.cli.console import Outcome, Reporter, arrow, json_text, table
 from aivc.cli.grammar import Commands, listed, natural
 from aivc.cli.sources import checked, measured
 from aivc.core.errors import UnavailableError
-from aivc.core.measurement import Measurement
 from aivc.core.state import write_text
 from aivc.core.writing import require_absent
+from aivc.data.io.schema import Schema
 from aivc.data.io.written import write_table
 from aivc.evaluation.metrics.metric import Metric
 from aivc.evaluation.protocol.evaluate import metrics_of
+from aivc.evaluation.protocol.forecast import Forecast, Predicted
+from aivc.evaluation.protocol.prediction_file import with_intervals
 from aivc.evaluation.scores.comparison import summarize
 from aivc.evaluation.scores.score import score_populations
 
@@ -43,6 +45,9 @@ def add(commands: Commands) -> None:
     made.add_argument(
         "--profile", type=listed, default=["vcc2026"], metavar="a,b", help="what to score by (default vcc2026)"
     )
+    made.add_argument(
+        "--level", type=float, metavar="L", help="of the intervals that layers low and high hold (default 0.9)"
+    )
     made.add_argument("--shared-only", action="store_true", help="score the perturbations that both files have")
     made.add_argument("--on-disk", action="store_true", help="leave values on disk (h5ad, zarr, 10x h5)")
     made.add_argument("--out", type=Path, metavar="DIR", help=f"folder for {SCORES} and {ROWS}")
@@ -54,7 +59,7 @@ def _score(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     metrics = metrics_of(args.profile)
     for name in (SCORES, ROWS) if args.out is not None else ():
         require_absent(args.out / name, overwrite=args.overwrite)
-    predicted = _predicted(args.predicted, args.predicted_schema or args.schema, args.on_disk, reporter)
+    predicted = _predicted(args, args.predicted_schema or args.schema, reporter)
     real, name = measured(args.measured, args.schema, on_disk=args.on_disk, reporter=reporter)
     reporter("scoring", 0, 0)
     found = score_populations(predicted, real, metrics, shared_only=args.shared_only, progress=reporter)
@@ -68,6 +73,7 @@ def _score(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         "profile": args.profile,
         "perturbations": len(found),
         "contexts": int(found["context"].nunique()),
+        **({"interval_level": predicted.level} if isinstance(predicted, Forecast) else {}),
         "metrics": {metric.name: metric.to_json() for metric in metrics},
         "scores": scores,
     }
@@ -79,11 +85,13 @@ def _score(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     return Outcome({**body, "files": files, "seconds": reporter.seconds}, _shown(body, metrics, files))
 
 
-def _predicted(path: Path, schema: str, on_disk: bool, reporter: Reporter) -> Measurement:  # noqa: FBT001 - as the option
+def _predicted(args: argparse.Namespace, schema: str, reporter: Reporter) -> Predicted:
+    path = args.predicted
     if not path.exists():
         raise UnavailableError(f"There is no file {path}. Check the path of the predicted cells.")
     # A prediction may hold perturbed cells only.
-    return checked(path, schema, on_disk=on_disk, reporter=reporter, controls=False)
+    cells = checked(path, schema, on_disk=args.on_disk, reporter=reporter, controls=False)
+    return with_intervals(cells, path, Schema.from_toml(schema), level=args.level)
 
 
 def _shown(body: dict[str, Any], metrics: list[Metric], files: dict[str, Path]) -> list[RenderableType]:

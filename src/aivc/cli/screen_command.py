@@ -11,7 +11,7 @@ from rich.console import RenderableType
 
 from aivc.cli.console import Outcome, Reporter, table
 from aivc.cli.fit_command import add_cell, nothing_measured
-from aivc.cli.grammar import Commands, Parser, natural, positive
+from aivc.cli.grammar import Commands, Parser, listed, natural, positive
 from aivc.core.errors import DataError, IntegrityError, UnavailableError
 from aivc.core.foreign_text import read_text
 from aivc.core.perturbation import Agent, kind_of
@@ -80,6 +80,13 @@ def add(commands: Commands) -> None:
     made.add_argument("screen", type=Path, metavar="SCREEN.csv", help="table that `aivc screen` wrote")
     made.add_argument("--size", type=positive, default=96, help="wells of the plate (default 96)")
     made.add_argument("--controls", type=natural, default=8, help="control wells (default 8)")
+    made.add_argument(
+        "--positive",
+        type=listed,
+        default=[],
+        metavar="a,b",
+        help="positive controls, as ko:JAK2, spread over it",
+    )
     made.add_argument("--explore", type=float, default=0.5, help="share of wells to learn from, 0 to 1 (default 0.5)")
     made.add_argument("--replicates", type=positive, default=1, help="wells per perturbation and guide (default 1)")
     made.add_argument("--guides", type=positive, default=1, help="guides per perturbation (default 1)")
@@ -205,6 +212,7 @@ def _propose(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         found,
         args.size,
         controls=args.controls,
+        positive=args.positive,
         explore=args.explore,
         replicates=args.replicates,
         seed=args.seed,

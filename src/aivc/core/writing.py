@@ -1,5 +1,6 @@
 """Writes files and folders whole or not at all, under private names until they are done; strangers' files stay."""
 
+import ctypes
 import errno
 import os
 import re
@@ -16,6 +17,8 @@ from safetensors import SafetensorError
 from aivc.core.errors import AIVCError, IntegrityError, WritingError
 
 _PRIVATE = re.compile(r"\.(.+)\.[0-9a-f]{16}\.partial(\.[\w.]+)?")
+# Of renameat2: paths are as they stand, and both names stay.
+_HERE, _EXCHANGE = -100, 2
 _GONE = (errno.ENOTEMPTY, errno.EEXIST)
 
 
@@ -167,13 +170,28 @@ def whole_folder(folder: Path, what: str, owns: Callable[[str], bool], *, overwr
         fresh.mkdir(parents=True)
         try:
             yield fresh
-            # An empty folder is replaced by the system itself; another one steps aside first.
+            # An empty folder is replaced by the system itself; another one changes places, or steps aside first.
             if place.is_dir() and any(place.iterdir()):
                 require_own(folder, what, owns, overwrite=overwrite)
+                if _exchanged(fresh, place):
+                    # What is under the private name now is the former one, which goes below.
+                    return
                 place.rename(old)
             _settle(fresh, place, old, what)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Let two folders change places in one step, so that neither name is ever missing; False where that cannot be.
+
+    Linux does it on most file systems (renameat2 with RENAME_EXCHANGE).
+    """
+    try:
+        swap = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError, TypeError):
+        return False
+    return int(swap(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE)) == 0
 
 
 def _settle(fresh: Path, place: Path, old: Path, what: str) -> None:

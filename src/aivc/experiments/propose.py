@@ -1,6 +1,6 @@
 """Back to the bench: turn a virtual screen into the next plate, part to confirm, part to learn."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, final
@@ -33,6 +33,8 @@ _KNOWN = {
     Applicability.EDGE: "only relatives of it were seen",
     Applicability.OUT: "nothing like it was seen",
 }
+POSITIVE = "positive"
+ROLES = ("control", POSITIVE, "exploit", "explore")
 _FIRST = ["well", "row", "column", "perturbation", "role", "replicate", "reason", "guide", "family"]
 _KEPT = ("perturbation", "score", "low", "high", "applicability")
 _ALSO = ("target_level", "expressed", "annotation", "brake")
@@ -45,10 +47,10 @@ class Plan:
 
     Attributes:
         table: One row per filled well, in the order of the plate: ``well`` (A01), ``row``, ``column``,
-            ``perturbation``, ``role`` (control, exploit or explore), ``replicate`` and ``reason``; then ``guide`` (name
-            of the guide, empty of what is no CRISPR perturbation), ``family`` (smallest set that holds the target,
-            empty where families were not asked for), ``score``, ``low``, ``high``, ``applicability`` and, where the
-            screen has them, ``target_level``, ``expressed``, ``annotation`` and ``brake``.
+            ``perturbation``, ``role`` (control, positive, exploit or explore), ``replicate`` and ``reason``; then
+            ``guide`` (name of the guide, empty of what is no CRISPR perturbation), ``family`` (smallest set that holds
+            the target, empty where families were not asked for), ``score``, ``low``, ``high``, ``applicability`` and,
+            where the screen has them, ``target_level``, ``expressed``, ``annotation`` and ``brake``.
         size: Wells of the plate.
         seed: That laid it out.
         level: Of the intervals.
@@ -68,7 +70,7 @@ class Plan:
     def note(self) -> str:
         """What is on the plate, and how many wells stay empty."""
         roles = self.table["role"].value_counts()
-        counts = ", ".join(f"{int(roles.get(role, 0))} {role}" for role in ("control", "exploit", "explore"))
+        counts = ", ".join(f"{int(roles.get(role, 0))} {role}" for role in ROLES if role in roles or role != POSITIVE)
         empty = self.size - len(self.table)
         left = f"{empty} wells stay empty" if empty else "no well stays empty"
         return f"{self.size} wells: {counts}; {left}."
@@ -76,7 +78,7 @@ class Plan:
     @property
     def sureness(self) -> str:
         """One line: how many of the perturbations on the plate have a predicted interval clear of zero."""
-        asked = self.table[self.table["role"] != "control"].drop_duplicates("perturbation")
+        asked = self.table[self.table["role"].isin(("exploit", "explore"))].drop_duplicates("perturbation")
         clear = clear_of_zero(asked["low"].to_numpy(), asked["high"].to_numpy())
         return sureness(clear, len(asked), "perturbations on the plate", self.level)
 
@@ -122,6 +124,7 @@ def propose(  # noqa: PLR0913 - one keyword for each thing a plate may be asked
     size: int = 96,
     *,
     controls: int = 8,
+    positive: Sequence[str] = (),
     explore: float = 0.5,
     replicates: int = 1,
     guides: int = 1,
@@ -146,6 +149,8 @@ def propose(  # noqa: PLR0913 - one keyword for each thing a plate may be asked
         screen: What to choose from.
         size: Wells: 6, 12, 24, 48, 96, 384 or 1536.
         controls: Control wells.
+        positive: Perturbations whose effect is known, such as ``ko:JAK2``: positive controls, each in as many wells as
+            a perturbation has replicates, spread over the plate as controls are.
         explore: Fraction of the perturbations that are there to learn from.
         replicates: Wells per perturbation and guide.
         guides: Guides per perturbation, each in wells of its own.
@@ -171,12 +176,16 @@ def propose(  # noqa: PLR0913 - one keyword for each thing a plate may be asked
     '6 wells: 2 control, 1 exploit, 1 explore; 2 wells stay empty.'
     """
     names = wells(size, edge=edge)
-    _require_possible(len(names), controls, explore, replicates, guides)
+    known_hits = _positive(positive, screen, replicates)
+    _require_possible(len(names), controls, explore, replicates, guides, len(known_hits))
     pool = _pool(screen, repeat_seen=repeat_seen, unexpressed=unexpressed)
+    pool = pool._replace(
+        table=pool.table[~pool.table["perturbation"].isin({row["perturbation"] for row in known_hits})]
+    )
     genetic = bool(pool.table["perturbation"].map(_genetic).all())
     if guides > 1 and not genetic:
         raise DataError(["Only genes have guides, and other perturbations are among these. Propose with guides=1."])
-    room = (len(names) - controls) // (replicates * guides)
+    room = (len(names) - controls - len(known_hits)) // (replicates * guides)
     known = Families(families or {}, per_family)
     best, waiting = _exploit(pool.table, screen.direction, room - round(explore * room), known)
     rest = pool.table.drop(index=best.index)
@@ -185,12 +194,13 @@ def propose(  # noqa: PLR0913 - one keyword for each thing a plate may be asked
     entries = [_entry(row, "exploit", _why_exploit(row, screen), known) for row in _rows(best)]
     entries += [_entry(row, "explore", why, known) for row, why in zip(_rows(learn), how, strict=True)]
     sets = _repeated(entries, replicates, guides, genetic=genetic)
-    table = _table(lay_out(names, [_control(i, genetic=genetic) for i in range(controls)], sets, seed))
+    compared = [*(_control(i, genetic=genetic) for i in range(controls)), *known_hits]
+    table = _table(lay_out(names, compared, sets, seed))
     remarks = [*pool.remarks, *_remarks(best, waiting, cell, families, per_family)]
     return Plan(table, size, seed, screen.level, tuple(remarks))
 
 
-def _require_possible(usable: int, controls: int, explore: float, replicates: int, guides: int) -> None:
+def _require_possible(usable: int, controls: int, explore: float, replicates: int, guides: int, positive: int) -> None:
     if not 0 <= explore <= 1 or replicates < 1 or guides < 1:
         raise DataError(
             [
@@ -199,11 +209,12 @@ def _require_possible(usable: int, controls: int, explore: float, replicates: in
                 "guides=1."
             ]
         )
-    if not 1 <= controls <= usable - replicates * guides:
+    if not 1 <= controls <= usable - positive - replicates * guides:
+        hits = f"{positive} wells of positive controls, " if positive else ""
         raise ControlError(
             f"A plate of {usable} usable wells has controls and room for at least one perturbation, got {controls} "
-            f"controls, {replicates} replicates and {guides} guides. Without control nothing can be compared: keep "
-            "some, but not all."
+            f"controls, {hits}{replicates} replicates and {guides} guides. Without control nothing can be compared: "
+            "keep some, but not all."
         )
 
 
@@ -222,7 +233,8 @@ def _pool(screen: Screen, *, repeat_seen: bool, unexpressed: bool) -> _Pool:
         raise DataError(
             [
                 "Nothing is left to try: all that was screened is known already, or is not expressed. Screen more "
-                "perturbations, or allow repeat_seen=True or unexpressed=True."
+                "perturbations, or allow them: --repeat-seen or --unexpressed (in Python, repeat_seen=True or "
+                "unexpressed=True)."
             ]
         )
     return _Pool(pool, remarks)
@@ -304,6 +316,30 @@ def _control(number: int, *, genetic: bool) -> dict[str, Any]:
     guide = f"non-targeting {number + 1}" if genetic else ""
     reason = f"{what}: what every other well is compared with."
     return {"perturbation": CONTROL, "role": "control", "replicate": number + 1, "reason": reason, "guide": guide}
+
+
+def _positive(names: Sequence[str], screen: Screen, replicates: int) -> list[dict[str, Any]]:
+    """One entry per well of a positive control, with what was predicted for it where it was screened."""
+    texts = [str(Perturbation.parse(name)) for name in names]
+    if twice := sorted({text for text in texts if texts.count(text) > 1 or text == CONTROL}):
+        raise DataError(
+            [f"Positive controls are named once each and are no control, got {twice[0]}. Correct the list."]
+        )
+    rows = {row["perturbation"]: row for row in _rows(screen.table) if row["perturbation"] in texts}
+    found = []
+    for text in texts:
+        row = rows.get(text, {"perturbation": text})
+        kept = {name: row[name] for name in (*_KEPT, *_ALSO) if name in row}
+        reason = "Positive control: its effect is known, so it shows that the assay works."
+        found += [
+            {**kept, "role": POSITIVE, "reason": reason, "replicate": i + 1, "family": "", "guide": _own_guide(text)}
+            for i in range(replicates)
+        ]
+    return found
+
+
+def _own_guide(text: str) -> str:
+    return _guide(text, 0, genetic=_genetic(text))
 
 
 def _repeated(

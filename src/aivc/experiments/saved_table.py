@@ -14,7 +14,7 @@ from aivc.data.io.written import as_written
 
 _NUMBERS = ("score", "low", "high", "closes", "cosine", "target_level")
 _FLAGS = ("seen", "self_target", "abstained")
-_KNOWN = {"applicability": ("", *map(str, Applicability)), "role": ("control", "exploit", "explore")}
+_KNOWN = {"applicability": ("", *map(str, Applicability)), "role": ("control", "positive", "exploit", "explore")}
 
 
 def read_table(path: Path, asked: Sequence[str], columns: Mapping[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:

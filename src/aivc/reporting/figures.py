@@ -35,7 +35,13 @@ __all__ = [
 
 Names: TypeAlias = Sequence[str] | np.ndarray | pd.Index
 _SURE = {"in": 1.0, "edge": 0.6, "out": 0.3}
-_ROLES = {"control": (ink.GRAY, "s"), "exploit": (ink.BLUE, "o"), "explore": (ink.ORANGE, "D")}
+_ROWS = "ABCDEFGHIJKLMNOP"
+_ROLES = {
+    "control": (ink.GRAY, "s"),
+    "positive": (ink.INK, "^"),
+    "exploit": (ink.BLUE, "o"),
+    "explore": (ink.ORANGE, "D"),
+}
 
 
 @styled
@@ -216,29 +222,33 @@ def ranking(table: pd.DataFrame, *, response: str, units: str = "", top: int = 3
 
 @styled
 def plate(plan: pd.DataFrame, *, title: str = "") -> Figure:
-    """Draw a 96-well plate: what goes where, and why.
+    """Draw a plate of 96 or 384 wells: what goes where, and why.
 
     Args:
-        plan: Columns ``well`` (``A1`` to ``H12``), ``perturbation`` and ``role`` (control, exploit or explore);
-            one plate.
+        plan: Columns ``well`` (``A1`` to ``H12``, or to ``P24``), ``perturbation`` and ``role`` (control, positive,
+            exploit or explore); one plate. Of 384 wells, only the shapes are drawn.
         title: Over the plate.
 
     Raises:
         DataError: A column is missing, or a well or role does not exist or is used twice.
     """
     need_columns(plan, ["well", "perturbation", "role"])
-    wells = [re.fullmatch(r"([A-H])0?([1-9]|1[0-2])", str(well)) for well in plan["well"]]
+    wells = [re.fullmatch(r"([A-P])0?([1-9]|1\d|2[0-4])", str(well)) for well in plan["well"]]
     if problems := _plate_problems(plan, wells):
         raise DataError(problems)
-    places = [("ABCDEFGH".index(well[1]), int(well[2]) - 1) for well in wells if well]
+    places = [(_ROWS.index(well[1]), int(well[2]) - 1) for well in wells if well]
+    large = any(i >= 8 or j >= 12 for i, j in places)
+    across, down = (24, 16) if large else (12, 8)
     drawing = canvas(9.8, 5.0)
     axes = drawing.add_axes((0, 0, 1, 1))
-    empty = [(i, j) for i in range(8) for j in range(12) if (i, j) not in set(places)]
-    axes.plot([j for _, j in empty], [i for i, _ in empty], "o", ms=13, mfc="none", mec=ink.RULE)
+    empty = [(i, j) for i in range(down) for j in range(across) if (i, j) not in set(places)]
+    axes.plot([j for _, j in empty], [i for i, _ in empty], "o", ms=6 if large else 13, mfc="none", mec=ink.RULE)
     roles = plan["role"].astype(str).to_numpy()
     for role, (color, shape) in _ROLES.items():
         rows = [place for place, each in zip(places, roles, strict=True) if each == role]
-        size = 11.5 if shape == "D" else 14
+        size = (11.5 if shape == "D" else 14) * (0.5 if large else 1)
+        if role == "positive" and not rows:
+            continue
         axes.plot(
             [j for _, j in rows],
             [i for i, _ in rows],
@@ -248,20 +258,21 @@ def plate(plan: pd.DataFrame, *, title: str = "") -> Figure:
             mew=0,
             label=f"{role} ({len(rows)})",
         )
-    for (i, j), name in zip(places, _short(plan["perturbation"].astype(str).tolist()), strict=True):
+    named = [] if large else list(zip(places, _short(plan["perturbation"].astype(str).tolist()), strict=True))
+    for (i, j), name in named:
         axes.text(j, i + 0.36, plain(name, 13), ha="center", va="center", fontsize=7.5)
-    axes.set(xlim=(-0.6, 11.6), ylim=(7.6, -0.6))
-    axes.set_xticks(range(12), [str(j + 1) for j in range(12)])
-    axes.set_yticks(range(8), list("ABCDEFGH"), color=ink.MUTED)
+    axes.set(xlim=(-0.6, across - 0.4), ylim=(down - 0.4, -0.6))
+    axes.set_xticks(range(across), [str(j + 1) for j in range(across)])
+    axes.set_yticks(range(down), list(_ROWS[:down]), color=ink.MUTED)
     axes.xaxis.tick_top()
     axes.spines["bottom"].set_visible(False)
-    axes.legend(loc="upper left", bbox_to_anchor=(-0.03, 0), ncols=3, handletextpad=0.4, markerscale=0.6)
+    axes.legend(loc="upper left", bbox_to_anchor=(-0.03, 0), ncols=4, handletextpad=0.4, markerscale=0.6)
     axes.set_title(plain(title, 80))
-    counts = ", ".join(f"{int((roles == role).sum())} {role}" for role in _ROLES)
+    counts = ", ".join(f"{int((roles == role).sum())} {role}" for role in _ROLES if role != "positive" or role in roles)
     caption = (
-        f"Proposed plate, {len(plan)} of 96 wells: {counts}. Exploit wells test the predictions most likely to "
-        "succeed; explore wells test where the model knows least, so that it learns most; controls are the reference "
-        "for both. A proposal rests on predictions: check guides, doses and toxicity before pipetting."
+        f"Proposed plate, {len(plan)} of {across * down} wells: {counts}. Exploit wells test the predictions most "
+        "likely to succeed; explore wells test where the model knows least, so that it learns most; controls are the "
+        "reference for both. A proposal rests on predictions: check guides, doses and toxicity before pipetting."
     )
     return render(drawing, title or "Plate layout", caption)
 
@@ -274,12 +285,13 @@ def _plate_problems(plan: pd.DataFrame, wells: list[re.Match[str] | None]) -> li
     problems = []
     if unknown:
         problems.append(
-            f"A 96-well plate has the wells A1 to H12, not {', '.join(unknown[:6])}. Draw each plate by itself."
+            f"A plate of 96 or 384 wells has the wells A1 to H12 or P24, not {', '.join(unknown[:6])}. Draw each plate "
+            "by itself."
         )
     if twice:
         problems.append(f"Wells {', '.join(twice[:6])} are used twice. Give one row per well, one plate at a time.")
     if roles:
-        problems.append(f"A well's role is control, exploit or explore, not {', '.join(roles[:6])}.")
+        problems.append(f"A well's role is control, positive, exploit or explore, not {', '.join(roles[:6])}.")
     return problems
 
 

@@ -195,9 +195,11 @@ def _strata(scores: Mapping[str, Any]) -> Section | None:
 
 
 def _calibration(scores: Mapping[str, Any]) -> Section | None:
-    curves = {method: item for method, item in scores["calibration"].items() if None not in item["covered"]}
-    if not curves:
+    stated = {method: item for method, item in scores["calibration"].items() if set(item["covered"]) != {None}}
+    if not stated:
         return None
+    # Predictions given by file state one level, which is a number and no curve.
+    curves = {method: item for method, item in stated.items() if None not in item["covered"]}
     drawn = competing(scores, list(curves))[:_MOST_DRAWN]
     figures = [reliability_of(scores, m) for m in drawn]
     figures += [
@@ -205,8 +207,9 @@ def _calibration(scores: Mapping[str, Any]) -> Section | None:
     ]
     rows = tuple(
         (method, level, share, width)
-        for method, item in curves.items()
+        for method, item in stated.items()
         for level, share, width in zip(item["levels"], item["covered"], item["width"], strict=True)
+        if share is not None
     )
     formats = {"promised": ".0%", "kept": ".1%"}
     overall = Table(
@@ -219,7 +222,7 @@ def _calibration(scores: Mapping[str, Any]) -> Section | None:
     )
     if len(drawn) < len(curves):
         text += f"\n\nDrawn: {', '.join(drawn)}. Baselines and negative controls are in the tables."
-    tables = (overall, _groups(curves)) if any(item.get("by") for item in curves.values()) else (overall,)
+    tables = (overall, _groups(stated)) if any(item.get("by") for item in stated.values()) else (overall,)
     return Section("Are the intervals honest?", text, tuple(figures), tables)
 
 

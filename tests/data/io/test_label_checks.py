@@ -37,6 +37,7 @@ def problems(texts, **fields):
         (["NT", "0.2 uM A", "5 uM A"], {"kind": "drug"}, 'labels = "dose-in-label"'),
         (["NT", "A_0.2", "A_0.5"], {"kind": "drug"}, 'dose_unit = { value = "uM" }'),
         (["NT", "JAK2+NT", "NT+MYC"], {}, 'separator = "+"'),
+        (["NT", "JQ1_24h", "JQ1_72h"], {"kind": "drug"}, 'labels = "hours-in-label"'),
         (["NT", "A|B"], {}, 'separator = "|"'),
         (["control", "ko:JAK2_g1", "ko:JAK2_g2"], {"kind": None, "control": "control"}, 'labels = "guide"'),
     ],
@@ -170,3 +171,36 @@ def test_a_second_sign_that_joins_is_a_problem():
     (problem,) = _problems_of(["JAK2+MYC", "JAK2|STAT1"], separator="+")
     assert "also joined by '|'" in problem
     assert "'JAK2|STAT1'" in problem
+
+
+def test_hours_in_labels_are_hours_of_controls_too():
+    labels = ["DMSO_24h", "DMSO_72h", "JQ1_24h", "JQ1_1uM_3d", "BRD4i"]
+    said = schema(control="DMSO", kind="drug", labels="hours-in-label")
+    made = as_measurement(screen([*labels, *labels]), said)
+    texts = made.perturbations.tolist()[:5]
+    assert texts == ["control", "control", "drug:JQ1 for 24h", "drug:JQ1@1uM for 72h", "drug:BRD4i"]
+    assert made.entities["hours"].tolist()[:2] == [24, 72]
+    assert set(made.entities["matched:hours"][:4]) == {"24", "72"}
+    assert family_of(Perturbation.parse("drug:JQ1_24h")) == family_of(Perturbation.parse("drug:JQ1 low"))
+
+
+def test_two_durations_of_one_label_are_a_problem():
+    found = problems(["DMSO", "A_24h+B_6h"], control="DMSO", kind="drug", labels="hours-in-label", separator="+")
+    assert any("says 2 durations (6 h, 24 h)" in text for text in found)
+
+
+def test_levels_declared_whole_stay_apart_and_together_in_splits():
+    labels = ["NT", "NT", *["JQ1 low", "JQ1 high"] * 2]
+    (problem,) = problems(labels, kind="drug")
+    assert "2 labels read like a name and a dose in words: 'JQ1 high', 'JQ1 low'" in problem
+    assert 'add labels = "whole"' in problem
+    made = as_measurement(screen(labels), schema(kind="drug", labels="whole"))
+    low, high = sorted(set(map(str, made.perturbations)) - {"control"})
+    assert low != high
+    assert family_of(Perturbation.parse(low)) == family_of(Perturbation.parse(high))
+
+
+def test_wells_are_no_names():
+    wells = check(screen(["NT", "A01", "A02", "B03"]), schema(kind="drug")).notes
+    assert any("All 3 labels read like wells" in text for text in wells)
+    assert not any("wells" in text for text in check(screen(["NT", "A01", "A02", "JQ1"]), schema(kind="drug")).notes)

@@ -10,12 +10,19 @@ from aivc.data.io.label_forms import form_of, joined
         (["STAT1-1", "STAT1-2", "JAK2-1"], True, "guide"),
         (["STAT1", "STAT1.2", "JAK2.1"], True, "guide"),
         (["CEBPAg1"], True, "guide"),
+        (["JAK2_KO", "MYC-KO", "IRF1 knockout"], True, "guide"),
         (["KLF1_posctrl", "JAK2"], True, "guide"),
         (["Cebpag1", "Cebpag2", "Mycg1", "Mycg2", "Klf1g1"], True, "(?P<target>.+)g[0-9]+"),
         (["[('A', 5.0, 'uM')]"], False, "drug-tuple"),
         (["0.2 uM A", "A"], False, "dose-in-label"),
         (["A_0.2"], False, "dose-in-label"),
         (["A_1", "A_10", "B_1", "B_10"], False, "dose-in-label"),
+        (["JQ1_24h"], False, "hours-in-label"),
+        (["JAK2_24h", "MYC"], True, "hours-in-label"),
+        (["A_1uM_3 days"], False, "hours-in-label"),
+        (["A 2h", "A 6h", "B 2h"], False, "hours-in-label"),
+        (["JQ1 low", "JQ1 high"], False, "whole"),
+        (["JQ1", "JQ1_high_dose"], False, "whole"),
     ],
 )
 def test_forms_are_seen(names, genetic, value):
@@ -29,6 +36,8 @@ def test_forms_are_seen(names, genetic, value):
     [
         (["NKX2-1", "NKX2-5", "HLA-A", "MT-ND1"], True),
         (["Alg1", "Alg2", "Plcg1", "Tp53", "Myc"], True),
+        (["Alg1", "Alg2", "Plcg1", "Plcg2", "Atg5", "Atg7"], True),
+        (["Compound 3h", "Compound 3k", "CD4 high"], False),
         ([f"gene_{i}" for i in range(9)], True),
         (["TP53", "NTC_1", "NTC_2", "neg1_1", "neg1_2"], True),
         (["BI_2536", "BI_6727", "PD_0325901", "5-FU"], False),

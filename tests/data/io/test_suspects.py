@@ -17,7 +17,7 @@ def _words(text):
 
 NOTHING = _words(
     "nan NaN NA N/A n/a none None NULL null unassigned Unknown multiplet Doublet doublets negative Negative ambiguous "
-    "<NA> #N/A NaT - ? undetermined unmapped no_guide"
+    "<NA> #N/A NaT - ? undetermined unmapped no_guide 0 0.0 rest other others Other no True FALSE yes"
 )
 CONTROLS = _words(
     "DMSO dmso DMSO_TF vehicle Vehicle untreated Untreated PBS mock Mock NTC ntc non-targeting Non-Targeting "
@@ -29,7 +29,7 @@ CONTROLS = _words(
 SPACED = ["Non Targeting", "negative control", "vehicle control", "safe targeting", "empty vector"]
 NAMES = _words(
     "TP53 WT1 NT5E NT5C2 NTRK1 NANOG NAT1 NONO SCRIB SCR7 NEGR1 MOCOS GFPT1 LUC7L MED1 CTRL-positive positive_control "
-    "UNC13A EVI1 PBSN NAB2 VEHICLE1X H11D NULL1 WTAP Trametinib NTF3 AAVS1P NCOR1 NCL IRF1 Imatinib ROSA"
+    "REST Rest 10 UNC13A EVI1 PBSN NAB2 VEHICLE1X H11D NULL1 WTAP Trametinib NTF3 AAVS1P NCOR1 NCL IRF1 Imatinib ROSA"
 )
 
 
@@ -151,3 +151,11 @@ def test_a_guide_of_the_declared_control_is_no_suspect():
         units="counts", perturbation="target", control="non-targeting", kind="ko", separator="|", labels="guide"
     )
     assert listed(["JAK2_1|non-targeting_1"], schema, ["ko:JAK2"]) == []
+
+
+def test_neurotrophin_is_a_ligand_and_numbered_guides_are_controls():
+    ligands = Schema(**{**vars(SCREEN), "kind": "ligand"})
+    labels = ["NT", "NT-3", "NT-4", "BDNF"]
+    assert listed(labels, ligands, ["control", "ligand:NT-3", "ligand:NT-4", "ligand:BDNF"]) == []
+    assert "'NT-3' (1)" in listed(labels)[0]
+    assert "'NT-7' (1)" in listed(["NT", "NT-7"], ligands, ["control", "ligand:NT-7"])[0]

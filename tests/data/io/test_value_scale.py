@@ -184,3 +184,23 @@ def test_values_below_zero_are_called_no_parts():
     seen = SeenScale("log1p_cp10k")
     seen.add(np.log(SCALED + 0.5))
     assert scale_problems(seen, pd.Index([f"c{i}" for i in range(40)]), exact=True) == ([], [])
+
+
+def test_counts_of_zeros_and_ones_are_spoken_of():
+    seen = (COUNTED > 0).astype(float)
+    assert any("All values are 0 or 1" in text for text in found(seen, COUNTS).notes)
+    assert not any("0 or 1" in text for text in found(COUNTED, COUNTS).notes)
+    assert not any("0 or 1" in text for text in found(np.eye(40, 60), COUNTS).notes)
+
+
+def test_counts_that_were_cut_off_are_spoken_of():
+    cut = np.minimum(COUNTED * 40.0, 255)
+    assert any("cut off there" in text for text in found(cut, COUNTS).notes)
+    assert not any("cut off" in text for text in found(np.minimum(COUNTED * 40.0, 256), COUNTS).notes)
+
+
+def test_counts_that_nobody_counts_are_refused():
+    values = COUNTED.astype(float)
+    values[3, 2] = 1e30
+    (problem,) = (text for text in found(values, COUNTS).problems if "counts are above" in text)
+    assert " in c3, which nobody counts" in problem

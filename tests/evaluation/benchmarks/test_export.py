@@ -79,7 +79,7 @@ def test_the_facts_say_in_what_to_answer(export):
     assert facts["profile_units"] == EvaluationSet.prepare(cells, split).summary.units
     assert facts["columns"] == ["fold", "context", "perturbation"]
     answer = (path / "README.txt").read_text()
-    assert facts["profile_units"] in answer
+    assert f"optional: low and high, in {facts['profile_units']}" in answer
     assert "aivc benchmark run tiny --predictions" in answer
 
 

@@ -9,6 +9,7 @@ from aivc.core.errors import ControlError, DataError, UnitsError
 from aivc.core.measurement import Measurement
 from aivc.data.streaming.normalize import normalize
 from aivc.evaluation.metrics.profiles import profile
+from aivc.evaluation.protocol.forecast import Forecast
 from aivc.evaluation.scores.score import score_populations
 from parity_screen import genes, inputs, parity_panel
 
@@ -126,3 +127,25 @@ def test_a_single_cell_is_no_population(screen, measured):
     rows = np.flatnonzero(predicted.perturbations == "ko:G004")[1:]
     with pytest.raises(DataError, match="1 have fewer than 2 cells on one side: ko:G004 in A"):
         score_populations(predicted.take(np.setdiff1d(np.arange(len(predicted)), rows)), measured, METRICS)
+
+
+def test_intervals_beside_cells_are_scored(screen, measured):
+    units = "log1p_cp500"
+    real, predicted = (normalize(cells(screen, which), units) for which in ("measured", "predicted"))
+    values = np.zeros(predicted.values.shape)
+    for text in set(predicted.perturbations):
+        rows = np.flatnonzero(predicted.perturbations == text)
+        values[rows] = predicted.take(rows).dense().mean(axis=0)
+    low, high = (predicted.replace(values=values + step) for step in (-9.0, 9.0))
+    metrics = [metric for metric in profile("calibration") if metric.name in ("coverage90", "coverage80", "width90")]
+    found = score_populations(Forecast(predicted, low, high), real, metrics)
+    assert found["coverage90"].tolist() == [1.0] * 12
+    assert found["width90"].to_numpy() == pytest.approx(18.0)
+    assert found["coverage80"].isna().all()
+    none = score_populations(predicted, real, metrics)
+    assert none["coverage90"].isna().all()
+    with pytest.raises(DataError, match="12 of 12 answers lie apart"):
+        score_populations(Forecast(predicted, high, high), real, metrics)
+    counted = cells(screen, "predicted")
+    with pytest.raises(UnitsError, match=r"intervals in counts, and means are scored in log1p_cp500"):
+        score_populations(Forecast(counted, counted, counted), real, metrics)

@@ -22,7 +22,7 @@ from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.units import COUNTS, EXPECTED_COUNTS, INTENSITY, log1p_target
 from aivc.data.io.copied_rows import SeenRows
-from aivc.data.io.count_values import expectation_findings, off_whole, rounding_note
+from aivc.data.io.count_values import MOST_COUNTS, expectation_findings, off_whole, rounding_note
 from aivc.data.io.excel_names import excel_features, excel_targets
 from aivc.data.io.formats import suffix
 from aivc.data.io.in_memory import anndata_raw, name_of
@@ -35,7 +35,15 @@ from aivc.data.io.read import BACKED, Draft, draft, translate
 from aivc.data.io.schema import Schema
 from aivc.data.io.target_genes import target_problems
 from aivc.data.io.tissue_checks import tissue_findings
-from aivc.data.io.value_scale import SeenScale, fraction_remedy, negative_remedy, rounded_note, scale_problems
+from aivc.data.io.value_scale import (
+    SeenScale,
+    binary_note,
+    fraction_remedy,
+    negative_remedy,
+    rounded_note,
+    saturated_note,
+    scale_problems,
+)
 from aivc.data.names.genes import gene_table, resolve
 from aivc.data.names.own_genes import ensembl_species
 
@@ -253,6 +261,7 @@ def _faults(flat: np.ndarray, units: str) -> Iterator[tuple[str, np.ndarray]]:
         below = np.flatnonzero(finite & (flat < 0))
         # What rounding left below zero is read as zero.
         yield "negative", below[off_whole(flat[below]) | (flat[below] < -0.5)]
+        yield "impossible", np.flatnonzero(finite & (flat > MOST_COUNTS))
     if units == EXPECTED_COUNTS:
         yield "expected below zero", np.flatnonzero(finite & (flat < 0))
     if units == COUNTS:
@@ -276,6 +285,8 @@ def _any(block: Any) -> np.ndarray:
 def _number_problems(numbers: _Numbers, data: Measurement | Draft, *, predicted: bool) -> Iterator[str]:
     remedies = {
         "unfinite": "values are NaN or infinite, first {}. Remove these entities or features, or measure them again.",
+        "impossible": f"counts are above {MOST_COUNTS:g}, first {{}}, which nobody counts. Is it a mark for what is "
+        "missing, or are the units others? Correct the values, or units and layer in the schema.",
         "negative": f"values are negative, first {{}}, though {data.units} never are. "
         + negative_remedy(data.units, predicted=predicted),
         "fractional": "values are fractional, first {}, though counts are whole. "
@@ -297,6 +308,7 @@ def _of_scale(numbers: _Numbers, data: Measurement | Draft, *, predicted: bool) 
         notes += numbers.rows.copies(data.entities.index, _column(data, "perturbation", CONTROL))
     if "fractional" not in numbers.counts:
         notes += rounding_note(numbers.counts.get("rounding", 0)) + rounded_note(numbers.scale)
+        notes += [*binary_note(numbers.scale), *saturated_note(numbers.scale)]
     below = numbers.counts.get("expected below zero", 0)
     share = numbers.below / max(numbers.above, 1e-300)
     if data.units == EXPECTED_COUNTS:

@@ -8,13 +8,14 @@ import pandas as pd
 
 from aivc.core.errors import PerturbationError, UnavailableError, UnknownNameError
 from aivc.core.perturbation import Perturbation, kind_of
+from aivc.data.io.genome_prefix import genomes
 from aivc.data.io.guess_places import Guides, control_guides
 from aivc.data.io.label_forms import Form, form_of, joined
 from aivc.data.io.labels import control_like, labels
 from aivc.data.io.suspects import reads_as_nothing
 from aivc.data.io.target_genes import SYMBOLS
 from aivc.data.names.genes import gene_table, resolve
-from aivc.data.names.label_rules import DOSED, GUIDE, TUPLE, parsed, tuples
+from aivc.data.names.label_rules import DOSED, GUIDE, TIMED, TUPLE, WHOLE, parsed, tuples
 
 _PERTURBATION = (
     "perturbation", "condition", "target_gene", "gene_target", "perturbation_name", "gene", "target", "product_name",
@@ -128,6 +129,12 @@ def features_lines(names: Sequence[str], var: pd.DataFrame) -> list[Line]:
     """Suggest species and which column names the features."""
     some, shown = list(map(str, names))[:2000], ", ".join(map(repr, list(names)[:3]))
     found, called = [], some
+    if prefixes := genomes(map(str, names)):
+        prefix, held = next(iter(prefixes)), ", ".join(f"{each} ({count})" for each, count in prefixes.items())
+        doubt = "" if len(prefixes) == 1 else ": of several species? Keep the cells of one"
+        evidence = f"features begin with a genome, {held}{doubt}"
+        found.append(Line("feature_prefix", prefix, evidence, sure=len(prefixes) == 1))
+        some = called = [name.removeprefix(prefix) for name in map(str, names) if name.startswith(prefix)][:2000]
     ensembl = sum(text.startswith("ENS") for text in some) * 2 > len(some)
     if ensembl and (name := _first(var, SYMBOLS)):
         found.append(Line("features", name, f"features are named by Ensembl ids ({shown}); var has column {name!r}"))
@@ -198,7 +205,7 @@ def _unknown(entities: pd.DataFrame) -> Line:
 def _kind_of_forms(unsaid: Line, forms: Sequence[Line]) -> Line:
     """What labels with doses, or of guides, leave open about what was done."""
     values = {line.value for line in forms if line.field == "labels"}
-    if values & {DOSED, TUPLE}:
+    if values & {DOSED, TUPLE, TIMED}:
         return unsaid._replace(value="drug", evidence="labels hold doses, so were these drugs, or ligands?")
     if GUIDE in values:
         return unsaid._replace(value="ko", evidence="labels are guides, but did they cut? ko, crispri or crispra")
@@ -215,7 +222,7 @@ def _forms(
     dosed = any(map(_STATED_DOSE.search, names))
     kinds = [kind_of(kind[0].value).genetic] if sure else [not dosed, dosed]
     form = next(filter(None, (form_of(names, genetic=genetic) for genetic in kinds)), None)
-    if form is not None and form.value != GUIDE:
+    if form is not None and form.value not in (GUIDE, WHOLE):
         return [_form_line(name, form), *_unit_behind(form)]
     both = joined(names, controls, genetic=kinds[0])
     lines = [_form_line(name, form)] if form else []

@@ -15,6 +15,8 @@ _OFF, _SHARE = 1e-3, 3e-6
 # Below zero by more than this, or by more than this share of all counts, no expectation is meant.
 _LOWEST, _BELOW = -1.0, 0.01
 _BLOCK = 16384
+# Of one feature in one entity; whole wells and bulk samples stay far below.
+MOST_COUNTS = 2.0**31
 _NO_NOISE = (
     "Expected counts have no counting noise, so their logs lie above those of counted cells, most where counts are "
     "few. Draw counts from them (Poisson) to compare alike."

@@ -5,6 +5,7 @@ import pandas as pd
 
 from aivc.core.measurement import CONTROL
 from aivc.core.units import is_effect
+from aivc.data.io.amount_columns import log_doses, unnamed_amounts
 from aivc.data.io.labels import labels
 from aivc.data.io.matched import matched, unmatched
 from aivc.data.io.schema import Schema
@@ -34,7 +35,7 @@ def declared_controls(
         and notes.
     """
     columns, known = translated
-    problems = [*known, *blanks_as_text(columns, schema)]
+    problems = [*log_doses(raw, schema), *known, *blanks_as_text(columns, schema)]
     source = schema.perturbation
     if "perturbation" not in columns or not (source is None or (isinstance(source, str) and source in raw)):
         return columns, problems, []
@@ -51,8 +52,5 @@ def declared_controls(
         )
     columns |= matched(raw, columns, schema)
     stated = {name: labels(raw[name]) for name in schema.match if name in raw}
-    return (
-        columns,
-        problems,
-        [*notes, *doseless(raw, columns, schema), *unmatched(pd.DataFrame(columns), columns, schema, stated)],
-    )
+    notes += [*doseless(raw, columns, schema), *unnamed_amounts(raw, columns, schema)]
+    return columns, problems, [*notes, *unmatched(pd.DataFrame(columns), columns, schema, stated)]

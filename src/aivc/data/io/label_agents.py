@@ -26,7 +26,9 @@ def parts_of(label: str, schema: Schema) -> list[LabelPart]:
                 "It is no list of tuples of a name, a dose and a unit, such as [('A', 5.0, 'uM')]. Correct the label, "
                 "or add it to control."
             )
-        found += [part for part in parts or (LabelPart(piece),) if part.target not in schema.controls]
+        # Durations are of the whole label, and stand in a column of their own.
+        named = [part._replace(hours=None) for part in parts or (LabelPart(piece),)]
+        found += [part for part in named if part.target not in schema.controls]
     return found
 
 

@@ -17,6 +17,7 @@ from aivc.data.io.schema import Constant, Schema, toml_value
 from aivc.data.names.label_rules import WHOLE, gene_behind, parsed, split
 
 _SHOWN = 3
+_WELL = re.compile(r"[A-P](?:0[1-9]|1\d|2[0-4])")
 # Signs that stand in hardly any name of an agent.
 _SURE = ("+", "|", ";", "&")
 # Symbols that hold a hyphen of their own.
@@ -85,7 +86,7 @@ def label_problems(found: Iterable[Named], schema: Schema) -> list[str]:
         form = form_of(names, genetic=genetic) if schema.labels is None else None
         problems += [_undeclared(form)] if form else []
         # A tuple and a name with a dose hold commas and signs of their own.
-        if plain and (form is None or form.value == "guide") and schema.labels in (None, "guide"):
+        if plain and (form is None or form.value in ("guide", WHOLE)) and schema.labels in (None, "guide"):
             # The strand in the name of a guide, STAT1_+_1234.23-P1P2, joins nothing.
             whole = [
                 name for name in names if not genetic or set(_SURE) & set(gene_behind(name)) == set(_SURE) & set(name)
@@ -109,6 +110,13 @@ def _undeclared(form: Form) -> str:
         else ""
     )
     many = f"{len(form.shown)} label{'s' if len(form.shown) > 1 else ''}"
+    if form.field == "labels" and form.value == WHOLE:
+        return (
+            f"{many} read like {form.what}: {some(map(repr, form.shown))}. What the words are worth nobody says here. "
+            "Where you know the amounts, write them into a column, and name the compound alone: dose, dose_unit. Where "
+            'you do not, add labels = "whole" to the schema: each stays a condition of its own, and splits '
+            "keep those of one name together."
+        )
     return (
         f"{many} read like {form.what}, and the schema does not say so: {some(map(repr, form.shown))}. Add the line "
         f'{line} to the schema.{unit} Where they are names as they stand, add labels = "whole".'
@@ -155,7 +163,8 @@ def measured_notes(perturbations: Iterable[str]) -> list[str]:
         f"{len(form.shown)} targets read like {form.what}: {some(map(repr, form.shown))}. Name the target alone, so "
         "that no split puts one of them into training and another into the test."
         for form in forms
-        if form
+        # Splits see through levels, and nothing else names these.
+        if form and form.value != WHOLE
     ]
 
 
@@ -179,7 +188,18 @@ def label_notes(found: Iterable[Named], schema: Schema) -> list[str]:
     """What became of labels: the first splits, targets named twice, and what does not follow the declared rule."""
     found = list(found)
     plain = [each for each in found if schema.kind is not None or schema.kind_column is not None]
-    return [*_splits(plain, schema), *_twice(plain, schema), *_rule(found, schema)]
+    return [*_splits(plain, schema), *_twice(plain, schema), *_rule(found, schema), *_wells(found)]
+
+
+def _wells(found: list[Named]) -> list[str]:
+    """Labels that are all names of wells say where, and not what."""
+    names = sorted({name for each in found for name in each.names})
+    if len(names) < _SHOWN or not all(map(_WELL.fullmatch, names)):
+        return []
+    return [
+        f"All {len(names)} labels read like wells of a plate: {some(map(repr, names))}. If they are, name the column "
+        "that says what was in them, or join the layout of the plate: metadata."
+    ]
 
 
 def _splits(found: list[Named], schema: Schema) -> list[str]:
@@ -233,5 +253,8 @@ def _rule(found: list[Named], schema: Schema) -> list[str]:
 def _text(name: str, schema: Schema) -> str:
     parts = parsed(name, schema.labels) or ()
     return " and ".join(
-        part.target if part.dose is None else f"{part.target} at {part.dose:g} {part.unit}".strip() for part in parts
+        part.target
+        + ("" if part.dose is None else f" at {part.dose:g} {part.unit}".rstrip())
+        + ("" if part.hours is None else f" for {part.hours:g} h")
+        for part in parts
     )

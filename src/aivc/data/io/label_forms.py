@@ -6,13 +6,30 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from aivc.data.io.labels import control_like
-from aivc.data.names.label_rules import DOSED, GUIDE, TUPLE, balanced, compounds_behind, gene_behind, parsed, tuples
+from aivc.data.names.label_rules import (
+    DOSED,
+    GUIDE,
+    TIMED,
+    TUPLE,
+    WHOLE,
+    balanced,
+    behind_level,
+    gene_behind,
+    parsed,
+    stated_dose,
+    timed,
+    tuples,
+)
 
 # These stand in names of no gene; in names of compounds they are looked at twice.
 _JOINERS = ("+", "|", ";", "&", ",")
 _ALSO_IN_NAMES = ("_", "-", "/", " and ", " with ", " plus ")
 _LOWER = re.compile(r"(?P<target>.*[a-z])g\d{1,2}")
 _SERIES = re.compile(r"(?P<target>.+?)[_@ :-](?P<dose>\d+(?:\.\d+)?)")
+# In front of g and a number these are families of mouse genes: Alg1, Atg5, Plcg2.
+_MOUSE_FAMILIES = re.compile(
+    "Abc|Al|An|At|Ba|Cacn|Dl|Dna|Fi|Gn|In|Ir|Kcn|La|Lamtor|Li|Lri|Neuro|Nr|Pa|Pi|Plc|Prk|Ra|Re|Sa|Sc|Sm|Spa|Syn|Ta|Ube2|Z"
+)
 _SHARED = 2
 _NUMBER = re.compile(r"\d+(?:\.\d+)?[eE]\+\d+")
 
@@ -46,11 +63,25 @@ def form_of(names: Collection[str], *, genetic: bool) -> Form | None:
     """
     if tupled := [name for name in names if tuples(name)]:
         return Form("labels", TUPLE, "lists of tuples of a name, a dose and a unit", tuple(tupled))
+    if lasting := _lasting(names):
+        return Form("labels", TIMED, "a name and a duration", tuple(lasting))
     return _guides(names) if genetic else _doses(names)
+
+
+def _lasting(names: Collection[str]) -> list[str]:
+    """Names with a duration: those that can have no other sense, or the same name and several durations."""
+    if sure := [name for name in names if timed(name)]:
+        return sure
+    found = {name: parts[0] for name in names if (parts := parsed(name, TIMED))}
+    stems = [part.target for part in found.values()]
+    hours = [part.hours for part in found.values()]
+    recurs = len(set(stems)) < len(stems) and len(set(hours)) < len(hours)
+    return list(found) if recurs else []
 
 
 def _guides(names: Collection[str]) -> Form | None:
     low = {name: found["target"] for name in names if (found := _LOWER.fullmatch(name))}
+    low = {name: stem for name, stem in low.items() if not _MOUSE_FAMILIES.fullmatch(stem)}
     stems = list(low.values())
     # In mouse the last letters of a symbol are small, so one such name may be a gene: Alg1, Plcg1.
     if len(set(stems)) >= _SHARED and all(stems.count(stem) > 1 for stem in stems):
@@ -76,7 +107,7 @@ def _recurs(stems: Sequence[str], names: Collection[str]) -> bool:
 
 def _doses(names: Collection[str]) -> Form | None:
     what = "a name and a dose"
-    if dosed := [name for name in names if compounds_behind(name) != (name,)]:
+    if dosed := [name for name in names if stated_dose(name)]:
         return Form("labels", DOSED, what, tuple(dosed))
     series: dict[str, set[str]] = defaultdict(set)
     found = {name: match for name in names if (match := _SERIES.fullmatch(name))}
@@ -86,7 +117,14 @@ def _doses(names: Collection[str]) -> Form | None:
     # The same two numbers behind two names are doses; BI_2536 and BI_6727 are names.
     if any(len(one & other) >= _SHARED for i, one in enumerate(several) for other in several[:i]):
         return Form("labels", DOSED, what, tuple(found))
-    return None
+    return _levels(names)
+
+
+def _levels(names: Collection[str]) -> Form | None:
+    """Two levels of one name, or a level beside the bare name: one alone may be a name, such as ``Ki67 high``."""
+    stems = {name: stem for name in names if (stem := behind_level(name)) != name}
+    shown = [name for name, stem in stems.items() if stem in names or list(stems.values()).count(stem) > 1]
+    return Form("labels", WHOLE, "a name and a dose in words", tuple(shown)) if shown else None
 
 
 def joined(names: Collection[str], controls: Collection[str], *, genetic: bool) -> Form | None:

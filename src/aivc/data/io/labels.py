@@ -16,6 +16,7 @@ from aivc.data.io.amount_texts import no_numbers
 from aivc.data.io.label_agents import agents_of, plain_agents
 from aivc.data.io.number_names import name_text, numbers_in
 from aivc.data.io.schema import Constant, Schema, Source
+from aivc.data.names.label_rules import holds_hours, parsed, split
 
 _SHOWN = 5
 _CONTROL_LIKE = re.compile(
@@ -107,6 +108,9 @@ def translated(
     columns |= {} if times is None else {"time": times}
     problems += wrong
     answer = names if schema.perturbation is None else _column(raw, schema.perturbation)
+    if answer is not None and holds_hours(schema.labels):
+        columns["hours"], wrong = _hours_in(answer, schema)
+        problems += wrong
     if answer is not None:
         columns["perturbation"], wrong = _perturbations(raw, answer, columns, schema)
         problems += [
@@ -123,6 +127,26 @@ def translated(
             # A cell whose type is not known is a cell none the less.
             problems += _blank(field, columns[field]) if field != "cell_type" else []
     return columns, problems
+
+
+def _hours_in(texts: np.ndarray, schema: Schema) -> tuple[np.ndarray, list[str]]:
+    """``(n,)`` durations that labels say, of controls too; NaN where they say none."""
+    codes, unique = pd.factorize(texts)
+    found, problems = [], []
+    for label in unique:
+        try:
+            parts = [part for piece in split(label, schema.separator) for part in parsed(piece, schema.labels) or ()]
+        except PerturbationError:
+            # Reported where the label is translated.
+            parts = []
+        hours = sorted({part.hours for part in parts if part.hours is not None})
+        if len(hours) > 1:
+            problems.append(
+                f"Label {label!r} says {len(hours)} durations ({some(f'{h:g} h' for h in hours)}), and a perturbation "
+                "has one. Put the duration of the whole into a column, hours."
+            )
+        found.append(hours[0] if len(hours) == 1 else np.nan)
+    return np.array(found, dtype=np.float64)[codes], problems
 
 
 def _blank(field: str, texts: np.ndarray) -> list[str]:
@@ -182,13 +206,13 @@ def _text(label: str, kind: str | None, unit: str, dose: float, hours: float, sc
         return ""
     duration = None if np.isnan(hours) else float(hours)
     if kind is None:
-        parsed = Perturbation.parse(label)
-        if parsed.is_control and schema.controls:
+        said = Perturbation.parse(label)
+        if said.is_control and schema.controls:
             # Another label was declared: only that is believed.
             return ""
         # A duration in the label says more than a column does.
-        hours_said = duration if parsed.hours is None and not parsed.is_control else parsed.hours
-        return str(Perturbation(tuple(plain_agents(parsed.agents, schema)), hours_said))
+        hours_said = duration if said.hours is None and not said.is_control else said.hours
+        return str(Perturbation(tuple(plain_agents(said.agents, schema)), hours_said))
     agents = agents_of(label, kind, (None if np.isnan(dose) else float(dose), unit), schema)
     return str(Perturbation(agents, duration)) if agents else CONTROL
 

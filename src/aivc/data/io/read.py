@@ -23,6 +23,7 @@ from aivc.data.io.count_values import unmeasurable, whole_counts
 from aivc.data.io.declared import declared_controls
 from aivc.data.io.exclude import without_excluded
 from aivc.data.io.formats import Raw, anndata_file, intact, suffix
+from aivc.data.io.genome_prefix import of_genome, prefix_problems
 from aivc.data.io.guides import with_stored_guides
 from aivc.data.io.label_checks import label_notes, label_problems, named
 from aivc.data.io.labels import some, translated
@@ -196,7 +197,7 @@ def translate(raw: Raw, schema: Schema, *, controls: bool = True) -> Draft:
     """Translate what was opened, and gather every structural problem."""
     # What a format itself uses for sections needs no declaration.
     schema = replace(schema, section=raw.section) if schema.section is None and raw.section else schema
-    raw = without_excluded(raw, schema)
+    raw = of_genome(without_excluded(raw, schema), schema)
     problems = [*raw.problems, *_absent_columns(raw, schema), *number_name_problems(raw.entities, schema.columns)]
     features = _names(raw.features, schema.features)
     names = _names(raw.entities, schema.entity if schema.entity in raw.entities else None)
@@ -212,6 +213,7 @@ def translate(raw: Raw, schema: Schema, *, controls: bool = True) -> Draft:
         *placed.problems,
         *_shapes(raw, schema),
         *_twice(features),
+        *prefix_problems(features, schema),
         *repeated_entities(names, raw.entities),
     ]
     problems += unmeasurable(schema.units) if controls else []

@@ -12,7 +12,7 @@ from aivc.core.perturbation import kind_of
 from aivc.core.state import write_text
 from aivc.core.units import HOURS, is_effect, parse_units
 from aivc.data.io.number_names import name_text
-from aivc.data.names.label_rules import holds_dose, require_rule
+from aivc.data.names.label_rules import holds_dose, holds_hours, require_rule
 
 SPECIES = ("human", "mouse", "none")
 FORMATS = ("wide", "long", "transposed", "cells")
@@ -60,9 +60,10 @@ class Schema:
             that have its value, where there are any. Context, hours, time, donor and batch are matched without it.
         kind: Perturbation kind of plain labels, such as ``ko``; None when labels are texts of `Perturbation` already.
         labels: How a label holds its target: ``guide`` (``STAT1_g2``, ``sgSTAT1-1``), ``drug-tuple``
-            (``[('A', 5.0, 'uM')]``), ``dose-in-label`` (``0.2 uM A``, ``A_0.2``), ``whole`` where it is a name as it
-            stands; or a regular expression of the whole label with the group ``target``, and perhaps ``dose`` and
-            ``unit``. None takes labels whole, unless they look like one of these, which is a problem.
+            (``[('A', 5.0, 'uM')]``), ``dose-in-label`` (``0.2 uM A``, ``A_0.2``), ``hours-in-label`` (``A_24h``,
+            ``A_1uM_3d``), ``whole`` where it is a name as it stands; or a regular expression of the whole label with
+            the group ``target``, and perhaps ``dose``, ``unit`` and ``hours``. None takes labels whole, unless they
+            look like one of these, which is a problem.
         separator: What joins the labels of a combination, such as ``+`` in ``CEBPA+JUN``; None where there are none.
         kind_column: Source of the kind row by row; rows without one take ``kind``.
         guide_threshold: Where perturbation names a matrix of guides that holds counts: how many make one.
@@ -82,6 +83,8 @@ class Schema:
         species: ``human`` or ``mouse``; ``none`` where names are no genes of these.
         features: Column that names the features; None takes the file's own names (symbols in 10x files, where
             ``id`` takes Ensembl ids).
+        feature_prefix: What the names of features begin with and lose, such as ``GRCh38_`` where reads were mapped to
+            a genome of that name; features that do not begin so, of another genome, are left out.
         entity: Column that names the entities; None takes the file's own names.
         coordinates: Key in obsm, such as ``obsm:spatial``, or two or three columns; ``spatial`` in the folders of
             Visium, Xenium, CosMx and MERSCOPE.
@@ -137,6 +140,7 @@ class Schema:
     modality: str = "rna"
     species: str = "human"
     features: str | None = None
+    feature_prefix: str | None = None
     entity: str | None = None
     coordinates: str | tuple[str, ...] | None = None
     coordinate_unit: str | None = None
@@ -188,6 +192,8 @@ class Schema:
             and (self.dose is None) != (self.dose_unit is None),
             f"Doses stand in the labels (labels = {toml_value(self.labels)}) or in a column, not in both. Leave one "
             "out.": dosed and self.dose is not None,
+            f"Durations stand in the labels (labels = {toml_value(self.labels)}) or in a column, not in both. Leave "
+            "one out.": holds_hours(self.labels) and self.hours is not None,
             'A time needs its unit, and a unit its time: time = "day", time_unit = "d".': (self.time is None)
             != (self.time_unit is None),
             f"time_unit is one of {', '.join(HOURS)}, got {self.time_unit!r}.": self.time_unit is not None

@@ -18,7 +18,9 @@ from aivc.data.names.label_rules import LabelPart, parsed
 _SHOWN = 20
 
 _NOTHING = re.compile(
-    r"nan|<?na>?|n[/.]a\.?|n\.?d\.?|\\+n|#[a-z/0]+[!?]?|none|null|nil|nat|missing|blank|\?+|-+|\.+|[\"']{2}|-1|inf"
+    r"[+-]?0+(?:\.0+)?|(?:the[ _-])?others?|remaining|(?:all[ _-](?:the[ _-])?)?(?:other|remaining)[ _-]cells"
+    r"|the[ _-]rest|no|true|false|yes|perturbed"
+    r"|nan|<?na>?|n[/.]a\.?|n\.?d\.?|\\+n|#[a-z/0]+[!?]?|none|null|nil|nat|missing|blank|\?+|-+|\.+|[\"']{2}|-1|inf"
     r"|tb[ad]|dropped|discarded|filtered(?:[ _-]out)?|outliers?|low[ _-]?quality|ambient|background"
     r"|(?:unknown|undetermined|undefined|ambiguous)(?:[ _-](?:guides?|sgrnas?|targets?|genes?|labels?|assignments?))?"
     r"|un(?:assigned|mapped|matched|labell?ed|classified|called|identified)|negatives?"
@@ -28,6 +30,9 @@ _NOTHING = re.compile(
     r"|no[nt]?[ _-](?:detected|available|applicable|assigned|called|calls?)|(?:sg|g|sgrna|guide)[ _-]?(?:nan|none|null)"
     r"|no[ _-](?:guides?|s?grnas?|labels?|features?|features?[ _-]calls?|assignments?|hash(?:tag)?s?|perturbations?)"
 )
+_NEUROTROPHIN = re.compile(r"(?i)(?:h|rh|rm|m)?nt[- ]?[345](?:/[45])?")
+# REST is a gene.
+_REST = re.compile(r"rest(?:[ _-]of[ _-].*)?")
 _JOINTS = re.compile(r"[|+;&,_/]")
 # Of contexts, donors and batches, what a table writes where it has nothing: "unknown" and the like may be a name there.
 _BLANK = re.compile(r"nan|<na>|na|n/a|#n/a|none|null|nat|-?inf")
@@ -68,9 +73,16 @@ def reads_as_nothing(label: str) -> bool:
     >>> [reads_as_nothing(text) for text in ("NaN", "unassigned", "NANOG")]
     [True, True, False]
     """
+    if _REST.fullmatch(label.strip()):
+        return True
     text = label.strip().casefold()
     parts = [part.strip() for part in _JOINTS.split(text)]
     return any(all(map(_NOTHING.fullmatch, each)) for each in ([text], parts if all(parts) else [text]))
+
+
+def _neurotrophin(name: str, text: str) -> bool:
+    """Whether NT-3 or NT-4 was given as a ligand, and is no numbered non-targeting guide."""
+    return text.startswith("ligand:") and _NEUROTROPHIN.fullmatch(name) is not None
 
 
 def reads_as_control(label: str) -> bool:
@@ -118,7 +130,11 @@ def suspects(labels: np.ndarray, translated: np.ndarray, schema: Schema, listed:
             continue
         names = [name for name in _names(label, text, schema) if name not in (*schema.controls, *schema.keep)]
         none = [name for name in names if reads_as_nothing(name)]
-        unperturbed = [name for name in names if reads_as_control(name) or name in numbered]
+        unperturbed = [
+            name
+            for name in names
+            if (reads_as_control(name) or name in numbered) and not _neurotrophin(name, str(text))
+        ]
         if none or unperturbed:
             kind = nothing if none else controls
             kind[label] = kind.get(label, 0) + int(count)

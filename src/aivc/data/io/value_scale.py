@@ -23,6 +23,9 @@ _LEAST_TOTAL, _FULL = 100.0, 8000
 # No logarithm of what is read from a cell is larger.
 _LARGEST_LOG = 40.0
 _MOST_TOTALS = 50
+# Of cells this deep, some feature was counted twice.
+_MOST_ONES = 10
+_LARGEST_INTEGERS, _SATURATED = (127, 255, 32767, 65535), 5
 
 
 class Reading(NamedTuple):
@@ -309,6 +312,33 @@ def rounded_note(seen: SeenScale) -> list[str]:
         f"Counts of every entity sum to {_written(total)}: all were brought to one depth. If they were scaled and "
         "rounded, they are counts no more; give those from before."
         for total in totals
+    ]
+
+
+def saturated_note(seen: SeenScale) -> list[str]:
+    """Say where many counts are the largest that a small type of integers holds."""
+    if seen.units != COUNTS or seen.largest not in _LARGEST_INTEGERS or not seen.sample:
+        return []
+    at = sum(int((rows.data == seen.largest).sum()) for rows in seen.sample)
+    if at < _SATURATED:
+        return []
+    return [
+        f"{at} counts that were looked at are {seen.largest:g}, the largest that a small integer holds, and none is "
+        "above: larger ones were cut off there. Give the counts from before."
+    ]
+
+
+def binary_note(seen: SeenScale) -> list[str]:
+    """Say where what is declared counts only says whether anything was seen."""
+    if seen.units != COUNTS or not seen.sample or seen.largest != 1 or seen.lowest < 0:
+        return []
+    rows = sparse.vstack(seen.sample, format="csr")
+    if rows.shape[0] < _FEWEST or rows.sum() < _MOST_ONES * rows.shape[0]:
+        return []
+    return [
+        f"All values are 0 or 1, about {rows.sum() / rows.shape[0]:.0f} ones in an entity: they read like whether "
+        "anything was seen, and not like how much. If counts were made binary, give those from before; if this is what "
+        "was measured, effects are changes of shares."
     ]
 
 

@@ -22,6 +22,7 @@ from aivc.data.splits import folds
 from aivc.data.splits.split import Split
 from aivc.evaluation.protocol.cost import measured
 from aivc.evaluation.protocol.evaluate import evaluate, metrics_of, require_methods
+from aivc.evaluation.protocol.forecast import Predicted
 from aivc.evaluation.scores.table import Evaluation
 from aivc.experiments.fitting.shared_fit import Recipe
 from aivc.experiments.fitting.summary import Progress
@@ -302,7 +303,7 @@ def run_benchmark(
     chosen: Benchmark,
     methods: Sequence[str] | None = None,
     *,
-    predictions: Mapping[str, Measurement] | None = None,
+    predictions: Mapping[str, Predicted] | None = None,
     measurement: Measurement | None = None,
     parts: UR | None = None,
     keep_going: bool = False,
@@ -354,7 +355,7 @@ def run_benchmark(
     return stamped(found, chosen, cost)
 
 
-def _require_own(predictions: Mapping[str, Measurement], chosen: Benchmark) -> None:
+def _require_own(predictions: Mapping[str, Predicted], chosen: Benchmark) -> None:
     # A version that asked the same of the same data was answered by the same cells.
     earlier = superseded(chosen.name) if chosen.supersedes and predictions else ()
     asked = (chosen.split_digest, chosen.sha256)

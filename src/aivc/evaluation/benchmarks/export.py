@@ -195,6 +195,7 @@ def _readme(facts: Mapping[str, Any]) -> str:
         **shown,
         columns_=", ".join(facts["columns"]),
         ways=profiles if facts["units"] == profiles else f"{facts['units']}, or {profiles}",
+        intervals=_INTERVALS.format(units=profiles),
         how=_LOGS.format(units=profiles, target=log1p_target(profiles)) if log1p_target(profiles) else "",
         train=TRAINING,
         questions=QUESTIONS,
@@ -235,8 +236,14 @@ _FOOT = """\
   var   the features of {train} by name, in any order; others are left aside
   X     finite numbers in {ways}{how}
   uns   units: which of these
-
+{intervals}
 How it is scored:
   aivc benchmark run {benchmark} --predictions your-model=FILE.h5ad --out scores/
+"""
+_INTERVALS = """\
+  layers  optional: low and high, in {units} as X is then: the ends of the interval in which the mean profile that is
+        measured will lie, features beside features, with low <= X <= high. They are ends, not distances from X and not
+        effects. uns says their level: 0.5, 0.8, 0.9 (where it says none) or 0.95. Coverage, width and interval score
+        are scored of these as of methods that state their own.
 """
 _LOGS = "\n        ({units} is the natural log of 1 + counts scaled to {target:g} per cell)"

@@ -228,7 +228,7 @@ CRPS = Metric(
     formula="mean over genes of 2 × the pinball loss of median and interval ends (50, 80, 90, 95 %), each quantile "
     "weighted by its share of (0, 1); on average 97 to 99 % of the CRPS of a Gaussian. In the units of profiles",
     source="Bracher et al. 2021, PLoS Comput Biol (weighted interval score); Gneiting & Raftery 2007, J Am Stat Assoc",
-    undefined="methods without intervals have none",
+    undefined="methods without intervals at all of these levels have none",
     compute=_crps,
 )
 CRPS_NORMALIZED = Metric(
@@ -240,7 +240,8 @@ CRPS_NORMALIZED = Metric(
     worst=None,
     formula="CRPS / mean |measured effect|; stating no change with no width scores about 1",
     source="Bracher et al. 2021, PLoS Comput Biol; normalized by the size of the measured effect",
-    undefined="methods without intervals have none; a question without any measured effect is left out",
+    undefined="methods without intervals at all of these levels have none; a question without any measured effect is "
+    "left out",
     compute=_crps_normalized,
 )
 SIGMA_ERROR_SPEARMAN = Metric(

@@ -19,8 +19,11 @@ from aivc.data.splits.split import CONTROL_TRAIN, Split
 from aivc.data.streaming.normalize import normalize, totals
 from aivc.evaluation.metrics.metric import Metric
 from aivc.evaluation.metrics.profiles import profile as metric_profile
+from aivc.evaluation.metrics.stated_levels import LEVELS
 from aivc.evaluation.protocol.checkpoints import FoldAnswer, KeptFolds
-from aivc.evaluation.protocol.panels import LEVELS, MethodAnswer, panel_inputs, panel_of, replicates
+from aivc.evaluation.protocol.forecast import Predicted
+from aivc.evaluation.protocol.panels import MethodAnswer, panel_inputs, panel_of, replicates
+from aivc.evaluation.protocol.prediction_file import stamp
 from aivc.evaluation.protocol.predictions import take_all
 from aivc.evaluation.protocol.questions import Cells, EvaluationSet, Question
 from aivc.evaluation.scores.adversaries import adversary_panels, judge
@@ -41,7 +44,7 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
     split: Split,
     methods: Sequence[str],
     *,
-    predictions: Mapping[str, Measurement] | None = None,
+    predictions: Mapping[str, Predicted] | None = None,
     parts: Parts = "auto",
     recipe: Recipe | None = None,
     cells: int = 200,
@@ -63,7 +66,8 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
             control, and ``NAME:shuffled-priors`` and ``NAME:shuffled-context`` on other priors and contexts than its
             own. ``no-change`` and ``mean-effect`` are always added.
         predictions: What models of other environments predicted, by the name of their row: cells as
-            `aivc.evaluation.protocol.prediction_file.read_predictions` reads them. They must answer every question.
+            `aivc.evaluation.protocol.prediction_file.read_predictions` reads them, with intervals where the file has
+            them. They must answer every question.
         parts: Molecular UR of possible targets, for methods that use it. By default the catalog's, where a method uses
             any; if it cannot be had and none needs it, the result says so under ``notes``
             (`aivc.experiments.fitting.fetch_knowledge`). None for no knowledge.
@@ -161,11 +165,11 @@ def _marked(found: Evaluation, given: Mapping[str, Mapping[str, Any]]) -> Evalua
     """Say which rows were given by file, and by which; an evaluation without any stays as it is."""
     if not given:
         return found
-    stamp = {
+    marks = {
         **found.body["stamp"],
-        "predictions": {name: f"{about['sha256']} {about['units']}" for name, about in given.items()},
+        "predictions": {name: stamp(about) for name, about in given.items()},
     }
-    return Evaluation(found.table, {**found.body, "predictions": given, "stamp": stamp})
+    return Evaluation(found.table, {**found.body, "predictions": given, "stamp": marks})
 
 
 def _unseen(split: Split) -> str:

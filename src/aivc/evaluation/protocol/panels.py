@@ -8,11 +8,9 @@ import numpy as np
 import pandas as pd
 
 from aivc.data.streaming.normalize import Block
-from aivc.evaluation.metrics.panel import Panel, Stated
-from aivc.evaluation.metrics.uncertainty import weighted_interval_score
+from aivc.evaluation.metrics.panel import Panel
+from aivc.evaluation.metrics.stated_levels import LEVELS, fared
 from aivc.evaluation.protocol.questions import Cells, EvaluationSet, Question, targets
-
-LEVELS = (0.5, 0.8, 0.9, 0.95)
 
 
 @final
@@ -23,7 +21,8 @@ class MethodAnswer:
     Attributes:
         question: What was asked.
         predicted: ``(f,)`` mean profile: the real control given, plus the predicted effect.
-        bounds: Per level of `LEVELS`, ends ``(2, f)`` of the interval of what is measured; None where none is stated.
+        bounds: Per level of `LEVELS`, ends ``(2, f)`` of the interval of what is measured, NaN at a level that is not
+            stated; None where none is.
         population: Predicted cells, in the units of the profiles; None at effect level.
         applicability: The method's own verdict.
         retrieval: ``(f,)`` profile to recognize the perturbation by; None means ``predicted``.
@@ -58,7 +57,12 @@ def panel_of(answers: list[MethodAnswer], asked: dict[str, Any]) -> Panel:
         high=high,
         population=tuple(_values(answer.population) for answer in answers),
         population_depth=tuple(_depth(answer.population) for answer in answers),
-        stated=_stated(answers, asked["usable"]),
+        stated=fared(
+            [answer.bounds for answer in answers],
+            predicted,
+            np.array([answer.question.truth.profile for answer in answers]),
+            asked["usable"],
+        ),
     )
 
 
@@ -119,18 +123,3 @@ def replicates(like: Panel, questions: list[Question], evaluation: EvaluationSet
                 "population_depth": tuple(_depth(q.others) for q in shown),
             }
         )
-
-
-def _stated(answers: list[MethodAnswer], usable: np.ndarray) -> Stated | None:
-    if all(answer.bounds is None for answer in answers):
-        return None
-    covered, width = np.full((2, len(answers), len(LEVELS)), np.nan)
-    crps = np.full(len(answers), np.nan)
-    for i, (answer, use) in enumerate(zip(answers, usable, strict=True)):
-        if answer.bounds is None or not use.any():
-            continue
-        truth, bounds = answer.question.truth.profile[use], np.array(answer.bounds)[:, :, use]
-        covered[i] = ((truth >= bounds[:, 0]) & (truth <= bounds[:, 1])).mean(axis=1)
-        width[i] = (bounds[:, 1] - bounds[:, 0]).mean(axis=1)
-        crps[i] = weighted_interval_score(answer.predicted[use], bounds, LEVELS, truth).mean()
-    return Stated(LEVELS, covered, width, crps)

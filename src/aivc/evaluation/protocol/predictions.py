@@ -14,6 +14,14 @@ from aivc.core.units import COUNTS, log1p_target
 from aivc.data.io.count_values import from_expected
 from aivc.data.io.labels import some
 from aivc.data.streaming.normalize import Block, normalize, require_path, totals
+from aivc.evaluation.metrics.stated_levels import at_level
+from aivc.evaluation.protocol.forecast import (
+    Forecast,
+    Predicted,
+    cells_of,
+    interval_problems,
+    require_units,
+)
 from aivc.evaluation.protocol.panels import MethodAnswer
 from aivc.evaluation.protocol.prediction_file import content_digest
 from aivc.evaluation.protocol.questions import Cells, EvaluationSet, Question
@@ -36,33 +44,38 @@ class Predictions:
         cells: Those that answer a question, with the features of the data in their order, in the units of the file.
         rows: Positions of the cells that answer each question, by fold, context, perturbation, and donor or batch.
         evaluation: What is asked.
-        about: JSON-ready: file and sha256, units, how many cells were used, what was left aside, and how values were
-            read.
+        about: JSON-ready: file and sha256, units, how many cells were used, what was left aside, how values were read,
+            and the level of intervals.
+        forecast: The same cells with their intervals; None where none are stated.
     """
 
     cells: Measurement
     rows: Mapping[Key, np.ndarray]
     evaluation: EvaluationSet
     about: Mapping[str, Any]
+    forecast: Forecast | None = None
 
     @classmethod
-    def take(cls, predicted: Measurement, evaluation: EvaluationSet, name: str) -> "Predictions":
+    def take(cls, predicted: Predicted, evaluation: EvaluationSet, name: str) -> "Predictions":
         """Find the answer to every question, or say all that is wrong.
 
         Args:
             predicted: Such as `aivc.evaluation.protocol.prediction_file.read_predictions` returns. Rows that answer no
                 question, and features that were not measured, are left aside and counted; so are cells without any
-                counts, as an experiment leaves them out.
+                counts, as an experiment leaves them out. Intervals are of mean profiles, in the units in which these
+                are compared.
             evaluation: What is asked.
             name: Of the model, for messages.
 
         Raises:
             UnitsError: They cannot be brought to the units in which profiles are compared, or cannot be in the units
                 that they are said to be in.
-            DataError: A question has no answer, a feature is missing, or a value is no number.
+            DataError: A question has no answer, a feature is missing, a value is no number, or an interval is none.
         """
-        declared, predicted = predicted.units, _counted(predicted, name)
+        declared, stated, predicted = predicted.units, predicted, _counted(cells_of(predicted), name)
         _require_units(predicted.units, evaluation, name)
+        if isinstance(stated, Forecast):
+            require_units(stated, evaluation.summary.units, f"The file of {name!r}")
         keys, problems = _keys(predicted, evaluation)
         asked = set(evaluation.asked)
         used = np.array([key in asked for key in keys], dtype=bool)
@@ -83,17 +96,19 @@ class Predictions:
         rows = _positions([key for key, keep in zip(keys, kept, strict=True) if keep])
         _refuse([*_unusable(rows, answered, cells), *_unknown_batches(rows, cells, evaluation)], name)
         _require_possible(cells, rows, evaluation, name)
+        forecast = _intervals(stated, used, kept, rows, evaluation, name)
         about = {
             "file": predicted.provenance.get("file"),
-            "sha256": predicted.provenance.get("sha256") or content_digest(predicted),
+            "sha256": predicted.provenance.get("sha256") or content_digest(stated),
             "units": declared,
             "cells": len(cells),
             "ignored_rows": int((~used).sum()),
             "ignored_features": len(predicted.features) - len(cells.features),
             "empty_cells": int((~kept).sum()),
             **({"notes": notes} if (notes := predicted.provenance.get("notes")) else {}),
+            **({"interval_level": forecast.level} if forecast is not None else {}),
         }
-        return cls(cells, rows, evaluation, about)
+        return cls(cells, rows, evaluation, about, forecast)
 
     def answers(self, questions: Sequence[Question], cells: int, *, seed: int = 0) -> Iterator[MethodAnswer]:
         """Say what the model predicts, question by question.
@@ -119,7 +134,9 @@ class Predictions:
         mix = _mix(self.cells, rows, self.evaluation)
         start = self.evaluation.given(question.context, question.site, mix, question.perturbation)
         population = self._population(taken, rows, cells, seed)
-        return MethodAnswer(question, question.given.profile + (_mean(taken) - start), None, population, UNKNOWN)
+        moved = question.given.profile - start
+        ends = None if self.forecast is None else at_level(self.forecast.ends(rows) + moved, self.forecast.level)
+        return MethodAnswer(question, _mean(taken) + moved, ends, population, UNKNOWN)
 
     def _population(self, taken: Block, rows: np.ndarray, cells: int, seed: int) -> Cells | None:
         if self.evaluation.summary.profiles.is_effects or len(rows) < 2:
@@ -130,7 +147,7 @@ class Predictions:
 
 
 def take_all(
-    predictions: Mapping[str, Measurement], evaluation: EvaluationSet, methods: Sequence[str]
+    predictions: Mapping[str, Predicted], evaluation: EvaluationSet, methods: Sequence[str]
 ) -> dict[str, Predictions]:
     """Check every model's predictions before any work is done.
 
@@ -167,6 +184,22 @@ def _refuse(problems: Sequence[str], name: str) -> None:
         error = DataError(problems)
         error.add_note(f"These are the predictions of {name!r}.")
         raise error
+
+
+def _intervals(
+    stated: Predicted,
+    used: np.ndarray,
+    kept: np.ndarray,
+    rows: Mapping[Key, np.ndarray],
+    evaluation: EvaluationSet,
+    name: str,
+) -> Forecast | None:
+    """The intervals of the rows that answer, checked; None where none are stated."""
+    if not isinstance(stated, Forecast):
+        return None
+    found = stated.take(used).take(kept).select(evaluation.summary.profiles.features)
+    _refuse([*interval_problems(found, rows, _named)], name)
+    return found
 
 
 def _counted(predicted: Measurement, name: str) -> Measurement:

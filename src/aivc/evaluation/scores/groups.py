@@ -71,7 +71,7 @@ def calibration(panel: Panel, named: pd.DataFrame) -> dict[str, Any]:
         by[name] = {
             str(label): {"n": int(mask.sum()), "covered": _listed(nanmean(stated.covered[mask]))}
             for label in sorted(set(map(str, values)) - {""})
-            if (mask := (values.astype(str).to_numpy() == label) & np.isfinite(stated.covered).all(axis=1)).any()
+            if (mask := (values.astype(str).to_numpy() == label) & np.isfinite(stated.covered).any(axis=1)).any()
         }
     overall = {"covered": _listed(nanmean(stated.covered)), "width": _listed(nanmean(stated.width))}
     return {"levels": list(stated.levels), **overall, "by": by}

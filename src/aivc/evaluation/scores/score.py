@@ -1,7 +1,7 @@
 """Score somebody else's predicted cells against measured cells, with the measured controls on both sides."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias, final
 
@@ -19,6 +19,8 @@ from aivc.data.names.own_genes import GeneColumns
 from aivc.data.streaming.normalize import Block, normalize_block, profile_units, require_path, totals
 from aivc.evaluation.metrics.metric import Metric
 from aivc.evaluation.metrics.panel import Panel
+from aivc.evaluation.metrics.stated_levels import LEVELS, at_level, fared
+from aivc.evaluation.protocol.forecast import Forecast, Predicted, cells_of, interval_problems, require_units
 
 Key: TypeAlias = tuple[str, str]
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -59,7 +61,7 @@ class _ScoredFile:
 
 
 def score_populations(
-    predicted: Measurement,
+    predicted: Predicted,
     measured: Measurement,
     metrics: Sequence[Metric],
     *,
@@ -75,7 +77,8 @@ def score_populations(
 
     Args:
         predicted: Cells, in counts, expected counts (below zero is zero: `from_expected`) or in the units of the
-            measured ones; its features in any order.
+            measured ones; its features in any order. Intervals are of mean profiles, in the units in which these are
+            compared.
         measured: Cells with their controls.
         metrics: Such as `aivc.evaluation.metrics.profiles.profile` returns.
         shared_only: Score what both have, instead of refusing where one lacks a perturbation of the other.
@@ -91,16 +94,34 @@ def score_populations(
         ControlError: A measured context has no controls.
         UnitsError: The two cannot be brought to the same units.
     """
-    predicted = from_expected(predicted)
-    common = _units(predicted, measured, units)
-    ours, real = _ScoredFile(_reordered(predicted, measured), common), _ScoredFile(measured, common)
+    stated = predicted if isinstance(predicted, Forecast) else None
+    cells = from_expected(cells_of(predicted))
+    common = _units(cells, measured, units)
+    ours, real = _ScoredFile(_reordered(cells, measured), common), _ScoredFile(measured, common)
     keys = _keys(ours, real, shared_only=shared_only)
+    bounds = None if stated is None else _bounds(stated, ours, keys)
     panel = _panel(ours, real, keys, progress)
+    panel = panel if bounds is None else _with_bounds(panel, bounds)
     sizes = {name: [side.size(key) for key in keys] for name, side in (("predicted", ours), ("measured", real))}
     table = panel.questions[["context", "perturbation"]].assign(
         predicted_cells=sizes["predicted"], measured_cells=sizes["measured"]
     )
     return table.assign(**{metric.name: metric.compute(panel) for metric in metrics})
+
+
+def _bounds(stated: Forecast, ours: _ScoredFile, keys: list[Key]) -> list[tuple[np.ndarray, ...]]:
+    """Per key, the ends at each level (`at_level`)."""
+    require_units(stated, ours.units, "The prediction")
+    stated = stated.select(ours.cells.features)
+    if problems := [*interval_problems(stated, {key: ours.rows[key] for key in keys}, _named)]:
+        raise DataError(problems)
+    return [at_level(stated.ends(ours.rows[key]), stated.level) for key in keys]
+
+
+def _with_bounds(panel: Panel, bounds: list[tuple[np.ndarray, ...]]) -> Panel:
+    low_pf, high_pf = np.array([each[LEVELS.index(0.9)] for each in bounds]).swapaxes(0, 1)
+    stated = fared(bounds, panel.predicted, panel.truth, panel.usable)
+    return replace(panel, low=low_pf, high=high_pf, stated=stated)
 
 
 def _units(predicted: Measurement, measured: Measurement, units: str | None) -> str:
