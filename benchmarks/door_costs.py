@@ -175,7 +175,8 @@ def main() -> None:
     after = found["after"]
     bars = [
         *([] if asked.no_fit else [bar("peak memory of a fit, GB", after["fit"]["peak_mb"] / 1000, 3.0)]),
-        bar(f"processor seconds of a screen over {len(genes):,} genes", after["screen"]["cpu_s"], 20.0),
+        # The bar is that of the whole catalog: of a part it would be met by asking less.
+        *([] if asked.asked else [bar("processor seconds of a screen of all genes", after["screen"]["cpu_s"], 20.0)]),
         bar("largest difference of a score or an end of an interval", difference, 1e-12),
         *(bar(f"processor seconds of {each}", after[each]["cpu_s"], 1.0) for each in ("help", "check", "predict")),
     ]
