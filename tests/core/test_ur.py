@@ -182,3 +182,17 @@ def test_labels_made_ahead_are_those_made_one_by_one():
         ahead, alone = one.moved(shift, text), same.moved(shift, text)
         pd.testing.assert_frame_equal(ahead.entities, alone.entities)
         np.testing.assert_array_equal(ahead.values, alone.values)
+
+
+def test_states_moved_many_ways_are_those_moved_one_by_one():
+    states = sample_ur()
+    shifts = np.random.default_rng(0).normal(size=(3, len(states), states.space.dim))
+    for moved, shift in zip(states.moved_each(shifts, "ko:A"), shifts, strict=True):
+        alone = states.moved(shift, "ko:A")
+        np.testing.assert_array_equal(moved.values, alone.values)
+        np.testing.assert_allclose(moved.mean, alone.mean, rtol=0, atol=1e-12)
+        pd.testing.assert_frame_equal(moved.entities, alone.entities)
+        assert (list(moved.perturbations), list(moved.contexts)) == (list(alone.perturbations), list(alone.contexts))
+    shifts[2, 0, 0] = np.nan
+    with pytest.raises(DataError, match="finite numbers only"):
+        states.moved_each(shifts, "ko:A")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import NamedTuple, final
 
 import numpy as np
@@ -79,7 +80,7 @@ class Growth:
 
     def logs(self, effect: np.ndarray, spread: np.ndarray) -> np.ndarray:
         """``(2,)`` standardized logarithms of the size of an effect and of its spread, each ``(f,)``."""
-        sizes = np.log(np.array([np.mean(effect**2), np.mean(spread**2)]) + self.least)
+        sizes = np.log(np.array([_mean_square(effect), _mean_square(spread)]) + self.least)
         return np.asarray((sizes - self.table[:, 0]) / self.table[:, 1])
 
     def factor(self, effect: np.ndarray, spread: np.ndarray) -> float:
@@ -152,18 +153,27 @@ class Calibration:
             effect: ``(f,)`` predicted effect, for the weights of the held-out ones; None weighs all alike.
             applicability: Kind of evidence of the answer.
         """
-        weights = self.weights
-        if self.groups is not None and self.counts is not None and effect is not None and applicability is not None:
-            weights = weights * self._likeness(effect, applicability)[self.groups]
+        kind, third = -1, -1
+        if self.groups is not None and self.cuts is not None and effect is not None and applicability is not None:
+            kind = KINDS.index(applicability)
+            third = int(np.searchsorted(self.cuts[kind], _mean_square(effect)))
+        # Of thousands of questions, the groups are nine.
+        if (level, kind, third) not in self._quantiles:
+            self._quantiles[level, kind, third] = self._quantile(level, kind, third)
+        return self._quantiles[level, kind, third]
+
+    @cached_property
+    def _quantiles(self) -> dict[tuple[float, int, int], float]:
+        return {}
+
+    def _quantile(self, level: float, kind: int, third: int) -> float:
+        weights = self.weights if kind < 0 else self.weights * self._likeness(kind, third)[self.groups]
         where = int(np.searchsorted(np.cumsum(weights), level - 1e-12))
         return float(self.scores[where]) if where < len(self.scores) else float("inf")
 
-    def _likeness(self, effect: np.ndarray, applicability: Applicability) -> np.ndarray:
+    def _likeness(self, kind: int, third: int) -> np.ndarray:
         """``(g,)`` how much more than its share a held-out perturbation of each group counts."""
         assert self.counts is not None
-        assert self.cuts is not None
-        kind = KINDS.index(applicability)
-        third = int(np.searchsorted(self.cuts[kind], np.mean(effect**2)))
         code, total = np.arange(len(self.counts)), float(self.counts.sum())
         weight_g = np.ones(len(self.counts))
         for alike_g in (code // THIRDS == kind, code == THIRDS * kind + third):
@@ -230,3 +240,7 @@ class Calibration:
         known = self.counts[THIRDS * kind : THIRDS * (kind + 1)].sum() >= _FEWEST
         here = not self.contexts or set(map(str, contexts)) <= set(self.contexts)
         return bool(known and here and not self.growth[kind].beyond(effect, np.zeros_like(effect)))
+
+
+def _mean_square(values: np.ndarray) -> float:
+    return float(values @ values) / len(values)

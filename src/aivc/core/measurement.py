@@ -121,7 +121,7 @@ class Measurement:
         shape = f"{len(self)} {self.scale} entities × {len(self.features)} {self.modality} features"
         return f"Measurement({shape}, {self.units})"
 
-    @property
+    @cached_property
     def perturbations(self) -> np.ndarray:
         """``(n,)`` texts of `Perturbation`, ``control`` where the column is absent."""
         if "perturbation" not in self.entities:
@@ -137,7 +137,7 @@ class Measurement:
         """
         return ParsedPerturbations.of(self.perturbations)
 
-    @property
+    @cached_property
     def contexts(self) -> np.ndarray:
         """``(n,)`` contexts, ``all`` where the column is absent."""
         if "context" not in self.entities:

@@ -98,11 +98,14 @@ class Prediction(Generic[T]):
     @cached_property
     def mean(self) -> np.ndarray:
         """``(d or f,)`` expected mean profile; not to be written to."""
-        mean = np.asarray(self.profiles.mean(axis=0))
-        mean = mean if self.least is None else np.maximum(mean, self.least)
+        mean = self._center if self.least is None else np.maximum(self._center, self.least)
         # Intervals, effects and promises all ask for it.
         mean.flags.writeable = False
         return mean
+
+    @cached_property
+    def _center(self) -> np.ndarray:
+        return np.asarray(self.profiles.mean(axis=0))
 
     @property
     def retrieval_mean(self) -> np.ndarray:
@@ -112,7 +115,9 @@ class Prediction(Generic[T]):
     @property
     def spread(self) -> np.ndarray:
         """``(d or f,)`` standard deviation of the mean profile across draws."""
-        return np.asarray(self.profiles.std(axis=0, ddof=1 if len(self.profiles) > 1 else 0))
+        # What numpy's own does, in half the time.
+        away_kf = self.profiles - self._center
+        return np.sqrt(np.einsum("kf,kf->f", away_kf, away_kf) / max(len(away_kf) - 1, 1))
 
     def interval(
         self, level: float = 0.9, *, cells: float | None = None, controls: float | None = None
@@ -298,8 +303,10 @@ class Prediction(Generic[T]):
 def _same_axes(ours: UR | Measurement, theirs: UR | Measurement) -> bool:
     if ours is theirs:
         return True
+    if isinstance(ours, UR) and isinstance(theirs, UR):
+        return ours.space is theirs.space or ours.space == theirs.space
     if isinstance(ours, UR) or isinstance(theirs, UR):
-        return isinstance(ours, UR) and isinstance(theirs, UR) and ours.space == theirs.space
+        return False
     alike = ours.features is theirs.features or np.array_equal(ours.features, theirs.features)
     return ours.units == theirs.units and alike
 

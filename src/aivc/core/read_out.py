@@ -74,27 +74,40 @@ class MeanReader:
             SpaceError: States are of another space.
             ScoreError: An answer holds NaN or infinity.
         """
+        if not pairs:
+            return
         starts = list({id(start): start for _, start in pairs}.values())
         place = {id(start): i for i, start in enumerate(starts)}
         read_kf = self.decoder.profiles([*starts, *(draw for moved, _ in pairs for draw in moved.draws)])
-        labels = [(str(moved.draws[0].perturbations[0]), str(start.contexts[0])) for moved, start in pairs]
-        # One table for all: making each of its own takes longer than reading the states.
-        entities = pd.DataFrame(labels, index=["mean"] * len(pairs), columns=["perturbation", "context"], dtype=object)
-        first = len(starts)
-        for i, (moved, start) in enumerate(pairs):
-            last = first + len(moved.draws)
-            yield self._said(moved, start, read_kf[first:last], read_kf[place[id(start)]], entities.iloc[i : i + 1])
-            first = last
+        last_p = len(starts) + np.cumsum([len(moved.draws) for moved, _ in pairs])
+        profiles_p = np.split(read_kf, last_p[:-1])
+        profiles_p[0] = profiles_p[0][len(starts) :]
+        contexts = [str(start.contexts[0]) for start in starts]
+        labels = [(str(moved.draws[0].perturbations[0]), contexts[place[id(start)]]) for moved, start in pairs]
+        means = self._means([each_kf.mean(axis=0) for each_kf in profiles_p], labels)
+        finite = bool(np.isfinite(read_kf).all())
+        for (moved, start), mean, profiles_kf in zip(pairs, means, profiles_p, strict=True):
+            said = self._said(moved, start, mean, profiles_kf, read_kf[place[id(start)]])
+            yield said if finite and said.retrieval is None else _finite(said, moved)
+
+    def _means(self, means: Sequence[np.ndarray], labels: Sequence[tuple[str, str]]) -> list[Measurement]:
+        """Mean profiles as measurements of one entity each, with perturbation and context."""
+        read = self._read.draws[0]
+        # One table, and one check, for all: a table of each one's own takes longer than reading the states.
+        entities = pd.DataFrame(labels, index=["mean"] * len(means), columns=["perturbation", "context"], dtype=object)
+        first = Measurement(means[0][None], read.features, entities.iloc[:1], self._read.profile_units, read.modality)
+        found = [object.__new__(Measurement) for _ in means]
+        columns = np.array(labels, dtype=object).T[..., None]
+        for i, (each, mean_f) in enumerate(zip(found, means, strict=True)):
+            own = {"perturbations": columns[0, i], "contexts": columns[1, i], "entities": entities.iloc[i : i + 1]}
+            each.__dict__.update(first.__dict__, values=mean_f[None], **own)
+        return found
 
     def _said(
-        self, moved: Prediction[UR], start: UR, profiles_kf: np.ndarray, base_f: np.ndarray, entities: pd.DataFrame
+        self, moved: Prediction[UR], start: UR, mean: Measurement, profiles_kf: np.ndarray, base_f: np.ndarray
     ) -> Prediction[Measurement]:
         read = self._read
-        retrieval = None if moved.retrieval is None else self._recognized(moved.retrieval, moved.draws[0], start)
-        mean = Measurement(
-            profiles_kf.mean(axis=0)[None], read.draws[0].features, entities, read.profile_units, read.draws[0].modality
-        )
-        said = Prediction(
+        return Prediction(
             (mean,) * len(profiles_kf),
             (*moved.made_by, *read.made_by),
             moved.applicability,
@@ -102,10 +115,9 @@ class MeanReader:
             read.profile_units,
             read.calibration,
             base_f,
-            retrieval,
+            None if moved.retrieval is None else self._recognized(moved.retrieval, moved.draws[0], start),
             read.least,
         )
-        return _finite(said, moved)
 
     def _recognized(self, retrieval_d: np.ndarray, moved: UR, start: UR) -> np.ndarray:
         said_f = self.decoder.profile(start.moved(retrieval_d - start.mean, str(moved.perturbations[0])))

@@ -79,7 +79,7 @@ class UR:
         mean.flags.writeable = False
         return mean
 
-    @property
+    @cached_property
     def perturbations(self) -> np.ndarray:
         """``(n,)`` texts of `Perturbation`."""
         return self._column("perturbation", CONTROL)
@@ -93,7 +93,7 @@ class UR:
         """
         return ParsedPerturbations.of(self.perturbations)
 
-    @property
+    @cached_property
     def contexts(self) -> np.ndarray:
         """``(n,)`` contexts, ``all`` where the column is absent."""
         return self._column("context", "all")
@@ -132,6 +132,21 @@ class UR:
         """Shift every state by ``(d,)`` or ``(n, d)`` and relabel it with a perturbation."""
         entities = self._relabelled(perturbation)
         return UR(self.values + shift, self.space, entities, self.variance, self.mass, self.links)
+
+    def moved_each(self, shifts: np.ndarray, perturbation: str) -> "tuple[UR, ...]":
+        """Shift every state by each of ``(k, n, d)``, as `moved` does by one: ``k`` URs of one table of entities."""
+        values_knd = self.values + shifts
+        first = UR(values_knd[0], self.space, self._relabelled(perturbation), self.variance, self.mass, self.links)
+        if not np.isfinite(values_knd).all():
+            return tuple(dataclasses.replace(first, values=each) for each in values_knd)
+        # All but the values was checked in the first; a screen moves states a hundred thousand times.
+        mean_kd = self.mass @ values_knd / self.mass.sum()
+        mean_kd.flags.writeable = False
+        shared = {**first.__dict__, "perturbations": np.full(len(self), perturbation, dtype=object)}
+        made = tuple(object.__new__(UR) for _ in values_knd)
+        for each, values_nd, mean_d in zip(made, values_knd, mean_kd, strict=True):
+            each.__dict__.update(shared, contexts=self.contexts, values=values_nd, mean=mean_d)
+        return made
 
     def label_ahead(self, perturbations: Sequence[str]) -> None:
         """Make the tables of a single state under many labels at once: one by one takes longer than to move it."""

@@ -10,6 +10,7 @@ from scipy import sparse
 from aivc.core.errors import IntegrityError
 from aivc.data.io.read import read
 from aivc.data.io.schema import Schema
+from aivc.data.io.stored_frames import stored_frame
 
 COUNTS_NF = np.array([[0, 2, 0], [1, 0, 7], [0, 0, 5], [4, 1, 0]], dtype=np.float32)
 LABELS = np.array(["NT", "TP53", "JAK2"])
@@ -143,3 +144,21 @@ def test_an_encoding_of_tomorrow_is_named_with_its_version(tmp_path, place, attr
     with pytest.raises(IntegrityError, match=wanted) as caught:
         read(path, schema())
     assert "with anndata 0." in str(caught.value)
+
+
+def test_plain_tables_are_read_as_anndata_reads_them(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "text": ["x", "", "z"],
+            "kind": pd.Categorical(["b", None, "a"], categories=["b", "a", "never"], ordered=True),
+            "count": np.array([1, 2, 3], dtype=np.int32),
+            "share": [0.5, np.nan, 1.0],
+            "flag": [True, False, True],
+        },
+        index=pd.Index(list("abc"), name="cell"),
+    )
+    nullable = frame.assign(maybe=pd.array([1, None, 3], dtype="Int64"))
+    with h5py.File(tmp_path / "frames.h5", "w") as file:
+        for name, table in {"plain": frame, "none": frame[[]], "nullable": nullable}.items():
+            anndata.io.write_elem(file, name, table)
+            pd.testing.assert_frame_equal(stored_frame(file[name]), anndata.io.read_elem(file[name]))

@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
-
-import anndata
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aivc.core.errors import SchemaError, UnavailableError
 from aivc.core.measurement import Measurement
 from aivc.data.io.check import check
-from aivc.data.io.in_memory import anndata_raw
+from aivc.data.io.in_memory import anndata_raw, is_anndata
 from aivc.data.io.read import measurement_of, read, translate
 from aivc.data.io.schema import Constant, Schema
 
-Cells: TypeAlias = Measurement | anndata.AnnData | Path | str
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+Cells: TypeAlias = "Measurement | AnnData | Path | str"
 
 
 def as_measurement(data: Cells, schema: Schema | None = None, *, controls: bool = True, **columns: Any) -> Measurement:
@@ -53,13 +54,13 @@ def as_measurement(data: Cells, schema: Schema | None = None, *, controls: bool 
             'units="counts", perturbation="gene", control="NT", kind="ko", or schema=Schema(...); `aivc data guess` '
             "suggests one for a file."
         )
-    if not isinstance(data, anndata.AnnData) and not Path(data).exists():
+    if not is_anndata(data) and not Path(data).exists():
         raise UnavailableError(f"There is no file {data}. Check the path; aivc.load(name) takes names of the catalog.")
     return read_checked(data, declared, controls=controls)
 
 
 def read_checked(
-    data: anndata.AnnData | Path | str, schema: Schema, *, backed: bool = False, controls: bool = True
+    data: "AnnData | Path | str", schema: Schema, *, backed: bool = False, controls: bool = True
 ) -> Measurement:
     """Check cells, then read them; what the check notes of how they are read is kept in ``provenance["notes"]``.
 
@@ -74,7 +75,7 @@ def read_checked(
     """
     found = check(data, schema, controls=controls)
     found.raise_if_any()
-    if isinstance(data, anndata.AnnData):
+    if is_anndata(data):
         drafted = translate(anndata_raw(data, schema), schema, controls=controls)
         made = measurement_of(drafted, {"schema": schema.to_json(), "notes": list(drafted.notes)})
     else:

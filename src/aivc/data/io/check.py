@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
-import anndata
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -25,7 +24,7 @@ from aivc.data.io.copied_rows import SeenRows
 from aivc.data.io.count_values import MOST_COUNTS, expectation_findings, off_whole, rounding_note
 from aivc.data.io.excel_names import excel_features, excel_targets
 from aivc.data.io.formats import suffix
-from aivc.data.io.in_memory import anndata_raw, name_of
+from aivc.data.io.in_memory import anndata_raw, is_anndata, name_of
 from aivc.data.io.label_checks import measured_notes, only_one
 from aivc.data.io.labels import some
 from aivc.data.io.matched import unmatched
@@ -46,6 +45,9 @@ from aivc.data.io.value_scale import (
 )
 from aivc.data.names.genes import gene_table, resolve
 from aivc.data.names.own_genes import ensembl_species
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 _BLOCK = 8192
 # Below this share of known genes, names are of another kind or species rather than a few clones and read-throughs.
@@ -105,7 +107,7 @@ class CheckReport:
 
 
 def check(
-    data: Measurement | anndata.AnnData | Path | str,
+    data: "Measurement | AnnData | Path | str",
     schema: Schema | None = None,
     *,
     species: str = "human",
@@ -136,7 +138,7 @@ def check(
     # Only predictions are expected counts, and they need no controls.
     controls = controls and schema.units != EXPECTED_COUNTS
     try:
-        if isinstance(data, anndata.AnnData):
+        if is_anndata(data):
             drafted = translate(anndata_raw(data, schema), schema, controls=controls)
         else:
             drafted = _draft(Path(data), schema, controls=controls)

@@ -209,8 +209,6 @@ def anndata_file(path: Path, schema: Schema, *, backed: bool) -> Raw:
 
 def anndata_inside(path: Path, store: Any, schema: Schema, inside: str, *, backed: bool) -> Raw:
     """Open the anndata at a place of a file: all of an h5ad, or ``mod/rna/`` of an h5mu."""
-    from anndata.io import read_elem
-
     key, var = _places(store, schema.layer, inside)
     _require_places(path, store[inside] if inside else store, tuple(x.removeprefix(inside) for x in (key, var, "obs")))
     features, entities = _frame(store, var, inside), _frame(store, f"{inside}obs", inside)
@@ -218,6 +216,8 @@ def anndata_inside(path: Path, store: Any, schema: Schema, inside: str, *, backe
     coordinates: np.ndarray | None = None
     problems: tuple[str, ...] = ()
     if (wanted := schema.coordinate_key) is not None and (place := f"{inside}obsm/{wanted}") in store:
+        from anndata.io import read_elem
+
         refuse_unknown(store[place])
         coordinates = np.asarray(read_elem(store[place]), dtype=np.float64)
     elif wanted is not None:

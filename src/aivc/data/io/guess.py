@@ -3,9 +3,8 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
-import anndata
 import numpy as np
 from scipy import sparse
 
@@ -24,10 +23,13 @@ from aivc.data.io.conventions import (
 from aivc.data.io.formats import Raw, intact, opened, suffix
 from aivc.data.io.guess_places import guides_of, places_of_values, several_samples, table_beside, turned, with_table
 from aivc.data.io.guess_positions import CELLS, beside_positions, position_lines, units_of_cells
-from aivc.data.io.in_memory import anndata_raw, name_of
+from aivc.data.io.in_memory import anndata_raw, is_anndata, name_of
 from aivc.data.io.read import BACKED, open_raw
 from aivc.data.io.schema import Constant, Schema, toml_value
 from aivc.data.io.vendor_folders import vendors_of
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 # Rows whose values are looked at.
 _ROWS = 200
@@ -82,7 +84,7 @@ class Guess:
         return self.to_toml()
 
 
-def guess(data: anndata.AnnData | Path | str) -> Guess:
+def guess(data: "AnnData | Path | str") -> Guess:
     """Suggest a schema, by conventions such as those of scPerturb, GEARS, State, sci-Plex, Tahoe and Cell Ranger.
 
     Nothing is decided by it: every line comes with its evidence, and a person confirms it and hands the schema over.
@@ -102,11 +104,11 @@ def guess(data: anndata.AnnData | Path | str) -> Guess:
     >>> found.convention, found.to_json()["schema"]["control"]
     ('GEARS', 'ctrl')
     """
-    if not isinstance(data, (anndata.AnnData, Path, str)):
+    if not (is_anndata(data) or isinstance(data, Path | str)):
         raise DataError(
             [f"A schema is suggested for a file or an AnnData, got {type(data).__name__}. Give the path of a file."]
         )
-    layers, place = _layers(data), data if isinstance(data, anndata.AnnData) else Path(data)
+    layers, place = _layers(data), data if is_anndata(data) else Path(data)
     samples = several_samples(place)
     raw, beside = _whole(place, _opened(data, layers[0], **({"prefix": samples[0]} if samples else {})))
     units = _units({layer: raw if layer == layers[0] else _opened(data, layer) for layer in layers})
@@ -135,9 +137,9 @@ def _labels(lines: list[Line]) -> bool:
     return any(line.field == "perturbation" and line.sure for line in lines)
 
 
-def _whole(data: anndata.AnnData | Path, raw: Raw) -> tuple[Raw, list[Line]]:
+def _whole(data: "AnnData | Path", raw: Raw) -> tuple[Raw, list[Line]]:
     """The same, the right way round and with labels that lie beside it; and the lines of a schema that say so."""
-    if isinstance(data, anndata.AnnData):
+    if is_anndata(data):
         return raw, []
     lines = []
     if turned(raw, data):
@@ -157,19 +159,19 @@ def _is_ten_x(path: Path) -> bool:
     return path.is_dir() and suffix(path) != ".zarr"
 
 
-def _layers(data: anndata.AnnData | Path | str) -> list[str]:
+def _layers(data: "AnnData | Path | str") -> list[str]:
     """Where values lie, likely counts last but for ``X``, which comes first."""
-    if isinstance(data, anndata.AnnData):
+    if is_anndata(data):
         there = [*data.layers, *(["raw"] if data.raw is not None else [])]
     else:
         there = places_of_values(Path(data))
     return ["X", *sorted(there, key=lambda name: _LAYERS.index(name) if name in _LAYERS else len(_LAYERS))]
 
 
-def _opened(data: anndata.AnnData | Path | str, layer: str, **more: Any) -> Raw:
+def _opened(data: "AnnData | Path | str", layer: str, **more: Any) -> Raw:
     # Nothing is translated: the declarations only have to be without contradiction.
     schema = Schema(units="arbitrary", perturbation=Constant("control"), layer=layer, **more)
-    if isinstance(data, anndata.AnnData):
+    if is_anndata(data):
         return anndata_raw(data, schema)
     path = Path(data)
     try:

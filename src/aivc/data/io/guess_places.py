@@ -4,15 +4,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import anndata
 import numpy as np
 import pandas as pd
 
 from aivc.core.errors import AIVCError
 from aivc.data.io.formats import Raw, intact, keys, opened, suffix
 from aivc.data.io.guides import with_guides_in_memory, with_stored_guides
+from aivc.data.io.in_memory import is_anndata
 from aivc.data.io.labels import control_like
 from aivc.data.io.mudata_file import modality_in, mudata_file
 from aivc.data.io.orientation import entities_are_genes, other_way_round
@@ -22,6 +22,9 @@ from aivc.data.io.ten_x import ten_x_folder, ten_x_h5
 from aivc.data.io.ten_x_files import prefixes
 from aivc.data.io.vendor_folders import vendors_of
 from aivc.data.names.own_genes import known_genes
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 _GUIDES = re.compile(r"(?i).*(?:guide|grna|crispr|perturb|assign).*")
 _JOINTS = ("+", "|", ";", "&")
@@ -61,9 +64,9 @@ def places_of_values(path: Path) -> list[str]:
     return [*there, *(["raw"] if raw else [])]
 
 
-def several_samples(data: anndata.AnnData | Path) -> list[str]:
+def several_samples(data: "AnnData | Path") -> list[str]:
     """Prefixes of the 10x matrices in a folder; none where it holds one, or is no such folder."""
-    if isinstance(data, anndata.AnnData) or not data.is_dir() or suffix(data) == ".zarr":
+    if is_anndata(data) or not data.is_dir() or suffix(data) == ".zarr":
         return []
     there = prefixes(data)
     return there if len(there) > 1 and "" not in there else []
@@ -113,7 +116,7 @@ def with_table(raw: Raw, path: Path, name: str) -> Raw:
     return join_metadata(raw, folder / name, Schema(units="arbitrary", control="control", perturbation=name))
 
 
-def guides_of(data: anndata.AnnData | Path, raw: Raw) -> Guides | None:
+def guides_of(data: "AnnData | Path", raw: Raw) -> Guides | None:
     """The matrix of guides that a file holds; None where there is none, or its guides have no names."""
     for place in _guide_places(data):
         found = _assigned(data, raw, place, separator="\t", threshold=1e-9)
@@ -122,8 +125,8 @@ def guides_of(data: anndata.AnnData | Path, raw: Raw) -> Guides | None:
     return None
 
 
-def _guide_places(data: anndata.AnnData | Path) -> list[str]:
-    if isinstance(data, anndata.AnnData):
+def _guide_places(data: "AnnData | Path") -> list[str]:
+    if is_anndata(data):
         there = list(data.obsm)
     elif suffix(data) in (".h5ad", ".zarr", ".h5mu"):
         with intact(data), opened(data) as store:
@@ -133,7 +136,7 @@ def _guide_places(data: anndata.AnnData | Path) -> list[str]:
     return [name for name in there if _GUIDES.fullmatch(name)]
 
 
-def _assigned(data: anndata.AnnData | Path, raw: Raw, place: str, *, separator: str, threshold: float | None) -> Raw:
+def _assigned(data: "AnnData | Path", raw: Raw, place: str, *, separator: str, threshold: float | None) -> Raw:
     schema = Schema(
         units="arbitrary",
         perturbation=place,
@@ -142,7 +145,7 @@ def _assigned(data: anndata.AnnData | Path, raw: Raw, place: str, *, separator: 
         separator=separator,
         guide_threshold=threshold,
     )
-    if isinstance(data, anndata.AnnData):
+    if is_anndata(data):
         return with_guides_in_memory(raw, data.obsm, data.uns, schema)
     with intact(data):
         if suffix(data) == ".h5mu":
@@ -155,7 +158,7 @@ def _assigned(data: anndata.AnnData | Path, raw: Raw, place: str, *, separator: 
         return ten_x_h5(data, schema, backed=True) if suffix(data) == ".h5" else raw
 
 
-def _described(data: anndata.AnnData | Path, raw: Raw, place: str, found: Raw) -> Guides:
+def _described(data: "AnnData | Path", raw: Raw, place: str, found: Raw) -> Guides:
     held = [text.split("\t") if text else [] for text in found.entities[place]]
     names = sorted({name for each in held for name in each})
     bare = replace(raw, problems=())

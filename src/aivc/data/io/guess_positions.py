@@ -2,19 +2,23 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import anndata
 import numpy as np
 import pandas as pd
 
 from aivc.core.units import ARBITRARY
 from aivc.data.io.conventions import DONORS, Line, seen
 from aivc.data.io.formats import Raw, intact, keys, opened, suffix
+from aivc.data.io.in_memory import is_anndata
 from aivc.data.io.spatialdata_zarr import tables_inside
 from aivc.data.io.squidpy_keys import SPATIAL
 from aivc.data.io.tables import TABLES
 from aivc.data.io.vendor_folders import vendors_of
 from aivc.data.tissue.spacing import SECTION, section_rows, spacing
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 CELLS = "cells"
 _KEYS = (SPATIAL, "X_spatial")
@@ -31,7 +35,7 @@ _NO_PANEL = 5
 _WIDE = 30.0
 
 
-def position_lines(data: anndata.AnnData | Path, raw: Raw) -> list[Line]:
+def position_lines(data: "AnnData | Path", raw: Raw) -> list[Line]:
     """Suggest where positions lie, and what their unit is; nothing where a file has none.
 
     Args:
@@ -91,7 +95,7 @@ def _columns(raw: Raw) -> pd.DataFrame:
     return raw.entities.assign(**numbers)
 
 
-def _points(data: anndata.AnnData | Path, columns: pd.DataFrame) -> tuple[str | list[str], np.ndarray | None, str]:
+def _points(data: "AnnData | Path", columns: pd.DataFrame) -> tuple[str | list[str], np.ndarray | None, str]:
     key, found = _stored(data)
     if found is not None and found.ndim == 2 and found.shape[1] in (2, 3) and len(found) == len(columns):
         return f"obsm:{key}", found.astype(np.float64), f"obsm has {key!r}, {found.shape[1]} columns"
@@ -103,8 +107,8 @@ def _points(data: anndata.AnnData | Path, columns: pd.DataFrame) -> tuple[str | 
     return "", None, ""
 
 
-def _stored(data: anndata.AnnData | Path) -> tuple[str, np.ndarray | None]:
-    if isinstance(data, anndata.AnnData):
+def _stored(data: "AnnData | Path") -> tuple[str, np.ndarray | None]:
+    if is_anndata(data):
         key = next((key for key in _KEYS if key in data.obsm), "")
         return key, np.asarray(data.obsm[key]) if key else None
     if suffix(data) not in (".h5ad", ".zarr"):

@@ -1,9 +1,10 @@
 """An AnnData that is already in memory, opened as a file would be: the same places, the same refusals."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeGuard
 
-import anndata
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -16,8 +17,20 @@ from aivc.data.io.orientation import transposed
 from aivc.data.io.schema import Schema
 from aivc.data.io.squidpy_keys import no_links, no_positions, wanted_links
 
+if TYPE_CHECKING:
+    from anndata import AnnData
 
-def anndata_raw(cells: anndata.AnnData, schema: Schema) -> Raw:
+
+def is_anndata(data: object) -> "TypeGuard[AnnData]":
+    """Whether data are an AnnData in memory.
+
+    Anndata takes longer to import than a small file to check: where nobody has imported it, nobody has an AnnData.
+    """
+    library = sys.modules.get("anndata")
+    return library is not None and isinstance(data, library.AnnData)
+
+
+def anndata_raw(cells: "AnnData", schema: Schema) -> Raw:
     """Take an AnnData as it came, in its own words; nothing of it is changed.
 
     Args:
@@ -46,16 +59,16 @@ def anndata_raw(cells: anndata.AnnData, schema: Schema) -> Raw:
     return with_guides_in_memory(_linked(raw, cells, schema), cells.obsm, cells.uns, schema)
 
 
-def name_of(data: anndata.AnnData | Path | str) -> str:
+def name_of(data: "AnnData | Path | str") -> str:
     """What to call data in messages: the name of a file, or that it is an AnnData.
 
     >>> name_of("data/screen.h5ad")
     'screen.h5ad'
     """
-    return "the AnnData" if isinstance(data, anndata.AnnData) else Path(data).name
+    return "the AnnData" if is_anndata(data) else Path(data).name
 
 
-def _place(cells: anndata.AnnData, layer: str) -> tuple[object, pd.DataFrame]:
+def _place(cells: "AnnData", layer: str) -> tuple[object, pd.DataFrame]:
     places = {name: values for name, values in {"X": cells.X, **dict(cells.layers)}.items() if values is not None}
     if layer == "raw" and cells.raw is not None:
         return cells.raw.X, pd.DataFrame(cells.raw.var)
@@ -72,7 +85,7 @@ def _numbers(values: object) -> Values:
     return sound_csr(as_float(rows.data), rows.indices.copy(), rows.indptr, rows.shape)
 
 
-def _coordinates(cells: anndata.AnnData, schema: Schema) -> tuple[np.ndarray | None, tuple[str, ...]]:
+def _coordinates(cells: "AnnData", schema: Schema) -> tuple[np.ndarray | None, tuple[str, ...]]:
     key = schema.coordinate_key
     if key is None:
         return None, ()
@@ -81,7 +94,7 @@ def _coordinates(cells: anndata.AnnData, schema: Schema) -> tuple[np.ndarray | N
     return np.asarray(cells.obsm[key], dtype=np.float64), ()
 
 
-def _linked(raw: Raw, cells: anndata.AnnData, schema: Schema) -> Raw:
+def _linked(raw: Raw, cells: "AnnData", schema: Schema) -> Raw:
     there = list(cells.obsp)
     name = wanted_links(schema, there)
     if name is None or name not in there:

@@ -73,6 +73,8 @@ def stored_frame(node: Any, older: Any = None) -> pd.DataFrame:
     if not hasattr(node, "keys"):
         raise ValueError(f"{node.name} is no table")
     if text_of(node.attrs.get("encoding-version")) == "0.2.0" and _CATEGORIES not in node:
+        if (plain := _plain_columns(node)) is not None:
+            return plain
         from anndata.io import read_elem
 
         frame = read_elem(node)
@@ -80,6 +82,38 @@ def stored_frame(node: Any, older: Any = None) -> pd.DataFrame:
             raise ValueError(f"{node.name} is no table")
         return frame
     return _columns(node)
+
+
+def _plain_columns(node: Any) -> pd.DataFrame | None:
+    """A table of an HDF5 file whose columns are numbers, texts and categories, as anndata reads it; None of any other.
+
+    Anndata takes longer to import than a small file to check.
+    """
+    if not isinstance(node, h5py.Group) or "_index" not in node.attrs:
+        return None
+    index, order = text_of(node.attrs["_index"]), [text_of(each) for each in node.attrs.get("column-order", [])]
+    columns = {name: _plain_column(node.get(name)) for name in (index, *order)}
+    if any(column is None for column in columns.values()):
+        return None
+    names = columns[index]
+    frame = pd.DataFrame({name: columns[name] for name in order}, index=names, columns=order or None)
+    frame.index.name = None if index == "_index" else index
+    return frame
+
+
+def _plain_column(item: Any) -> Any:
+    """Numbers or texts; categories with their codes; None for anything else."""
+    kind = None if item is None else text_of(item.attrs.get("encoding-type"))
+    if isinstance(item, h5py.Dataset) and item.ndim == 1:
+        if kind == "string-array":
+            return item.asstr()[()]
+        return item[()] if kind == "array" and item.dtype.kind in "biuf" else None
+    if kind != "categorical" or not {"codes", "categories"} <= set(item):
+        return None
+    codes, labels = _plain_column(item["codes"]), _plain_column(item["categories"])
+    if codes is None or labels is None:
+        return None
+    return pd.Categorical.from_codes(codes, categories=labels, ordered=bool(item.attrs.get("ordered", False)))
 
 
 def _fields(node: Any, older: Any) -> pd.DataFrame:

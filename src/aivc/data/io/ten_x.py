@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from scipy.io import mmread
 
 from aivc.core.errors import SchemaError
 from aivc.data.io.formats import (
@@ -73,6 +72,9 @@ def ten_x_folder(path: Path, schema: Schema) -> Raw:
     features = features.set_axis([*columns, *map(str, range(3, features.shape[1]))][: features.shape[1]], axis=1)
     names = _plain_table(files["barcodes"])[0].to_numpy(dtype=object)
     require_market_header(files["matrix"], len(features), len(names))
+    # Slow to import, and most files are no matrix market.
+    from scipy.io import mmread
+
     values, turned = upright(mmread(files["matrix"]), len(names), len(features))
     if "name" not in features:
         features["name"] = features["id"]

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from scipy.spatial import cKDTree
 
 from aivc.data.io.labels import some
 from aivc.data.tissue.spacing import SECTION, Spacing, nearest_distances, section_rows, spacing
@@ -80,6 +79,9 @@ def _copied(coordinates: np.ndarray, rows: list[np.ndarray], unit: str) -> Itera
 
 
 def _within(points: np.ndarray, distance: float) -> int:
+    # Slow to import, and most files have no positions.
+    from scipy.spatial import cKDTree
+
     pairs = cKDTree(points).query_pairs(distance, output_type="ndarray")
     return len(np.unique(pairs[:, 1]))
 

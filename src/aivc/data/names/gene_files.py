@@ -12,7 +12,6 @@ from typing import Any, final
 
 import pandas as pd
 
-from aivc.data.datasets.r_files import read_r
 from aivc.data.io.own_file import refuse_bomb, refuse_odd_file
 
 _GZIP = b"\x1f\x8b"
@@ -123,6 +122,9 @@ def read_names(path: Path, **options: Any) -> pd.DataFrame:
     Tables come prepared, or as the originals that these were made from: the one table of R's file, or text.
     """
     if path.suffix == ".rda":
+        # With it comes the whole catalog, which takes long to import.
+        from aivc.data.datasets.r_files import read_r
+
         (table,) = read_r(path).values()
         # R's text tables, and so the prepared one, spell what is missing NA.
         return pd.DataFrame(table).astype(object).fillna("NA").reset_index(drop=True)

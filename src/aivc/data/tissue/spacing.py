@@ -6,7 +6,6 @@ from typing import Any, final
 
 import numpy as np
 import pandas as pd
-from scipy.spatial import cKDTree
 
 SECTION = "section"
 # Of the spots of a slide, jitter of printing included, most have their nearest one this close to the median; of cells
@@ -64,6 +63,9 @@ def nearest_distances(coordinates: np.ndarray) -> np.ndarray:
     """
     points = np.asarray(coordinates, dtype=np.float64)
     points = np.unique(points[np.isfinite(points).all(axis=1)], axis=0)
+    # Slow to import, and the catalog, which states spacings, is at hand in every command.
+    from scipy.spatial import cKDTree
+
     return cKDTree(points).query(points, k=2)[0][:, 1] if len(points) > 1 else np.zeros(0)
 
 

@@ -117,7 +117,7 @@ class EffectV2(Manipulator):
         self.reads.require(ur.space, self.name)
         if perturbation.is_control:
             return Prediction((ur,), (self.name,), Applicability.IN)
-        here, code_n = np.unique(ur.contexts.astype(str), return_inverse=True)
+        here, code_n = _grouped(ur.contexts)
         means = [ur.mean] if len(here) == 1 else [ur.take(code_n == i).mean for i in range(len(here))]
         found = [self.predict(perturbation, str(c), mean_d) for c, mean_d in zip(here, means, strict=True)]
         shift_nd = np.array([each.shift for each in found])[code_n]
@@ -129,12 +129,13 @@ class EffectV2(Manipulator):
         rng = np.random.default_rng([self.seed, crc32(text.encode())])
         half_kd = rng.standard_normal((_DRAWS // 2, self.reads.dim))
         # Drawn in pairs of opposite sign, so that the mean of the draws is what is expected.
-        draws = tuple(ur.moved(shift_nd + noise_d * size_nd, text) for noise_d in np.concatenate([half_kd, -half_kd]))
-        said = Prediction(draws, (self.name,), verdict)
-        if any(each.retrieval is None for each in found):
-            return said
-        away_nd = np.array([each.retrieval for each in found])[code_n]
-        return said.replace(retrieval=np.average(ur.values + away_nd, axis=0, weights=ur.mass))
+        noise_kd = np.concatenate([half_kd, -half_kd])
+        draws = ur.moved_each(shift_nd + noise_kd[:, None] * size_nd, text)
+        retrieval_d = None
+        if all(each.retrieval is not None for each in found):
+            away_nd = np.array([each.retrieval for each in found])[code_n]
+            retrieval_d = np.average(ur.values + away_nd, axis=0, weights=ur.mass)
+        return Prediction(draws, (self.name,), verdict, retrieval=retrieval_d)
 
     def predict(self, perturbation: Perturbation, context: str = "", control: np.ndarray | None = None) -> Estimate:
         """Say what a perturbation is expected to do in a context, and from which evidence; see `Answers.predict`."""
@@ -166,6 +167,13 @@ class EffectV2(Manipulator):
     @cached_property
     def _answers(self) -> Answers:
         return Answers(Tables(self.rows, self.knowledge, self.seed), self.controls, self.learned, self.seed)
+
+
+def _grouped(contexts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct contexts, and which of them each state has."""
+    if len(contexts) == 1:
+        return contexts, np.zeros(1, dtype=int)
+    return np.unique(contexts.astype(str), return_inverse=True)
 
 
 def _controls(ur: UR) -> Controls:

@@ -112,6 +112,9 @@ class Posterior:
 
     def many(self, asked: Queries, block: int = 4096) -> Float[np.ndarray, "q d"]:
         """Expected effects of many perturbations in one context: `shift`, in blocks that fit in memory."""
+        if len(asked.texts) <= block:
+            # The very questions: what they have in common with the rows is kept for their variance.
+            return self.shift(asked)
         found = np.zeros((len(asked.texts), self.rows.dim))
         for start in range(0, len(found), block):
             some = asked.take(np.arange(start, min(start + block, len(found))))
