@@ -37,10 +37,10 @@ def task_sections(body: Mapping[str, Any]) -> list[Section]:
     folds = tuple(
         (row["method"], row["fold"] or "all", row["metric"], _plain(row["value"]), row["note"]) for row in body["rows"]
     )
-    told = "Every number as the protocol gave it."
+    caption = "Every number as the protocol gave it."
     return [
         *found,
-        Section("Folds", tables=(Table(("method", "fold", "metric", "value", "note"), folds, told, folded=True),)),
+        Section("Folds", tables=(Table(("method", "fold", "metric", "value", "note"), folds, caption, folded=True),)),
     ]
 
 
