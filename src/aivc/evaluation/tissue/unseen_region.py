@@ -136,7 +136,9 @@ def _expected(
         return np.asarray(values[own[near]].mean(axis=0))
     if name == "region-shift":
         return _region_shift(tissue, cell_type, region)
-    source = values[shuffled_within(tissue.types, seed)] if method.endswith(SHUFFLED) else values
+    # A hidden cell must not come to stand at the place of one that is seen.
+    apart = np.where(hidden, "", tissue.types)
+    source = values[shuffled_within(apart, seed)] if method.endswith(SHUFFLED) else values
     if name == MANIPULATOR:
         return _by_response(tissue, source, seed)
     return _by_encoder(tissue, source, name, settings, seed)
