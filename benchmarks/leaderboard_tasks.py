@@ -12,7 +12,7 @@ INTRO = """## Tasks that are not about perturbations
 Questions about tissue and time, each asked by a protocol of its own, frozen in the same way. The floor, the nulls and
 the ceiling are methods as others are, and stand in every table in italics; the best null is the one to beat. A cell is
 the mean over folds, or the value over all of them, with its 95 % interval in brackets where the protocol gives one,
-else the lowest and the highest fold in parentheses. *no power*: the data cannot tell, and no number is shown.
+else the lowest and the highest fold in parentheses. *no power*: the data cannot tell, and no number stands there.
 """
 
 
