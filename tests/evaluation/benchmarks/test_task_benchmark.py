@@ -31,6 +31,8 @@ def test_a_task_is_frozen(task, tmp_path):
         assert dataclasses.replace(task, **change).digest != task.digest
     with pytest.raises(IntegrityError, match="it was changed"):
         TaskBenchmark.from_json(task.to_json() | {"shown": ["error"]})
+    with pytest.raises(IntegrityError, match="another form"):
+        TaskBenchmark.from_json(task.to_json() | {"anchors": ["zero"]})
     with pytest.raises(IntegrityError, match="look at"):
         Benchmark.from_json(task.to_json())
 

@@ -93,7 +93,12 @@ class Frozen(ABC):
         wanted = {each.name for each in dataclasses.fields(cls)} - {"source"}
         if differing := sorted(wanted ^ {*known, "supersedes"}):
             raise IntegrityError(f"A benchmark holds {', '.join(sorted(wanted))}; look at {', '.join(differing)}.")
-        made = cls(**known)
+        try:
+            made = cls(**known)
+        except (AttributeError, TypeError, ValueError) as error:
+            if isinstance(error, IntegrityError):
+                raise
+            raise IntegrityError(f"A field of this benchmark has another form ({error}). Take the original.") from error
         if data.get("digest") != made.digest:
             raise IntegrityError(
                 f"Benchmark {made.name} is stamped {str(data.get('digest'))[:SHORT]} but its content makes "

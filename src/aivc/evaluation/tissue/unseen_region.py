@@ -28,7 +28,7 @@ from aivc.evaluation.tissue.tissue_inputs import (
 
 KNOWN = ("region-shift", "nearest-of-type", "half-of-cells")
 MANIPULATOR = "tissue-response.v1"
-_DRAWS, _TYPE = 1000, "cell_type"
+_CEILING, _DRAWS, _TYPE = "half-of-cells", 1000, "cell_type"
 
 
 @final
@@ -53,10 +53,10 @@ class UnseenRegion(Protocol):
     """Every cell of a type in a region is hidden, as a sample and as a neighbour; its mean change is asked for.
 
     ``region-shift`` adds what the other types do there, ``nearest-of-type`` takes the nearest seen cell of the type,
-    ``half-of-cells`` is half of the hidden cells themselves. ``tissue-response.v1`` is asked what it expects of the
-    hidden cells; an encoder of tissue is asked with the cell itself hidden (`masked_states`), and read with the type
-    (decoder ``tissue-expression``). Shuffled: neighbours' expression is exchanged among cells of one type, so types and
-    composition stay.
+    ``half-of-cells`` is half of the hidden cells beside the other half. ``tissue-response.v1`` is asked what it expects
+    of the hidden cells; an encoder of tissue is asked with the cell itself hidden (`masked_states`), and read with the
+    type (decoder ``tissue-expression``). Shuffled: neighbours' expression is exchanged among cells of one type, so
+    types and composition stay.
 
     ``pearson`` is the mean over pairs of type and region, ``skill`` is 1 - sum of squared errors / sum of squared
     changes over all pairs; 0 is no change. Their intervals draw pairs.
@@ -81,7 +81,9 @@ class UnseenRegion(Protocol):
             hidden = (types == cell_type) & (regions == region)
             linked = _linked(cells, hidden, settings["neighbors"])
             tissue = _Tissue(linked, values, types, regions, hidden)
-            truths.append(tissue.change(values[hidden].mean(axis=0), cell_type))
+            # Half of the cells are compared with the other half, everything else with all of them.
+            truth = values[hidden][rowhash(int(hidden.sum()), 2) == 1] if method == _CEILING else values[hidden]
+            truths.append(tissue.change(truth.mean(axis=0), cell_type))
             answers.append(tissue.change(_expected(tissue, cell_type, region, method, settings, seed), cell_type))
             names.append(f"{cell_type} | {region}")
         return list(_scored(method, names, np.array(truths), np.array(answers), seed))
@@ -126,7 +128,7 @@ def _expected(
 ) -> np.ndarray:
     """``(f,)`` mean state that is expected of the hidden cells."""
     name, hidden, values = method.removesuffix(SHUFFLED), tissue.hidden, tissue.values
-    if name == "half-of-cells":
+    if name == _CEILING:
         half = rowhash(int(hidden.sum()), 2) == 0
         return np.asarray(values[hidden][half].mean(axis=0))
     if name == "nearest-of-type":
