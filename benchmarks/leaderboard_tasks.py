@@ -5,14 +5,15 @@ from typing import Any
 
 from aivc.evaluation.benchmarks.benchmark import benchmark
 from aivc.evaluation.benchmarks.protocol import SHUFFLED
-from aivc.reporting.task_sections import change, heads, noted, role_of, shown_metrics, span, value_of
+from aivc.reporting.task_sections import beyond_null, change, heads, noted, role_of, shown_metrics, span, value_of
 
 INTRO = """## Tasks that are not about perturbations
 
 Questions about tissue and time, each asked by a protocol of its own, frozen in the same way. The floor, the nulls and
 the ceiling are methods as others are, and stand in every table in italics; the best null is the one to beat. A cell is
 the mean over folds, or the value over all of them, with its 95 % interval in brackets where the protocol gives one,
-else the lowest and the highest fold in parentheses. *no power*: the data cannot tell, and no number stands there.
+else the lowest and the highest fold in parentheses. Beside a gain stands in how many folds, patients or pairs there is
+one; a gain that is not in most of them is none. *no power*: the data cannot tell, and no number stands there.
 """
 
 
@@ -38,7 +39,7 @@ def opening(bodies: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             for role in ("null", "floor", "ceiling")
         }
         own = best([name for name in known if not role_of(body, name) and SHUFFLED not in name], known, sign)
-        gain = change(known[own].get("over_null")) if own else ""
+        gain = beyond_null(known[own]) if own else ""
         named = [said(known, name) for name in (own, found["null"], found["floor"], found["ceiling"])]
         yield "| " + " | ".join([body["benchmark"]["title"], head, named[0], gain, *named[1:]]) + " |"
     yield ""
@@ -84,7 +85,7 @@ def line(body: Mapping[str, Any], method: str) -> list[str]:
     name = f"*`{method}`, {role}*" if role else f"`{method}`"
     cells = [cell(scores.get(metric, {})) for metric in shown_metrics(body)]
     first = scores.get(shown_metrics(body)[0], {})
-    return [name, *cells, change(first.get("over_null")), change(first.get("usage"))]
+    return [name, *cells, beyond_null(first), change(first.get("usage"))]
 
 
 def cell(score: Mapping[str, Any]) -> str:

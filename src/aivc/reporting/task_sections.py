@@ -29,7 +29,7 @@ def task_sections(body: Mapping[str, Any]) -> list[Section]:
     caption = (
         "Means over folds, or the value over all of them; brackets hold a 95% interval where the protocol gives one, "
         f"else the lowest and the highest fold are given. {NO_POWER}: the data cannot tell, as the note says. "
-        f"The last two columns are of {shown[0]}."
+        f"The last two columns are of {shown[0]}; in how many folds there is a gain stands in parentheses."
     )
     found = [Section("Scores", tables=(Table(columns, rows, caption),))]
     if notes := list(noted(body)):
@@ -86,6 +86,13 @@ def change(value: float | None) -> str:
     return "" if value is None else f"{value:+.3f}"
 
 
+def beyond_null(score: Mapping[str, Any]) -> str:
+    """Gain over the best null, and in how many folds there is one."""
+    over = change(score.get("over_null"))
+    won, of = score.get("wins", (0, 0))
+    return f"{over} (in {won} of {of})" if over and of > 1 else over
+
+
 def noted(body: Mapping[str, Any]) -> Iterator[str]:
     """What protocols said of shown scores."""
     for method in body["methods"]:
@@ -96,8 +103,7 @@ def noted(body: Mapping[str, Any]) -> Iterator[str]:
 
 def _beyond(body: Mapping[str, Any], method: str) -> tuple[str, str]:
     first = body["scores"][method].get(shown_metrics(body)[0], {})
-    over = change(first.get("over_null"))
-    return (f"{over} ({first['null']})" if over else "", change(first.get("usage")))
+    return beyond_null(first), change(first.get("usage"))
 
 
 def _cell(score: Mapping[str, Any]) -> Cell:

@@ -54,6 +54,7 @@ def test_scores_say_what_they_are_worth(task):
     assert mean["value"] == pytest.approx(0.65)
     assert (mean["folds"], mean["n"]) == (pytest.approx({"a": 0.6, "b": 0.7}), 2)
     assert (mean["over_null"], mean["null"]) == (pytest.approx(0.1), "mean:shuffled")
+    assert mean["wins"] == [2, 2]
     assert mean["usage"] == pytest.approx(0.1)
     assert body["scores"]["half"]["error"]["over_null"] == pytest.approx(0.3)
     assert body["scores"]["mean"]["error"]["low"] == 0.0

@@ -167,7 +167,7 @@ def scored(
     ``scores`` holds, for each method and metric, ``value`` (of the row over all folds, else the mean of the folds; None
     without power), ``low`` and ``high`` (95 % interval, where the protocol gives one), ``folds`` by name, ``n`` of
     them, ``note``; and, on the metrics that are shown, ``over_null`` (gain over the best null, in the better
-    direction), the name of that ``null``, and ``usage`` (what ``NAME:shuffled`` loses), where there is one.
+    direction), the name of that ``null``, ``wins`` (in how many folds, of how many), and ``usage`` (what ``NAME:shuffled`` loses), where there is one.
     """
     better = {row.metric: row.better for row in rows}
     methods = list(dict.fromkeys(row.method for row in rows))
@@ -221,6 +221,10 @@ def _compare(chosen: TaskBenchmark, scores: Mapping[str, Mapping[str, Any]], met
         score = scores[name][metric]
         if best is not None and name not in nulls:
             score["over_null"], score["null"] = sign * (value - nulls[best]), best
+            theirs = scores[best][metric]["folds"]
+            both = [(own, theirs.get(fold)) for fold, own in score["folds"].items()]
+            compared = [sign * (own - other) > 0 for own, other in both if own is not None and other is not None]
+            score["wins"] = [sum(compared), len(compared)]
         if name + SHUFFLED in known:
             score["usage"] = sign * (value - known[name + SHUFFLED])
 
