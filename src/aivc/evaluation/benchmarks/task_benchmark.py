@@ -167,7 +167,8 @@ def scored(
     ``scores`` holds, for each method and metric, ``value`` (of the row over all folds, else the mean of the folds; None
     without power), ``low`` and ``high`` (95 % interval, where the protocol gives one), ``folds`` by name, ``n`` of
     them, ``note``; and, on the metrics that are shown, ``over_null`` (gain over the best null, in the better
-    direction), the name of that ``null``, ``wins`` (in how many folds, of how many), and ``usage`` (what ``NAME:shuffled`` loses), where there is one.
+    direction), the name of that ``null``, ``wins`` (in how many folds, of how many), and ``usage`` (what
+    ``NAME:shuffled`` loses), where there is one.
     """
     better = {row.metric: row.better for row in rows}
     methods = list(dict.fromkeys(row.method for row in rows))
