@@ -23,8 +23,9 @@ def add(commands: Commands) -> None:
     made = commands.add(
         "niches",
         _niches,
-        "Find the niches of a tissue, as many as are stable, named by the types and genes that they hold more of; how "
-        "much of each every section and patient has; and where else surroundings like those of some cells occur.",
+        "Find the niches of a tissue, name them, and count them in sections and patients. There are as many as are "
+        "stable, named by the types and genes that they hold more of. With --like, also say where else surroundings "
+        "like those of some cells occur.",
         examples=(
             "aivc niches sections.h5ad --schema sections.toml --out niches.h5ad",
             "aivc niches her2st --like label=adipose\\ tissue --apart donor",
