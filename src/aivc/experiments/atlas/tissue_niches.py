@@ -11,8 +11,11 @@ import pandas as pd
 from aivc.core.contracts import Encoder
 from aivc.core.errors import DataError
 from aivc.core.measurement import Measurement
+from aivc.core.registry import ENCODERS
+from aivc.core.units import COUNTS
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.io.to_anndata import to_anndata
+from aivc.data.streaming.normalize import normalize, profile_units
 from aivc.data.streaming.stream import Progress
 from aivc.data.tissue.graph import sections
 from aivc.data.tissue.spacing import SECTION
@@ -124,9 +127,13 @@ def tissue_niches(  # noqa: PLR0913 - each one is a question a user may ask
     (3, ['section', 'donor'])
     """
     several = len(sections(tissue)) > 1
+    # By totals over all genes: a cell may have no counts of those that vary most.
+    fresh = isinstance(encoder, str) and encoder in ENCODERS.names() and tissue.units == COUNTS
+    given = normalize(tissue, profile_units(tissue)) if fresh else tissue
     made = tissue_embedding(
-        tissue, encoder, graph=graph, reach=reach, dim=dim, seed=seed, by_section=several, progress=progress
+        given, encoder, graph=graph, reach=reach, dim=dim, seed=seed, by_section=several, progress=progress
     )
+    made = made._replace(tissue=tissue.replace(links=made.tissue.links))
     wanted = [number for number in numbers or _NUMBERS if numbers or number < len(tissue) // 10]
     if not wanted:
         raise DataError(
