@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import leaderboard_overview
+import leaderboard_tasks
 
 from aivc.cli import main as aivc
-from aivc.evaluation.benchmarks.benchmark import benchmark, names
+from aivc.evaluation.benchmarks.benchmark import Benchmark, benchmark, names
 from aivc.evaluation.scores.comparison import BASELINE, CEILING, SIMPLE
 
 ROOT = Path(__file__).parent.parent
@@ -71,13 +72,15 @@ def trimmed(body: dict[str, Any]) -> str:
 
 
 def ask(name: str) -> int:
-    """Run one benchmark with its reference methods and ours."""
+    """Run one benchmark with its reference methods and, where it asks effects, ours."""
+    asked = benchmark(name)
+    methods = [*asked.methods, *(OURS if isinstance(asked, Benchmark) else ())]
     words = [
         "benchmark",
         "run",
         name,
         "--methods",
-        ",".join([*benchmark(name).methods, *OURS]),
+        ",".join(methods),
         "--out",
         str(OUT),
         "--resume",
@@ -227,10 +230,17 @@ def results() -> list[dict[str, Any]]:
 
 def page() -> str:
     """The page, from the committed results."""
-    bodies = results()
+    tasks, bodies = told_apart(results())
     opening = "\n".join(leaderboard_overview.opening(leaderboard_overview.rows(bodies), FIGURE.name))
     intro = INTRO.format(simple=", ".join(f"`{name}`" for name in SIMPLE), opening=opening)
-    return "\n".join([intro, *(line for body in bodies for line in section(body))])
+    asked = [*leaderboard_tasks.opening(tasks), *(line for body in tasks for line in leaderboard_tasks.section(body))]
+    return "\n".join([intro, *(line for body in bodies for line in section(body)), *asked])
+
+
+def told_apart(bodies: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Tasks, and benchmarks of effects."""
+    kinds = [[body for body in bodies if leaderboard_tasks.is_task(body) == wanted] for wanted in (True, False)]
+    return kinds[0], kinds[1]
 
 
 def main(words: list[str]) -> int:
@@ -240,7 +250,7 @@ def main(words: list[str]) -> int:
         same = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == made
         return 0 if same else "The page is not the one of the results. Run: python benchmarks/leaderboard.py --page"
     PAGE.write_text(made, encoding="utf-8")
-    leaderboard_overview.draw(leaderboard_overview.rows(results()), FIGURE)
+    leaderboard_overview.draw(leaderboard_overview.rows(told_apart(results())[1]), FIGURE)
     return code
 
 

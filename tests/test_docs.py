@@ -59,6 +59,18 @@ def test_tutorial_on_sections_runs(tmp_path, monkeypatch):
     assert near["q"].idxmin() == "CXCL12-CXCR4"
 
 
+def test_tutorial_on_niches_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    after: dict = {}
+    for code in blocks(DOCS / "tutorials" / "from-niches-to-counterfactuals.md", "python"):
+        exec(compile(code, "from-niches-to-counterfactuals.md", "exec"), after)
+    assert (tmp_path / "tissue.html").is_file()
+    assert len(after["found"].table) == 3
+    again = after["atlas"].where_else(after["asked"], "niche", apart="donor")
+    assert again["niche"].iloc[0] == "N1"
+    assert after["felt"].mean > 0
+
+
 @pytest.mark.parametrize("page", WRITTEN, ids=named)
 def test_python_of_every_page_compiles(page):
     for code in blocks(page, "python"):

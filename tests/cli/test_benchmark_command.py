@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import tiny_benchmarks
+import tiny_tasks
 from aivc.cli import main
 
 GROUPS = ("encoders", "manipulators", "decoders", "wrappers", "metrics", "kinds")
@@ -176,3 +177,30 @@ def test_an_unknown_method_is_refused_before_work(only, tmp_path, capsys):
     assert main(["benchmark", "run", "all", "--methods", "moon", "--out", str(tmp_path / "out")]) == 1
     assert "moon" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_task_is_listed_shown_run_and_gone_on_with(only, tmp_path, capsys):
+    only(tiny_tasks.TINY, tiny_tasks.LENGTHS, tiny_benchmarks.TINY)
+    listed = answer(capsys, "benchmark", "list")[1]["benchmarks"]
+    assert [(each["name"], each["dataset"]) for each in listed] == [("tiny", "synthetic"), ("tiny-task", "made-up")]
+    assert main(["benchmark", "show", "tiny-task"]) == 0
+    shown = capsys.readouterr().out
+    assert "letters)" in shown
+    assert "protocol: lengths" in shown
+    run = ("benchmark", "run", "tiny-task", "--out", tmp_path / "out")
+    code, body = answer(capsys, *run, "--methods", "zero")
+    assert (code, body["benchmarks"]["tiny-task"]["scores"]["zero"]["error"]) == (0, pytest.approx(0.8))
+    assert "--overwrite" in answer(capsys, *run)[1]["error"]["message"]
+    tiny_tasks.ASKED.clear()
+    assert answer(capsys, *run, "--resume")[1]["benchmarks"]["tiny-task"]["kept"] is False
+    assert tiny_tasks.ASKED == ["mean"]
+    assert answer(capsys, *run, "--resume")[1]["benchmarks"]["tiny-task"]["kept"] is True
+    page = (tmp_path / "out" / "tiny-task" / "report.html").read_text()
+    assert "no power" in page
+    assert "zero (floor)" in page
+    assert "two lengths tell nothing" in page
+    code, body = answer(capsys, *run[:-1], tmp_path / "other", "--methods", "moon")
+    assert (code, "moon" in body["error"]["message"], (tmp_path / "other").exists()) == (1, True, False)
+    for words in (("export",), ("run", "--predictions", "gears=gears.h5ad")):
+        code, body = answer(capsys, "benchmark", words[0], "tiny-task", *words[1:], "--out", tmp_path / "third")
+        assert (code, "--methods" in body["error"]["message"]) == (1, True)

@@ -29,10 +29,14 @@ def test_the_shell_says_what_python_says(words, capsys):
     found = module.neighbor_effects(tissue, {"niche": "N1"}, pairs=PAIRS, shuffles=20, reach=1)
     assert body["pairs"][0]["z"] == pytest.approx(found.pairs["z"].iloc[0])
     assert body["missing"] == {"CXCL12-ACKR3": ["ACKR3"]}
+    assert body["spill_over"]["within"] == 15
     assert run([*words, "--where", "niche=N1"]) == 0
     shown = capsys.readouterr().out
     assert "1 of 2 pairs" in shown
     assert "by type" in shown
+    assert "'same'" in shown
+    assert run([*words, "--where", "niche=N1", "--spill-over", "1"]) == 0
+    assert "Look farther" in capsys.readouterr().out
 
 
 def test_cells_that_are_not_there_are_refused(words, capsys):

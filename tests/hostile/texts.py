@@ -7,6 +7,7 @@ from aivc.data.io.schema import Schema
 from aivc.data.splits.split import Split
 from aivc.data.streaming.shards import Shards, write_shards
 from aivc.evaluation.benchmarks.benchmark import Benchmark
+from aivc.evaluation.benchmarks.task_benchmark import TaskBenchmark
 from aivc.experiments.atlas.reference import Atlas
 from aivc.experiments.journal import Journal
 from hostile.case import WORKS, Case, command
@@ -73,6 +74,11 @@ def _benchmark(folder, text):
     Benchmark.load(folder / "b.json")
 
 
+def _task_benchmark(folder, text):
+    (folder / "t.json").write_bytes(text)
+    TaskBenchmark.load(folder / "t.json")
+
+
 def _atlas(folder, text):
     (folder / "atlas.json").write_bytes(text)
     Atlas.load(folder)
@@ -90,6 +96,7 @@ READERS = {
     "settings.json": _state,
     "manifest of shards": _shards,
     "benchmark": _benchmark,
+    "benchmark of a task": _task_benchmark,
     "atlas": _atlas,
     "journal": _journal,
 }

@@ -1,6 +1,7 @@
 """`aivc benchmark`: questions with a name, frozen for everybody, and the scores of methods on them."""
 
 import argparse
+import json
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -10,10 +11,21 @@ from rich.console import RenderableType
 
 from aivc.cli.console import DONE, REFUSED, Outcome, Reporter, table
 from aivc.cli.grammar import Commands, listed, natural
-from aivc.core.errors import AIVCError, DataError, IntegrityError
+from aivc.core.errors import AIVCError, DataError, IntegrityError, SchemaError
+from aivc.core.state import write_text
+from aivc.core.writing import held, require_own
 from aivc.data import catalog
-from aivc.evaluation.benchmarks.benchmark import Benchmark, benchmark, finished, names, run_benchmark, superseded
+from aivc.evaluation.benchmarks.benchmark import (
+    AnyBenchmark,
+    Benchmark,
+    benchmark,
+    finished,
+    names,
+    run_benchmark,
+    superseded,
+)
 from aivc.evaluation.benchmarks.export import export_benchmark
+from aivc.evaluation.benchmarks.task_benchmark import TaskBenchmark, answered, kept, run_task
 from aivc.evaluation.protocol.checkpoints import CHECKPOINTS
 from aivc.evaluation.protocol.evaluate import require_methods
 from aivc.evaluation.protocol.forecast import Predicted
@@ -22,8 +34,10 @@ from aivc.evaluation.protocol.prediction_file import read_predictions, stamp_of
 from aivc.evaluation.protocol.predictions import require_free_names
 from aivc.evaluation.scores.table import Evaluation
 from aivc.reporting import evaluation_sections, write_report
+from aivc.reporting.task_sections import task_sections
 
 _ALL = "all"
+_LONGEST, _IN_USE = 200, ".in-use"
 
 
 def add(commands: Commands) -> None:
@@ -94,20 +108,21 @@ def _list(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     for name in names():
         reporter(f"looking for {name}", 0, 0)
         each = benchmark(name)
-        known = each.source is None and each.dataset in catalog.names()
-        size = sum(file.bytes for file in catalog.entry(each.dataset).files) if known else None
+        datasets = list(each.checksums)
+        known = each.source is None and set(datasets) <= set(catalog.names())
+        size = sum(file.bytes for data in datasets for file in catalog.entry(data).files) if known else None
         body.append(
             {
                 "name": name,
                 "title": each.title,
                 "question": each.question,
-                "dataset": each.dataset,
+                "dataset": ", ".join(datasets),
                 "bytes": size,
                 "digest": each.digest,
                 "data": each.files,
             }
         )
-        rows.append([name, each.title, each.dataset, f"{size / 1e6:,.1f} MB" if size else "its own", each.files])
+        rows.append([name, each.title, ", ".join(datasets), f"{size / 1e6:,.1f} MB" if size else "its own", each.files])
         versions = [each, *superseded(name)]
         replaced += [
             {"name": name, "reference": old.reference, "digest": old.digest, "superseded_by": new.reference}
@@ -122,8 +137,9 @@ def _list(args: argparse.Namespace, reporter: Reporter) -> Outcome:
 def _show(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     each = benchmark(args.name)
     facts = {key: value for key, value in each.to_json().items() if key not in ("format", "split")}
-    recipe = each.split.get("recipe")
-    facts["split"] = {"recipe": recipe} if recipe else {"kind": each.split["kind"], "folds": len(each.split["folds"])}
+    if isinstance(each, Benchmark):
+        recipe, split = each.split.get("recipe"), each.split
+        facts["split"] = {"recipe": recipe} if recipe else {"kind": split["kind"], "folds": len(split["folds"])}
     facts["data"] = each.files
     if by := _successor(each):
         facts["superseded_by"] = by
@@ -132,7 +148,7 @@ def _show(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     return Outcome(facts, [each.name, "\n".join(lines)])
 
 
-def _successor(each: Benchmark) -> str:
+def _successor(each: AnyBenchmark) -> str:
     """Reference of the version that replaced this one; empty for the one that stands."""
     versions = [benchmark(each.name), *superseded(each.name)]
     return next((new.reference for new in versions if new.supersedes == each.reference), "")
@@ -141,15 +157,26 @@ def _successor(each: Benchmark) -> str:
 def _answer(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {_answer(item)}" for key, item in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    said = ", ".join(map(_answer, value)) if isinstance(value, list) else str(value)
+    # A fold vector has a letter for each cell.
+    return said if len(said) <= _LONGEST or " " in said[:_LONGEST] else f"{said[:20]}… ({len(said):,} letters)"
 
 
 def _export(args: argparse.Namespace, reporter: Reporter) -> Outcome:
-    each = benchmark(args.name)
+    each = _of_effects(benchmark(args.name), "exported")
     reporter(f"writing {each.name}", 0, 0)
     files = export_benchmark(each, args.out, fold=args.fold, overwrite=args.overwrite)
     body = {"benchmark": each.name, "digest": each.digest, "files": files, "seconds": reporter.seconds}
     return Outcome(body, [each.reference, *map(str, files)])
+
+
+def _of_effects(each: AnyBenchmark, what: str) -> Benchmark:
+    if isinstance(each, Benchmark):
+        return each
+    raise SchemaError(
+        f"{each.name} asks no effects of perturbations, so it cannot be {what}. Register the method where its protocol "
+        f"{each.protocol!r} looks for it, and run the benchmark with --methods."
+    )
 
 
 def _predictions(args: argparse.Namespace, reporter: Reporter) -> dict[str, Predicted]:
@@ -167,7 +194,7 @@ def _predictions(args: argparse.Namespace, reporter: Reporter) -> dict[str, Pred
 
 def _run(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     chosen = [benchmark(name) for name in (names() if args.name == _ALL else [args.name])]
-    require_methods(args.methods or [])
+    _require_methods(chosen, args)
     predictions = _predictions(args, reporter)
     done: dict[str, dict[str, Any]] = {}
     failed: dict[str, str] = {}
@@ -182,12 +209,25 @@ def _run(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     return _outcome(done, failed, reporter)
 
 
+def _require_methods(chosen: Sequence[AnyBenchmark], args: argparse.Namespace) -> None:
+    """Before any work: methods are known, and answers by file are asked for where there can be any."""
+    for each in chosen:
+        if isinstance(each, Benchmark):
+            require_methods(args.methods or [])
+        elif args.predictions:
+            _of_effects(each, "answered by files")
+        elif args.name != _ALL:
+            each.asker.require(each.settings, each.methods_for(args.methods))
+
+
 def _one(
-    each: Benchmark, args: argparse.Namespace, predictions: dict[str, Predicted], reporter: Reporter
+    each: AnyBenchmark, args: argparse.Namespace, predictions: dict[str, Predicted], reporter: Reporter
 ) -> dict[str, Any]:
     # A version that was replaced must not pass for the one that stands.
     path = args.out / (each.reference if _successor(each) else each.name)
     files = {"scores": path / SCORES, "report": path / REPORT}
+    if isinstance(each, TaskBenchmark):
+        return _task(each, args, path, reporter)
     digests = {name: stamp_of(given) for name, given in predictions.items()}
     if args.resume and finished(files["scores"], each, args.methods, digests):
         return {"kept": True, "digest": each.digest, "files": files}
@@ -213,6 +253,27 @@ def _one(
     values = {method: {name: by[name]["value"] for name in by} for method, by in found.scores.items()}
     answer = {"kept": False, "digest": each.digest, "files": files, "cost": found.body["cost"], "scores": values}
     return answer | ({"predictions": found.body["predictions"]} if predictions else {})
+
+
+def _task(each: TaskBenchmark, args: argparse.Namespace, path: Path, reporter: Reporter) -> dict[str, Any]:
+    """Ask method by method; what is finished is written at once, and kept with --resume."""
+    files = {"scores": path / SCORES, "report": path / REPORT}
+    require_own(path, "set of scores", {SCORES, REPORT, _IN_USE}.__contains__, overwrite=args.resume)
+    known = kept(files["scores"], each) if args.resume else {}
+    if answered(known, each, args.methods) and files["report"].is_file():
+        return {"kept": True, "digest": each.digest, "files": files}
+    with held(path / _IN_USE):
+        found = run_task(
+            each,
+            args.methods,
+            known=known,
+            keep=lambda body: write_text(files["scores"], json.dumps(body, indent=1, ensure_ascii=False) + "\n"),
+            progress=reporter,
+        )
+        lead = f"{each.question} Benchmark {each.reference}; {len(found['methods'])} methods."
+        write_report(files["report"], title=each.title, lead=lead, sections=task_sections(found))
+    values = {method: {name: by[name]["value"] for name in by} for method, by in found["scores"].items()}
+    return {"kept": False, "digest": each.digest, "files": files, "cost": found["cost"], "scores": values}
 
 
 def _report(folder: Folder, each: Benchmark, found: Evaluation) -> None:

@@ -30,6 +30,7 @@ COMMANDS = {
     "consistency": ("consistency_command", "Check a virtual cell of tissue against itself"),
     "explain": ("explain_command", "Say what a prediction is made of: perturbations, knowledge, genes and pathways"),
     "neighbors": ("neighbors_command", "Say what surrounds some cells of a tissue more than chance would have it"),
+    "niches": ("niches_command", "Find the niches of a tissue, name them, and count them in sections and patients"),
     "screen": (
         "screen_command",
         "Ask a virtual cell about many perturbations and rank them by what they do to a response",

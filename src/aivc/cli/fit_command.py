@@ -28,6 +28,11 @@ from aivc.experiments.batch import was_seen
 from aivc.experiments.known_names import KnownNames
 from aivc.experiments.predict import predict
 
+_TISSUE_MEANS = (
+    "Effects are means over all cells after, less means over all before: who was taken out or put in counts in them. "
+    "They say what such surroundings look like, which is an effect only as far as neighbors are the cause."
+)
+
 
 def add(commands: Commands) -> None:
     """Declare the commands."""
@@ -67,11 +72,17 @@ def add(commands: Commands) -> None:
             "aivc predict cell/ ko:JAK2 ko:STAT1 --out predicted.h5ad",
             'aivc predict cell/ "crispri:TP53" --control my-controls.h5ad --schema my.toml',
             'aivc predict cell/ "drug:imatinib" --context "a line never treated"',
+            'aivc predict tissue/ "remove:T cell" --control sections.h5ad --schema sections.toml',
+            'aivc predict tissue/ "ko:STAT1 where cell_type=tumour" --control sections.h5ad --schema sections.toml',
         ),
     )
     add_cell(made)
     made.add_argument(
-        "perturbations", nargs="+", metavar="PERTURBATION", help="such as ko:JAK2, or drug:nutlin-3@10uM for 48h"
+        "perturbations",
+        nargs="+",
+        metavar="PERTURBATION",
+        help="such as ko:JAK2, or drug:nutlin-3@10uM for 48h; of tissue also remove:TYPE, add, swap, "
+        "move, and ko:GENE where COLUMN=VALUE",
     )
     made.add_argument("--control", metavar="FILE", default="", help="start from your own control cells")
     add_schema(made)
@@ -184,6 +195,14 @@ def _body(
     cell: VirtualCell, asked: Perturbation, said: Prediction[Measurement], context: str, top: int
 ) -> dict[str, Any]:
     new: dict[str, Any] = {"new_context": context not in cell.contexts, "contexts": len(cell.contexts)}
+    if said.affected is not None:
+        felt = said.affected
+        names = ("cells", "within", "rounds", "damping", "mean", "shuffled")
+        new["affected"] = {
+            "changed": len(felt.names),
+            **{name: getattr(felt, name) for name in names},
+            "said": str(felt),
+        }
     new["seen"] = was_seen(cell, asked, said.applicability)
     if new["new_context"] and "worth" in cell.card:
         new["worth"] = cell.card["worth"]
@@ -196,6 +215,10 @@ def _shown(body: Mapping[str, Any]) -> list[RenderableType]:
     columns = ["feature", "control", "effect", "low", "high"]
     values = [[row[key] for key in columns] for row in body["effects"]]
     worth = [str(Worth(**body["worth"]))] if "worth" in body else []
+    if "affected" in body:
+        # Of a tissue, means before and after are over other cells where some were taken out or put in.
+        felt = [body["affected"]["said"], _TISSUE_MEANS]
+        return [*_titles(body), table(columns, values), *felt, body["sureness"]]
     return [*_titles(body), table(columns, values), body["sureness"], _evidence(body), *worth]
 
 
@@ -217,6 +240,10 @@ def _start(cell: VirtualCell, args: argparse.Namespace, reporter: Reporter) -> U
     if not args.control:
         if args.schema:
             raise SchemaError("--schema describes a file of control cells. Name it with --control, or leave both out.")
+        if not cell.starts and cell.card.get("tissue"):
+            raise ControlError(
+                "A virtual cell of tissue is asked about sections: name them with --control and --schema."
+            )
         return cell.start(args.context, new_context=args.new_context)
     measurement, _ = measured(args.control, args.schema, on_disk=args.on_disk, reporter=reporter)
     keep = measurement.perturbations == CONTROL
@@ -225,7 +252,7 @@ def _start(cell: VirtualCell, args: argparse.Namespace, reporter: Reporter) -> U
     if not keep.any():
         where = f" of context {args.context!r}" if args.context else ""
         raise ControlError(f"{args.control} holds no control cells{where}. Check the schema's control, or --context.")
-    return cell.encode(measurement.take(keep))
+    return cell.states(measurement.take(keep))
 
 
 def _effects(said: Prediction[Measurement], top: int) -> list[dict[str, Any]]:

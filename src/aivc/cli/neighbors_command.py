@@ -1,15 +1,22 @@
 """`aivc neighbors`: what surrounds some cells of a tissue, beside a shuffle of the cells."""
 
 import argparse
+from typing import Any
 
 from rich.console import RenderableType
 
 from aivc.cli.console import Outcome, Reporter, table
 from aivc.cli.grammar import Commands, natural, positive
 from aivc.cli.sources import add_schema, measured
+from aivc.core.errors import DataError
 from aivc.interpretation.neighbor_effects import neighbor_effects
+from aivc.interpretation.spill_over import spill_over
 
 _SHOWN = 15
+_CAUTION = (
+    "Transcripts counted in the wrong cell, smooth staining and biology look alike here; spill-over is near ('same') "
+    "and not farther away ('ring')."
+)
 
 
 def add(commands: Commands) -> None:
@@ -33,6 +40,14 @@ def add(commands: Commands) -> None:
     made.add_argument("--reach", type=positive, default=3, help="how many steps away to look (default 3)")
     made.add_argument("--within-type", action="store_true", help="let cells exchange places with their own type alone")
     made.add_argument("--shuffles", type=positive, default=200, help="how often cells exchange places (default 200)")
+    made.add_argument(
+        "--spill-over",
+        type=natural,
+        default=15,
+        metavar="UM",
+        help="how far transcripts may be counted in the wrong cell, in µm; 0 does not ask (default 15, where positions "
+        "are in µm)",
+    )
     made.add_argument("--seed", type=natural, default=0, help="draws the shuffles (default 0)")
 
 
@@ -54,4 +69,21 @@ def _neighbors(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         if frame is not None and len(frame):
             rows = frame.head(_SHOWN)
             shown += [title, table([str(name) for name in rows], rows.to_numpy().tolist())]
-    return Outcome({**found.to_json(), "seconds": reporter.seconds}, shown)
+    body: dict[str, Any] = {**found.to_json(), "spill_over": None}
+    if args.spill_over and tissue.provenance.get("coordinates", {}).get("unit") == "um":
+        reporter("looking for spill-over", 0, 0)
+        try:
+            spilled = spill_over(tissue, within=float(args.spill_over), seed=args.seed)
+        except DataError as error:
+            body["spill_over"] = {"not_asked": " ".join(error.problems)}
+            shown.append(f"Spill-over could not be looked for. {' '.join(error.problems)}")
+        else:
+            rows = spilled.table.head(_SHOWN)
+            shown += [
+                "spill-over",
+                table([str(name) for name in rows], rows.to_numpy().tolist()),
+                spilled.note,
+                _CAUTION,
+            ]
+            body["spill_over"] = spilled.to_json()
+    return Outcome({**body, "seconds": reporter.seconds}, shown)

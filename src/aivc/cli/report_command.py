@@ -8,11 +8,13 @@ from aivc.cli.grammar import Commands, Parser, natural
 from aivc.cli.sources import add_priors, add_schema, measured
 from aivc.core.errors import SchemaError
 from aivc.core.ur import UR
+from aivc.core.virtual_cell import VirtualCell
 from aivc.experiments.propose import Plan
 from aivc.experiments.screen import Screen
 from aivc.reporting.drawing import ENDINGS, require_free_figure
 from aivc.reporting.kinds import KINDS
 from aivc.reporting.report import PAGE, Report, page_path, report
+from aivc.reporting.tissue_report import KIND, TissueReport, is_of_tissue, tissue_report
 
 
 def add(commands: Commands) -> None:
@@ -42,6 +44,7 @@ def add(commands: Commands) -> None:
         examples=(
             "aivc plot effects cell/ --out effects.svg",
             'aivc plot volcano cell/ --ask "ko:JAK2" --out jak2.png',
+            'aivc plot section tissue/ --data sections.h5ad --schema s.toml --ask "remove:T cell" --out map.svg',
             "aivc plot plate cell/ --plate plate.csv --out plate.svg",
         ),
     )
@@ -71,6 +74,14 @@ def _report(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     made = _made(args, reporter)
     path = made.save(args.out, overwrite=args.overwrite)
     drawn: list[Path] = []
+    if isinstance(made, TissueReport):
+        if args.figures is not None:
+            drawn = [made.figures()[0].save(args.figures / f"{KIND}{args.ending}", overwrite=args.overwrite)]
+        body = {"report": path, "verdict": made.verdict, "figures": drawn}
+        if args.ask:
+            body["by_type"] = made.by_type.to_dict("records")
+        shown = [made.verdict, *(f"Written: {each}" for each in (path, *drawn))]
+        return Outcome({**body, "seconds": reporter.seconds}, shown)
     if args.figures is not None:
         drawn = made.save_figures(args.figures, ending=args.ending, overwrite=args.overwrite)
     body = {"report": path, "verdict": made.verdict, "figures": drawn, "missing": dict(made.missing)}
@@ -87,15 +98,19 @@ def _plot(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     return Outcome(body, [figure.caption, f"Written: {path}"])
 
 
-def _made(args: argparse.Namespace, reporter: Reporter) -> Report:
+def _made(args: argparse.Namespace, reporter: Reporter) -> Report | TissueReport:
     if args.schema and not args.data:
         raise SchemaError("--schema describes a file of cells. Name it with --data, or leave both out.")
+    reporter("loading the cell", 0, 0)
+    cell = VirtualCell.load(args.cell)
+    of_tissue = is_of_tissue(cell)
     data, name = None, ""
     if args.data:
-        data, name = measured(args.data, args.schema, on_disk=args.on_disk, reporter=reporter)
-    reporter("loading the cell", 0, 0)
+        data, name = measured(args.data, args.schema, on_disk=args.on_disk, reporter=reporter, controls=not of_tissue)
+    if of_tissue:
+        return tissue_report(cell, data, ask=args.ask, seed=args.seed)
     return report(
-        args.cell,
+        cell,
         data,
         name=name,
         context=args.context,

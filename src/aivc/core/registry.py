@@ -20,6 +20,7 @@ GROUPS = (
     "profiles",
     "splits",
     "benchmarks",
+    "protocols",
 )
 # Parts that are no more, and which one does what they did: cells saved with them are still about.
 _RETIRED = {("manipulators", name): "effect.v2" for name in ("effect.v1", "kernel-priors", "fused-priors")}
@@ -110,7 +111,7 @@ def names(group: str) -> tuple[str, ...]:
 
     Args:
         group: ``encoders``, ``manipulators``, ``decoders``, ``wrappers``, ``providers``, ``metrics``, ``kinds``,
-            ``datasets``, ``profiles``, ``splits`` or ``benchmarks``.
+            ``datasets``, ``profiles``, ``splits``, ``benchmarks`` or ``protocols``.
 
     Raises:
         UnknownNameError: No such group.

@@ -232,7 +232,12 @@ def report(  # noqa: PLR0913 - one keyword for each thing a page may show
     cell = cell if isinstance(cell, VirtualCell) else VirtualCell.load(Path(cell))
     measurement = None if data is None else as_measurement(data, schema, **columns)
     if not cell.starts:
-        raise DataError(["This cell keeps no control states, so it cannot be asked. Fit it with aivc.fit."])
+        raise DataError(
+            [
+                "This cell keeps no control states, so it cannot be asked. Fit it with aivc.fit. Of a virtual cell of "
+                "tissue, `aivc report` and `aivc.reporting.tissue_report.tissue_report` write a page about sections."
+            ]
+        )
     where = _context(cell, measurement, context)
     if measurement is not None:
         _require_shared(cell, measurement, where)

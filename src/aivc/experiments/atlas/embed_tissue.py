@@ -64,6 +64,7 @@ def tissue_embedding(
     reach: int | None = None,
     dim: int = 32,
     seed: int = 0,
+    by_section: bool = False,
     progress: Progress | None = None,
 ) -> TissueEmbedding:
     """Represent cells by themselves, and then with their surroundings.
@@ -77,6 +78,7 @@ def tissue_embedding(
         reach: How many steps away neighbors count, where an encoder of tissue is fitted; 3 by default.
         dim: Axes of each encoder that is fitted.
         seed: Draws the cells that the encoder of cells learns from, where there are more than 10,000.
+        by_section: Whether an encoder of tissue that is fitted here takes out what differs between sections.
         progress: Called with what is being done, how far, of how much.
 
     Raises:
@@ -103,7 +105,8 @@ def tissue_embedding(
     parts = _parts(tissue, below, progress)
     if above is None:
         part: Any = ENCODERS.load("shells")
-        above = part.fit(tissue, dim=dim, seed=seed, parts=parts, reach=reach or _REACH, rule=str(rule or _GRAPH))
+        settings = {"reach": reach or _REACH, "rule": str(rule or _GRAPH), "by_section": by_section}
+        above = part.fit(tissue, dim=dim, seed=seed, parts=parts, **settings)
         assert isinstance(above, Encoder)
     states = above.encode(tissue, **above.given(parts))
     tissue = tissue.replace(links=states.links)

@@ -96,6 +96,44 @@ class Neighbors:
             return np.zeros((0, k), dtype=np.int64), np.zeros((0, k), dtype=np.float64)
         return self.rows[np.concatenate([at for at, _ in parts])], np.concatenate([far for _, far in parts])
 
+    def find_apart(
+        self, asked: np.ndarray, k: int, asked_of: np.ndarray, found_of: np.ndarray
+    ) -> tuple[Int[np.ndarray, "q k"], Float[np.ndarray, "q k"]]:
+        """Find the nearest states that do not share a value with the row asked about; every state is looked at.
+
+        Args:
+            asked: ``(q, d)``.
+            k: How many; at most as many as there are apart from each value.
+            asked_of: ``(q,)`` such as the patient of each row.
+            found_of: ``(n,)`` the same of each state, in the order in which they were given.
+
+        Returns:
+            Which rows, and their distances.
+
+        Raises:
+            DataError: All states share the value of a row.
+
+        >>> found = Neighbors.of(np.array([[0.0], [3.0]]))
+        >>> found.find_apart(np.array([[2.5]]), 1, np.array(["b"]), np.array(["a", "b"]))
+        (array([[0]]), array([[2.5]]))
+        """
+        values, apart = np.unique(asked_of), {name: np.flatnonzero(found_of != name) for name in np.unique(asked_of)}
+        fewest = min(map(len, apart.values()), default=0)
+        if not fewest:
+            raise DataError([f"All states that could be found are of {values[0]!r} too. Search among others as well."])
+        k = min(k, fewest)
+        x_nd = np.empty_like(self.states)
+        x_nd[self.rows] = self.states
+        rows, far = np.zeros((len(asked), k), dtype=np.int64), np.zeros((len(asked), k))
+        for name, kept in apart.items():
+            own = np.flatnonzero(asked_of == name)
+            step = max(_BLOCK // len(kept), 1)
+            for start in range(0, len(own), step):
+                block = own[start : start + step]
+                near, rows_far = _nearest(np.ascontiguousarray(asked[block], dtype=np.float32), x_nd[kept], k)
+                rows[block], far[block] = kept[near], rows_far
+        return rows, far
+
     def _probe(self, row_1d: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         near = np.argsort(((self.centers - row_1d) ** 2).sum(axis=1), kind="stable")
         held = np.cumsum(np.diff(self.starts)[near])

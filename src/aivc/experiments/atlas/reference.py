@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from aivc.core.contracts import Decoder, Encoder
-from aivc.core.errors import DataError, IntegrityError
+from aivc.core.errors import DataError, IntegrityError, UnknownNameError
 from aivc.core.foreign_text import read_json
 from aivc.core.measurement import Measurement
 from aivc.core.registry import DECODERS, ENCODERS
@@ -55,6 +55,7 @@ class Atlas:
         search: Among the states.
         labels: ``cell-labels`` fitted on them; None where there are no labels.
         card: JSON-ready: entities, column of labels, how it searches, what is usual among its own states.
+        below: Encoder of cells, where ``encoder`` is one of tissue; None where it is one of cells.
     """
 
     encoder: Encoder
@@ -62,6 +63,7 @@ class Atlas:
     search: Neighbors
     labels: Decoder | None
     card: Mapping[str, Any]
+    below: Encoder | None = None
 
     @classmethod
     def build(
@@ -107,9 +109,25 @@ class Atlas:
 
     @classmethod
     def of(
-        cls, encoder: Encoder, states: UR, label: str = "", parents: Mapping[str, str] | None = None, *, seed: int = 0
+        cls,
+        encoder: Encoder,
+        states: UR,
+        label: str = "",
+        parents: Mapping[str, str] | None = None,
+        *,
+        seed: int = 0,
+        below: Encoder | None = None,
     ) -> "Atlas":
-        """Make an atlas of states that are there already; see `build`.
+        """Make an atlas of states that are there already, of cells or of cells with their surroundings; see `build`.
+
+        Args:
+            encoder: That made them. One of tissue, such as `aivc.experiments.atlas.embed_tissue.tissue_embedding` fits,
+                makes an atlas of surroundings, which answers where else a niche occurs.
+            states: With the columns that are kept.
+            label: As for `build`.
+            parents: Likewise.
+            seed: Likewise.
+            below: Encoder of cells that one of tissue stands on, to ask about other sections.
 
         Raises:
             SpaceError: The states were made by another encoder.
@@ -131,15 +149,16 @@ class Atlas:
             "typical": max(float(np.median(own)), 1e-12),
             "usual": max(float(np.quantile(own, _USUAL)), 1e-12),
         }
-        return cls(encoder, states, search, labels, card)
+        return cls(encoder, replace(states, links=None), search, labels, card, below)
 
-    def ask(self, cells: Measurement | UR, *, k: int = _NEAREST, level: float = 0.9) -> Match:
+    def ask(self, cells: Measurement | UR, *, k: int = _NEAREST, level: float = 0.9, apart: str = "") -> Match:
         """Find what is nearest to entities, and what that says of them.
 
         Args:
             cells: Entities, or their states in this atlas' space.
             k: How many neighbours are listed.
             level: How often a set of labels is to hold the right one.
+            apart: Column, such as ``section`` or ``donor``: what shares its value with an entity is not found for it.
 
         Raises:
             SpaceError: The states were made by another encoder.
@@ -149,11 +168,15 @@ class Atlas:
         """
         if k < 1:
             raise ValueError(f"At least one neighbour is wanted, got k={k}. Ask for k=15.")
-        ur = cells if isinstance(cells, UR) else self.encoder.encode(cells)
+        ur = cells if isinstance(cells, UR) else self._encoded(cells)
         self.encoder.writes.require(ur.space, "this atlas")
-        rows, far = self.search.find(ur.values, max(k, _NEAREST))
+        if apart:
+            of = [_column(each.entities, apart) for each in (ur, self.states)]
+            rows, far = self.search.find_apart(ur.values, max(k, _NEAREST), *of)
+        else:
+            rows, far = self.search.find(ur.values, max(k, _NEAREST))
         mean_n = far[:, :_NEAREST].mean(axis=1)
-        share = np.full(len(ur), np.nan) if isinstance(cells, UR) else coverage(self.encoder, cells)
+        share = np.full(len(ur), np.nan) if isinstance(cells, UR) else coverage(self.below or self.encoder, cells)
         columns: dict[str, Any] = {"novelty": mean_n / self.card["typical"], "coverage": share}
         new = mean_n > self.card["usual"]
         if self.labels is not None:
@@ -165,6 +188,47 @@ class Atlas:
             columns["label"] = np.where(new, "unknown", columns["label"])
         table = pd.DataFrame({**columns, "new": new}, index=ur.entities.index)
         return Match(table, self._near(ur, rows[:, :k], far[:, :k]))
+
+    def where_else(self, cells: Measurement | UR, by: str = "section", *, k: int = 50, apart: str = "") -> pd.DataFrame:
+        """Say where else surroundings like these occur: which sections, or patients, their nearest states are of.
+
+        Args:
+            cells: Entities, such as those of a niche, or their states in this atlas' space.
+            by: Column that is counted.
+            k: Nearest states of each.
+            apart: As for `ask`.
+
+        Returns:
+            A row for each value of ``by``: ``found`` (share of the nearest states), ``expected`` (share of all states
+            that could be found), ``log2_ratio`` and ``distance`` (median, 1 being usual among the atlas' own states);
+            the most enriched first. Where nothing could be found it has no row.
+
+        Raises:
+            DataError: All states share the value of ``apart`` with an entity.
+            SpaceError: The states were made by another encoder.
+            UnknownNameError: There is no such column.
+        """
+        ur = cells if isinstance(cells, UR) else self._encoded(cells)
+        near, of = self.ask(ur, k=k, apart=apart).near, _column(self.states.entities, by)
+        could = np.zeros(len(self.states))
+        groups = _column(ur.entities, apart) if apart else np.zeros(len(ur))
+        for name, count in zip(*np.unique(groups, return_counts=True), strict=True):
+            kept = _column(self.states.entities, apart) != name if apart else np.ones(len(could), dtype=bool)
+            could += kept * (count / len(ur) / kept.sum())
+        expected = pd.Series(could).groupby(of).sum()
+        found = near.groupby(near[by].astype(str))["distance"].agg(["size", "median"])
+        share = (found["size"] / len(near)).reindex(expected.index, fill_value=0.0)
+        table = pd.DataFrame({"found": share, "expected": expected})
+        one = 1 / max(len(near), 1)
+        table["log2_ratio"] = np.log2((table["found"] + one) / (table["expected"] + one)).round(6)
+        table["distance"] = found["median"].reindex(table.index) / self.card["typical"]
+        return table[table["expected"] > 0].sort_values("log2_ratio", ascending=False).rename_axis(by).reset_index()
+
+    def _encoded(self, cells: Measurement) -> UR:
+        if self.below is None:
+            return self.encoder.encode(cells)
+        parts = self.below.encode(replace(cells, links=None))
+        return self.encoder.encode(cells, **self.encoder.given(parts))
 
     def _near(self, ur: UR, rows_nk: np.ndarray, far_nk: np.ndarray) -> pd.DataFrame:
         n, k = rows_nk.shape
@@ -196,7 +260,7 @@ class Atlas:
 
     def _write(self, folder: Path) -> None:
         body: dict[str, Any] = {"format": FORMAT, "card": dict(self.card), "parts": {}}
-        for key, part in (("encoder", self.encoder), ("labels", self.labels)):
+        for key, part in (("encoder", self.encoder), ("labels", self.labels), ("below", self.below)):
             if part is not None:
                 part.state().save(folder / key)
                 body["parts"][key] = {"name": part.name, "digest": part.state().digest()}
@@ -221,14 +285,20 @@ class Atlas:
         known = isinstance(parts, dict) and all(isinstance(each, dict) for each in parts.values())
         if not known or not isinstance(digests, dict) or not _is_card(card):
             raise IntegrityError(f"{folder / CARD} does not say what an atlas consists of. Build and save it again.")
-        encoder, labels = _part(folder, body, "encoder"), _part(folder, body, "labels")
+        encoder, labels, below = (_part(folder, body, key) for key in ("encoder", "labels", "below"))
         states = UR.load(folder / "states")
         if digests and digests.get("states") != states.digest:
             raise IntegrityError(f"The states in {folder} were altered after they were saved. Fetch the atlas again.")
         encoder.writes.require(states.space, "an atlas with this encoder")
         with fitting(f"The search in {folder}"):
             search = Neighbors.from_state(State.load(folder / "search"), states.values)
-        return cls(encoder, states, search, labels, body["card"])
+        return cls(encoder, states, search, labels, body["card"], below)
+
+
+def _column(entities: pd.DataFrame, name: str) -> np.ndarray:
+    if name not in entities:
+        raise UnknownNameError("column", name, map(str, entities), "Name a column of the entities.")
+    return entities[name].astype(str).to_numpy(dtype=object)
 
 
 def _part(folder: Path, body: Mapping[str, Any], key: str) -> Any:
@@ -239,12 +309,14 @@ def _part(folder: Path, body: Mapping[str, Any], key: str) -> Any:
     if state.digest() != entry.get("digest"):
         raise IntegrityError(f"The {key} in {folder} is not the one its atlas was saved with. Fetch the atlas again.")
     with fitting(f"The {key} in {folder}"):
-        return (ENCODERS if key == "encoder" else DECODERS).load(str(entry.get("name"))).from_state(state)
+        return (DECODERS if key == "labels" else ENCODERS).load(str(entry.get("name"))).from_state(state)
 
 
 def _owns(path: str) -> bool:
     place, _, file = path.partition("/")
-    return path == CARD or (place in ("encoder", "labels", "states", "search") and file in ("", SETTINGS, ARRAYS))
+    return path == CARD or (
+        place in ("encoder", "labels", "below", "states", "search") and file in ("", SETTINGS, ARRAYS)
+    )
 
 
 def _is_card(card: Any) -> bool:
