@@ -23,7 +23,7 @@ from aivc.instruments.decoders.section_views import KINDS, SectionRows, SectionV
 from tissue_tasks.labels import REACH, RULE, shells, states
 from tissue_tasks.tables import UNKNOWN, bar, her2st, pancreas, starmap
 
-RETRIEVED, PERMUTATIONS, NEAR = ("invasive cancer", "connective tissue", "adipose tissue"), 39, 5
+RETRIEVED, PERMUTATIONS, NEAR = ("invasive cancer", "connective tissue", "adipose tissue"), 24, 5
 
 
 def niches() -> dict:
