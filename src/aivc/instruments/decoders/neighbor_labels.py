@@ -142,8 +142,8 @@ def inputs(ur: UR, own: str, reach: int, rows: np.ndarray | None = None) -> Floa
     links = visible_links(ur)
     means_nsd, count_ns = shell_means(links, ur.values, reach, rows)
     mean_ne, sums = means_nsd.reshape(len(rows), -1), []
-    near = links[rows] if weighted(links) else None
-    for power in _POWERS if near is not None else ():
+    near = links[rows]
+    for power in _POWERS if weighted(links) else ():
         there = near.power(power)
         mean_ne = np.concatenate([mean_ne, near_means(there, ur.values)], axis=1)
         sums.append(there @ ur.values)

@@ -124,7 +124,7 @@ class NicheGraph(Encoder):
         linked = measurement if measurement.links is not None else link(measurement, GraphRule.parse(rule))
         settings = {"units": units, "reach": reach, "rule": rule, "by_section": by_section}
         shells = ENCODERS.load("shells")
-        base = shells.fit(linked, dim=dim, seed=seed, **shells.given(parts), **settings)  # type: ignore[arg-type]
+        base = shells.fit(linked, dim=dim, seed=seed, **shells.given(parts), **settings)
         ur = base.encode(linked, parts)
         middle, spread = ur.values.mean(axis=0), np.maximum(ur.values.std(axis=0), 1e-12)
         assert linked.links is not None
