@@ -30,7 +30,7 @@ QUESTIONS = {
     "b niches": ("niches", "niches"),
     "c": ("masked", "neighbour_effect"),
     "d": ("masked", "masked_type"),
-    "d and e, patients": ("niches", "stages"),
+    "patients": ("niches", "stages"),
     "e": ("niches", "retrieval"),
     "f": ("counterfactual", "counterfactual"),
     "g": ("thinned", "little_tissue"),

@@ -45,7 +45,7 @@ def test_new_patients_are_told_by_their_niches_though_their_composition_is_the_s
     new = pool.patients(cohort(seed=9))
     assert (new["sick"] > 0.5).tolist() == [True, False] * 3
     np.testing.assert_allclose(new.sum(axis=1), 1)
-    assert pool.weights()["composition"] < 0.15
+    assert pool.weights()["composition"] < 2 / 18
     assert pool.sections(cohort(seed=9)).index.names == ["donor", "section"]
 
 

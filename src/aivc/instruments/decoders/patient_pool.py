@@ -19,7 +19,6 @@ from aivc.instruments.decoders.label_probe import fit_slopes, softmax
 from aivc.instruments.decoders.section_views import KINDS, PATIENT, SECTION, SectionRows, SectionView, SectionViews
 
 _PENALTIES = (3.0, 0.3)
-_BOOTSTRAPS = 500
 
 
 @final
@@ -30,10 +29,9 @@ class PatientPool:
     A section is described by its mean state (composition, where states are memberships in types), by the frequencies
     of its niches, by these after attention, which learns which niches matter, and by how often types touch beyond
     chance (`SectionViews`). How many niches there are, which description tells and how strong a penalty is wanted
-    cannot be settled by a few patients: all are averaged, with weights in proportion to the likelihood of patients left
-    out, each of which counts once, and averaged over other patients that might have been seen (pseudo-BMA with a
-    Bayesian bootstrap; Yao et al. 2018, Bayesian Anal 13:917). Classes weigh the same, and so
-    do the patients of a class. Niches are found without classes.
+    cannot be settled by a few patients: all are averaged, with weights in proportion to the likelihood that a patient
+    left out has on average. Weights by the product over patients, as a posterior has them, follow chance where patients
+    are few. Classes weigh the same, and so do the patients of a class. Niches are found without classes.
 
     Attributes:
         reads: Space it was fitted on.
@@ -268,9 +266,7 @@ def _likelihood(view: SectionView, x_sp: np.ndarray, penalty: float, y_sc: np.nd
 
 
 def _mixture(likely_gk: np.ndarray) -> np.ndarray:
-    """``(g,)`` weights of regressions from the likelihood of each patient; few patients keep them near each other."""
-    k = likely_gk.shape[1]
-    drawn = np.random.default_rng(0).dirichlet(np.ones(k), _BOOTSTRAPS) * k
-    total_bg = drawn @ likely_gk.T
-    weight_bg = np.exp(total_bg - total_bg.max(axis=1, keepdims=True))
-    return np.asarray((weight_bg / weight_bg.sum(axis=1, keepdims=True)).mean(axis=0))
+    """``(g,)`` weights of regressions: by the mean log likelihood of a patient, so that none is dropped by chance."""
+    mean_g = likely_gk.mean(axis=1)
+    weight_g = np.exp(mean_g - mean_g.max())
+    return np.asarray(weight_g / weight_g.sum())
