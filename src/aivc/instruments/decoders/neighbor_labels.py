@@ -23,6 +23,8 @@ from aivc.training.loop import Batch, Terms, TrainingRecipe, rows, train
 
 OWN_STATE = ("state", "nothing")
 _BATCH, _EPOCHS, _RATE, _DECAY, _DROPPED = 256, 12, 4e-3, 0.1, 0.5
+# Powers of a nearness that is a gaussian of distance are gaussians of other widths: a third to six times as wide.
+_POWERS = (8.0, 3.0, 1.0, 1 / 3, 1 / 9, 1 / 36)
 
 
 @final
@@ -33,7 +35,9 @@ class NeighborLabels(Decoder):
     With states that are memberships in types (`memberships`), these means are the composition of each shell, and with
     ``own="nothing"`` the question is that of a masked cell: its type from everything but itself. A cell is no neighbour
     of itself, and one of which nothing was measured (infinite variance) is nobody's neighbour. Where links have weights
-    that differ, such as nearness, means and sums by these weights are read too.
+    that differ, such as nearness, means and sums by several powers of these weights are read too: of a nearness that
+    falls with distance as a gaussian does, they are gaussians from a third to six times as wide, which together say how
+    far each kind of neighbour is.
 
     Attributes:
         reads: Space it was fitted on.
@@ -133,18 +137,21 @@ class NeighborLabels(Decoder):
 
 
 def inputs(ur: UR, own: str, reach: int, rows: np.ndarray | None = None) -> Float[np.ndarray, "m p"]:
-    """``(m, p)`` what labels are read from: own state, shell means and their square roots, and sizes of the shells."""
+    """``(m, p)`` what labels are read from: own state, means over shells and by nearness, roots, and counts."""
     rows = np.arange(len(ur)) if rows is None else rows
     links = visible_links(ur)
     means_nsd, count_ns = shell_means(links, ur.values, reach, rows)
-    flat_ne = means_nsd.reshape(len(rows), -1)
-    if weighted(links):
-        near = links[rows]
-        flat_ne = np.concatenate([flat_ne, near_means(near, ur.values), near @ ur.values], axis=1)
+    mean_ne, sums = means_nsd.reshape(len(rows), -1), []
+    near = links[rows]
+    for power in _POWERS if weighted(links) else ():
+        there = near.power(power)
+        mean_ne = np.concatenate([mean_ne, near_means(there, ur.values)], axis=1)
+        sums.append(there @ ur.values)
+        count_ns = np.column_stack([count_ns, np.asarray(there.sum(axis=1))])
     # A share of one in ten is further from none than from two in ten.
-    roots_ne = np.sign(flat_ne) * np.sqrt(np.abs(flat_ne))
+    roots = [np.sign(each) * np.sqrt(np.abs(each)) for each in (mean_ne, *sums)]
     state = [ur.values[rows]] if own == "state" else []
-    return np.concatenate([*state, flat_ne, roots_ne, np.log1p(count_ns)], axis=1)
+    return np.concatenate([*state, mean_ne, *roots, np.log1p(count_ns)], axis=1)
 
 
 def _problems(ur: UR, y_nc: np.ndarray, own: str) -> list[str]:

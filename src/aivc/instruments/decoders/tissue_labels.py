@@ -32,7 +32,7 @@ from aivc.instruments.decoders.label_sets import (
 UNDECIDED = "undecided"
 _AXES = (5, 10, 20, 40)
 _PENALTIES = (1.0, 0.1, 0.01, 0.001)
-_ROUNDS, _KEPT = 100, 1e-3
+_ROUNDS, _KEPT = 40, 1e-3
 # A hundredth of a nat changes no answer that anyone would notice.
 _LEAST = 0.01
 _USUAL, _OUT, _EDGE = 0.99, 0.5, 0.1

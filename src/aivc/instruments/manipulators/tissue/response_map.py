@@ -16,7 +16,10 @@ from aivc.instruments.manipulators.tissue.surroundings import Surroundings
 # Prior variances of slopes, as shares of the variance that surroundings leave: of types, which are free to take what
 # they need; then, to be chosen, of slopes on shells that all types share, that alike types share, and on composition.
 _TYPE = 10.0
-CHOICES = ((3.0, 0.0, 0.0), (0.3, 0.0, 0.0), (3.0, 0.01, 0.0), (3.0, 0.03, 0.0))
+CHOICES = (
+    *((shell, 0.0, 0.0) for shell in (3.0, 0.3, 0.1, 0.03, 0.01)),
+    *((3.0, alike, 0.0) for alike in (0.01, 0.03)),
+)
 _BLOCKS, _FEWEST = 10, 5
 
 

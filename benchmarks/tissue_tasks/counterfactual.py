@@ -1,21 +1,12 @@
-"""Say what cells of a type do in a region where they were never seen, and beside a neighbour that is added.
+"""What cells of a type do in a region where they were never seen, and beside a neighbour that is added.
 
 `tissue-response.v1` on three tissues, beside the same map with neighbours shuffled within their types. Unseen region:
-every cell of a type in a region is hidden, as a sample and as a neighbour. Add a neighbour: fitted on even blocks and
-asked about odd ones, and the reverse. Penalties are chosen in every fit, on types left out of regions or blocks.
-
-Run: AIVC_DATA=FOLDER python benchmarks/tissue_counterfactual.py TISSUE_TASKS.json
+every cell of a type in a region is hidden, as a sample, as a neighbour and for the constant of normalization. Add a
+neighbour: fitted on even blocks and asked about odd ones, and the reverse. Penalties are chosen in every fit, on types
+left out of regions or blocks.
 """
 
-import json
-import os
-import platform
-import resource
-import sys
-import time
 from dataclasses import dataclass, replace
-from importlib.metadata import version
-from pathlib import Path
 
 import anndata
 import numpy as np
@@ -31,9 +22,8 @@ from aivc.data.tissue.graph import GraphRule, link
 from aivc.instruments.manipulators.tissue.response_map import shuffled
 from aivc.instruments.manipulators.tissue.surroundings import averages
 from aivc.instruments.manipulators.tissue.tissue_response import TissueResponse
+from tissue_tasks.tables import DATA, TASKS, bar
 
-DATA = Path(os.environ["AIVC_DATA"])
-RESULT = Path(__file__).parent / "results" / "tissue_counterfactual.json"
 NEIGHBOURS, FEWEST, MICROMETRES = 10, 30, 0.065
 REGION_BARS = {"osmFISH": (0.74, 0.58), "MERFISH lung tumour": (0.63, 0.50), "STARmap BY3": (0.44, 0.23)}
 ADD_BARS = {"osmFISH": (0.53, 0.38), "MERFISH lung tumour": (0.34, 0.12)}
@@ -42,60 +32,39 @@ SHUFFLE_BAR, STARMAP = 0.08, "STARmap BY3"
 
 @dataclass(frozen=True, eq=False)
 class Tissue:
-    """Log-normalized cells ``(n, f)``, their places and labels, and what is asked."""
+    """Counts of cells ``(n, f)`` of the genes asked about, totals over all genes, places, labels and questions."""
 
-    values: np.ndarray
+    counts: np.ndarray
+    totals: np.ndarray
     places: np.ndarray
     entities: pd.DataFrame
     pairs: list[list[str]]
     blocks: np.ndarray
     radius: float
 
+    def values(self, train: np.ndarray) -> np.ndarray:
+        """Log-normalized cells; the constant is the median total of those trained on."""
+        return np.log1p(self.counts * (np.median(self.totals[train]) / np.maximum(self.totals, 1))[:, None])
 
-def main() -> None:
-    tasks = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["tasks"]
-    report: dict = {"command": "AIVC_DATA=FOLDER python benchmarks/tissue_counterfactual.py TISSUE_TASKS.json"}
-    report |= {"graph": f"nearest:{NEIGHBOURS}", "unseen_region": {}, "add_neighbour": {}}
+
+def counterfactual() -> dict:
+    """Task f: both questions, of every tissue that they are asked of."""
+    bars, found = [], {"unseen_region": {}, "add_neighbour": {}}
     for name, load in {"MERFISH lung tumour": merfish, STARMAP: starmap, "osmFISH": osmfish}.items():
-        tissue = load(tasks)
-        for question, ask in (("unseen_region", unseen_region), ("add_neighbour", add_neighbour)):
-            if question == "add_neighbour" and name not in ADD_BARS:
-                continue
-            began = time.process_time()
-            report[question][name] = ask(tissue) | {"cpu_s": round(time.process_time() - began, 1)}
-            print(
-                name,
-                question,
-                json.dumps({k: v for k, v in report[question][name].items() if k != "pairs"}),
-                flush=True,
-            )
-            write(report)
+        tissue = load()
+        said = found["unseen_region"][name] = unseen_region(tissue)
+        bars += pair_of_bars(f"f: unseen region, {name}", said["own"], REGION_BARS[name])
+        if name != STARMAP:
+            gap = said["own"]["pearson"] - said["shuffled"]["pearson"]
+            bars.append(bar(f"f: unseen region, {name}: pearson above shuffled neighbours", gap, SHUFFLE_BAR))
+        if name in ADD_BARS:
+            said = found["add_neighbour"][name] = add_neighbour(tissue)
+            bars += pair_of_bars(f"f: a neighbour added, {name}", said["own"], ADD_BARS[name])
+    return {"bars": bars, "graph": f"nearest:{NEIGHBOURS}", **found}
 
 
-def write(report: dict) -> None:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    made = {"python": platform.python_version(), "aivc": version("aivc"), "numpy": version("numpy")}
-    body = {"bars": bars(report), **report, "peak_memory_mb": round(peak), "versions": made}
-    RESULT.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
-
-
-def bars(report: dict) -> list[dict]:
-    found = []
-    for question, wanted in (("unseen_region", REGION_BARS), ("add_neighbour", ADD_BARS)):
-        for name, values in wanted.items():
-            if name not in report[question]:
-                continue
-            said = report[question][name]
-            for what, bar in zip(("pearson", "skill"), values, strict=True):
-                found.append(line(f"{question}, {name}: {what}", said["own"][what], bar))
-            if question == "unseen_region" and name != STARMAP:
-                gap = said["own"]["pearson"] - said["shuffled"]["pearson"]
-                found.append(line(f"{question}, {name}: pearson above shuffled neighbours", gap, SHUFFLE_BAR))
-    return found
-
-
-def line(name: str, value: float, bar: float) -> dict:
-    return {"name": name, "value": round(value, 4), "bar": bar, "better": "higher", "met": bool(value >= bar)}
+def pair_of_bars(name: str, said: dict, wanted: tuple[float, float]) -> list[dict]:
+    return [bar(f"{name}: {what}", said[what], least) for what, least in zip(("pearson", "skill"), wanted, strict=True)]
 
 
 def unseen_region(tissue: Tissue) -> dict:
@@ -103,20 +72,21 @@ def unseen_region(tissue: Tissue) -> dict:
     said, choices = {"own": [], "shuffled": []}, []
     for cell_type, region in tissue.pairs:
         hidden = (types == cell_type) & (regions == region)
-        fitted, shown = hide(tissue, hidden)
+        values = tissue.values(~hidden)
+        fitted, shown = hide(tissue, values, hidden)
         choices.append(fitted.choice)
         # The reference is what is seen of the type, in the truth and in the prediction.
-        seen = tissue.values[(types == cell_type) & ~hidden].mean(axis=0)
-        truth = tissue.values[hidden].mean(axis=0) - seen
+        seen = values[(types == cell_type) & ~hidden].mean(axis=0)
+        truth = values[hidden].mean(axis=0) - seen
         for name, expected in shown.items():
             said[name].append((f"{cell_type} | {region}", truth, expected.mean(axis=0) - seen))
     return scored(said) | {"choices": counted(choices)}
 
 
-def hide(tissue: Tissue, hidden: np.ndarray) -> tuple[TissueResponse, dict[str, np.ndarray]]:
+def hide(tissue: Tissue, values: np.ndarray, hidden: np.ndarray) -> tuple[TissueResponse, dict[str, np.ndarray]]:
     """Fit without some cells, then expect their states from the cells that remain."""
     kept, asked = np.flatnonzero(~hidden), np.flatnonzero(hidden)
-    train = states(tissue, kept)
+    train = states(tissue, values, kept)
     fitted = TissueResponse.fit(train, blocks="region", draws=0)
     _, near = cKDTree(tissue.places[kept]).query(tissue.places[asked], k=NEIGHBOURS)
     assert train.links is not None
@@ -127,7 +97,7 @@ def hide(tissue: Tissue, hidden: np.ndarray) -> tuple[TissueResponse, dict[str, 
     # Nobody has a hidden cell for a neighbour.
     links = sparse.csr_matrix(sparse.bmat([[train.links, None], [beside, sparse.csr_matrix((len(asked),) * 2)]]))
     order = np.r_[kept, asked]
-    whole = UR(tissue.values[order], train.space, tissue.entities.iloc[order], links=links)
+    whole = UR(values[order], train.space, tissue.entities.iloc[order], links=links)
     return fitted, {name: each[len(kept) :] for name, each in expected(fitted, whole).items()}
 
 
@@ -147,12 +117,13 @@ def add_neighbour(tissue: Tissue) -> dict:
     names = sorted(set(types))
     beside = {name: np.asarray(near @ (types == name)).ravel() > 0 for name in names}
     halves = [np.flatnonzero(~odd), np.flatnonzero(odd)]
-    maps = [TissueResponse.fit(states(tissue, rows), draws=0) for rows in halves]
     said: dict = {"own": [], "shuffled": []}
-    shown = []
-    for asked, fitted in ((1, maps[0]), (0, maps[1])):
-        rows = halves[asked]
-        shown.append((rows, expected(fitted, states(tissue, rows))))
+    shown, choices = [], []
+    for train, asked in (halves, halves[::-1]):
+        values = tissue.values(train)
+        fitted = TissueResponse.fit(states(tissue, values, train), draws=0)
+        choices.append(fitted.choice)
+        shown.append((asked, values, expected(fitted, states(tissue, values, asked))))
     for cell_type in names:
         for other in names:
             groups = [
@@ -162,13 +133,13 @@ def add_neighbour(tissue: Tissue) -> dict:
             ]
             if min(map(np.sum, groups)) < FEWEST:
                 continue
-            for rows, answers in shown:
+            for rows, values, answers in shown:
                 own = types[rows] == cell_type
                 there = beside[other][rows]
-                truth = contrast(tissue.values[rows], own, there)
+                truth = contrast(values[rows], own, there)
                 for name, answer in answers.items():
                     said[name].append((f"{cell_type} + {other}", truth, contrast(answer, own, there)))
-    return scored(said) | {"count": len(said["own"]) // 2, "choices": counted([each.choice for each in maps])}
+    return scored(said) | {"count": len(said["own"]) // 2, "choices": counted(choices)}
 
 
 def contrast(values: np.ndarray, own: np.ndarray, there: np.ndarray) -> np.ndarray:
@@ -212,11 +183,11 @@ def counted(choices: list[tuple[float, ...]]) -> dict[str, int]:
     return {str(each): choices.count(each) for each in sorted(set(choices))}
 
 
-def states(tissue: Tissue, rows: np.ndarray) -> UR:
+def states(tissue: Tissue, values: np.ndarray, rows: np.ndarray) -> UR:
     """Genes as states, with the neighbours that these cells have among each other."""
     links = link(positions(tissue).take(rows), GraphRule("nearest", float(NEIGHBOURS))).links
-    space = Space("genes", Scale.CELLULAR, tissue.values.shape[1], "log1p")
-    return UR(tissue.values[rows], space, tissue.entities.iloc[rows], links=links)
+    space = Space("genes", Scale.CELLULAR, values.shape[1], "log1p")
+    return UR(values[rows], space, tissue.entities.iloc[rows], links=links)
 
 
 def positions(tissue: Tissue) -> Measurement:
@@ -224,58 +195,50 @@ def positions(tissue: Tissue) -> Measurement:
     return Measurement(blank, np.array(["none"]), tissue.entities, "log1p_cp10k", coordinates=tissue.places)
 
 
-def log_normalized(counts: np.ndarray) -> np.ndarray:
-    total = counts.sum(axis=1)
-    return np.asarray(np.log1p(counts * (np.median(total) / np.maximum(total, 1))[:, None]))
-
-
 def labelled(types: np.ndarray, regions: np.ndarray) -> pd.DataFrame:
     names = [f"cell-{i}" for i in range(len(types))]
     return pd.DataFrame({"cell_type": types.astype(str), "region": regions.astype(str)}, index=names, dtype=object)
 
 
-def question(tasks: dict, name: str) -> dict:
-    return tasks["f_counterfactual"]["unseen_region"]["datasets"][name]
+def question(name: str) -> dict:
+    return TASKS["f_counterfactual"]["unseen_region"]["datasets"][name]
 
 
-def pairs_of(tasks: dict, name: str) -> list[list[str]]:
-    return [pair.split(" | ") for pair in question(tasks, name)["pairs"]]
+def pairs_of(name: str) -> list[list[str]]:
+    return [pair.split(" | ") for pair in question(name)["pairs"]]
 
 
-def osmfish(tasks: dict) -> Tissue:
-    task = tasks["c_osmfish_neighbour_effect"]
+def osmfish() -> Tissue:
+    task = TASKS["c_osmfish_neighbour_effect"]
     cells, folds = anndata.read_h5ad(DATA / task["data"]), np.array(list(task["folds"]))
     kept = folds != "."
     blocks, cells = folds[kept].astype(int), cells[kept]
     entities = labelled(cells.obs["ClusterName"].to_numpy(), cells.obs["Region"].to_numpy())
     places = np.asarray(cells.obsm["spatial"], dtype=float) * MICROMETRES
-    values = log_normalized(cells.X.toarray().astype(float))
-    radius = float(tasks["f_counterfactual"]["add_neighbour"]["osmFISH"]["R_um"])
-    return Tissue(values, places, entities, pairs_of(tasks, "osmFISH"), blocks, radius)
+    counts = cells.X.toarray().astype(float)
+    radius = float(TASKS["f_counterfactual"]["add_neighbour"]["osmFISH"]["R_um"])
+    return Tissue(counts, counts.sum(axis=1), places, entities, pairs_of("osmFISH"), blocks, radius)
 
 
-def merfish(tasks: dict) -> Tissue:
+def merfish() -> Tissue:
     name = "MERFISH lung tumour"
-    task, add = question(tasks, name), tasks["f_counterfactual"]["add_neighbour"][name]
+    task, add = question(name), TASKS["f_counterfactual"]["add_neighbour"][name]
     cells = anndata.read_h5ad(DATA / task["data"])
     counts = cells.X.toarray().astype(float)
     regions = np.array(["stroma", "border", "core"])[np.array(list(task["regions_by_row"])).astype(int)]
-    values = log_normalized(counts)[:, counts.sum(axis=0) >= 100]
+    totals, counts = counts.sum(axis=1), counts[:, counts.sum(axis=0) >= 100]
     places, blocks = np.asarray(cells.obsm["spatial"], dtype=float), np.array(list(add["folds"])).astype(int)
     entities = labelled(cells.obs["type"].to_numpy(), regions)
-    return Tissue(values, places, entities, pairs_of(tasks, name), blocks, float(add["R_um"]))
+    return Tissue(counts, totals, places, entities, pairs_of(name), blocks, float(add["R_um"]))
 
 
-def starmap(tasks: dict) -> Tissue:
-    paths = tasks["b_starmap_layers"]["data"]
+def starmap() -> Tissue:
+    paths = TASKS["b_starmap_layers"]["data"]
     rows = pd.read_csv(DATA / paths[1], index_col=0)
     cells = anndata.read_h5ad(DATA / paths[0])
     cells.obs_names = cells.obs_names.astype(str)
     cells = cells[rows.index.astype(str)]
     entities = labelled(cells.obs["cluster_name"].to_numpy(), rows["smoothed_manual"].to_numpy())
-    places, values = rows[["x", "y"]].to_numpy(dtype=float), log_normalized(cells.X.toarray().astype(float))
-    return Tissue(values, places, entities, pairs_of(tasks, STARMAP), np.zeros(len(rows), dtype=int), 0.0)
-
-
-if __name__ == "__main__":
-    main()
+    places, counts = rows[["x", "y"]].to_numpy(dtype=float), cells.X.toarray().astype(float)
+    blocks = np.zeros(len(rows), dtype=int)
+    return Tissue(counts, counts.sum(axis=1), places, entities, pairs_of(STARMAP), blocks, 0.0)
