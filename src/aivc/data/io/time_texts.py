@@ -45,7 +45,7 @@ class TimeRule:
     birth: float | None = None
     real: tuple[tuple[str, float], ...] = ()
 
-    def hours(self, texts: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    def hours(self, texts: Sequence[str] | np.ndarray) -> tuple[np.ndarray, list[str]]:
         """Hours that each text means, NaN where it means none, and what is wrong.
 
         >>> TimeRule(texts="stated").hours(["d2", "day 4", "36h"])[0].tolist()
