@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import RenderableType
 
 from aivc.cli.console import Outcome, Reporter, table
-from aivc.cli.grammar import Commands, UsageError, natural, positive
+from aivc.cli.grammar import Commands, natural, positive
 from aivc.cli.sources import add_schema
 from aivc.core.errors import SchemaError, UnavailableError
 from aivc.data.io.check import check
@@ -54,7 +54,7 @@ def _fate(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     require_free(args.out)
     column, _, named = args.terminal.partition("=")
     if args.on_disk:
-        raise UsageError("fate reads all cells. Leave --on-disk out.")
+        raise SchemaError("Fates need all cells in memory. Leave --on-disk out.")
     if not args.data.exists():
         raise UnavailableError(f"There is no file {args.data}. Check the path of the cells.")
     if not args.schema:

@@ -93,7 +93,7 @@ class Fates:
         made = to_anndata(self.cells)
         made.obsm[LINEAGES], made.uns[NAMES] = self.probabilities, np.array(self.names, dtype=object)
         made.obsm["fate_low"], made.obsm["fate_high"] = self.low, self.high
-        made.obs[TERMINAL] = pd.Categorical(np.where(self.terminal == "", None, self.terminal), categories=self.names)
+        made.obs[TERMINAL] = pd.Categorical([name or None for name in self.terminal], categories=self.names)
         made.obs["fate"] = pd.Categorical(self.table()["fate"], categories=self.names)
         made.uns["aivc_fate"] = {
             "level": self.level,
@@ -146,7 +146,7 @@ def fate(
         UnknownNameError: No such column, label, encoder or key.
     """
     measured = as_measurement(cells, schema, controls=False, **columns)
-    if measured.times is None:
+    if measured.times is None or len(set(measured.times)) < 2:
         raise DataError(['Fates are of cells of several times. Declare them: time = "day", time_unit = "d".'])
     label_n = _terminal(measured, terminal)
     ur = states if isinstance(states, UR) else represented(cells, measured, states, dim, seed)

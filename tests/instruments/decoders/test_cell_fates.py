@@ -93,14 +93,18 @@ def test_it_comes_back_from_its_state(bifurcation):
     np.testing.assert_array_equal(again.probabilities(ur), fates.probabilities(ur))
 
 
-def test_courses_without_a_course_are_refused():
+def test_of_one_time_the_state_itself_is_the_evidence():
     ur, side_n = course()
     now = ur.take(np.arange(len(side_n), 2 * len(side_n)))
-    with pytest.raises(DataError, match="two times at least"):
-        fitted(now)
-    timeless = UR(ur.values, SPACE, ur.entities.drop(columns="time"))
-    with pytest.raises(DataError, match="Declare time"):
-        fitted(timeless)
+    timeless = UR(now.values, SPACE, now.entities.drop(columns="time"))
+    for states in (now, timeless):
+        fates = fitted(states)
+        assert len(fates.times) == 0
+        assert ((fates.probabilities(states)[:, 1] > 0.5) == (side_n > 0)).mean() > 0.95
+
+
+def test_terminal_states_that_are_not_reached_are_refused():
+    ur, _ = course()
     frame = ur.entities.assign(fate=["", *ur.entities["fate"][1:-1], "rare"])
     with pytest.raises(DataError, match="too few are of rare"):
         fitted(UR(ur.values, SPACE, frame))

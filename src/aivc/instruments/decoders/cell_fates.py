@@ -92,7 +92,8 @@ class CellFates(Decoder):
         """Fit on cells of several times.
 
         Args:
-            ur: Training states; the columns ``time`` and, where known, ``clone`` of their entities are used.
+            ur: Training states; the columns ``time`` and, where known, ``clone`` of their entities are used. Of cells
+                of one time, or of none stated, their own state is all the evidence.
             measurement: One feature per terminal state, as `aivc.data.priors.memberships.memberships` makes it; rows
                 before the last time are not looked at.
             seed: Draws the clones, the folds, and the cells where there are more than 2,000 of one time.
@@ -100,7 +101,7 @@ class CellFates(Decoder):
             draws: Number of resamples ``k``.
 
         Raises:
-            DataError: There are no times, or one alone; fewer than two terminal states with two cells at the last time.
+            DataError: Fewer than two terminal states with two cells each at the last time.
         """
         cells = _descent(ur, measurement, seed)
         held = held_out(cells, seed)
@@ -113,6 +114,7 @@ class CellFates(Decoder):
         drawn = [_resampled(cells, np.random.default_rng([seed, k])) for k in range(draws)]
         plans = [[pulls(each, t, [at])[0] for each, at in zip(drawn, every, strict=True)] for t in cells.earlier]
         probes = [probe(each, PENALTIES[penalty]) for each in drawn]
+        shape = len(plans), draws, int(cells.is_last.sum())
         return cls(
             ur.space,
             measurement.features,
@@ -120,8 +122,10 @@ class CellFates(Decoder):
             cells.last,
             cells.x_nd[cells.is_last],
             cells.label_nc[cells.is_last],
-            np.array([[pull.potential for pull in row] for row in plans]),
-            np.array([[pull.blur for pull in row] for row in plans]),
+            np.array([[pull.potential for pull in row] for row in plans]).reshape(
+                len(plans), draws, int(cells.is_last.sum())
+            ),
+            np.array([[pull.blur for pull in row] for row in plans]).reshape(shape[:2]),
             np.array([axes for _, axes in every]),
             np.array([each.center for each in probes]),
             np.array([each.slopes for each in probes]),
@@ -134,7 +138,6 @@ class CellFates(Decoder):
         """``(n, c)`` probability of each terminal state; rows sum to one.
 
         Raises:
-            DataError: The states have no times.
             SpaceError: ``ur`` lives in another space.
         """
         return softmax(np.mean(list(self._logits(ur)), axis=0))
@@ -143,7 +146,6 @@ class CellFates(Decoder):
         """``(k, n, c)`` probabilities by each draw.
 
         Raises:
-            DataError: The states have no times.
             SpaceError: ``ur`` lives in another space.
         """
         return np.array([softmax(logit_nc) for logit_nc in self._logits(ur)])
@@ -152,7 +154,6 @@ class CellFates(Decoder):
         """``(n,)`` share of the mass of each state that reaches a terminal state at all; 1 for states of the last time.
 
         Raises:
-            DataError: The states have no times.
             SpaceError: ``ur`` lives in another space.
         """
         x_nd, at_n = self._placed(ur)
@@ -170,14 +171,13 @@ class CellFates(Decoder):
         """Probabilities by each draw; their spread is ignorance.
 
         Raises:
-            DataError: The states have no times.
             SpaceError: ``ur`` lives in another space.
         """
         read = tuple(
             Measurement(p_nc, self.features, ur.entities, ARBITRARY, modality="fate", scale=ur.space.scale)
             for p_nc in self.draws_of(ur)
         )
-        times = _times(ur, self.name)
+        times = _times(ur)
         beyond, between = bool((times > self.last).any()), bool((~np.isin(times, [*self.times, self.last])).any())
         verdict = Applicability.OUT if beyond else Applicability.EDGE if between else Applicability.IN
         return Prediction(read, (self.name,), verdict)
@@ -186,7 +186,7 @@ class CellFates(Decoder):
         """States, and the earlier time whose plans each goes along; the number of times for states of the last."""
         self.reads.require(ur.space, self.name)
         known = np.array([*self.times, self.last])
-        return ur.values.astype(np.float64), np.abs(_times(ur, self.name)[:, None] - known).argmin(axis=1)
+        return ur.values.astype(np.float64), np.abs(_times(ur)[:, None] - known).argmin(axis=1)
 
     def _logits(self, ur: UR) -> Iterator[np.ndarray]:
         x_nd, at_n = self._placed(ur)
@@ -205,21 +205,18 @@ class CellFates(Decoder):
         return Pull(self.potentials[t, k], float(self.blurs[t, k]), int(self.axes[k]))
 
 
-def _times(ur: UR, asker: str) -> np.ndarray:
-    if ur.times is None:
-        raise DataError([f"{asker} asks when each cell was read. Declare time and its unit in the schema."])
-    return ur.times
+def _times(ur: UR) -> np.ndarray:
+    """``(n,)`` hours; states that state none are all of one time."""
+    return np.zeros(len(ur)) if ur.times is None else ur.times
 
 
 def _descent(ur: UR, measurement: Measurement, seed: int) -> Descent:
     """What is known of descent, of at most 2,000 cells of each time."""
-    y_nc, time_n = given_memberships(measurement, CellFates.name), _times(ur, CellFates.name)
+    y_nc, time_n = given_memberships(measurement, CellFates.name), _times(ur)
     last = time_n == time_n.max()
     problems = []
     if len(y_nc) != len(ur):
         raise DataError([f"{len(ur)} states need as many labels, got {len(y_nc)}. Align them."])
-    if len(np.unique(time_n)) < 2:
-        problems.append("Fates need cells of two times at least, and all here are of one. Add earlier cells.")
     few = [str(f) for f, n in zip(measurement.features, (y_nc[last] > 0).sum(axis=0), strict=True) if n < _FEWEST]
     if few or y_nc.shape[1] < _FEWEST:
         problems.append(
