@@ -110,6 +110,7 @@ def test_a_file_name_stands_for_one_module():
 # Modules without a test file of their own: which file in tests/ tests them, or why none does.
 TESTED_THROUGH = {
     "cli/commands.py": "cli/test_console.py",
+    "cli/fate_command.py": "experiments/test_fate.py",
     "cli/grammar.py": "cli/test_console.py",
     "cli/overview.py": "cli/test_data.py",
     "cli/recipe_options.py": "cli/test_evaluate_command.py",
@@ -169,10 +170,13 @@ TESTED_THROUGH = {
     "evaluation/tissue/masked_type.py": "evaluation/tissue/test_tissue_protocols.py",
     "evaluation/tissue/unseen_region.py": "evaluation/tissue/test_tissue_protocols.py",
     "experiments/batch.py": "experiments/test_screen.py",
+    "experiments/fate_drivers.py": "experiments/test_fate.py",
     "experiments/fitting/own_target.py": "experiments/fitting/test_shared_fit.py",
     "experiments/journal.py": "experiments/test_screen.py",
     "experiments/saved_table.py": "hostile/test_hostile.py",
     "instruments/decoders/attention.py": "instruments/decoders/test_patient_pool.py",
+    "instruments/decoders/fate_evidence.py": "instruments/decoders/test_cell_fates.py",
+    "instruments/decoders/fate_pull.py": "instruments/decoders/test_cell_fates.py",
     "instruments/decoders/kernel_map.py": "instruments/decoders/test_kernel_readout.py",
     "instruments/decoders/label_probe.py": "instruments/decoders/test_cell_labels.py",
     "instruments/decoders/label_sets.py": "instruments/decoders/test_cell_labels.py",

@@ -71,6 +71,15 @@ def test_tutorial_on_niches_runs(tmp_path, monkeypatch):
     assert after["felt"].mean > 0
 
 
+def test_tutorial_on_days_runs():
+    after: dict = {}
+    for code in blocks(DOCS / "tutorials" / "from-days-to-fates.md", "python"):
+        exec(compile(code, "from-days-to-fates.md", "exec"), after)
+    said = after["fates"].table().iloc[: after["n"]]["p:right"].to_numpy()
+    assert said[after["side"] == 1].mean() > said[after["side"] == 0].mean() + 0.3
+    assert "20 clones left out" in after["fates"].note
+
+
 @pytest.mark.parametrize("page", WRITTEN, ids=named)
 def test_python_of_every_page_compiles(page):
     for code in blocks(page, "python"):

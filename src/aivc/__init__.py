@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from aivc.evaluation.consistency.suite import consistency
     from aivc.evaluation.protocol.evaluate import evaluate
     from aivc.experiments.atlas.embed import embed
+    from aivc.experiments.fate import fate
     from aivc.experiments.fitting.fit import fit
     from aivc.experiments.fitting.shared_fit import Recipe
     from aivc.experiments.predict import predict
@@ -54,6 +55,7 @@ _WHERE = {
     "embed": "experiments.atlas.embed",
     "evaluate": "evaluation.protocol.evaluate",
     "explain": "interpretation.explain",
+    "fate": "experiments.fate",
     "fit": "experiments.fitting.fit",
     "gene_priors": "data.priors.gene_priors",
     "guess": "data.io.guess",
@@ -86,6 +88,7 @@ __all__ = [
     "embed",
     "evaluate",
     "explain",
+    "fate",
     "fit",
     "gene_priors",
     "guess",

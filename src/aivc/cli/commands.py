@@ -29,6 +29,7 @@ COMMANDS = {
     "embed": ("embed_command", "Represent the cells of a file and write the states where scanpy looks for them"),
     "consistency": ("consistency_command", "Check a virtual cell of tissue against itself"),
     "explain": ("explain_command", "Say what a prediction is made of: perturbations, knowledge, genes and pathways"),
+    "fate": ("fate_command", "Say what cells of a time course will become"),
     "neighbors": ("neighbors_command", "Say what surrounds some cells of a tissue more than chance would have it"),
     "niches": ("niches_command", "Find the niches of a tissue, name them, and count them in sections and patients"),
     "screen": (

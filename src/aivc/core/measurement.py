@@ -51,7 +51,8 @@ class Measurement:
         features: ``(f,)`` names, unique.
         entities: ``n`` rows indexed by unique names. Columns with a meaning everywhere: ``perturbation`` (text of
             `Perturbation`), ``context`` (cell type or line), ``donor``, ``batch``, ``cells`` (how many cells a row
-            stands for), ``time`` (when it was read, in hours). Those that begin with ``matched:`` say what controls are
+            stands for), ``time`` (when it was read, in hours), ``clone`` (which cells descend from one; blank where it
+            is not known). Those that begin with ``matched:`` say what controls are
             matched by, such as ``matched:hours`` (`aivc.core.matching`). Others are kept as they come.
         units: See `aivc.core.units.parse_units`. There is no default: a default would be a guess.
         modality: Such as ``rna``, ``protein``, ``phospho``, ``effect``.

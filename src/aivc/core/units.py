@@ -15,7 +15,7 @@ ARBITRARY = "arbitrary"
 # Effect-level units: the control is zero by definition, so such tables carry no control rows.
 EFFECTS = ("log2fc", "normal_score", "zscore", "score", "rank")
 # Hours in a unit of time.
-HOURS = {"h": 1.0, "min": 1 / 60, "d": 24.0}
+HOURS = {"h": 1.0, "s": 1 / 3600, "min": 1 / 60, "d": 24.0}
 _SPOKEN = {
     "log2fc": "log₂ fold change",
     "zscore": "z score",

@@ -114,6 +114,21 @@ def test_times_are_read_in_hours_and_are_no_durations(tmp_path, unit, hours):
     np.testing.assert_allclose(constant.times, np.full(4, 2 * hours))
 
 
+@pytest.mark.parametrize(
+    ("column", "rule", "hours"),
+    [
+        (["d0", "day 1", "d2", "72h"], {"times": "stated"}, [0, 24, 48, 72]),
+        (["E15.5", "E16", "P0", "P1"], {"times": "embryonic", "birth": 19.5}, [372, 384, 468, 492]),
+        (["0", "1", "1", "2"], {"time_unit": "d", "time_map": ("0=2", "1=4", "2=6")}, [48, 96, 96, 144]),
+    ],
+)
+def test_times_are_read_from_texts_by_a_declared_rule(tmp_path, column, rule, hours):
+    schema = Schema(**{**vars(SCREEN), "time": "when", **rule})
+    assert read(written(tmp_path, adata(when=column)), schema).times.tolist() == hours
+    with pytest.raises(DataError, match="late"):
+        read(written(tmp_path, adata(when=[*column[:3], "late"])), schema)
+
+
 def test_a_time_that_nobody_declared_is_in_no_unit(tmp_path):
     m = read(written(tmp_path, adata(time=["day 1", "day 1", "day 2", "day 2"])), SCREEN)
     assert m.times is None

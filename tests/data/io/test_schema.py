@@ -23,6 +23,8 @@ def screen(**changes):
         ),
         screen(time="day", time_unit="d", hours="treated"),
         screen(time=Constant(90), time_unit="min"),
+        screen(time="stage", times="embryonic", birth=19.5, clone="obsm:X_clone", unspliced="unspliced"),
+        screen(time="sample", time_unit="d", time_map=("0=2", "1=4")),
         screen(kind="drug", dose="dose", dose_unit=Constant("uM"), hours=Constant(24), separator="+", blank="unknown"),
         Schema(
             units="log2fc", format="long", perturbation="drug", kind="drug", feature="gene", value="lfc", species="none"
@@ -58,7 +60,12 @@ def test_units_are_made_canonical():
         ({"dose": "dose"}, 'dose_unit = { value = "uM" }'),
         ({"time": "day"}, 'time_unit = "d"'),
         ({"time_unit": "h"}, 'time = "day"'),
-        ({"time": "day", "time_unit": "days"}, "time_unit is one of h, min, d, got 'days'"),
+        ({"time": "day", "time_unit": "days"}, "time_unit is one of h, s, min, d, got 'days'"),
+        ({"time": "day", "times": "texts"}, "times is one of stated, embryonic, got 'texts'"),
+        ({"time": "day", "times": "stated", "time_unit": "d"}, "Leave one out"),
+        ({"time": "day", "times": "stated", "birth": 19.5}, 'times = "embryonic"'),
+        ({"time": "day", "times": "stated", "time_map": ("0=2",)}, "time_map goes with a time and its unit"),
+        ({"time": "day", "time_unit": "d", "time_map": ("0",)}, "labels and numbers"),
         ({"kind": None, "separator": "+"}, "plain labels"),
         ({"separator": ""}, "leave it out"),
         ({"coordinates": ("x",)}, "two or three"),

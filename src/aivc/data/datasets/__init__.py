@@ -12,6 +12,7 @@ from aivc.data.datasets.replogle2022 import REPLOGLE
 from aivc.data.datasets.sachs2005 import SACHS
 from aivc.data.datasets.screen_tables import HORLBECK, SCREENS
 from aivc.data.datasets.sequence_files import SEQUENCES
+from aivc.data.datasets.time_courses import TIME_COURSES
 from aivc.data.datasets.tissues import TISSUES
 from aivc.data.datasets.zhao2021 import ZHAO
 
@@ -31,6 +32,7 @@ _MEASUREMENTS = (
     SACHS,
     ZHAO,
     *TISSUES,
+    *TIME_COURSES,
 )
 
 ENTRIES: dict[str, Dataset] = {dataset.name: dataset for dataset in (*_MEASUREMENTS, *KNOWLEDGE, *SEQUENCES)}

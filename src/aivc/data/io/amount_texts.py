@@ -57,7 +57,8 @@ def _of_units(field: str, column: object, texts: Sequence[str], all_texts: Seque
         return [_duration(all_texts, units)]
     if field == "time":
         return [
-            f'Keep the numbers, and say their unit in the schema, such as time_unit = "h" (got {", ".join(units)}).'
+            f'Keep the numbers, and say their unit in the schema, such as time_unit = "h" (got {", ".join(units)}); or '
+            'leave the texts as they are, and declare times = "stated".'
         ]
     if field != "dose":
         return [f"Keep the numbers, and drop {', '.join(map(repr, units))}."]

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from aivc.core.errors import DataError, SchemaError
 from aivc.core.measurement import Values
+from aivc.data.io.clones import with_clones_in_memory
 from aivc.data.io.formats import Raw, as_float, sound_csr, with_links
 from aivc.data.io.guides import with_guides_in_memory
 from aivc.data.io.orientation import transposed
@@ -56,7 +57,8 @@ def anndata_raw(cells: "AnnData", schema: Schema) -> Raw:
         raise DataError([f"Layer {schema.layer} of the AnnData cannot be used: {error}. Correct it."]) from error
     if schema.format == "transposed":
         return transposed(raw)
-    return with_guides_in_memory(_linked(raw, cells, schema), cells.obsm, cells.uns, schema)
+    guided = with_guides_in_memory(_linked(raw, cells, schema), cells.obsm, cells.uns, schema)
+    return with_clones_in_memory(guided, cells.obsm, schema)
 
 
 def name_of(data: "AnnData | Path | str") -> str:

@@ -76,12 +76,17 @@ def _numbers(raw: pd.DataFrame, source: Source, field: str) -> tuple[np.ndarray 
 
 def _times(raw: pd.DataFrame, schema: Schema) -> tuple[np.ndarray | None, list[str]]:
     """``(n,)`` hours at which each entity was read; None where the schema or the file has none."""
-    numbers, wrong = _numbers(raw, schema.time, "time")
-    if numbers is None or schema.time_unit is None:
+    if schema.times is None and not schema.time_map:
+        numbers, wrong = _numbers(raw, schema.time, "time")
+        hours = None if numbers is None or schema.time_unit is None else numbers * HOURS[schema.time_unit]
+    else:
+        texts = _column(raw, schema.time)
+        hours, wrong = (None, []) if texts is None else schema.time_rule.hours(texts)
+    if hours is None:
         return None, wrong
-    if not wrong and (lost := int((~np.isfinite(numbers)).sum())):
-        wrong = [f"{lost} of {len(numbers)} entities have no finite time. Fill the column in, or leave time out."]
-    return numbers * HOURS[schema.time_unit], wrong
+    if not wrong and (lost := int((~np.isfinite(hours)).sum())):
+        wrong = [f"{lost} of {len(hours)} entities have no finite time. Fill the column in, or leave time out."]
+    return hours, wrong
 
 
 def translated(
@@ -121,6 +126,9 @@ def translated(
                 else []
             ),
         ]
+    if (clones := _column(raw, schema.clone)) is not None:
+        # A cell without a mark is of no known clone.
+        columns["clone"] = clones
     for field in ("context", "donor", "batch", "section", "cell_type"):
         if (texts := _column(raw, getattr(schema, field))) is not None:
             columns[field] = np.where(texts == "", schema.blank or "", texts)

@@ -19,6 +19,7 @@ from aivc.core.errors import (
 from aivc.core.measurement import Measurement, StoredRows, Values
 from aivc.core.scale import Scale
 from aivc.core.units import COUNTS, is_effect
+from aivc.data.io.clones import with_stored_clones
 from aivc.data.io.count_values import unmeasurable, whole_counts
 from aivc.data.io.declared import declared_controls
 from aivc.data.io.exclude import without_excluded
@@ -176,7 +177,9 @@ def _raw(path: Path, schema: Schema, *, backed: bool) -> Raw:
     if end == ".zarr" and tables_inside(path):
         return spatialdata_file(path, schema, backed=backed)
     if end in BACKED:
-        return with_stored_guides(path, anndata_file(path, schema, backed=backed), schema)
+        return with_stored_clones(
+            path, with_stored_guides(path, anndata_file(path, schema, backed=backed), schema), schema
+        )
     if end in TABLES:
         return table(path, schema)
     return vendor_folder(path, schema) if vendors_of(path) else ten_x_folder(path, schema)

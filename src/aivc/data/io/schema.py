@@ -12,19 +12,20 @@ from aivc.core.perturbation import kind_of
 from aivc.core.state import write_text
 from aivc.core.units import HOURS, is_effect, parse_units
 from aivc.data.io.number_names import name_text
+from aivc.data.io.time_texts import EMBRYONIC, TIMES, TimeRule, pairs_of
 from aivc.data.names.label_rules import holds_dose, holds_hours, require_rule
 
 SPECIES = ("human", "mouse", "none")
 FORMATS = ("wide", "long", "transposed", "cells")
 SOURCES = (
     "perturbation", "kind_column", "context", "donor", "batch", "section", "cell_type", "dose", "dose_unit", "hours",
-    "cells", "time",
+    "cells", "time", "clone",
 )  # fmt: skip
-LISTS = ("control", "exclude", "keep", "match", "describe")
-NUMBERS = ("guide_threshold", "um_per_pixel")
+LISTS = ("control", "exclude", "keep", "match", "describe", "time_map")
+NUMBERS = ("guide_threshold", "um_per_pixel", "birth")
 ZERO_DOSES = ("control", "perturbation")
 COORDINATE_UNITS = ("um", "array", "pixel")
-_OBSM = "obsm:"
+OBSM = "obsm:"
 
 
 @final
@@ -77,7 +78,14 @@ class Schema:
         hours: Source of the duration of the perturbation, in hours.
         cells: Source of how many cells a row stands for, in pseudobulk files.
         time: Source of when the entity was read, on a clock that all share, such as hours or days in culture.
-        time_unit: Its unit, ``h``, ``min`` or ``d``; it is brought to hours.
+        time_unit: Its unit, ``s``, ``min``, ``h`` or ``d``; it is brought to hours. There is no default.
+        times: How a time stands in a text: ``stated`` with its unit (``d2``, ``day 4``, ``24h``), or ``embryonic``
+            (``E15.5``, ``P0``); None for numbers, which need ``time_unit``.
+        birth: With ``times = "embryonic"``, the embryonic day of birth; needed where both E and P stages are there.
+        time_map: What labels stand for, in ``time_unit``, where they count samples: ``["0=2", "1=4", "2=6"]``.
+        clone: Source of the clone, a column or a matrix of cells × clones such as ``obsm:X_clone``; blank for none.
+        spliced: Layer of spliced counts; None where ``layer`` holds them.
+        unspliced: Layer of unspliced counts (`aivc.data.io.splicing.read_splicing`).
         layer: Where the values lie in an h5ad or zarr: ``X``, ``raw`` or a layer; the genome in a 10x h5 of several.
         modality: Such as ``rna`` or ``protein``; picks the feature type in 10x files, and the modality in h5mu files.
         species: ``human`` or ``mouse``; ``none`` where names are no genes of these.
@@ -136,6 +144,12 @@ class Schema:
     cells: Source = None
     time: Source = None
     time_unit: str | None = None
+    times: str | None = None
+    birth: float | int | None = None
+    time_map: str | tuple[str, ...] = ()
+    clone: Source = None
+    spliced: str | None = None
+    unspliced: str | None = None
     layer: str = "X"
     modality: str = "rna"
     species: str = "human"
@@ -156,7 +170,7 @@ class Schema:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "units", parse_units(self.units))
-        for name in ("control", "exclude", "keep", "match"):
+        for name in ("control", "exclude", "keep", "match", "time_map"):
             if isinstance(given := getattr(self, name), str):
                 object.__setattr__(self, name, (given,))
         if self.kind is not None:
@@ -194,18 +208,39 @@ class Schema:
             "out.": dosed and self.dose is not None,
             f"Durations stand in the labels (labels = {toml_value(self.labels)}) or in a column, not in both. Leave "
             "one out.": holds_hours(self.labels) and self.hours is not None,
-            'A time needs its unit, and a unit its time: time = "day", time_unit = "d".': (self.time is None)
-            != (self.time_unit is None),
-            f"time_unit is one of {', '.join(HOURS)}, got {self.time_unit!r}.": self.time_unit is not None
-            and self.time_unit not in HOURS,
             'Doses and separators go with plain labels: declare kind = "drug" (or kind_column), or write the dose '
             "into the labels as drug:NAME@10uM.": not plain and (self.dose is not None or self.separator is not None),
             "separator cannot be empty; leave it out where labels hold no combinations.": self.separator == "",
             "coordinates are one obsm key, or two or three columns.": isinstance(self.coordinates, tuple)
             and len(self.coordinates) not in (2, 3),
+            **self._of_times(),
             **self._of_positions(),
         }
         return [text for text, broken in rules.items() if broken]
+
+    def _of_times(self) -> dict[str, bool]:
+        unit, rule = self.time_unit, self.times
+        stated = unit is not None or rule is not None
+        return {
+            'A time needs its unit, and a unit its time: time = "day", time_unit = "d" (or times = "stated" where each '
+            "text says it, as in d2 or 24h).": (self.time is None) == stated,
+            f"time_unit is one of {', '.join(HOURS)}, got {unit!r}.": unit is not None and unit not in HOURS,
+            f"times is one of {', '.join(TIMES)}, got {rule!r}.": rule is not None and rule not in TIMES,
+            f"Texts state their unit (times = {rule!r}), and so does time_unit. Leave one out.": rule is not None
+            and unit is not None,
+            'birth goes with times = "embryonic", and is a positive day.': self.birth is not None
+            and (rule != EMBRYONIC or not 0 < self.birth < float("inf")),
+            'time_map goes with a time and its unit: time = "sample", time_unit = "d".': bool(self.time_map)
+            and unit is None,
+            f'time_map is labels and numbers, such as ["0=2", "1=4"]; got {list(self.time_map)}.': bool(
+                pairs_of(self.time_map)[1]
+            ),
+        }
+
+    @property
+    def time_rule(self) -> TimeRule:
+        """How the column of times is to be read."""
+        return TimeRule(self.time_unit, self.times, self.birth, pairs_of(self.time_map)[0])
 
     def _of_positions(self) -> dict[str, bool]:
         unit, size = self.coordinate_unit, self.um_per_pixel
@@ -230,7 +265,7 @@ class Schema:
         >>> Schema(units="score", coordinates="obsm:spatial", coordinate_unit="um").coordinate_key
         'spatial'
         """
-        return self.coordinates.removeprefix(_OBSM) if isinstance(self.coordinates, str) else None
+        return self.coordinates.removeprefix(OBSM) if isinstance(self.coordinates, str) else None
 
     @property
     def controls(self) -> tuple[str, ...]:

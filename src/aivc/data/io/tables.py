@@ -21,7 +21,7 @@ from aivc.data.io.text_tables import Dialect, dialect
 TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet")
 # Not "None" and "null": laboratories call controls so.
 _MISSING = ["", "NA", "NaN", "nan", "N/A", "#N/A", "#NA", "n/a", "<NA>"]
-_KEYS = ("perturbation", "kind_column", "context", "donor", "batch", "dose", "dose_unit", "hours", "time")
+_KEYS = ("perturbation", "kind_column", "context", "donor", "batch", "dose", "dose_unit", "hours", "time", "clone")
 
 
 def table(path: Path, schema: Schema) -> Raw:
@@ -33,7 +33,9 @@ def table(path: Path, schema: Schema) -> Raw:
 
 
 def _labels(schema: Schema) -> list[str]:
-    numeric = ("dose", "hours", "cells", "time", "coordinates 0", "coordinates 1", "coordinates 2")
+    numeric = ["dose", "hours", "cells", "coordinates 0", "coordinates 1", "coordinates 2"]
+    # Times that a rule reads are texts.
+    numeric += ["time"] if schema.times is None and not schema.time_map else []
     names = [name for field, name in schema.columns.items() if field not in numeric]
     return [*names, *filter(None, (schema.entity, schema.feature))]
 

@@ -1,0 +1,98 @@
+"""When cells were read and which descend from one: lines that a file suggests, never with a unit made up."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import anndata
+import pandas as pd
+
+from aivc.core.units import HOURS
+from aivc.data.io.conventions import Line, seen
+from aivc.data.io.formats import intact, keys, opened, suffix
+from aivc.data.io.labels import labels
+from aivc.data.io.number_names import numbers_in
+from aivc.data.io.schema import OBSM
+from aivc.data.io.time_texts import EMBRYONIC, STATED, rule_that_reads
+
+_TIME = re.compile(
+    r"(?i)(?:time|day|days|hour|hours|stage|age|dpi|dpc|hpf|minutes|min)(?:[_.\s-]?\w*)?|\w+[_.](?:time|day)"
+)
+# What the name of a column says by itself.
+_NAMED = {
+    "day": "d",
+    "days": "d",
+    "time_d": "d",
+    "time_day": "d",
+    "time_days": "d",
+    "minutes": "min",
+    "time_min": "min",
+}
+_CLONE = ("clone", "clone_id", "clone_ids", "clonotype", "lineage_barcode", "cell_tag")
+_MATRICES = ("X_clone", "clone", "clones")
+# A clock has few times; more are ages of single cells.
+_MOST = 60
+
+
+def time_lines(entities: pd.DataFrame, data: anndata.AnnData | Path, taken: Mapping[str, Any]) -> list[Line]:
+    """Suggest the column of times with its rule or unit, the clones, and the layers of splicing.
+
+    Args:
+        entities: ``n`` rows in the words of the file.
+        data: The file, or an AnnData in memory.
+        taken: Fields that have a column already; a column of durations is no column of times on top.
+    """
+    used = {value for value in taken.values() if isinstance(value, str)}
+    found = next((lines for name in entities if name not in used and (lines := _of_column(entities, str(name)))), [])
+    return [*found, *_clones(entities, data), *_splicing(data)]
+
+
+def _of_column(entities: pd.DataFrame, name: str) -> list[Line]:
+    if not _TIME.fullmatch(name):
+        return []
+    texts = sorted(set(labels(entities[name])) - {""})
+    if not 2 <= len(texts) <= _MOST:
+        return []
+    shown = f"obs column {name!r}: {seen(entities[name])}"
+    if rule := rule_that_reads(texts):
+        what = {STATED: "each says its unit", EMBRYONIC: "stages before (E) and after (P) birth"}[rule]
+        lines = [Line("time", name, shown), Line("times", rule, f"{shown}: {what}")]
+        kinds = {text.strip().casefold()[0] for text in texts}
+        asked = "E and P stages are both there: on which embryonic day is birth (19.5 in mice)?"
+        return [*lines, Line("birth", 19.5, asked, sure=False)] if rule == EMBRYONIC and len(kinds) > 1 else lines
+    numbers = numbers_in(pd.Series(texts, dtype=object).to_numpy())
+    if pd.isna(numbers).any():
+        return []
+    if unit := _NAMED.get(name.casefold(), ""):
+        return [Line("time", name, shown), Line("time_unit", unit, f"the name of column {name!r}")]
+    counted = sorted(numbers) == list(range(int(min(numbers)), int(min(numbers)) + len(numbers)))
+    doubt = f"{shown}: in which unit ({', '.join(HOURS)})?"
+    lines = [Line("time", name, doubt, sure=False), Line("time_unit", "d", doubt, sure=False)]
+    if counted:
+        pairs = [f"{text}={text}" for text in sorted(texts, key=float)]
+        asked = f"{shown}: times, or numbers of samples? Where they count samples, say what each stands for"
+        lines.append(Line("time_map", pairs, asked, sure=False))
+    return lines
+
+
+def _clones(entities: pd.DataFrame, data: anndata.AnnData | Path) -> list[Line]:
+    if name := next((name for name in _CLONE if name in entities), ""):
+        return [Line("clone", name, f"obs column {name!r}: {seen(entities[name])}")]
+    key = next((key for key in _MATRICES if key in _within(data, "obsm")), "")
+    return [Line("clone", f"{OBSM}{key}", f"obsm holds {key!r}, cells × clones")] if key else []
+
+
+def _splicing(data: anndata.AnnData | Path) -> list[Line]:
+    layers = _within(data, "layers")
+    there = [name for name in ("spliced", "unspliced") if name in layers]
+    return [Line(name, name, f"there is a layer {name!r}") for name in there] if "unspliced" in there else []
+
+
+def _within(data: anndata.AnnData | Path, group: str) -> list[str]:
+    if isinstance(data, anndata.AnnData):
+        return list(getattr(data, group))
+    if suffix(data) not in (".h5ad", ".zarr") or not data.exists():
+        return []
+    with intact(data), opened(data) as store:
+        return keys(store[group]) if group in store else []
