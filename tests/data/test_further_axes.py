@@ -29,7 +29,7 @@ WORK = {
     "pseudobulk": lambda folder: pseudobulk(IMAGES),
     "moments": lambda folder: pseudobulk_moments(IMAGES, units="log1p_cp10k"),
     "shards": lambda folder: write_shards(IMAGES, folder / "shards"),
-    "check": lambda folder: check(IMAGES).raise_if_any(),
+    "check": lambda folder: check(IMAGES.replace(modality="series")).raise_if_any(),
     "fingerprints": lambda folder: Fingerprints.of(IMAGES),
     "strength": lambda folder: effect_strength(IMAGES.replace(units="log2fc")),
     "training": lambda folder: MemoryCells(IMAGES, 4),
