@@ -84,7 +84,7 @@ def test_ome_tiff_states_axes_channels_and_size(tmp_path):
         "channels": ["DNA", "Actin"], "um_per_pixel": 0.25, "dtype": "uint16", "bits": 16,
     }  # fmt: skip
     np.testing.assert_array_equal(whole.values.rows(0, 1)[0], image)
-    with pytest.raises(SchemaError, match="0.25 µm per pixel, the schema 0.5"):
+    with pytest.raises(SchemaError, match=r"0\.25 µm per pixel, the schema 0\.5"):
         read(tmp_path / "a.ome.tif", image_schema(channels=None))
     with pytest.raises(SchemaError, match="names its channels DNA, Actin"):
         read(tmp_path / "a.ome.tif", image_schema(channels=["DNA", "ER"], um_per_pixel=None))
