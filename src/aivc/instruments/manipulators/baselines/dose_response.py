@@ -29,10 +29,10 @@ Series = tuple[str, str]
 class DoseResponse(Manipulator):
     """``effect(x) = e^(growth x) (what lasts + what changes with x) + noise``, x the log dose.
 
-    Log doses are around the mean of those that the compound was tried at. The prior mean is no effect, so that a dose beyond those tried is shrunk, and by growth more so below them than
-    above. The four numbers are those under which the effects of all compounds with two doses or more are most likely,
-    each compound of a variance of its own. What has no dose, or was never tried at any, is looked up, or gets the mean
-    effect of its context.
+    Log doses are around the mean of those that the compound was tried at. The prior mean is no effect, so that a dose
+    beyond those tried is shrunk, and by growth more so below them than above. The four numbers are those under which
+    the effects of all compounds with two doses or more are most likely, each compound of a variance of its own. What
+    has no dose, or was never tried at any, is looked up, or gets the mean effect of its context.
 
     Attributes:
         reads: Space it was fitted on.
