@@ -30,7 +30,8 @@ class DoseResponse(Manipulator):
     """``effect(x) = e^(growth x) (what lasts + what changes with x) + noise``, x the log dose.
 
     Log doses are around the mean of those that the compound was tried at. The prior mean is no effect, so that a dose
-    beyond those tried is shrunk, and by growth more so below them than above. The four numbers are those under which
+    beyond those tried is shrunk; below them growth shrinks it, too, and above them it is not carried on, since effects
+    saturate. The four numbers are those under which
     the effects of all compounds with two doses or more are most likely, each compound of a variance of its own. What
     has no dose, or was never tried at any, is looked up, or gets the mean effect of its context.
 
@@ -147,7 +148,10 @@ def expected(dose_m: np.ndarray, shift_md: np.ndarray, asked: float, likeness: S
     middle = dose_m.mean()
     x_m = dose_m - middle
     known_mm = _likeness(x_m, x_m, likeness) + likeness[3] * np.eye(len(x_m))
-    return np.asarray(np.linalg.solve(known_mm, _likeness(x_m, np.array([asked - middle]), likeness))[:, 0] @ shift_md)
+    weight_m = np.linalg.solve(known_mm, _likeness(x_m, np.array([asked - middle]), likeness))[:, 0]
+    # Effects saturate: above the doses tried, growth is not carried on.
+    above = max(asked - float(dose_m.max()), 0.0)
+    return np.asarray(np.exp(-likeness[2] * above) * (weight_m @ shift_md))
 
 
 def _likeness(x_m: np.ndarray, y_k: np.ndarray, likeness: Sequence[float]) -> np.ndarray:
