@@ -31,6 +31,7 @@ from aivc.core.space import Space
 from aivc.core.ur import UR
 from aivc.data import catalog
 from aivc.data.images.segment import Segmentation
+from aivc.experiments.mechanisms import mechanisms as mechanisms_of
 from aivc.instruments.manipulators.baselines.dose_response import DoseResponse
 from aivc.representations.cellular.morphology_features.cell_features import cell_features
 
@@ -142,7 +143,7 @@ def mechanisms():
     made["chosen"] = pd.Series([str(each) for each in chosen.values()]).value_counts().to_dict()
     made["all_recipes"] = {str(recipe): _scored(alike, mechanism, compound, away) for recipe, alike in found.items()}
     made["null"] = _permuted(found[DEFAULT], mechanism, compound, away)
-    made["mechanisms_by_nearest"] = _label_sets(nested, mechanism, compound)
+    made["label_sets"] = _label_sets(profiles)
     return made
 
 
@@ -189,29 +190,27 @@ def _permuted(alike, mechanism, compound, away):
     return {"NSC_mean": round(float(np.mean(found)), 3), "NSC_p95": round(float(np.quantile(found, 0.95)), 3)}
 
 
-def _label_sets(alike, mechanism, compound, level=0.1):
-    """Sets of mechanisms, each as near as nine tenths of the true ones were for the compounds that calibrate it."""
-    names, gap = np.unique(mechanism), np.full((len(alike), 0), 0.0)
-    best = np.array(
-        [
-            [np.max(alike[i][(mechanism == name) & (compound != compound[i])], initial=-1.0) for name in names]
-            for i in range(len(alike))
-        ]
+def _label_sets(profiles):
+    """How often the set of likely mechanisms holds the right one, and how many it holds."""
+    clip, ridge, dim = DEFAULT
+    kept = profiles.take(
+        (profiles.perturbations == CONTROL) | ((profiles.entities["moa"] != "") & profiles.entities["moa"].notna())
     )
-    gap = best.max(axis=1, keepdims=True) - best
-    true = gap[np.arange(len(alike)), np.searchsorted(names, mechanism)]
-    askable = np.array([((mechanism == m) & (compound != c)).any() for m, c in zip(mechanism, compound, strict=True)])
-    covered, sizes = [], []
-    for i in np.flatnonzero(askable):
-        rest = askable & (compound != compound[i])
-        rank = np.ceil((rest.sum() + 1) * (1 - level))
-        limit = np.sort(true[rest])[int(min(rank, rest.sum())) - 1]
-        covered.append(true[i] <= limit)
-        sizes.append((gap[i] <= limit).sum())
+    ur = ENCODERS.load("morphology").fit(kept, dim=dim, clip=clip, ridge=ridge).encode(kept)
+    known = dict(zip(kept.perturbations, kept.entities["moa"], strict=True))
+    found = mechanisms_of(ur, {text: name for text, name in known.items() if text != CONTROL})
+    family = [Perturbation.parse(text).family for text in found["perturbation"]]
+    shared = found.groupby("mechanism")["perturbation"].transform("size") > found.groupby(family)[
+        "perturbation"
+    ].transform("size")
+    asked = found[shared.to_numpy()]
+    held = [row.mechanism in row.likely for row in asked.itertuples()]
     return {
-        "wanted": 1 - level,
-        "covered": round(float(np.mean(covered)), 3),
-        "mean_size": round(float(np.mean(sizes)), 2),
+        "wanted": 0.9,
+        "held": round(float(np.mean(held)), 3),
+        "mean_size": round(float(asked["likely"].map(len).mean()), 2),
+        "nearest_is_right": round(float((asked["called"] == asked["mechanism"]).mean()), 3),
+        "treatments": len(asked),
     }
 
 
@@ -532,7 +531,7 @@ def _plain_loop(crop):
         for name in ("ASM", "contrast", "correlation", "homogeneity"):
             graycoprops(pairs, name)
         for part in regionprops(label(image > threshold_otsu(image)), image):
-            _ = part.area, part.perimeter, part.eccentricity, part.mean_intensity, part.solidity
+            _ = part.area, part.perimeter, part.eccentricity, part.intensity_mean, part.solidity
         np.quantile(image, [0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
         np.abs(np.fft.rfft2(image))
 
