@@ -47,7 +47,7 @@ LOOKED_AT = (
     "I1: about a hundred normalizations were scored on all labels while the encoder was written, and its defaults "
     "(clip 5, ridge .1) are among the good ones: the nested figures choose among 27 recipes without the query "
     "compound. I2: the splits were seen for the mean, the nearest dose, interpolation and this process; that growth is "
-    "not carried on above the doses tried was decided after seeing the high end. I4, I5: "
+    "not continued above the doses tried was decided after seeing the high end. I4, I5: "
     "regressions with several penalties, whitenings and targets were seen on both test plates; that brightness is left "
     "out of states was decided after seeing what it does to I5, and to I4. I8: thresholds, smoothing and channels were "
     "seen on all three fields, the only ones; masks leave out what the border cuts, and so do we."

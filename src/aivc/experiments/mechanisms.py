@@ -54,7 +54,7 @@ def mechanisms(ur: UR, known: Mapping[str, str], *, level: float = 0.9) -> pd.Da
     usable_t = np.isfinite(true_t)
     if not usable_t.any():
         raise DataError(
-            ["No two compounds share a mechanism, so none can be told by its neighbors. Say more of what is known."]
+            ["No two compounds share a mechanism, so none can be named by its neighbors. Say more of what is known."]
         )
     rows = []
     for i, text in enumerate(text_t):

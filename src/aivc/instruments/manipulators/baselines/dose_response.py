@@ -30,10 +30,10 @@ class DoseResponse(Manipulator):
     """``effect(x) = e^(growth x) (what lasts + what changes with x) + noise``, x the log dose.
 
     Log doses are around the mean of those that the compound was tried at. The prior mean is no effect, so that a dose
-    beyond those tried is shrunk; below them growth shrinks it, too, and above them it is not carried on, since effects
-    saturate. The four numbers are those under which
-    the effects of all compounds with two doses or more are most likely, each compound of a variance of its own. What
-    has no dose, or was never tried at any, is looked up, or gets the mean effect of its context.
+    beyond those tried is shrunk; below them growth shrinks it, too, and above them it is not continued, since effects
+    saturate. The four numbers are those under which the effects of all compounds with two doses or more are most likely,
+    each compound of a variance of its own. What has no dose, or was never tried at any, is looked up, or gets the mean
+    effect of its context.
 
     Attributes:
         reads: Space it was fitted on.
@@ -149,7 +149,7 @@ def expected(dose_m: np.ndarray, shift_md: np.ndarray, asked: float, likeness: S
     x_m = dose_m - middle
     known_mm = _likeness(x_m, x_m, likeness) + likeness[3] * np.eye(len(x_m))
     weight_m = np.linalg.solve(known_mm, _likeness(x_m, np.array([asked - middle]), likeness))[:, 0]
-    # Effects saturate: above the doses tried, growth is not carried on.
+    # Effects saturate: above the doses tried, growth is not continued.
     above = max(asked - float(dose_m.max()), 0.0)
     return np.asarray(np.exp(-likeness[2] * above) * (weight_m @ shift_md))
 
@@ -157,7 +157,7 @@ def expected(dose_m: np.ndarray, shift_md: np.ndarray, asked: float, likeness: S
 def _likeness(x_m: np.ndarray, y_k: np.ndarray, likeness: Sequence[float]) -> np.ndarray:
     reach, lasting, growth, _ = likeness
     alike_mk = lasting + (1 - lasting) * np.exp(-((x_m[:, None] - y_k) ** 2) / (2 * reach**2))
-    # Beyond what any compound was tried at, growth is not carried on without end.
+    # Beyond what any compound was tried at, growth is not continued without end.
     return np.asarray(np.exp(np.clip(growth * (x_m[:, None] + y_k), -4.0, 4.0)) * alike_mk)
 
 
