@@ -31,9 +31,9 @@ class DoseResponse(Manipulator):
 
     Log doses are around the mean of those that the compound was tried at. The prior mean is no effect, so that a dose
     beyond those tried is shrunk; below them growth shrinks it, too, and above them it is not continued, since effects
-    saturate. The four numbers are those under which the effects of all compounds with two doses or more are most likely,
-    each compound of a variance of its own. What has no dose, or was never tried at any, is looked up, or gets the mean
-    effect of its context.
+    saturate. The four numbers are those under which the effects of all compounds with two doses or more are most
+    likely, each compound of a variance of its own. What has no dose, or was never tried at any, is looked up, or gets
+    the mean effect of its context.
 
     Attributes:
         reads: Space it was fitted on.
