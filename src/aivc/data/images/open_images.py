@@ -69,8 +69,8 @@ def _table_inside(path: Path, schema: Schema) -> Path:
     """The table of a folder of images."""
     if schema.metadata is None:
         raise SchemaError(
-            f"{path} is a folder of images, and a table in it says which file is what. Name it in the schema: metadata = "
-            '"images.csv".'
+            f"{path} is a folder of images, and a table in it says which file is what. Name it in the schema: metadata "
+            '= "images.csv".'
         )
     if not (path / schema.metadata).is_file():
         raise UnavailableError(f"There is no table {path / schema.metadata}, which metadata names. Correct the schema.")
