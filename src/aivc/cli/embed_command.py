@@ -118,8 +118,9 @@ def _cells(args: argparse.Namespace, schema: Schema, reporter: Reporter) -> Outc
     }
     said = f"{len(atlas.values):,} cells on {atlas.values.shape[1]} axes of {atlas.about['encoder']} lie in {args.out}."
     rows = [[name, *values] for name, values in spread.items()]
+    notes = filter(None, atlas.about.get("notes", "").split("\n"))
     lines = [said, *filter(None, [atlas.about.get("orthologs")])]
-    return Outcome(body, [*lines, table(["obs", "5 %", "median", "95 %"], rows), f"scanpy: use_rep='{AXES}'"])
+    return Outcome(body, [*lines, *notes, table(["obs", "5 %", "median", "95 %"], rows), f"scanpy: use_rep='{AXES}'"])
 
 
 def _require_tissue(args: argparse.Namespace) -> None:

@@ -148,6 +148,11 @@ class Encoder(Part):
         """The axes that its states are projections on, for decoders that read them out exactly; None where not."""
         return None
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on how it was fitted that whoever uses its states should know, such as what set a normalization."""
+        return ()
+
     @cached_property
     def writes(self) -> Space:
         """The space of its URs."""

@@ -20,6 +20,8 @@ from aivc.core.errors import (
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.units import COUNTS, EXPECTED_COUNTS, INTENSITY, log1p_target
+from aivc.data.images.image_checks import ImageScan
+from aivc.data.images.plate_layout import layout_notes
 from aivc.data.io.copied_rows import SeenRows
 from aivc.data.io.count_values import MOST_COUNTS, expectation_findings, off_whole, rounding_note
 from aivc.data.io.excel_names import excel_features, excel_targets
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 _BLOCK = 8192
+# Numbers of images that are looked at at once.
+_PIXELS = 1 << 23
 # Below this share of known genes, names are of another kind or species rather than a few clones and read-throughs.
 _KNOWN = 0.2
 
@@ -126,7 +130,8 @@ def check(
     """
     if isinstance(data, Measurement):
         try:
-            data.require_table("A check of numbers")
+            if not _shows_images(data):
+                data.require_table("A check of numbers")
         except DataError as error:
             return CheckReport(error.problems, (), cells=len(data), features=len(data.features))
         known = tuple(data.provenance.get("notes", ()))
@@ -167,14 +172,13 @@ def _report(
     perturbations, contexts = _column(data, "perturbation", CONTROL), _column(data, "context", "all")
     found, noted = [*problems], [*notes]
     try:
-        numbers = _scan(data)
-        found += _number_problems(numbers, data, predicted=not controls)
-        wrong, scaled = _of_scale(numbers, data, predicted=not controls)
+        wrong, numbered = (_of_images if _shows_images(data) else _of_numbers)(data, predicted=not controls)
         found += wrong
-        noted += [*numbers.notes, *scaled]
+        noted += numbered
     except AIVCError as error:
         found.append(str(error))
     noted += excel_features(data.features) if species != "none" else []
+    noted += layout_notes(data.entities)
     reading = tuple(noted)
     wrong, groups = _groups(data, perturbations, contexts, controls=controls)
     noted += [*groups, *only_one(perturbations)]
@@ -201,6 +205,26 @@ def _column(data: Measurement | Draft, name: str, default: str) -> np.ndarray:
     if name not in data.entities:
         return np.full(len(data.entities), default, dtype=object)
     return data.entities[name].astype(object).fillna("").to_numpy(dtype=object)
+
+
+def _shows_images(data: Measurement | Draft) -> bool:
+    return data.modality == "image" and len(data.values.shape) == 4
+
+
+def _of_images(data: Measurement | Draft, *, predicted: bool) -> tuple[list[str], list[str]]:
+    about = (data.image if isinstance(data, Draft) else data.provenance.get("image")) or {}
+    bits = None if predicted else about.get("bits")
+    scan = ImageScan(data.entities.index.to_numpy(), data.features, data.units, bits)
+    step = max(1, _PIXELS // max(1, int(np.prod(data.values.shape[1:]))))
+    for start in range(0, len(data.entities), step):
+        scan.add(np.asarray(data.block(start, min(start + step, len(data.entities)))))
+    return list(scan.problems(_column(data, "perturbation", CONTROL))), list(scan.notes())
+
+
+def _of_numbers(data: Measurement | Draft, *, predicted: bool) -> tuple[list[str], list[str]]:
+    numbers = _scan(data)
+    wrong, scaled = _of_scale(numbers, data, predicted=predicted)
+    return [*_number_problems(numbers, data, predicted=predicted), *wrong], [*numbers.notes, *scaled]
 
 
 @dataclass(eq=False)

@@ -1,7 +1,7 @@
 """Opens the files laboratories have, and trusts none: nothing is unpickled, nothing sparse is made dense."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,6 +44,7 @@ class Raw:
         coordinate_unit: Unit of the coordinates, where the format states it: ``um`` or ``pixel``; or None.
         um_per_pixel: Size of a pixel in µm, where the format states it; or None.
         section: Column that the format itself uses for sections; or None.
+        image: Of images: channels, ``um_per_pixel``, bits; None of anything else.
     """
 
     values: Values
@@ -57,6 +58,7 @@ class Raw:
     coordinate_unit: str | None = None
     um_per_pixel: float | None = None
     section: str | None = None
+    image: Mapping[str, Any] | None = None
 
 
 @contextmanager

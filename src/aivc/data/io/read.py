@@ -19,6 +19,7 @@ from aivc.core.errors import (
 from aivc.core.measurement import Measurement, StoredRows, Values
 from aivc.core.scale import Scale
 from aivc.core.units import COUNTS, is_effect
+from aivc.data.images.open_images import open_images
 from aivc.data.io.clones import with_stored_clones
 from aivc.data.io.count_values import unmeasurable, whole_counts
 from aivc.data.io.declared import declared_controls
@@ -64,6 +65,7 @@ class Draft:
         symbols: What columns of the features say of symbols.
         links: ``(n, n)`` who is whose neighbor, as the file says; or None.
         placed: What is known of the positions: unit, spacing, lattice or not.
+        image: Of images: channels, ``um_per_pixel``, bits; None of anything else.
     """
 
     values: Values
@@ -79,6 +81,7 @@ class Draft:
     symbols: Mapping[str, frozenset[str]]
     links: sparse.csr_matrix | None = None
     placed: Mapping[str, Any] = field(default_factory=dict)
+    image: Mapping[str, Any] | None = None
 
     @property
     def is_effects(self) -> bool:
@@ -96,8 +99,9 @@ def read(path: Path | str, schema: Schema, *, backed: bool = False, controls: bo
     """Read a file as its schema says.
 
     Supported are h5ad, anndata and SpatialData zarr, MuData h5mu, 10x h5 and 10x folders, folders of Visium, Xenium,
-    CosMx and MERSCOPE and folders of several of them, and csv, tsv, txt or parquet tables. Counts stay sparse. Names,
-    labels and controls are checked here; numbers by `aivc.data.io.check.check`.
+    CosMx and MERSCOPE and folders of several of them, and csv, tsv, txt or parquet tables; and images, which stay on
+    disk and are read block by block (`aivc.data.images.open_images`). Counts stay sparse. Names, labels and controls
+    are checked here; numbers by `aivc.data.io.check.check`.
 
     Args:
         path: File or folder.
@@ -134,7 +138,9 @@ def measurement_of(drafted: Draft, provenance: dict[str, Any]) -> Measurement:
         observed=drafted.observed,
         coordinates=drafted.coordinates,
         links=drafted.links,
-        provenance=provenance | ({"coordinates": dict(drafted.placed)} if drafted.placed else {}),
+        provenance=provenance
+        | ({"coordinates": dict(drafted.placed)} if drafted.placed else {})
+        | ({"image": dict(drafted.image)} if drafted.image is not None else {}),
     )
 
 
@@ -149,6 +155,8 @@ def open_raw(path: Path, schema: Schema, *, backed: bool = False) -> Raw:
     if not path.exists():
         raise UnavailableError(f"There is no file {path}. Check the path.")
     refuse_odd_file(path)
+    if schema.image is not None:
+        return open_images(path, schema)
     end = suffix(path)
     if end not in (*BACKED, *TABLES) and not path.is_dir():
         raise IntegrityError(
@@ -222,7 +230,7 @@ def translate(raw: Raw, schema: Schema, *, controls: bool = True) -> Draft:
     problems += unmeasurable(schema.units) if controls else []
     return Draft(
         raw.values, features, entities, schema.units, schema.modality, schema.species, raw.observed, placed.values,
-        tuple(problems), (*raw.notes, *notes), symbols_in(raw.features), raw.links, placed.about,
+        tuple(problems), (*raw.notes, *notes), symbols_in(raw.features), raw.links, placed.about, raw.image,
     )  # fmt: skip
 
 
@@ -261,7 +269,7 @@ def _shapes(raw: Raw, schema: Schema) -> list[str]:
     n, f = len(raw.entities), len(raw.features)
     if turned := other_way_round(raw, schema):
         return turned
-    if raw.values.shape == (n, f) and n and f:
+    if raw.values.shape[:2] == (n, f) and n and f and (len(raw.values.shape) == 2 or raw.image is not None):
         return []
     return [
         f"Values have shape {raw.values.shape}, with {n} entities and {f} features. Export the file again, aligned."

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -10,7 +11,8 @@ from aivc.core.errors import SchemaError, UnknownNameError
 from aivc.core.foreign_text import read_toml
 from aivc.core.perturbation import kind_of
 from aivc.core.state import write_text
-from aivc.core.units import HOURS, is_effect, parse_units
+from aivc.core.units import ARBITRARY, HOURS, INTENSITY, LOG_INTENSITY, is_effect, parse_units
+from aivc.data.images.layout import ImageLayout
 from aivc.data.io.number_names import name_text
 from aivc.data.io.time_texts import EMBRYONIC, TIMES, TimeRule, pairs_of
 from aivc.data.names.label_rules import holds_dose, holds_hours, require_rule
@@ -26,6 +28,7 @@ NUMBERS = ("guide_threshold", "um_per_pixel", "birth")
 ZERO_DOSES = ("control", "perturbation")
 COORDINATE_UNITS = ("um", "array", "pixel")
 OBSM = "obsm:"
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @final
@@ -103,13 +106,16 @@ class Schema:
             it is there and coordinates are declared.
         metadata: Table beside the file (csv, tsv or parquet) whose rows describe entities, joined by name.
         blank: What blank contexts, donors and batches are called; None refuses them.
-        describe: In wide tables, numeric columns that describe the entity and are no features.
+        describe: In wide tables, numeric columns that describe the entity and are no features; those whose names begin
+            with ``Metadata_``, as CellProfiler and pycytominer write them, do so anyway.
         format: Of tables: ``wide`` (a row is an entity, numeric columns are features), ``long`` (a row is a value) or
             ``transposed`` (a row is a feature, columns are entities); the last for any other file, too. ``cells``: a
             row is a cell of a tissue without any measured feature; the features are its cell types, 1 for its own.
         prefix: In a folder with the 10x matrices of several samples, what the names of the files of one begin with.
         feature: Column of feature names in a long table.
         value: Column of values in a long table.
+        image: Where the values are images: channels, size of a pixel, axes, masks; see `ImageLayout`. Units are those
+            of the pixels, and ``modality = "image"``.
 
     Raises:
         SchemaError: The declarations contradict each other.
@@ -167,6 +173,7 @@ class Schema:
     prefix: str | None = None
     feature: str | None = None
     value: str | None = None
+    image: ImageLayout | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "units", parse_units(self.units))
@@ -213,6 +220,12 @@ class Schema:
             "separator cannot be empty; leave it out where labels hold no combinations.": self.separator == "",
             "coordinates are one obsm key, or two or three columns.": isinstance(self.coordinates, tuple)
             and len(self.coordinates) not in (2, 3),
+            'Images are declared both ways: modality = "image" and image = { channels = [...], um_per_pixel = ... }.': (
+                self.image is None
+            )
+            == (self.modality == "image"),
+            "Pixels are in intensity, log_intensity or arbitrary units; got " + self.units + ".": self.image is not None
+            and self.units not in (INTENSITY, LOG_INTENSITY, ARBITRARY),
             **self._of_times(),
             **self._of_positions(),
         }
@@ -332,6 +345,8 @@ class Schema:
 def _plain(value: Any) -> Any:
     if isinstance(value, Constant):
         return {"value": value.value}
+    if isinstance(value, ImageLayout):
+        return value.to_json()
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -342,12 +357,19 @@ def toml_value(value: Any) -> str:
     '{ value = "K562" }'
     """
     if isinstance(value, dict):
-        return f"{{ value = {toml_value(value['value'])} }}"
+        return f"{{ {', '.join(f'{_key(name)} = {toml_value(item)}' for name, item in value.items())} }}"
     # JSON and TOML write text, lists and numbers alike, except that TOML wants DEL escaped.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
+def _key(name: str) -> str:
+    """A key of TOML: bare where that is enough."""
+    return name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+
+
 def _parsed(name: str, value: Any) -> Any:
+    if name == "image":
+        return ImageLayout.from_json(value)
     constant = isinstance(value, dict) and set(value) == {"value"} and isinstance(value["value"], str | float | int)
     if name in SOURCES and constant and not isinstance(value["value"], bool):
         return Constant(value["value"])

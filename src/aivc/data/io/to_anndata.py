@@ -12,7 +12,7 @@ def to_anndata(cells: Measurement) -> anndata.AnnData:
     """Make an AnnData of a measurement.
 
     Args:
-        cells: Its values are left out where they lie on disk.
+        cells: Its values are left out where they lie on disk, and where they are images.
 
     Returns:
         Values, NaN where not measured; ``obs`` as the entities are; ``uns["units"]``. Of a tissue also
@@ -27,10 +27,11 @@ def to_anndata(cells: Measurement) -> anndata.AnnData:
     >>> to_anndata(tissue).obsm["spatial"].tolist()
     [[0.0, 1.0], [2.0, 3.0]]
     """
-    cells.require_table("An AnnData")
+    if cells.modality != "image":
+        cells.require_table("An AnnData")
     obs = cells.entities.set_axis(cells.entities.index.astype(str), axis=0)
     spatial = spatial_keys(cells)
-    if not cells.in_memory:
+    if not cells.in_memory or not cells.is_table:
         return anndata.AnnData(obs=obs, **spatial)
     values = cells.values
     if cells.observed is not None:

@@ -239,6 +239,7 @@ def embedding(
         "units": cells.units,
         "fitted_on": "a sample of these cells" if known is not None else "other cells",
         "training_states": 0 if reference is None else len(reference),
+        **({"notes": "\n".join(made.notes)} if made.notes else {}),
     }
     return CellEmbedding(z_nd, spread_n, coverage(made, cells), novelty_n, about)
 

@@ -1,0 +1,1 @@
+"""Images of cells: opened where they lie, declared in a schema, and read block by block."""

@@ -1,0 +1,28 @@
+"""Places on plates that tell the treatment are named; a layout that is mixed says nothing."""
+
+import pandas as pd
+
+from aivc.data.images.plate_layout import layout_notes
+
+
+def plate(wells, labels, plates=None):
+    batch = plates or ["p1"] * len(wells)
+    return pd.DataFrame({"well": wells, "perturbation": labels, "batch": batch})
+
+
+def test_controls_that_stand_apart_are_said():
+    labels = ["control", "drug:A", "control", "drug:A"]
+    found = layout_notes(plate(["B02", "C02", "B02", "C02"], labels, ["p1", "p1", "p2", "p2"]))
+    assert "B02 alone" in found[0]
+    assert "same well of every plate" in found[1]
+
+
+def test_mixed_layouts_and_unknown_wells_say_nothing():
+    labels = ["control", "drug:A", "drug:A", "control"]
+    assert layout_notes(plate(["B02", "C02", "B02", "C02"], labels, ["p1", "p1", "p2", "p2"])) == []
+    assert layout_notes(plate(["B02", "C02"], labels[:2]).drop(columns="well")) == []
+
+
+def test_plates_without_controls_are_said():
+    labels = ["control", "drug:A", "drug:A", "drug:B"]
+    assert "p2" in layout_notes(plate(["A1", "A1", "A2", "A3"], labels, ["p1", "p1", "p2", "p2"]))[-1]
