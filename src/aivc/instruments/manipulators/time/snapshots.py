@@ -11,7 +11,7 @@ from aivc.core.errors import DataError
 from aivc.core.perturbation import Perturbation
 from aivc.core.ur import UR
 
-# CellRows of one time that are kept: of more, so many are drawn by their mass.
+# Cells of one time that are kept: of more, so many are drawn by their mass.
 MOST = 4096
 FEWEST = 5
 POOLED = "all contexts"

@@ -165,7 +165,7 @@ class _Interval:
     def coupling(self) -> Coupling:
         weight = self.start.weight
         if self.settings.growth == SCORES:
-            # CellRows that divide send more: the plan moves what they have become.
+            # Cells that divide send more: the plan moves what they have become.
             weight = weight * np.exp(self.start.rate * self.hours)
         x, y = self._lift(self.start.values, self._leave, 1.0), self._lift(self.end.values, self._arrive, -1.0)
         kind = torch.float32 if len(x) * len(y) > _SINGLE else torch.float64

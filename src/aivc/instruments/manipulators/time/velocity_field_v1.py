@@ -34,7 +34,7 @@ _STEPS = 24
 class VelocityFieldV1(ManipulatorOfTime):
     """Flow matching over all times at once, with growth, given the context and what was done to the cells.
 
-    CellRows on the way along plans (those of ``transport.v1``) teach a network the velocity and the growth rate at any
+    Cells on the way along plans (those of ``transport.v1``) teach a network the velocity and the growth rate at any
     state and time. A cell then goes along the field by steps of equal length. As there is one field, going on from a
     time between leads to the same place.
 
