@@ -127,6 +127,8 @@ TESTED_THROUGH = {
     "core/worth.py": "experiments/fitting/test_few_shot.py",
     "core/writing.py": "hostile/test_hostile.py",
     "data/datasets/gdsc.py": "data/test_datasets.py",
+    "data/datasets/image_files.py": "data/test_datasets.py",
+    "data/datasets/image_sets.py": "data/test_datasets.py",
     "data/datasets/kang2018.py": "data/test_datasets.py",
     "data/datasets/knowledge_files.py": "data/test_catalog.py",
     "data/datasets/osmfish.py": "data/test_datasets.py",

@@ -3,7 +3,6 @@ import hashlib
 import os
 import re
 from importlib.metadata import EntryPoint
-from pathlib import Path
 
 import pytest
 
@@ -53,7 +52,6 @@ def test_every_entry_says_what_it_must(name):
         if file.original is not None:
             assert re.fullmatch(pinned, file.original.address)
             assert re.fullmatch(r"[0-9a-f]{64}", file.original.sha256)
-            assert file.original.name != Path(file.local).name
     assert entry.redistribute is (name in {"drug-mechanisms", "papalexi2021", "sachs2005"})
 
 
@@ -208,3 +206,16 @@ def test_a_package_adds_a_dataset_of_its_own(register):
         catalog.entry("other")
     with pytest.raises(UnknownNameError, match=r"entry point aivc\.datasets"):
         catalog.entry("nothing-like-it")
+
+
+def test_an_original_of_the_same_name_is_kept_apart(nowhere, monkeypatch):
+    monkeypatch.setenv("AIVC_CACHE", str(nowhere / "cache"))
+    made = hashlib.sha256(b"made").hexdigest()
+    original = Original("https://example.org/a/small.gmt", len(BODY), hashlib.sha256(BODY).hexdigest())
+    file = File("small", "J/small.gmt", 4, made, original=original)
+    entry = dataclasses.replace(catalog.entry("go-bp"), name="small", files=(file,))
+    monkeypatch.setitem(ENTRIES, "small", entry)
+    kept = nowhere / "cache" / "datasets" / "small" / "original" / "small.gmt"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(BODY)
+    assert catalog.path("small") == kept

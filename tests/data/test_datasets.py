@@ -178,3 +178,34 @@ def test_gdsc_holds_what_it_says():
     assert np.median(values[rows & skin]) < np.median(values[rows & ~skin]) - 1
     assert "Sanger" in catalog.entry("gdsc").licence
     assert not catalog.entry("gdsc").redistribute
+
+
+@needs_data
+def test_bbbc021_profiles_and_cells_say_drugs_doses_and_plates():
+    profiles = catalog.load("bbbc021-profiles")
+    assert profiles.values.shape == (521, 516)
+    assert (profiles.perturbations == "control").sum() == 330
+    assert len(set(profiles.perturbations)) == 67
+    cells = catalog.load("bbbc021-cells")
+    assert cells.values.shape == (1348, 3, 64, 64)
+    assert not cells.in_memory
+    assert cells.entities["batch"].nunique() == 4
+    assert (cells.perturbations == "drug:cyclohexamide@5uM").sum() == 108
+
+
+@needs_data
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("nf1-cell-painting", (3, 5, 904, 1224)),
+        ("ht29-colon", (1, 3, 512, 512)),
+        ("histone-movies", (42, 1, 264, 542)),
+    ],
+)
+def test_images_come_with_their_channels(name, shape):
+    pytest.importorskip("tifffile")
+    images = catalog.load(name)
+    assert images.values.shape == shape
+    assert (images.units, images.modality) == ("intensity", "image")
+    if name == "nf1-cell-painting":
+        assert set(np.unique(images.values[:, 3:])) == {0, 1}

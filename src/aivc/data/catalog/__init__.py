@@ -159,7 +159,7 @@ def _locate(dataset: Dataset, file: File, *, offline: bool) -> Path:
     candidates: list[tuple[Path, File | Original]] = [(Path(here) / local, file)] if here else []
     candidates.append((folder / local.name, file))
     if isinstance(public, Original):
-        candidates.append((folder / public.name, public))
+        candidates.append((_kept_at(folder, local, public), public))
     for candidate, meant in candidates:
         if candidate.is_file():
             return _verified(candidate, meant)
@@ -173,8 +173,13 @@ def _locate(dataset: Dataset, file: File, *, offline: bool) -> Path:
             f"{dataset.title} is not on this computer, and network was not wanted. Allow network, or set AIVC_DATA to "
             f"a folder that holds {file.local}."
         )
-    target = folder / (public.name if isinstance(public, Original) else local.name)
+    target = _kept_at(folder, local, public) if isinstance(public, Original) else folder / local.name
     return download(public.address, target, sha256=public.sha256, size=public.bytes)
+
+
+def _kept_at(folder: Path, local: Path, original: Original) -> Path:
+    """Where an original is kept: apart where it bears the name of what was made of it."""
+    return folder / ("original" if original.name == local.name else ".") / original.name
 
 
 def _public(file: File) -> File | Original | None:

@@ -1,6 +1,7 @@
 """The few lines per dataset that turn its original file into a measurement."""
 
 from aivc.data.datasets.gdsc import GDSC
+from aivc.data.datasets.image_sets import IMAGES
 from aivc.data.datasets.kang2018 import KANG, KANG_LABELLED
 from aivc.data.datasets.knowledge_files import KNOWLEDGE
 from aivc.data.datasets.norman2019 import NORMAN
@@ -31,6 +32,7 @@ _MEASUREMENTS = (
     SACHS,
     ZHAO,
     *TISSUES,
+    *IMAGES,
 )
 
 ENTRIES: dict[str, Dataset] = {dataset.name: dataset for dataset in (*_MEASUREMENTS, *KNOWLEDGE, *SEQUENCES)}

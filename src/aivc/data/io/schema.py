@@ -95,7 +95,8 @@ class Schema:
             it is there and coordinates are declared.
         metadata: Table beside the file (csv, tsv or parquet) whose rows describe entities, joined by name.
         blank: What blank contexts, donors and batches are called; None refuses them.
-        describe: In wide tables, numeric columns that describe the entity and are no features.
+        describe: In wide tables, numeric columns that describe the entity and are no features; those whose names begin
+            with ``Metadata_``, as CellProfiler and pycytominer write them, do so anyway.
         format: Of tables: ``wide`` (a row is an entity, numeric columns are features), ``long`` (a row is a value) or
             ``transposed`` (a row is a feature, columns are entities); the last for any other file, too. ``cells``: a
             row is a cell of a tissue without any measured feature; the features are its cell types, 1 for its own.

@@ -19,6 +19,7 @@ from aivc.data.io.schema import Schema
 from aivc.data.io.text_tables import Dialect, dialect
 
 TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet")
+METADATA = "Metadata_"
 # Not "None" and "null": laboratories call controls so.
 _MISSING = ["", "NA", "NaN", "nan", "N/A", "#N/A", "#NA", "n/a", "<NA>"]
 _KEYS = ("perturbation", "kind_column", "context", "donor", "batch", "dose", "dose_unit", "hours", "time")
@@ -120,7 +121,9 @@ def _named(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
 
 def _wide(frame: pd.DataFrame, schema: Schema, problems: list[str]) -> Raw:
     frame = _named(frame, schema)
-    described = {*schema.columns.values(), *schema.describe, schema.entity}
+    # Of CellProfiler and pycytominer, whatever is no measurement begins so, numbers too.
+    metadata = [name for name in frame if str(name).startswith(METADATA)]
+    described = {*schema.columns.values(), *schema.describe, *metadata, schema.entity}
     rest = [name for name in frame if name not in described]
     numeric = [n for n in rest if pd.api.types.is_numeric_dtype(frame[n]) and not pd.api.types.is_bool_dtype(frame[n])]
     problems += _label_row(frame[rest]) or [
