@@ -72,7 +72,7 @@ class PixelNetwork:
                 value = torch.nn.functional.silu(value) if i + 2 < len(layers) else value
             loss = ((value[:, 0] - wanted[picked]) ** 2).mean()
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         flat = np.concatenate([layer.detach().numpy().ravel() for layer in layers])
         return cls(widths, center.astype(np.float32), scale.astype(np.float32), flat)
