@@ -18,12 +18,18 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+from PIL import Image
+from scipy import sparse
 from scipy.linalg import sqrtm
 from scipy.optimize import linear_sum_assignment
+from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
-from aivc.core.measurement import CONTROL
+from aivc.core.measurement import CONTROL, Measurement
+from aivc.core.units import ARBITRARY, INTENSITY
 from aivc.data import catalog
+from aivc.instruments.decoders.images.patch_expression import PatchExpression, correlations, section_features
 from aivc.instruments.decoders.images.pixels import gradient_energy, pixel_pearson, pixels
 from aivc.instruments.decoders.images.synthetic_microscope import SyntheticMicroscope
 from aivc.instruments.decoders.images.virtual_stain import VirtualStain
@@ -35,7 +41,7 @@ RESULT = Path(__file__).parent / "results" / "image_decoders.json"
 
 
 def main(wanted: list[str]) -> None:
-    tasks = {"I6": generation, "I7": staining}
+    tasks = {"I6": generation, "I7": staining, "I10": histology}
     for name in wanted:
         started = time.process_time()
         found = tasks[name]()
@@ -231,5 +237,84 @@ def compared(populations: dict, states: dict) -> dict:
     return {"methods": methods}
 
 
+# --- I10: 50 genes from the patch of H&E under a spot ---
+
+HISTOLOGY = json.loads((DATA.parent / "benchmarks" / "image_tasks.json").read_text())["tasks"]["I10_HE_to_expression"]
+
+
+def section(name: str) -> tuple[Measurement, Measurement, np.ndarray]:
+    """Patches of two spot pitches at 224 pixels, expression of the 50 genes, and blocks."""
+    spots = catalog.load("her2st", offline=True)
+    spots = spots.take((spots.entities["section"].astype(str) == name).to_numpy())
+    counts = np.asarray(spots.dense(), dtype=np.float64)
+    total = counts.sum(axis=1)
+    scaled = np.log1p(counts * (np.median(total) / total)[:, None])
+    place = {gene: i for i, gene in enumerate(spots.features)}
+    genes = HISTOLOGY["genes"]
+    at = spots.entities[["pixel_x", "pixel_y"]].to_numpy(float)
+    pitch = float(np.median(cKDTree(at).query(at, 2)[0][:, 1]))
+    away = cdist(at, at) / pitch
+    links = sparse.csr_matrix(((away > 0.5) & (away < 1.5)).astype(float))
+    with Image.open(catalog.path("her2st-images", name, offline=True)) as picture:
+        light, half = np.asarray(picture), round(pitch)
+    light = np.pad(light, ((half, half), (half, half), (0, 0)), mode="edge")
+    cut = [light[y : y + 2 * half, x : x + 2 * half] for x, y in np.round(at).astype(int)]
+    small = np.array([np.asarray(Image.fromarray(each).resize((224, 224), Image.Resampling.BILINEAR)) for each in cut])
+    colors = np.array(["R", "G", "B"], dtype=object)
+    patches = Measurement(small.transpose(0, 3, 1, 2), colors, spots.entities, INTENSITY, modality="image", links=links)
+    values = scaled[:, [place[gene] for gene in genes]]
+    expression = Measurement(values, np.array(genes, dtype=object), spots.entities, ARBITRARY)
+    blocks = HISTOLOGY["folds_blocks"][name]
+    return patches, expression, np.array([blocks[str(spot)] for spot in spots.entities.index])
+
+
+def histology() -> dict:
+    sections = {name: section(name) for name in ("C2", "C3")}
+    features = {name: section_features(patches) for name, (patches, _, _) in sections.items()}
+    found, bars, draw = {}, [], np.random.default_rng(0)
+    for name, (_, expression, block) in sections.items():
+        x, y = features[name], expression.dense()
+        forms = {
+            "patch and neighbours": x,
+            "patch alone": x[:, : x.shape[1] // 2],
+            "features permuted": draw.permutation(x),
+        }
+        rows = {form: [within(each, y, block, fold) for fold in np.unique(block)] for form, each in forms.items()}
+        found[f"{name}, held-out blocks"] = {form: summary(np.mean(each, axis=0)) for form, each in rows.items()}
+        bars.append(
+            bar(f"I10: {name}, held-out blocks", found[f"{name}, held-out blocks"]["patch and neighbours"]["r"], 0.38)
+        )
+    for first, second, wanted in (("C2", "C3", 0.42), ("C3", "C2", 0.38)):
+        block, other = sections[first][2], sections[second][1].dense()
+        fitted = PatchExpression.of_features(features[first], sections[first][1], block)
+        made = fitted.expected(features[second])
+        null = fitted.expected(draw.permutation(features[second]))
+        said = {
+            "patch and neighbours": summary(correlations(made, other)),
+            "features permuted": summary(correlations(null, other)),
+        }
+        shown = correlations(made, other)[fitted.shown]
+        said["genes shown"] = {
+            "r": round(float(shown.mean()), 4),
+            "count": len(shown),
+            "least": round(float(shown.min()), 3),
+        }
+        found[f"{first} to {second}"] = said
+        bars.append(bar(f"I10: {first} to {second}", said["patch and neighbours"]["r"], wanted))
+    return {"bars": bars, "forms": found}
+
+
+def within(x: np.ndarray, y: np.ndarray, block: np.ndarray, fold: int) -> np.ndarray:
+    """Correlation of each gene in a block that was not fitted; the penalty is chosen on the other blocks."""
+    out = block == fold
+    entities = pd.DataFrame(index=np.arange((~out).sum()).astype(str))
+    train = Measurement(y[~out], np.array(HISTOLOGY["genes"], dtype=object), entities, ARBITRARY)
+    return correlations(PatchExpression.of_features(x[~out], train, block[~out]).expected(x[out]), y[out])
+
+
+def summary(r: np.ndarray) -> dict:
+    return {"r": round(float(r.mean()), 4), "genes_above_0.2": int((r > 0.2).sum())}
+
+
 if __name__ == "__main__":
-    main(sys.argv[1].split(",") if len(sys.argv) > 1 else ["I6", "I7"])
+    main(sys.argv[1].split(",") if len(sys.argv) > 1 else ["I6", "I7", "I10"])

@@ -1,4 +1,4 @@
-"""The contract of what reads images out as images: another channel, another condition, another time."""
+"""The contract of what reads further readings off images: another channel, condition or time, or expression."""
 
 from abc import abstractmethod
 from typing import ClassVar
@@ -8,7 +8,7 @@ from aivc.core.measurement import Measurement
 
 
 class ImageDecoder(Part):
-    """Images → images. Features are channels, ``(n, c, y, x)``; entities keep their names and order."""
+    """Images ``(n, c, y, x)`` → what else would be read of the same entities, which keep their names and order."""
 
     group: ClassVar[str] = "image_decoders"
 
@@ -24,7 +24,7 @@ class ImageDecoder(Part):
 
     @abstractmethod
     def decode(self, measurement: Measurement) -> Measurement:
-        """Predict images from images.
+        """Predict from images.
 
         Args:
             measurement: Images with the channels that it reads, by name, of the size it was fitted on.
