@@ -4,6 +4,7 @@ Frozen tasks of `image_tasks.json`, on development data; every score stands besi
 the filters of I7 were scored on plate 27821 once, before its nulls were. Of I6, a dozen ways to use the difference of
 controls and six to move pixels were compared on both plates; the estimator without a setting was kept, and the size of
 a cell is chosen on the training plate. Of I10, three kernels and two choices of rings were compared on the test blocks.
+Of I9, the sharpness of the answer and one more column were tried on both movies.
 
 Run: AIVC_DATA=FOLDER python benchmarks/image_decoders.py [I7,I6,I10,I9]
 """
@@ -20,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from PIL import Image
-from scipy import sparse
+from scipy import ndimage, sparse
 from scipy.linalg import sqrtm
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
@@ -29,6 +30,7 @@ from scipy.spatial.distance import cdist
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.units import ARBITRARY, INTENSITY
 from aivc.data import catalog
+from aivc.instruments.decoders.images.next_frame import distinct, forecast, past
 from aivc.instruments.decoders.images.patch_expression import PatchExpression, correlations, section_features
 from aivc.instruments.decoders.images.pixels import gradient_energy, pixel_pearson, pixels
 from aivc.instruments.decoders.images.synthetic_microscope import SyntheticMicroscope
@@ -41,7 +43,7 @@ RESULT = Path(__file__).parent / "results" / "image_decoders.json"
 
 
 def main(wanted: list[str]) -> None:
-    tasks = {"I6": generation, "I7": staining, "I10": histology}
+    tasks = {"I6": generation, "I7": staining, "I9": movies, "I10": histology}
     for name in wanted:
         started = time.process_time()
         found = tasks[name]()
@@ -316,5 +318,41 @@ def summary(r: np.ndarray) -> dict:
     return {"r": round(float(r.mean()), 4), "genes_above_0.2": int((r > 0.2).sum())}
 
 
+# --- I9: the next frame and the one after, from earlier frames alone ---
+
+
+def movies() -> dict:
+    cells = catalog.load("histone-movies", offline=True)
+    frames, name = np.asarray(cells.values)[:, 0].astype(np.float32), cells.entities["section"].astype(str).to_numpy()
+    bars, found = [], {}
+    for movie in np.unique(name):
+        own = frames[name == movie]
+        own = own[distinct(own)]
+        for ahead, wanted in ((1, 0.90), (2, 0.75)):
+            said = found[f"{movie}, +{ahead}"] = forecasts(own, ahead)
+            bars.append(bar(f"I9: {movie}, +{ahead}, MSE over persistence", said["forecast"]["mse"], wanted, "lower"))
+            bars.append(bar(f"I9: {movie}, +{ahead}, sharpness", said["forecast"]["sharpness"], 0.9))
+    return {"bars": bars, "movies": found}
+
+
+def forecasts(frames: np.ndarray, ahead: int) -> dict:
+    """Mean squared error over persistence, and gradient energy over that of the frame that came."""
+    known = [past(frames[: i + 1], ahead) for i in range(1, len(frames) - ahead)]
+    made: dict[str, list] = {"persistence": [], "blur of 1 px": [], "blur of 2 px": [], "forecast": []}
+    for t in range(ahead + 2, len(frames) - ahead):
+        now, real = frames[t], frames[t + ahead]
+        answers = {
+            "persistence": now,
+            "blur of 1 px": ndimage.gaussian_filter(now, 1),
+            "blur of 2 px": ndimage.gaussian_filter(now, 2),
+            "forecast": forecast(known[:t], frames[1 : t + 1], ahead),
+        }
+        for form, each in answers.items():
+            made[form].append((((each - real) ** 2).mean(), sharper(each[None, None], real[None, None])[0]))
+    mean = {form: np.mean(each, axis=0) for form, each in made.items()}
+    least = mean["persistence"][0]
+    return {form: {"mse": round(float(a / least), 4), "sharpness": round(float(b), 3)} for form, (a, b) in mean.items()}
+
+
 if __name__ == "__main__":
-    main(sys.argv[1].split(",") if len(sys.argv) > 1 else ["I6", "I7", "I10"])
+    main(sys.argv[1].split(",") if len(sys.argv) > 1 else ["I6", "I7", "I9", "I10"])
