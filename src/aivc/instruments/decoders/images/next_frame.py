@@ -75,16 +75,16 @@ def forecast(known: Sequence[Past], frames_tyx: np.ndarray, ahead: int) -> Float
         frames_tyx: The frames themselves.
         ahead: How many frames later.
     """
-    gram, cross = 0.0, 0.0
+    size = len(known[-1].columns) + 1
+    gram, cross = np.zeros((size, size)), np.zeros(size)
     for then, later in zip(known, frames_tyx[ahead:], strict=False):
         # Learned as a difference from the last frame: where nothing can be told, it stays.
         x_nk = then.columns.reshape(len(then.columns), -1)[:, ::_EVERY].T.astype(np.float64)
         x_nk = np.column_stack([x_nk, np.ones(len(x_nk))])
         y_n = (later - then.now).ravel()[::_EVERY].astype(np.float64)
         gram, cross = gram + x_nk.T @ x_nk, cross + x_nk.T @ y_n
-    gram = np.atleast_2d(gram)
-    ridge = _PENALTY * np.trace(gram) / len(gram) * np.eye(len(gram))
-    slopes = np.linalg.solve(gram + ridge, np.atleast_1d(cross))
+    ridge = _PENALTY * np.trace(gram) / size * np.eye(size)
+    slopes = np.linalg.solve(gram + ridge, cross)
     last = known[-1]
     mean = last.now + np.tensordot(slopes[:-1], last.columns, axes=1) + slopes[-1]
     return as_sharp(np.maximum(mean, 0.0), last.now)
