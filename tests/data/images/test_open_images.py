@@ -125,8 +125,13 @@ def test_a_table_of_files_keeps_its_columns(tmp_path):
     cells = read(tmp_path / "images.csv", image_schema("compound", **layout))
     assert cells.perturbations.tolist() == ["control"] * 3 + ["drug:A"] * 3
     assert cells.entities["w"].tolist() == ["B02"] * 3 + ["B03"] * 3
-    # A mask of two values is told apart by what touches.
+    # In a mask of two values, what touches is one object.
     assert cells.block(3, 6)[:, 2].sum(axis=(1, 2)).tolist() == [(nuclei == i).sum() for i in (1, 2, 3)]
+    schema = image_schema("compound", **layout)
+    inside = read(tmp_path, type(schema).from_json({**schema.to_json(), "metadata": "images.csv"}))
+    np.testing.assert_array_equal(inside.block(0, 6), cells.block(0, 6))
+    with pytest.raises(SchemaError, match="a table in it says"):
+        read(tmp_path, schema)
     with pytest.raises(SchemaError, match="no column nope"):
         read(tmp_path / "images.csv", image_schema("compound", files=["dna", "nope"]))
     (tmp_path / "B03_dna.tif").unlink()

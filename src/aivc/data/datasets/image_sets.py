@@ -165,7 +165,7 @@ CELLS = Dataset(
     licence="repository: none stated; images BBBC021 CC BY 3.0 (unverified)",
     citation=_LJOSA,
     notes=(
-        "Each condition is one well a plate, and DMSO always B02: place and drug cannot be told apart.",
+        "Each condition is one well a plate, and DMSO always B02: place and drug cannot be separated.",
         "Two of four plates hold DMSO only.",
         "Six numbers, mean and standard deviation of three channels, tell DMSO from the drug (AUROC .96 to .98).",
         "Pixels were brought from 16 to 8 bits by one scale per channel, so intensities compare across plates.",
@@ -232,7 +232,7 @@ MOVIES = Dataset(
     licence="repository BSD-3",
     citation="Carpenter et al. 2006, Genome Biology 7:R100",
     notes=(
-        "Six of 21 frames are exact copies of the one before: leave them out, or standing still is a perfect forecast.",
+        "Six of 21 frames are exact copies of the one before: leave them out, or persistence is a perfect forecast.",
         "Neither the size of a pixel nor the time between frames is stated.",
     ),
     converter=convert_movies,

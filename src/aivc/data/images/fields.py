@@ -132,7 +132,7 @@ def window(image: np.ndarray, center: np.ndarray, side: int) -> np.ndarray:
 
 
 def labelled(plane: Plane) -> np.ndarray:
-    """``(y, x)`` a number for each object; the parts of a mask of two values are told apart by what touches.
+    """``(y, x)`` a number for each object; of a mask of two values, what touches is one object.
 
     Raises:
         DataError: It is no label image.

@@ -15,7 +15,7 @@ _AXES = frozenset("ntczyxs")
 
 
 def is_mask(name: object) -> bool:
-    """Whether a feature of images is a mask, where a pixel is 1 inside of the object and 0 elsewhere.
+    """Whether a feature of images is a mask, where a pixel is 1 inside of the object and 0 outside.
 
     >>> is_mask("mask:nucleus"), is_mask("DAPI")
     (True, False)

@@ -1,6 +1,7 @@
 """Opens images of cells: arrays of crops, OME-TIFF, OME-Zarr, SpatialData images, and tables of image files."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def open_images(path: Path, schema: Schema) -> Raw:
 
     Args:
         path: npy, npz or zarr with an array of crops; OME-Zarr image or plate; SpatialData folder; TIFF, PNG or JPEG;
-            or a table that names image files.
+            a table that names image files; or a folder with such a table, which ``metadata`` names.
         schema: With its `ImageLayout`.
 
     Raises:
@@ -44,6 +45,8 @@ def open_images(path: Path, schema: Schema) -> Raw:
     layout = schema.image
     assert layout is not None
     end = suffix(path)
+    if path.is_dir() and end != ".zarr":
+        return open_images(_table_inside(path, schema), replace(schema, metadata=None))
     if end in _ARRAYS or (end == ".zarr" and not is_ome_zarr(path)):
         return _with_table(_crops(path, layout), path, schema)
     if end == ".zarr":
@@ -60,6 +63,18 @@ def open_images(path: Path, schema: Schema) -> Raw:
             f"a table that names them ({', '.join(TABLES)}). Export them as one of these."
         )
     return _with_table(_of_fields(path, fields, facts, layout), path, schema)
+
+
+def _table_inside(path: Path, schema: Schema) -> Path:
+    """The table of a folder of images."""
+    if schema.metadata is None:
+        raise SchemaError(
+            f"{path} is a folder of images, and a table in it says which file is what. Name it in the schema: metadata "
+            '= "images.csv".'
+        )
+    if not (path / schema.metadata).is_file():
+        raise UnavailableError(f"There is no table {path / schema.metadata}, which metadata names. Correct the schema.")
+    return path / schema.metadata
 
 
 def _crops(path: Path, layout: ImageLayout) -> Raw:

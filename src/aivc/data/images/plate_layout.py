@@ -1,4 +1,4 @@
-"""Says where the place of a well on its plate tells the treatment by itself, so that the two cannot be told apart."""
+"""Says where the place of a well on its plate tells the treatment by itself, so that the two are confounded."""
 
 import numpy as np
 import pandas as pd
@@ -37,7 +37,7 @@ def layout_notes(entities: pd.DataFrame) -> list[str]:
         shown = ", ".join(sorted(controls)[:4]) + (" and others" if len(controls) > 4 else "")
         notes.append(
             f"Controls stand in {shown} alone, where no treatment ever stands: what the place on the plate does cannot "
-            "be told from what the treatments do."
+            "be separated from what the treatments do."
         )
     per_agent = table[table["treated"]].groupby("agent")["well"].nunique()
     if "batch" in entities and entities["batch"].nunique() > 1 and (per_agent == 1).all():

@@ -48,7 +48,7 @@ class Segmented(NamedTuple):
 class Segmentation:
     """How nuclei and cells are found.
 
-    Nuclei are what is brighter than a threshold in a smoothed channel of DNA, holes filled, and told apart where they
+    Nuclei are what is brighter than a threshold in a smoothed channel of DNA, holes filled, and divided where they
     touch by a watershed of the distance to the background. Cells are what is brighter than Otsu's threshold in the sum
     of the logs of the other channels, shared out between nuclei by a watershed of that light.
 

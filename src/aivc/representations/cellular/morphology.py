@@ -19,6 +19,8 @@ from aivc.representations.cellular.plate_space import PlateSpace, whitened, whit
 
 # Where a cell lies is no part of what it looks like, nor is the number it was given.
 _PLACES = ("Location", "Center_X", "Center_Y", "BoundingBox", "ObjectNumber", "Number_Object", "ImageNumber")
+# How bright a channel is: of images, what a lamp and a stain do, too.
+_BRIGHTNESS = "_Intensity_MeanIntensity_"
 # What a feature shares with no other, where lost ones are filled by the others.
 _OWN = 0.05
 
@@ -33,6 +35,9 @@ class Morphology(Encoder):
     column ``batch``) that it was fitted on set the middle, those of all plates the scale and what is whitened. A plate
     without controls in the fit is measured from the middle of all controls: fit again with its controls, no label of a
     treatment is used.
+
+    Of images the brightness of each channel is left out, and the ratios between channels are kept: a dimmer lamp, or a
+    longer exposure of all channels, changes nothing. What changes all channels alike is not seen then.
 
     Whitening divides by the square root of the controls' variance along each of their principal directions plus a
     ridge, a share of the mean variance (Ando et al. 2017; sphering of pycytominer): ``notes`` says rank and ridge.
@@ -83,6 +88,7 @@ class Morphology(Encoder):
         units: str | None = None,
         clip: float = 5.0,
         ridge: float = 0.1,
+        brightness: bool = False,
     ) -> "Morphology":
         """Fit on training entities; labels of treatments are not used, but for which are controls.
 
@@ -93,6 +99,7 @@ class Morphology(Encoder):
             units: None, or those of the measurement: features are not brought to others.
             clip: In standard deviations of controls. A few features explode in dying cells and would be all of a state.
             ridge: Share of the mean variance of the controls' features.
+            brightness: Use how bright each channel of an image is, too.
 
         Raises:
             ControlError: There are fewer than three controls.
@@ -106,7 +113,8 @@ class Morphology(Encoder):
         names, x_nf = _measure(measurement, None)
         plate_n, label_n = _plates(measurement), measurement.perturbations
         space = PlateSpace.fit(x_nf, plate_n, label_n, clip)
-        kept = (space.scale > 0) & ~np.array([any(place in str(name) for place in _PLACES) for name in names])
+        left = _PLACES if brightness or measurement.is_table else (*_PLACES, _BRIGHTNESS)
+        kept = (space.scale > 0) & ~np.array([any(each in str(name) for each in left) for name in names])
         if not kept.any():
             raise DataError(["No feature varies among controls. Give more controls, or other features."])
         space = PlateSpace.fit(x_nf[:, kept], plate_n, label_n, clip)

@@ -7,10 +7,10 @@ import numpy as np
 from aivc.core.errors import DataError
 from aivc.core.measurement import Measurement
 from aivc.data.images.layout import is_mask
-from aivc.representations.cellular.morphology_features.channel_correlations import channel_correlations
 from aivc.representations.cellular.morphology_features.compartments import Compartment, compartments
+from aivc.representations.cellular.morphology_features.correlations import channel_correlations
 from aivc.representations.cellular.morphology_features.intensity_features import intensity_features
-from aivc.representations.cellular.morphology_features.localization_features import localization_features
+from aivc.representations.cellular.morphology_features.localization import localization_features
 from aivc.representations.cellular.morphology_features.radial_features import radial_features
 from aivc.representations.cellular.morphology_features.shape_features import shape_features
 from aivc.representations.cellular.morphology_features.texture_features import texture_features

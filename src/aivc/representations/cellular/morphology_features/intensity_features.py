@@ -46,7 +46,7 @@ def intensity_features(image: np.ndarray, part: Compartment, channel: str) -> di
     moments = [np.einsum("np,np->n", off**power, off, dtype=np.float64) / part.count for power in (1, 2)]
     spread = np.sqrt(moments[0])
     named = {
-        "MeanIntensity": np.log(mean_n + 1e-3 * _unit(image)),
+        "MeanIntensity": np.log(mean_n + 1e-3),
         "StdOverMean": np.log(spread + FLOOR),
         "MeanDeviationOverMean": np.log(np.abs(off).sum(axis=1, dtype=np.float64) / part.count + FLOOR),
         "Skewness": np.arcsinh(moments[1] / np.maximum(spread, TINY) ** 3),
@@ -58,11 +58,6 @@ def intensity_features(image: np.ndarray, part: Compartment, channel: str) -> di
         value = ordered[rows, where]
         named[f"{name}OverMean"] = np.log(np.where(np.isfinite(value), value, 0.0) + FLOOR)
     return {f"{part.name}_Intensity_{name}_{channel}": value for name, value in named.items()}
-
-
-def _unit(image: np.ndarray) -> float:
-    """One step of the camera where pixels are numbers of it: a floor for the logarithm that no data set."""
-    return 1.0 if image.dtype != np.float64 else 1e-6
 
 
 def _displacement(image: np.ndarray, part: Compartment) -> np.ndarray:

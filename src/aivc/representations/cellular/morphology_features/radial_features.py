@@ -35,7 +35,7 @@ def radial_features(image: np.ndarray, part: Compartment, channel: str) -> dict[
 
 def _sums(part: Compartment, share: np.ndarray, n: int) -> list[np.ndarray]:
     """Pixels, light and squared light in each ring, ``(n, BINS)`` each."""
-    # A thousandth of a ring inward, so that rounding puts no pixel elsewhere in a crop that was turned.
+    # A thousandth of a ring inward, so that rounding puts no pixel in another ring in a crop that was turned.
     if part.everything:
         ring = np.minimum((part.radius[0] * (BINS - 1e-3)).astype(int), BINS - 1).ravel()
         member = (ring[:, None] == np.arange(BINS)).astype(np.float32)

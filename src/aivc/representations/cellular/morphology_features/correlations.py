@@ -1,4 +1,4 @@
-"""Whether two channels are bright in the same pixels of a compartment."""
+"""Whether two channels are bright in the same pixels of a compartment, and which is the brighter."""
 
 import numpy as np
 
@@ -6,7 +6,9 @@ from aivc.representations.cellular.morphology_features.compartments import TINY,
 
 
 def channel_correlations(first: np.ndarray, second: np.ndarray, part: Compartment, names: str) -> dict[str, np.ndarray]:
-    """``(n,)`` features by name: Pearson's correlation, and the overlap of Manders.
+    """``(n,)`` features by name: Pearson's correlation, the overlap of Manders, and the log ratio of mean light.
+
+    The ratio says what a dimmer lamp does not change.
 
     Args:
         first: ``(n, y, x)`` of one channel.
@@ -28,4 +30,5 @@ def channel_correlations(first: np.ndarray, second: np.ndarray, part: Compartmen
     return {
         f"{part.name}_Correlation_Correlation_{names}": pearson,
         f"{part.name}_Correlation_Overlap_{names}": overlap,
+        f"{part.name}_Intensity_MeanRatio_{names}": np.log((sums[0] + 1e-3) / (sums[1] + 1e-3)),
     }
