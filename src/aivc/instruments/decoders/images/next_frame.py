@@ -40,8 +40,8 @@ def next_frame(frames_tyx: np.ndarray, ahead: int = 1) -> Float[np.ndarray, "y x
     """Predict one frame.
 
     A linear map from what was known at each earlier frame to what came ``ahead`` frames later is learned on these
-    frames only. Its answer is the mean over what may happen, which is smoother than any frame; details are raised until their
-    gradient energy is nearly that of the last frame.
+    frames only. Its answer is the mean over what may happen, which is smoother than any frame; details are raised until
+    their gradient energy is nearly that of the last frame.
 
     Args:
         frames_tyx: Frames so far, without copies (`distinct`), in time.
