@@ -78,7 +78,7 @@ def forecast(known: Sequence[Past], frames_tyx: np.ndarray, ahead: int) -> Float
     size = len(known[-1].columns) + 1
     gram, cross = np.zeros((size, size)), np.zeros(size)
     for then, later in zip(known, frames_tyx[ahead:], strict=False):
-        # Learned as a difference from the last frame: where nothing can be told, it stays.
+        # Learned as a difference from the last frame: where nothing is known, it stays.
         x_nk = then.columns.reshape(len(then.columns), -1)[:, ::_EVERY].T.astype(np.float64)
         x_nk = np.column_stack([x_nk, np.ones(len(x_nk))])
         y_n = (later - then.now).ravel()[::_EVERY].astype(np.float64)

@@ -111,12 +111,12 @@ class PatchExpression(ImageDecoder):
 
     @property
     def shown(self) -> np.ndarray:
-        """``(f,)`` True for genes that blocks left out could be told by."""
+        """``(f,)`` True for genes that were predicted on blocks left out."""
         return np.asarray(self.skill >= SHOWN)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """How many genes are shown, and how well blocks left out were told."""
+        """How many genes are shown, and how well they were predicted on blocks left out."""
         kept = self.shown
         mean = f"{self.skill[kept].mean():.2f}" if kept.any() else "none"
         return (
