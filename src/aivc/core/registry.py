@@ -12,6 +12,7 @@ GROUPS = (
     "encoders",
     "manipulators",
     "decoders",
+    "image_decoders",
     "wrappers",
     "providers",
     "metrics",
@@ -97,6 +98,7 @@ def _points(group: str) -> dict[str, EntryPoint]:
 ENCODERS = Registry("encoders")
 MANIPULATORS = Registry("manipulators")
 DECODERS = Registry("decoders")
+IMAGE_DECODERS = Registry("image_decoders")
 WRAPPERS = Registry("wrappers")
 PROVIDERS = Registry("providers")
 METRICS = Registry("metrics")
@@ -110,8 +112,8 @@ def names(group: str) -> tuple[str, ...]:
     """Names registered in a group.
 
     Args:
-        group: ``encoders``, ``manipulators``, ``decoders``, ``wrappers``, ``providers``, ``metrics``, ``kinds``,
-            ``datasets``, ``profiles``, ``splits``, ``benchmarks`` or ``protocols``.
+        group: ``encoders``, ``manipulators``, ``decoders``, ``image_decoders``, ``wrappers``, ``providers``,
+            ``metrics``, ``kinds``, ``datasets``, ``profiles``, ``splits``, ``benchmarks`` or ``protocols``.
 
     Raises:
         UnknownNameError: No such group.

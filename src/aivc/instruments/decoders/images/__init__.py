@@ -1,0 +1,1 @@
+"""Decoders of images: what another channel, condition or time would look like."""
