@@ -163,6 +163,8 @@ class Manipulator(Part):
         uses_parts: Whether ``fit`` does better with ``parts``, so that they are fetched where they can be had.
         needs_cells: Whether ``fit`` takes states of single cells, controls among them, as ``cells`` beside the mean
             states.
+        needs_times: Whether it takes cells to a later time: ``fit`` and ``manipulate`` need to know when each was read,
+            and it answers hours, with or without agents that were read over time.
         resampled: Whether an ensemble refits it on subsets of the perturbations; not where it states its own spread.
         for_means: Settings of ``fit`` that leave the means of its answers as they are and take less time: calibration
             asks for means alone.
@@ -172,6 +174,7 @@ class Manipulator(Part):
     needs_parts: ClassVar[bool] = False
     uses_parts: ClassVar[bool] = False
     needs_cells: ClassVar[bool] = False
+    needs_times: ClassVar[bool] = False
     resampled: ClassVar[bool] = True
     for_means: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     reads: Space
@@ -203,6 +206,11 @@ class Manipulator(Part):
     def molecules(self) -> Collection[str]:
         """Names of the molecules that it has knowledge of beside what was measured; none where it uses none."""
         return ()
+
+    @property
+    def grows(self) -> bool:
+        """Whether cells divide and die in its answers, so that masses of draws differ from those that were given."""
+        return False
 
     @property
     def edits_tissue(self) -> bool:
