@@ -15,6 +15,7 @@ CAUGHT_AS = {
     "IntegrityError": ValueError,
     "DataError": ValueError,
     "ScoreError": ArithmeticError,
+    "ConvergenceError": ArithmeticError,
     "UnavailableError": OSError,
     "UnknownNameError": LookupError,
     "RetiredError": LookupError,

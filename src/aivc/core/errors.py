@@ -45,6 +45,10 @@ class ScoreError(AIVCError, ArithmeticError):
     """A score is undefined where a number was needed, or a method crashed while being scored."""
 
 
+class ConvergenceError(AIVCError, ArithmeticError):
+    """An iteration did not reach what was asked of it; the message says how far it came."""
+
+
 class WritingError(AIVCError, OSError):
     """A file could not be written: the disk is full, or the place is not open to writing."""
 

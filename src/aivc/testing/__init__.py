@@ -5,7 +5,7 @@ from aivc.testing.encoders import check_encoder
 from aivc.testing.manipulators import check_manipulator
 from aivc.testing.promises import ContractError
 from aivc.testing.providers import check_provider
-from aivc.testing.samples import sample_measurement, sample_parts, sample_ur
+from aivc.testing.samples import sample_development, sample_measurement, sample_parts, sample_ur
 
 __all__ = [
     "ContractError",
@@ -13,6 +13,7 @@ __all__ = [
     "check_encoder",
     "check_manipulator",
     "check_provider",
+    "sample_development",
     "sample_measurement",
     "sample_parts",
     "sample_ur",

@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, final
 
 import numpy as np
@@ -24,7 +25,8 @@ from aivc.testing.promises import (
     round_trip,
     same_answer,
 )
-from aivc.testing.samples import sample_parts, sample_ur
+from aivc.testing.samples import sample_development, sample_parts, sample_ur
+from aivc.testing.times import check_times
 
 
 def check_manipulator(
@@ -34,7 +36,8 @@ def check_manipulator(
 
     Args:
         cls: The manipulator's class.
-        ur: Perturbed and control states, with ``perturbation`` and ``context``; `sample_ur` by default.
+        ur: Perturbed and control states, with ``perturbation`` and ``context``; `sample_ur` by default. For those that
+            take cells to a later time, states with ``time``; `sample_development` by default.
         parts: Molecular UR of what can be perturbed; `sample_parts` by default.
         settings: Passed to ``fit``; ``seed=0`` unless given.
 
@@ -44,7 +47,9 @@ def check_manipulator(
     >>> from aivc.core.registry import MANIPULATORS
     >>> check_manipulator(MANIPULATORS.load("mean-effect"))
     """
-    ur, parts = sample_ur() if ur is None else ur, sample_parts() if parts is None else parts
+    if ur is None:
+        ur = sample_development() if cls.needs_times else sample_ur()
+    parts = sample_parts() if parts is None else parts
     before = digest_of(ur), digest_of(parts)
     manipulator = fit_twice(cls, lambda: cls.fit(ur, parts=parts, **{"seed": 0, **settings}))
     expect(cls.name, "reads is the space of the UR it was fitted on", manipulator.reads, wanted=ur.space)
@@ -53,6 +58,8 @@ def check_manipulator(
     _check_control(case)
     _check_cells(case)
     _check_unknown(case)
+    if cls.needs_times:
+        check_times(manipulator, ur)
     again = manipulator.manipulate(case.control, case.seen)
     expect(
         cls.name, "the same input gives the same answer; keep the seed in the state", same_answer(again, case.answer)
@@ -76,6 +83,11 @@ class _ManipulatorCase:
 
 
 def _case(manipulator: Manipulator, ur: UR) -> _ManipulatorCase:
+    if ur.times is not None and manipulator.needs_times:
+        first, later = np.unique(ur.times)[:2]
+        control = ur.take(np.flatnonzero((ur.times == first) & (ur.contexts == ur.contexts[0])))
+        seen = Perturbation((), float(later - first))
+        return _ManipulatorCase(manipulator.name, manipulator, control, seen, manipulator.manipulate(control, seen))
     is_control = ur.perturbations == CONTROL
     here = ur.contexts == ur.contexts[is_control][0]
     control = ur.take(np.flatnonzero(is_control & here))
@@ -91,7 +103,8 @@ def _check_population(case: _ManipulatorCase, answer: Prediction[UR], asked: Per
     expect(case.name, "the retrieval profile is finite", bool(np.isfinite(answer.retrieval_mean).all()))
     for draw in answer.draws:
         expect(case.name, "every draw lives in the space that was given", draw.space, wanted=control.space)
-        kept = draw.entities.index.equals(control.entities.index) and np.array_equal(draw.mass, control.mass)
+        kept = draw.entities.index.equals(control.entities.index)
+        kept = kept and (case.manipulator.grows or np.array_equal(draw.mass, control.mass))
         expect(case.name, "rows of a draw are the cells that were given, in order and with their mass", kept)
         kept = set(draw.perturbations) == {str(asked)}
         expect(case.name, "a draw is labelled with what was asked: ur.moved(shift, str(perturbation))", kept)
@@ -123,7 +136,11 @@ def _check_unknown(case: _ManipulatorCase) -> None:
     drug = Agent("drug", "never-seen", 10.0, "uM")
     pair = Perturbation((unknown, *case.seen.agents), case.seen.hours)
     for unseen in (Perturbation((unknown,)), Perturbation((drug,)), pair, Perturbation((), 1234.5)):
-        answer = case.manipulator.manipulate(case.control, unseen)
+        asked = partial(case.manipulator.manipulate, case.control, unseen)
+        # What takes cells along times that were read refuses what was never read over time.
+        answer = or_refusal(asked) if case.manipulator.needs_times else asked()
+        if answer is None:
+            continue
         _check_population(case, answer, unseen)
         kept = answer.applicability is not Applicability.IN
         expect(case.name, f"what was never seen ({unseen}) is answered as edge or out, not as in", kept)

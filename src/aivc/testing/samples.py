@@ -66,3 +66,20 @@ def sample_ur(measurement: Measurement | None = None, *, dim: int = 5, seed: int
     axes_fd = np.random.default_rng(seed).normal(size=(len(measurement.features), dim)) / np.sqrt(dim)
     values_nd = np.log1p(np.abs(measurement.dense())) @ axes_fd
     return UR(values_nd, Space("sample", measurement.scale, dim, "sample"), measurement.entities)
+
+
+def sample_development(*, seed: int = 0) -> UR:
+    """Make cells that move, spread and part into two branches over three times, 24 h apart, in two contexts.
+
+    >>> sample_development()
+    UR(180 entities in sample-development[cellular, 3 axes, sample])
+    """
+    draw = np.random.default_rng(seed)
+    hours = np.repeat([0.0, 24.0, 48.0], 60)
+    branch = np.where(np.arange(len(hours)) % 2, 1.0, -1.0) * hours / 24
+    far = hours / 12 + draw.normal(0.0, 0.4, len(hours))
+    values_nd = np.stack([far, branch, np.sin(far)], axis=1) + draw.normal(0.0, 0.2, (len(hours), 3))
+    entities = pd.DataFrame({"perturbation": CONTROL, "time": hours}, index=[f"cell-{i}" for i in range(len(hours))])
+    entities["context"] = np.where(np.arange(len(hours)) % 4 < 2, "A", "B").astype(object)
+    entities["perturbation"] = entities["perturbation"].astype(object)
+    return UR(values_nd, Space("sample-development", Scale.CELLULAR, 3, "sample"), entities)

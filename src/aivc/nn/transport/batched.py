@@ -1,4 +1,4 @@
-"""Entropic optimal transport between weighted point clouds: which of one could have become which of the other."""
+"""Plans between many small clouds at once, as whole matrices in the log domain, for batches of a training step."""
 
 import math
 

@@ -1,0 +1,1 @@
+"""Methods that take populations forward in time: development as a perturbation without agents."""

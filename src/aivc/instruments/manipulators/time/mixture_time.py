@@ -1,0 +1,52 @@
+"""A mixture of the populations before and after, by how near each is: the second baseline of dynamics."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from aivc.core.ur import UR
+from aivc.instruments.manipulators.time.cells import Cells
+from aivc.instruments.manipulators.time.copying import mixture_moved
+from aivc.instruments.manipulators.time.growth import declared_counts
+from aivc.instruments.manipulators.time.of_time import ManipulatorOfTime, fields_of
+from aivc.instruments.manipulators.time.snapshots import Line, table_of
+from aivc.instruments.manipulators.time.transporter import Moved
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class MixtureTime(ManipulatorOfTime):
+    """Replace as many cells by those of the next time as the way there is done; leave the others."""
+
+    name: ClassVar[str] = "mixture-time"
+
+    @classmethod
+    def fit(
+        cls,
+        ur: UR,
+        *,
+        parts: UR | None = None,
+        seed: int = 0,
+        counts: Mapping[float, float] | None = None,
+        draws: int = 1,
+        extrapolate: bool = False,
+    ) -> "MixtureTime":
+        """Keep the cells of each time.
+
+        Args:
+            ur: States with ``time``.
+            parts: Not used.
+            seed: Draws which cell becomes which.
+            counts: Numbers of cells by hours, where known: mass follows them.
+            draws: How many populations are drawn.
+            extrapolate: Whether times after the last are answered, by the last one.
+
+        Raises:
+            DataError: Fewer than two times, or none stated.
+        """
+        kept = fields_of(table_of(cls.name, ur, None, seed))
+        hours, numbers = declared_counts(counts)
+        return cls(ur.space, **kept, count_hours=hours, counts=numbers, seed=seed, draws=draws, extrapolate=extrapolate)
+
+    def _moved(self, line: Line, cells: Cells, end: float, salt: str) -> Moved:
+        return mixture_moved(line, cells, end, salt)
