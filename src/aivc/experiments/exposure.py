@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple, final
 
 import numpy as np
@@ -122,5 +123,5 @@ hours=None), 0.25)]
 def at_different_times(found: Sequence[Exposure]) -> str:
     """Say that effects are added where agents overlap without beginning and ending together; empty otherwise."""
     spans = sorted((each.course.begin, each.course.end) for each in found)
-    overlap = any(later[0] < sooner[1] for sooner, later in zip(spans, spans[1:], strict=False))
+    overlap = any(later[0] < sooner[1] for sooner, later in pairwise(spans))
     return "Effects of agents that overlap, but begin or end at different times, are added." if overlap else ""

@@ -163,8 +163,8 @@ class Trajectory:
         few = start.take(np.arange(min(2, len(start))))
         counts = [len(self._developed(few, self.schedule.hours).draws)]
         if self.schedule.agents and self.acts is None:
-            for step in self.schedule.steps:
-                counts.append(len(self._read_over_time(few, step).draws) if step.agents else 1)
+            given = [step for step in self.schedule.steps if step.agents]
+            counts += [len(self._read_over_time(few, step).draws) for step in given]
         for each in self.exposures:
             assert self.acts is not None
             counts += [len(self.acts.manipulate(few, question).draws) for question in each.questions]
@@ -250,7 +250,10 @@ def common_time(start: UR) -> float:
     times = start.times
     if times is None or not len(times) or not np.isfinite(times).all():
         raise DataError(
-            ["A simulation begins at a time, and these cells do not say when they were read. Declare time and time_unit."]
+            [
+                "A simulation begins at a time, and these cells do not say when they were read. Declare time and "
+                "time_unit in the schema."
+            ]
         )
     if len(found := np.unique(times)) > 1:
         shown = ", ".join(f"{each:g}" for each in found[:6])
