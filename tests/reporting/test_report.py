@@ -92,7 +92,7 @@ def test_there_is_each_figure_that_data_support_and_a_reason_for_the_others(full
 
 
 def test_without_data_the_page_shows_what_the_cell_knows(alone):
-    assert set(alone.missing) == {"cells", "section", "measured", "dose", "plate", "reliability"}
+    assert set(alone.missing) == {"cells", "section", "measured", "dose", "plate", "river", "reliability"}
     text = alone.html()
     assert "left out while it was fitted" in alone.verdict
     assert "Effects predicted by transfer" in text

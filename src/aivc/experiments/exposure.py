@@ -74,12 +74,16 @@ class Exposure:
             PerturbationError: A dose is missing where doses were measured.
             UnknownNameError: Nothing is known of a name.
         """
-        asked = KnownNames.of(cell).question(Perturbation(course.agents), allow_unknown=allow_unknown)
-        trained = [Perturbation.parse(text) for text in sorted(cell.trained)]
+        known, trained = KnownNames.of(cell), [Perturbation.parse(text) for text in sorted(cell.trained)]
+        asked = known.question(Perturbation(course.agents), allow_unknown=allow_unknown)
+        # A dose in another unit is found where hours are those that were measured.
+        for hours in sorted({each.hours for each in trained if each.hours}):
+            same = known.question(Perturbation(asked.agents, hours), allow_unknown=True)
+            asked = Perturbation(same.agents) if str(same) in cell.trained else asked
         own = [each for each in trained if each.agents == asked.agents] or trained
-        hours = tuple(sorted({each.hours for each in own if each.hours}))
-        questions = tuple(Perturbation(asked.agents, each) for each in hours) or (Perturbation(asked.agents),)
-        return cls(course, questions, hours)
+        measured = tuple(sorted({each.hours for each in own if each.hours}))
+        questions = tuple(Perturbation(asked.agents, each) for each in measured) or (Perturbation(asked.agents),)
+        return cls(course, questions, measured)
 
     def increments(self, begin: float, end: float) -> list[tuple[Perturbation, float]]:
         """Which part of the effect of each question sets in between two hours of the schedule.

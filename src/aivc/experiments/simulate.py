@@ -30,8 +30,8 @@ def simulate(  # noqa: PLR0913 - one keyword for each thing a question may say
     start: "Measurement | UR | AnnData | Path | str",
     schedule: Schedule | str,
     *,
-    every: float | None = None,
-    at: float | None = None,
+    every: float | int | None = None,
+    at: float | int | None = None,
     cells: int = CELLS,
     carry: Carry = "states",
     extrapolate: bool = False,
@@ -135,7 +135,13 @@ def semigroup(way: Trajectory, moments: Sequence[Moment]) -> float:
 
 
 def _begin(
-    cell: VirtualCell, given: Measurement | UR | str, at: float | None, cells: int, seed: int, *, new_context: bool
+    cell: VirtualCell,
+    given: Measurement | UR | str,
+    at: float | int | None,
+    cells: int,
+    seed: int,
+    *,
+    new_context: bool,
 ) -> UR:
     """Cells of one time to start from, as many as are followed.
 

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, NamedTuple, final
 
 import numpy as np
@@ -145,7 +146,8 @@ class Trajectory:
         """
         begin = common_time(start)
         count = self._require_answers(start)
-        now, apart = [start] * count, [start] * count
+        now: Sequence[UR] = [start] * count
+        apart = now
         yield Moment(0, begin, None, tuple(now), tuple(apart), Applicability.IN, True, None, ())  # noqa: FBT003
         at = (0.0, *self.schedule.ends)
         for i, step in enumerate(self.schedule.steps):
@@ -193,9 +195,10 @@ class Trajectory:
         if not parts:
             return moved
         assert self.acts is not None
-        acts, shifts, worst, made_by = self.acts, [0.0 * draw.values for draw in moved.draws], moved.applicability, ()
+        acts, shifts, worst = self.acts, [0.0 * draw.values for draw in moved.draws], moved.applicability
+        made_by: tuple[str, ...] = ()
         for exposure, question, share in parts:
-            said = self._each(moved.draws, lambda ur, question=question: acts.manipulate(ur, question))
+            said = self._each(moved.draws, partial(_asked, acts, question))
             for i, (draw, before) in enumerate(zip(said.draws, moved.draws, strict=True)):
                 shifts[i] = shifts[i] + share * (draw.values - before.values)
             late = exposure.too_long and span[1] - exposure.course.begin > exposure.hours[-1]
@@ -278,6 +281,10 @@ def _pick(cell: VirtualCell, name: str, *, of_time: bool) -> Manipulator | None:
         what = "manipulator of time" if of_time else "manipulator of effects"
         raise UnknownNameError(what, name, found, "" if name else f"This cell has {len(found)}: name the one you mean.")
     return found[name]
+
+
+def _asked(acts: Manipulator, question: Perturbation, ur: UR) -> Prediction[UR]:
+    return acts.manipulate(ur, question)
 
 
 def _at(draw: UR, values: np.ndarray, step: Perturbation) -> UR:

@@ -1,5 +1,6 @@
 """A simulated series as a river of states: what was done, what cells became, how many there are, and from whom."""
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,9 +39,9 @@ def river(tables: SeriesTables) -> Figure:
     names = _shown_states(tables.states)
     drawing = canvas(9.2, 5.4)
     steps = drawing.add_axes((0, 0.93, 0.66, 0.07))
-    flow = drawing.add_axes((0, 0.36, 0.66, 0.54))
+    flow = drawing.add_axes((0, 0.36, 0.66, 0.49))
     growth = drawing.add_axes((0, 0, 0.66, 0.25))
-    fates = drawing.add_axes((0.81, 0.36, 0.19, 0.54))
+    fates = drawing.add_axes((0.81, 0.36, 0.19, 0.49))
     span = float(tables.steps["begin"].min()), float(tables.steps["end"].max())
     _steps(steps, tables.steps, span)
     _river(flow, tables, names)
@@ -81,10 +82,9 @@ def _steps(axes: "Axes", steps: pd.DataFrame, span: tuple[float, float]) -> None
         axes.barh(0, end - begin, left=begin, height=1, color=ink.ORANGE if given else ink.RULE, alpha=0.85, lw=0)
         room = int(64 * (end - begin) / max(span[1] - span[0], 1e-9))
         if room >= 4:
-            axes.text(
-                (begin + end) / 2, 0, plain(done, room), ha="center", va="center", fontsize=8,
-                color=ink.PAPER if given else ink.MUTED,
-            )  # fmt: skip
+            said = plain(re.sub(r" for [0-9.]+h$", "", done), room)
+            color = ink.PAPER if given else ink.MUTED
+            axes.text((begin + end) / 2, 0, said, ha="center", va="center", fontsize=8, color=color)
     outside = steps[~steps["inside"].astype(bool)]
     for row in outside.itertuples():
         axes.barh(0, row.end - row.begin, left=row.begin, height=1, fill=False, hatch="///", edgecolor=ink.MUTED, lw=0)
@@ -163,7 +163,7 @@ def _fates(axes: "Axes", fates: pd.DataFrame, names: list[str]) -> None:
         left = 0.0
         for name in names:
             wide = float(share.get((start, name), 0.0))
-            axes.barh(i, wide, left=left, height=0.55, color=colors[name], alpha=0.9, lw=0)
+            axes.barh(i, wide, left=left, height=0.4, color=colors[name], alpha=0.9, lw=0)
             left += wide
     axes.set(xlim=(0, 1), ylim=(len(starts) - 0.4, -0.6))
     axes.set_yticks(range(len(starts)), [plain(name, 14) for name in starts])
