@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, NamedTuple, final
+from typing import Any, Literal, NamedTuple, final
 
 import numpy as np
 
@@ -64,6 +64,7 @@ class Trajectory:
         schedule: What is done.
         exposures: Courses of agents.
         carry: What goes on after an agent is gone.
+        draws: How many populations the manipulator of time draws.
     """
 
     cell: VirtualCell
@@ -72,6 +73,7 @@ class Trajectory:
     schedule: Schedule
     exposures: tuple[Exposure, ...]
     carry: Carry
+    draws: int = 1
 
     @classmethod
     def of(
@@ -111,12 +113,16 @@ class Trajectory:
                 "manipulator of time", manipulators[0], [], "Fit one on cells read at several times: "
                 "aivc fit FILE --schema S.toml --manipulator transport.v1 --out CELL; --onto adds it to a cell.",
             )  # fmt: skip
-        if extrapolate and "extrapolate" in {each.name for each in dataclasses.fields(develops)}:  # type: ignore[arg-type]
-            develops = dataclasses.replace(develops, extrapolate=True)  # type: ignore[type-var]
+        fields = {each.name for each in dataclasses.fields(develops)}  # type: ignore[arg-type]
+        draws = int(getattr(develops, "draws", 1))
+        # Each draw is followed by itself: what one step draws for all of them is not needed.
+        changes: dict[str, Any] = {"draws": 1} if "draws" in fields else {}
+        changes |= {"extrapolate": True} if extrapolate and "extrapolate" in fields else {}
+        develops = dataclasses.replace(develops, **changes) if changes else develops  # type: ignore[type-var]
         acts = _pick(cell, manipulators[1], of_time=False) if schedule.agents else None
         given = courses(schedule) if acts is not None else []
         exposures = tuple(Exposure.of(cell, each, allow_unknown=allow_unknown) for each in given)
-        return cls(cell, develops, acts, schedule, exposures, carry)
+        return cls(cell, develops, acts, schedule, exposures, carry, draws)
 
     @property
     def assumptions(self) -> tuple[str, ...]:
@@ -145,8 +151,7 @@ class Trajectory:
             PerturbationError: A time outside of what was read, or agents that no part knows.
         """
         begin = common_time(start)
-        count = self._require_answers(start)
-        now: Sequence[UR] = [start] * count
+        now: Sequence[UR] = _named_apart(start, self._require_answers(start))
         apart = now
         yield Moment(0, begin, None, tuple(now), tuple(apart), Applicability.IN, True, None, ())  # noqa: FBT003
         at = (0.0, *self.schedule.ends)
@@ -163,7 +168,7 @@ class Trajectory:
     def _require_answers(self, start: UR) -> int:
         """Ask everything once of two cells, so that what is refused is refused at once; return the number of draws."""
         few = start.take(np.arange(min(2, len(start))))
-        counts = [len(self._developed(few, self.schedule.hours).draws)]
+        counts = [self.draws, len(self._developed(few, self.schedule.hours).draws)]
         if self.schedule.agents and self.acts is None:
             given = [step for step in self.schedule.steps if step.agents]
             counts += [len(self._read_over_time(few, step).draws) for step in given]
@@ -262,6 +267,13 @@ def common_time(start: UR) -> float:
         shown = ", ".join(f"{each:g}" for each in found[:6])
         raise DataError([f"A simulation begins at one time, and these cells were read at {shown} h. Name one of them."])
     return float(found[0])
+
+
+def _named_apart(start: UR, count: int) -> list[UR]:
+    """The same cells once for each draw, under names of their own: by names it is drawn what a cell becomes."""
+    names = start.entities.index.astype(str)
+    tables = [start.entities.set_axis(names + f"/{k}" if k else names, axis=0) for k in range(count)]
+    return [dataclasses.replace(start, entities=table) for table in tables]
 
 
 def _pick(cell: VirtualCell, name: str, *, of_time: bool) -> Manipulator | None:
