@@ -189,6 +189,13 @@ TESTED_THROUGH = {
     "instruments/manipulators/priors/nearest.py": "instruments/manipulators/test_manipulators.py",
     "instruments/manipulators/priors/places.py": "instruments/manipulators/test_manipulators.py",
     "instruments/manipulators/priors/ridge_on_priors.py": "instruments/manipulators/test_manipulators.py",
+    "instruments/manipulators/time/cells.py": "instruments/manipulators/time/test_judging.py",
+    "instruments/manipulators/time/copy_time.py": "instruments/manipulators/time/test_transport_v1.py",
+    "instruments/manipulators/time/copying.py": "instruments/manipulators/time/test_transport_v1.py",
+    "instruments/manipulators/time/mixture_time.py": "instruments/manipulators/time/test_transport_v1.py",
+    "instruments/manipulators/time/of_time.py": "instruments/manipulators/time/test_transport_v1.py",
+    "instruments/manipulators/time/velocity_training.py": "instruments/manipulators/time/test_velocity_field_v1.py",
+    "nn/transport/certificate.py": "nn/transport/test_couple.py",
     "reporting/breakdown.py": "reporting/test_figures.py",
     "reporting/card.py": "reporting/test_report.py",
     "reporting/cell_answers.py": "reporting/test_report.py",
@@ -223,6 +230,7 @@ TESTED_THROUGH = {
     "testing/promises.py": "test_conformance.py",
     "testing/providers.py": "test_conformance.py",
     "testing/samples.py": "test_conformance.py",
+    "testing/times.py": "test_conformance.py",
 }
 
 

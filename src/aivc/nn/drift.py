@@ -58,7 +58,7 @@ class DriftNetwork(nn.Module):
 
 @torch.no_grad()
 def carried(
-    network: DriftNetwork,
+    network: nn.Module,
     y_nd: Float[Tensor, "n d"],
     condition_nc: Float[Tensor, "n c"],
     times: tuple[float, float],
@@ -67,7 +67,7 @@ def carried(
     """Where states come to, and the logarithm of what each has become, by Runge-Kutta steps of fourth order.
 
     Args:
-        network: In evaluation mode.
+        network: A `DriftNetwork`, or what answers as one, in evaluation mode.
         y_nd: In units of their spread.
         condition_nc: Of each.
         times: From and to, in shares of the whole range.

@@ -1,13 +1,12 @@
 """The population at the nearest time that was read: the first baseline of dynamics."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, final
 
 from aivc.core.ur import UR
 from aivc.instruments.manipulators.time.cells import Cells
 from aivc.instruments.manipulators.time.copying import nearest_moved
-from aivc.instruments.manipulators.time.growth import declared_counts
+from aivc.instruments.manipulators.time.growth import Counts, declared_counts
 from aivc.instruments.manipulators.time.of_time import ManipulatorOfTime, fields_of
 from aivc.instruments.manipulators.time.snapshots import Line, table_of
 from aivc.instruments.manipulators.time.transporter import Moved
@@ -27,7 +26,7 @@ class CopyTime(ManipulatorOfTime):
         *,
         parts: UR | None = None,
         seed: int = 0,
-        counts: Mapping[float, float] | None = None,
+        counts: Counts | None = None,
         draws: int = 1,
         extrapolate: bool = False,
     ) -> "CopyTime":

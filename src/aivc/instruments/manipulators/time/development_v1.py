@@ -18,6 +18,7 @@ from aivc.instruments.manipulators.time.growth import (
     NONE,
     PLAN,
     SPREAD,
+    Counts,
     declared_counts,
     require_growth,
 )
@@ -90,7 +91,7 @@ class DevelopmentV1(ManipulatorOfTime):
         parts: UR | None = None,
         seed: int = 0,
         growth: str = PLAN,
-        counts: Mapping[float, float] | None = None,
+        counts: Counts | None = None,
         draws: int = 1,
         extrapolate: bool = False,
     ) -> "DevelopmentV1":

@@ -11,6 +11,8 @@ NONE, SCORES, PLAN = "none", "scores", "plan"
 GROWTHS = (NONE, SCORES, PLAN)
 EARLY, SPREAD, LATE = "early", "spread", "late"
 TIMINGS = (EARLY, SPREAD, LATE)
+# Numbers of cells by hours.
+Counts = Mapping[float | int, float | int]
 PROLIFERATION, APOPTOSIS = "proliferation", "apoptosis"
 # Rates of division and death per day at the ends of the scores (the birth-death prior of Lange et al. 2023 uses such).
 _BIRTH, _DEATH = (0.3, 1.7), (0.3, 1.7)
@@ -70,7 +72,7 @@ def rates_of(name: str, ur: UR) -> np.ndarray:
     return net_rates(*scores)
 
 
-def declared_counts(counts: Mapping[float, float] | None) -> tuple[np.ndarray, np.ndarray]:
+def declared_counts(counts: Counts | None) -> tuple[np.ndarray, np.ndarray]:
     """Hours and numbers of cells in the order of time; empty where none are declared.
 
     Raises:

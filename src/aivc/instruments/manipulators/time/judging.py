@@ -58,7 +58,11 @@ def held_out(line: Line, ways: Ways, seed: int) -> list[Held]:
         rest, truth = line[:k] + line[k + 1 :], line[k]
         start = line[k - 1]
         cells = cells_of(start, seed)
-        made = {**ways(rest), " previous": partial(previous_moved, rest), " next": partial(next_moved, rest)}
+        made: dict[str, Way] = {
+            **ways(rest),
+            " previous": partial(previous_moved, rest),
+            " next": partial(next_moved, rest),
+        }
         clouds = [_cloud(way(cells, truth.hours, "held"), start.weight, seed) for way in made.values()]
         said = _held(truth, clouds, seed)
         copies = [said.score(np.eye(len(clouds))[i]) for i in (-2, -1)]
@@ -133,10 +137,10 @@ def stacked(held: Sequence[Held], prior_k: np.ndarray, pull: float = 1.0) -> np.
         prior_k: Positive weights that add up to one.
         pull: How strongly.
     """
-    weight_k = prior_k.copy()
+    weight_k, rate = prior_k.copy(), _RATE / max(1.0, pull)
     for _ in range(_ROUNDS if held else 0):
         slope_k = np.mean([2 * (h.truth_k - h.between_kk @ weight_k) / h.copy for h in held], axis=0)
         slope_k = slope_k + pull * (np.log(np.maximum(weight_k, 1e-300) / prior_k) + 1)
-        weight_k = weight_k * np.exp(-_RATE * (slope_k - slope_k.min()))
+        weight_k = weight_k * np.exp(-rate * (slope_k - slope_k.min()))
         weight_k = weight_k / weight_k.sum()
     return weight_k

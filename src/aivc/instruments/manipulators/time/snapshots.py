@@ -80,7 +80,9 @@ def table_of(name: str, ur: UR, rates: np.ndarray | None, seed: int) -> Table:
     rates = np.full(len(ur), np.nan) if rates is None else rates
     done, contexts = agents_of(ur), ur.contexts.astype(str)
     rng = np.random.default_rng(seed)
-    rows, line_of, lines = [], [], []
+    rows: list[np.ndarray] = []
+    line_of: list[np.ndarray] = []
+    lines: list[str] = []
     for context in [POOLED, *sorted(set(contexts))]:
         here = np.ones(len(ur), dtype=bool) if context == POOLED else contexts == context
         for agents in sorted(set(done[here])):

@@ -14,7 +14,7 @@ from aivc.core.state import State
 from aivc.core.ur import UR
 from aivc.instruments.manipulators.time.cells import Cells
 from aivc.instruments.manipulators.time.copying import mixture_moved, nearest_moved
-from aivc.instruments.manipulators.time.growth import EARLY, NONE, PLAN, SPREAD, declared_counts, require_growth
+from aivc.instruments.manipulators.time.growth import EARLY, NONE, PLAN, SPREAD, Counts, declared_counts, require_growth
 from aivc.instruments.manipulators.time.judging import FEWEST_HELD, MIXTURE, kept_of
 from aivc.instruments.manipulators.time.of_time import ManipulatorOfTime, fields_of
 from aivc.instruments.manipulators.time.snapshots import Line, table_of
@@ -66,7 +66,7 @@ class VelocityFieldV1(ManipulatorOfTime):
         growth: str = NONE,
         reach: float = 1.0,
         curved: bool = True,
-        counts: Mapping[float, float] | None = None,
+        counts: Counts | None = None,
         judged: bool = True,
         extrapolate: bool = False,
     ) -> "VelocityFieldV1":

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from aivc.core.errors import UnknownNameError
+from aivc.instruments.manipulators.time.development_v1 import MIXED, DevelopmentV1, chosen, prior_of
+from aivc.instruments.manipulators.time.judging import Held
+from tiny_development import DAY, after, arc, at
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return DevelopmentV1.fit(arc((0, 1, 3, 4), count=40), growth="none")
+
+
+def test_shares_move_to_ways_that_fill_times_left_out(fitted):
+    shares, prior = fitted.verdict["shares"], prior_of("none")
+    assert fitted.verdict["kept"] == MIXED
+    assert shares["curved, exact sums"] > prior["curved, exact sums"] + 0.02
+    assert fitted.shares.sum() == pytest.approx(1.0)
+
+
+def test_a_time_that_was_never_read_is_filled(fitted):
+    cells = arc((0, 1, 3, 4), count=40)
+    found = fitted.manipulate(at(cells, DAY), after(24)).draws[0]
+    assert np.median(np.linalg.norm(found.values, axis=1)) == pytest.approx(10.0, abs=0.8)
+    np.testing.assert_array_equal(found.mass, 1.0)
+
+
+def test_with_too_few_times_the_shares_were_laid_down_before():
+    fitted = DevelopmentV1.fit(arc((0, 1), count=20), growth="none", extrapolate=True)
+    assert fitted.verdict["kept"] == "prior"
+    np.testing.assert_array_equal(fitted.shares, list(prior_of("none").values()))
+    assert fitted.verdict["beyond"] == "today"
+
+
+def held(simple, others):
+    names = list(prior_of("none"))
+    score = np.array([simple if name == "next" else others for name in names])
+    return Held(0.0, (score + 1) / 2, np.ones((5, 5)), 0.0, 1.0)
+
+
+def test_before_a_simple_way_that_was_better_each_time_the_mixture_steps_back():
+    names, prior = list(prior_of("none")), np.array(list(prior_of("none").values()))
+    shares, verdict = chosen([held(0.1, 3.0), held(0.1, 3.0)], names, prior)
+    assert verdict["kept"] == "next"
+    np.testing.assert_array_equal(shares, np.eye(5)[names.index("next")])
+    shares, verdict = chosen([held(0.1, 0.5), held(3.0, 0.5)], names, prior)
+    assert verdict["kept"] == MIXED
+    assert shares.sum() == pytest.approx(1.0)
+
+
+def test_growth_by_scores_is_not_its_own():
+    with pytest.raises(UnknownNameError, match=r"scores of development.v1"):
+        DevelopmentV1.fit(arc((0, 1), count=10), growth="scores")
