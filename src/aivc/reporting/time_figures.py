@@ -81,10 +81,12 @@ def _steps(axes: "Axes", steps: pd.DataFrame, span: tuple[float, float]) -> None
         given = done != "wait"
         axes.barh(0, end - begin, left=begin, height=1, color=ink.ORANGE if given else ink.RULE, alpha=0.85, lw=0)
         room = int(64 * (end - begin) / max(span[1] - span[0], 1e-9))
-        if room >= 4:
-            said = plain(re.sub(r" for [0-9.]+h$", "", done), room)
+        said = re.sub(r" for [0-9.]+h$", "", done)
+        if len(said) <= room:
             color = ink.PAPER if given else ink.MUTED
-            axes.text((begin + end) / 2, 0, said, ha="center", va="center", fontsize=8, color=color)
+            axes.text((begin + end) / 2, 0, plain(said), ha="center", va="center", fontsize=8, color=color)
+        elif given:
+            axes.text((begin + end) / 2, 0.7, plain(said, 40), ha="center", va="bottom", fontsize=8, color=ink.INK)
     outside = steps[~steps["inside"].astype(bool)]
     for row in outside.itertuples():
         axes.barh(0, row.end - row.begin, left=row.begin, height=1, fill=False, hatch="///", edgecolor=ink.MUTED, lw=0)

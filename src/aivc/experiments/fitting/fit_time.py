@@ -154,8 +154,8 @@ def _about(develops: Manipulator, name: str, states: UR) -> dict[str, Any]:
     assert states.times is not None
     hours = [float(each) for each in np.unique(states.times)]
     verdict = getattr(develops, "verdict", {})
-    told = {key: verdict[key] for key in ("kept", "because") if key in verdict}
-    return {"manipulator": name, "hours": hours, "cells": len(states), "grows": develops.grows, **told}
+    said = {key: verdict[key] for key in ("kept", "because") if key in verdict}
+    return {"manipulator": name, "hours": hours, "cells": len(states), "grows": develops.grows, **said}
 
 
 def _card(measurement: Measurement, below: VirtualCell, cell: VirtualCell | None, recipe: Recipe) -> dict[str, Any]:
