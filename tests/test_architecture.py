@@ -189,7 +189,7 @@ TESTED_THROUGH = {
     "instruments/manipulators/priors/nearest.py": "instruments/manipulators/test_manipulators.py",
     "instruments/manipulators/priors/places.py": "instruments/manipulators/test_manipulators.py",
     "instruments/manipulators/priors/ridge_on_priors.py": "instruments/manipulators/test_manipulators.py",
-    "instruments/manipulators/time/cells.py": "instruments/manipulators/time/test_judging.py",
+    "instruments/manipulators/time/cell_rows.py": "instruments/manipulators/time/test_judging.py",
     "instruments/manipulators/time/copy_time.py": "instruments/manipulators/time/test_transport_v1.py",
     "instruments/manipulators/time/copying.py": "instruments/manipulators/time/test_transport_v1.py",
     "instruments/manipulators/time/mixture_time.py": "instruments/manipulators/time/test_transport_v1.py",

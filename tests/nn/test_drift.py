@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from aivc.nn.drift import Drift, DriftNetwork, carried
+from aivc.nn.drift import Drift, DriftNetwork, integrated
 
 
 class Turning(nn.Module):
@@ -16,7 +16,7 @@ class Turning(nn.Module):
 
 def test_a_turn_is_followed_to_fourth_order():
     y = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
-    found, mass = carried(Turning(), y, torch.zeros(1, 0, dtype=torch.float64), (0.0, 1.0), 8)
+    found, mass = integrated(Turning(), y, torch.zeros(1, 0, dtype=torch.float64), (0.0, 1.0), 8)
     torch.testing.assert_close(
         found, torch.tensor([[math.cos(1), math.sin(1)]], dtype=torch.float64), atol=1e-5, rtol=0
     )
@@ -26,6 +26,6 @@ def test_a_turn_is_followed_to_fourth_order():
 def test_before_training_nothing_moves():
     network = DriftNetwork(3, 2).eval()
     y = torch.randn(5, 3)
-    found, mass = carried(network, y, torch.zeros(5, 2), (0.2, 0.7), 2)
+    found, mass = integrated(network, y, torch.zeros(5, 2), (0.2, 0.7), 2)
     assert torch.equal(found, y)
     assert torch.equal(mass, torch.zeros(5))

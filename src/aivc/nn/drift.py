@@ -57,7 +57,7 @@ class DriftNetwork(nn.Module):
 
 
 @torch.no_grad()
-def carried(
+def integrated(
     network: nn.Module,
     y_nd: Float[Tensor, "n d"],
     condition_nc: Float[Tensor, "n c"],

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 from aivc.core.ur import UR
-from aivc.instruments.manipulators.time.cells import Cells
+from aivc.instruments.manipulators.time.cell_rows import CellRows
 from aivc.instruments.manipulators.time.copying import nearest_moved
 from aivc.instruments.manipulators.time.growth import Counts, declared_counts
 from aivc.instruments.manipulators.time.of_time import ManipulatorOfTime, fields_of
@@ -47,5 +47,5 @@ class CopyTime(ManipulatorOfTime):
         hours, numbers = declared_counts(counts)
         return cls(ur.space, **kept, count_hours=hours, counts=numbers, seed=seed, draws=draws, extrapolate=extrapolate)
 
-    def _moved(self, line: Line, cells: Cells, end: float, salt: str) -> Moved:
+    def _moved(self, line: Line, cells: CellRows, end: float, salt: str) -> Moved:
         return nearest_moved(line, cells, end, salt)

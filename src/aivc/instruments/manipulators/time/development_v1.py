@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from aivc.core.ur import UR
-from aivc.instruments.manipulators.time.cells import Cells
+from aivc.instruments.manipulators.time.cell_rows import CellRows
 from aivc.instruments.manipulators.time.copying import mixture_moved, next_moved, previous_moved
 from aivc.instruments.manipulators.time.growth import (
     EARLY,
@@ -134,7 +134,7 @@ class DevelopmentV1(ManipulatorOfTime):
         """How cells differ in growth."""
         return self.growing
 
-    def _moved(self, line: Line, cells: Cells, end: float, salt: str) -> Moved:
+    def _moved(self, line: Line, cells: CellRows, end: float, salt: str) -> Moved:
         ways = list(self._ways_of[id(line)].values())
         way_p = drawn(self.shares, cells.at(f"way {salt}"))
         values, factor = np.array(cells.values), np.ones(len(way_p))
@@ -144,7 +144,7 @@ class DevelopmentV1(ManipulatorOfTime):
             values[some], factor[some] = moved.values, moved.factor
         return Moved(values, factor)
 
-    def _beyond(self, line: Line, cells: Cells, hours: float) -> tuple[np.ndarray, str]:
+    def _beyond(self, line: Line, cells: CellRows, hours: float) -> tuple[np.ndarray, str]:
         if self.verdict.get("beyond") == FURTHER:
             return Transporter(line, TransportSettings(), Progress.of(line)).beyond(cells.values, hours), ""
         return cells.values, TODAY

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from aivc.instruments.manipulators.time.cells import Cells
+from aivc.instruments.manipulators.time.cell_rows import CellRows
 from aivc.instruments.manipulators.time.copying import mixture_moved, nearest_moved, next_moved, previous_moved
 from aivc.instruments.manipulators.time.snapshots import Line, Places, Snapshot, drawn, thinned
 from aivc.instruments.manipulators.time.transporter import Moved
 
 # A way of a line: cells, the hours wanted, and a salt.
-Way = Callable[[Cells, float, str], Moved]
+Way = Callable[[CellRows, float, str], Moved]
 Ways = Callable[[Line], Mapping[str, Way]]
 
 # Held-out times below which nothing is chosen by them, and cells of each time that are looked at.
@@ -99,11 +99,11 @@ def kept_of(line: Line, name: str, learned: Callable[[Line], Way], seed: int) ->
     }
 
 
-def cells_of(snapshot: Snapshot, seed: int) -> Cells:
+def cells_of(snapshot: Snapshot, seed: int) -> CellRows:
     """All cells of a population, as if they had been given."""
     count = len(snapshot.values)
     places = Places([f"held {i}" for i in range(count)], snapshot.values, seed)
-    return Cells(snapshot.values, snapshot.rate, snapshot.hours, places, np.arange(count))
+    return CellRows(snapshot.values, snapshot.rate, snapshot.hours, places, np.arange(count))
 
 
 def _cloud(moved: Moved, weight: np.ndarray, seed: int) -> np.ndarray:

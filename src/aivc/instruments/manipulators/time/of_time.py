@@ -16,14 +16,14 @@ from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Applicability, Prediction
 from aivc.core.space import Space
 from aivc.core.ur import UR
-from aivc.instruments.manipulators.time.cells import Cells
+from aivc.instruments.manipulators.time.cell_rows import CellRows
 from aivc.instruments.manipulators.time.growth import NONE, SCORES, count_at, rates_of
 from aivc.instruments.manipulators.time.snapshots import (
     POOLED,
     SAME,
     Line,
+    LineTable,
     Places,
-    Table,
     line_name,
     lines_of,
     plain_agents,
@@ -74,10 +74,10 @@ class ManipulatorOfTime(Manipulator):
     extrapolate: bool
 
     @abstractmethod
-    def _moved(self, line: Line, cells: Cells, end: float, salt: str) -> Moved:
+    def _moved(self, line: Line, cells: CellRows, end: float, salt: str) -> Moved:
         """Take cells of one line and one time to another time within the line."""
 
-    def _beyond(self, line: Line, cells: Cells, hours: float) -> tuple[np.ndarray, str]:
+    def _beyond(self, line: Line, cells: CellRows, hours: float) -> tuple[np.ndarray, str]:
         """Take cells from the last time of their line to so many hours later; and what answers."""
         return cells.values, TODAY
 
@@ -95,11 +95,11 @@ class ManipulatorOfTime(Manipulator):
         """Say what cells have become some hours after they were read.
 
         Args:
-            ur: Cells with ``time``.
+            ur: CellRows with ``time``.
             perturbation: Hours, and perhaps agents that were given from then on.
 
         Raises:
-            DataError: Cells without a time.
+            DataError: CellRows without a time.
             PerturbationError: No hours; agents never read over time; or a time outside of what was read.
             SpaceError: ``ur`` lives in another space.
         """
@@ -132,7 +132,7 @@ class ManipulatorOfTime(Manipulator):
             line = self._lines[name]
             first, last = line[0].hours, line[-1].hours
             end = float(start) + float(asked.hours or 0.0)
-            cells = Cells(values_nd[rows], rate_n[rows], min(max(float(start), first), last), place, rows)
+            cells = CellRows(values_nd[rows], rate_n[rows], min(max(float(start), first), last), place, rows)
             moved = self._moved(line, cells, min(max(end, first), last), str(salt))
             if end > last + SAME:
                 there = dataclasses.replace(cells, values=moved.values, start=last)
@@ -153,7 +153,7 @@ class ManipulatorOfTime(Manipulator):
 
     @cached_property
     def _lines(self) -> Mapping[str, Line]:
-        return lines_of(Table(self.states, self.masses, self.hours, self.rates, self.line_of, self.lines))
+        return lines_of(LineTable(self.states, self.masses, self.hours, self.rates, self.line_of, self.lines))
 
     def _lines_for(self, ur: UR, perturbation: Perturbation) -> np.ndarray:
         """``(n,)`` name of the line of each cell: that of its context, or that of all together."""
@@ -189,7 +189,7 @@ class ManipulatorOfTime(Manipulator):
         return Applicability.EDGE if pooled and not single else Applicability.IN
 
 
-def fields_of(table: Table) -> dict[str, Any]:
+def fields_of(table: LineTable) -> dict[str, Any]:
     """Cells that are kept, by the names of the fields."""
     return {
         "states": table.states,

@@ -41,7 +41,7 @@ class Snapshot:
 Line = tuple[Snapshot, ...]
 
 
-class Table(NamedTuple):
+class LineTable(NamedTuple):
     """All cells that are kept, row by row, as a manipulator saves them.
 
     Attributes:
@@ -61,7 +61,7 @@ class Table(NamedTuple):
     lines: tuple[str, ...]
 
 
-def table_of(name: str, ur: UR, rates: np.ndarray | None, seed: int) -> Table:
+def table_of(name: str, ur: UR, rates: np.ndarray | None, seed: int) -> LineTable:
     """Keep the cells that lines are made of.
 
     A line is made of the cells of one context, or of all contexts together, to which the same was done. A line of
@@ -100,7 +100,7 @@ def table_of(name: str, ur: UR, rates: np.ndarray | None, seed: int) -> Table:
             ]
         )
     all_rows = np.concatenate(rows)
-    return Table(
+    return LineTable(
         ur.values[all_rows], ur.mass[all_rows], hours[all_rows], rates[all_rows], np.concatenate(line_of), tuple(lines)
     )
 
@@ -156,7 +156,7 @@ def line_name(context: str, agents: str) -> str:
     return f"{context}\t{agents}"
 
 
-def lines_of(table: Table) -> Mapping[str, Line]:
+def lines_of(table: LineTable) -> Mapping[str, Line]:
     """Populations of each line, in the order of time."""
     found = {}
     for i, name in enumerate(table.lines):
@@ -165,7 +165,7 @@ def lines_of(table: Table) -> Mapping[str, Line]:
     return found
 
 
-def _snapshot(table: Table, own: np.ndarray, when: float) -> Snapshot:
+def _snapshot(table: LineTable, own: np.ndarray, when: float) -> Snapshot:
     at = own[table.hours[own] == when]
     weight = table.masses[at] / table.masses[at].sum()
     return Snapshot(float(when), table.states[at], weight, table.rates[at])

@@ -10,7 +10,7 @@ import numpy as np
 
 from aivc.core.errors import DataError
 from aivc.core.ur import UR
-from aivc.instruments.manipulators.time.cells import Cells
+from aivc.instruments.manipulators.time.cell_rows import CellRows
 from aivc.instruments.manipulators.time.copying import mixture_moved, nearest_moved
 from aivc.instruments.manipulators.time.growth import (
     EARLY,
@@ -150,13 +150,13 @@ class TransportV1(ManipulatorOfTime):
         """How cells are taken along plans."""
         return TransportSettings(self.epsilon, self.reach or None, self.growing, self.timing, self.curved)
 
-    def _moved(self, line: Line, cells: Cells, end: float, salt: str) -> Moved:
+    def _moved(self, line: Line, cells: CellRows, end: float, salt: str) -> Moved:
         kept = self.verdict["kept"]
         if kept == TRANSPORT:
             return self._by_line[id(line)].advance(cells, end, salt)
         return (mixture_moved if kept == MIXTURE else nearest_moved)(line, cells, end, salt)
 
-    def _beyond(self, line: Line, cells: Cells, hours: float) -> tuple[np.ndarray, str]:
+    def _beyond(self, line: Line, cells: CellRows, hours: float) -> tuple[np.ndarray, str]:
         if self.verdict.get("beyond") == FURTHER:
             return self._by_line[id(line)].beyond(cells.values, hours), ""
         return cells.values, TODAY

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy.spatial import cKDTree
 
-from aivc.instruments.manipulators.time.cells import Cells
+from aivc.instruments.manipulators.time.cell_rows import CellRows
 from aivc.instruments.manipulators.time.growth import (
     EARLY,
     NONE,
@@ -111,7 +111,7 @@ class Transporter:
         """What each plan is worth."""
         return [interval.coupling.certificate for interval in self._intervals if interval.coupling.certificate]
 
-    def advance(self, cells: Cells, end: float, salt: str, timing: str | None = None) -> Moved:
+    def advance(self, cells: CellRows, end: float, salt: str, timing: str | None = None) -> Moved:
         """Take cells to a later time, within the times of the line.
 
         Args:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from aivc.core.state import State
 from aivc.core.ur import UR
-from aivc.instruments.manipulators.time.cells import Cells
+from aivc.instruments.manipulators.time.cell_rows import CellRows
 from aivc.instruments.manipulators.time.copying import mixture_moved, nearest_moved
 from aivc.instruments.manipulators.time.growth import EARLY, NONE, PLAN, SPREAD, Counts, declared_counts, require_growth
 from aivc.instruments.manipulators.time.judging import FEWEST_HELD, MIXTURE, kept_of
@@ -20,7 +20,7 @@ from aivc.instruments.manipulators.time.of_time import ManipulatorOfTime, fields
 from aivc.instruments.manipulators.time.snapshots import Line, table_of
 from aivc.instruments.manipulators.time.transporter import Moved, TransportSettings
 from aivc.instruments.manipulators.time.velocity_training import FieldFrame, trained_field, words_of
-from aivc.nn.drift import DriftNetwork, carried
+from aivc.nn.drift import DriftNetwork, integrated
 from aivc.training.checkpoint import arrays_of
 from aivc.training.weights import arrays_to_weights, network_of, pack_with_weights
 
@@ -32,7 +32,7 @@ _STEPS = 24
 @final
 @dataclass(frozen=True, eq=False)
 class VelocityFieldV1(ManipulatorOfTime):
-    """Flow matching over all times at once, with growth, told the context and what was done to the cells.
+    """Flow matching over all times at once, with growth, given the context and what was done to the cells.
 
     Cells on the way along plans (those of ``transport.v1``) teach a network the velocity and the growth rate at any
     state and time. A cell then goes along the field by steps of equal length. As there is one field, going on from a
@@ -122,7 +122,7 @@ class VelocityFieldV1(ManipulatorOfTime):
         """How cells differ in growth."""
         return self.growing if self.weights else NONE
 
-    def _moved(self, line: Line, cells: Cells, end: float, salt: str) -> Moved:
+    def _moved(self, line: Line, cells: CellRows, end: float, salt: str) -> Moved:
         if self.weights:
             name = next(name for name, each in self._lines.items() if each is line)
             return _along(self._network, self._frame, name, self.growing, cells, end, salt)
@@ -173,7 +173,7 @@ class VelocityFieldV1(ManipulatorOfTime):
 
 
 def _along(
-    network: DriftNetwork, frame: FieldFrame, name: str, growing: str, cells: Cells, end: float, salt: str
+    network: DriftNetwork, frame: FieldFrame, name: str, growing: str, cells: CellRows, end: float, salt: str
 ) -> Moved:
     """Take cells along a field; the salt decides nothing, for each has one way."""
     if end <= cells.start:
@@ -183,6 +183,6 @@ def _along(
     condition_nc = torch.tensor(frame.condition(name), dtype=torch.float64).expand(len(y_nd), -1)
     start_s, end_s = ((each - frame.first) / frame.hours for each in (cells.start, end))
     steps = max(1, round((end_s - start_s) * _STEPS))
-    found_nd, mass_n = carried(network, y_nd, condition_nc, (start_s, end_s), steps)
+    found_nd, mass_n = integrated(network, y_nd, condition_nc, (start_s, end_s), steps)
     factor = mass_n.exp().numpy() if growing == PLAN else np.ones(len(y_nd))
     return Moved(found_nd.numpy() * frame.spread + frame.center, factor)

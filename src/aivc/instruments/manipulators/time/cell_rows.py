@@ -10,7 +10,7 @@ from aivc.instruments.manipulators.time.snapshots import Places
 
 @final
 @dataclass(frozen=True, eq=False)
-class Cells:
+class CellRows:
     """Some rows of what was given.
 
     Attributes:
@@ -31,6 +31,6 @@ class Cells:
         """Their numbers for one purpose."""
         return self.places(what)[self.rows]
 
-    def take(self, some: np.ndarray) -> "Cells":
+    def take(self, some: np.ndarray) -> "CellRows":
         """Some of them, by position."""
         return replace(self, values=self.values[some], rates=self.rates[some], rows=self.rows[some])
