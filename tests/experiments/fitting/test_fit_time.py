@@ -20,6 +20,11 @@ def test_fit_on_cells_with_times_gives_a_cell_that_answers_hours():
     assert np.isfinite(said.effect).all()
 
 
+def test_a_screen_of_what_was_read_over_time_can_be_ranked():
+    ranked = aivc.screen(times_only(), ["drug:blocker@1uM for 48h"], aivc.Response.of(["G0001"]), context="culture")
+    assert np.isfinite(ranked.table["score"]).all()
+
+
 def test_it_starts_from_unperturbed_cells_of_the_earliest_time():
     start = times_only().start("culture")
     assert set(start.times) == {0.0}
