@@ -83,7 +83,9 @@ def table_of(name: str, ur: UR, rates: np.ndarray | None, seed: int) -> LineTabl
     rows: list[np.ndarray] = []
     line_of: list[np.ndarray] = []
     lines: list[str] = []
-    for context in [POOLED, *sorted(set(contexts))]:
+    # Of one context alone, its line is that of all.
+    several = sorted(set(contexts)) if len(set(contexts)) > 1 else []
+    for context in [POOLED, *several]:
         here = np.ones(len(ur), dtype=bool) if context == POOLED else contexts == context
         for agents in sorted(set(done[here])):
             kept = _kept(hours, done, here, agents, ur.mass, rng)
