@@ -80,6 +80,16 @@ def test_tutorial_on_days_runs():
     assert "20 clones left out" in after["fates"].note
 
 
+def test_tutorial_on_schedules_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    after: dict = {}
+    for code in blocks(DOCS / "tutorials" / "from-days-to-a-what-if.md", "python"):
+        exec(compile(code, "from-days-to-a-what-if.md", "exec"), after)
+    assert (tmp_path / "river.png").is_file()
+    assert abs(after["come"] - after["truth"].drift * after["hours"]) < 0.2
+    assert after["made"].obs["step"].nunique() == 4
+
+
 @pytest.mark.parametrize("page", WRITTEN, ids=named)
 def test_python_of_every_page_compiles(page):
     for code in blocks(page, "python"):

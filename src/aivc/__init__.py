@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from aivc.core.prediction import Prediction
     from aivc.core.registry import names
     from aivc.core.scale import Scale
+    from aivc.core.schedule import Schedule
     from aivc.core.space import Space
     from aivc.core.ur import UR
     from aivc.core.virtual_cell import VirtualCell
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from aivc.experiments.propose import propose
     from aivc.experiments.screen import Response, screen
     from aivc.experiments.search import search
+    from aivc.experiments.simulate import simulate
     from aivc.interpretation.explain import explain
     from aivc.interpretation.neighbor_effects import neighbor_effects
     from aivc.reporting.report import report
@@ -45,6 +47,7 @@ _WHERE = {
     "Recipe": "experiments.fitting.shared_fit",
     "Response": "experiments.screen",
     "Scale": "core.scale",
+    "Schedule": "core.schedule",
     "Schema": "data.io.schema",
     "Space": "core.space",
     "Split": "data.splits.split",
@@ -68,6 +71,7 @@ _WHERE = {
     "report": "reporting.report",
     "screen": "experiments.screen",
     "search": "experiments.search",
+    "simulate": "experiments.simulate",
 }
 
 __all__ = [
@@ -79,6 +83,7 @@ __all__ = [
     "Recipe",
     "Response",
     "Scale",
+    "Schedule",
     "Schema",
     "Space",
     "Split",
@@ -101,6 +106,7 @@ __all__ = [
     "report",
     "screen",
     "search",
+    "simulate",
 ]
 
 

@@ -26,6 +26,10 @@ COMMANDS = {
     "data": ("data", "Datasets by name, and checks of your own files"),
     "fit": ("fit_command", "Learn a virtual cell from a perturbation screen and save it"),
     "predict": ("fit_command", "Ask a virtual cell what a perturbation would do, or several of them one by one"),
+    "simulate": (
+        "simulate_command",
+        "Take cells through a schedule of waits and treatments: a population at the end of each step, with mass",
+    ),
     "embed": ("embed_command", "Represent the cells of a file and write the states where scanpy looks for them"),
     "consistency": ("consistency_command", "Check a virtual cell of tissue against itself"),
     "explain": ("explain_command", "Say what a prediction is made of: perturbations, knowledge, genes and pathways"),

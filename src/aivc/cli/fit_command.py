@@ -25,6 +25,7 @@ from aivc.core.worth import Worth
 from aivc.core.writing import require_absent, require_own
 from aivc.data.io.written import write_h5ad
 from aivc.experiments.batch import was_seen
+from aivc.experiments.fitting.shared_fit import Recipe
 from aivc.experiments.known_names import KnownNames
 from aivc.experiments.predict import predict
 
@@ -44,6 +45,7 @@ def add(commands: Commands) -> None:
             "aivc fit papalexi2021 --out cell/",
             "aivc fit screen.h5ad --schema screen.toml --manipulator mean-effect --out cell/",
             "aivc fit papalexi2021 --split split.json --fold 0 --out cell-0/",
+            "aivc fit days.h5ad --schema days.toml --manipulator transport.v1 --onto cell/ --out both/",
         ),
     )
     add_source(made)
@@ -59,6 +61,15 @@ def add(commands: Commands) -> None:
     made.add_argument("--fold", type=natural, default=0, help="which fold, from 0 (default 0)")
     made.add_argument(
         "--abstain", action="store_true", help="answer with the mean effect where perturbations left out did not gain"
+    )
+    made.add_argument(
+        "--onto", type=Path, metavar="CELL", help="add a manipulator of time to this virtual cell, and keep its parts"
+    )
+    made.add_argument(
+        "--counts",
+        default="",
+        metavar="0=1000,24=1300",
+        help="cells in the culture by hours, for a manipulator of time: mass follows them",
     )
     add_recipe(made)
     add_priors(made)
@@ -116,6 +127,10 @@ def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
 
     MANIPULATORS.load(args.manipulator)
     made = recipe(args)
+    if MANIPULATORS.load(args.manipulator).needs_times:
+        return _fit_time(args, made, reporter)
+    if args.onto is not None or args.counts:
+        raise SchemaError(f"--onto and --counts are for manipulators of time, and {args.manipulator} is none.")
     require_own(args.out, "virtual cell", owns, overwrite=args.overwrite)
     measurement, name = measured(args.data, args.schema, on_disk=args.on_disk, reporter=reporter)
     parts = priors(measurement, [args.manipulator], args.priors, reporter)
@@ -157,6 +172,45 @@ def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         f"lies in {args.out}."
     )
     return Outcome(body, [said, f'Ask it: aivc predict {args.out} "{cell.card["perturbations"][0]}"'])
+
+
+def _fit_time(args: argparse.Namespace, made: Recipe, reporter: Reporter) -> Outcome:
+    """Fit what cells become, alone or on top of a virtual cell."""
+    from aivc.experiments.fitting.fit_time import fit_time
+
+    if args.split or args.abstain or args.priors:
+        raise SchemaError("--split, --abstain and --priors are of perturbations: leave them out for one of time.")
+    require_own(args.out, "virtual cell", owns, overwrite=args.overwrite)
+    settings = {"counts": _counts(args.counts)} if args.counts else {}
+    below = None if args.onto is None else VirtualCell.load(args.onto)
+    measurement, name = measured(args.data, args.schema, on_disk=args.on_disk, reporter=reporter)
+    cell = fit_time(measurement, args.manipulator, below, recipe=made, settings=settings, progress=reporter)
+    cell.save(args.out, overwrite=args.overwrite)
+    about = cell.card["time"]
+    body = {
+        "cell": args.out,
+        "data": name,
+        "manipulator": args.manipulator,
+        "encoders": [encoder.name for encoder in cell.encoders.values()],
+        "instruments": sorted(cell.instruments),
+        "contexts": sorted(cell.starts),
+        "time": about,
+        "seconds": reporter.seconds,
+    }
+    first, last = about["hours"][0], about["hours"][-1]
+    shown = [
+        f"A virtual cell that learned what cells of {name} become from {first:g} h to {last:g} h lies in {args.out}.",
+        *([f"{args.manipulator} answers by {about['kept']}: {about['because']}."] if "kept" in about else []),
+        f'Ask it: aivc simulate {args.out} "wait {last - first:g}h"',
+    ]
+    return Outcome(body, shown)
+
+
+def _counts(text: str) -> dict[float, float]:
+    try:
+        return {float(hours): float(cells) for hours, cells in (pair.split("=") for pair in text.split(","))}
+    except ValueError:
+        raise SchemaError(f"--counts reads HOURS=CELLS, such as 0=1000,24=1300, got {text!r}.") from None
 
 
 def _predict(args: argparse.Namespace, reporter: Reporter) -> Outcome:

@@ -46,6 +46,7 @@ def add(commands: Commands) -> None:
             'aivc plot volcano cell/ --ask "ko:JAK2" --out jak2.png',
             'aivc plot section tissue/ --data sections.h5ad --schema s.toml --ask "remove:T cell" --out map.svg',
             "aivc plot plate cell/ --plate plate.csv --out plate.svg",
+            "aivc plot river cell/ --series series.h5ad --out river.svg",
         ),
     )
     made.add_argument("kind", choices=list(KINDS), metavar="KIND", help=f"one of {', '.join(KINDS)}")
@@ -62,6 +63,7 @@ def _add_cell_and_data(made: Parser) -> None:
     made.add_argument("--response", default="", help='rank by these features, such as "STAT1, -MYC"')
     made.add_argument("--screen", type=Path, metavar="CSV", help="draw this screen, from `aivc screen`, as the ranking")
     made.add_argument("--plate", type=Path, metavar="CSV", help="draw this plate, from `aivc propose`")
+    made.add_argument("--series", type=Path, metavar="H5AD", help="draw this series, from `aivc simulate`")
     made.add_argument("--scores", type=Path, metavar="JSON", help="scores.json of `aivc evaluate`, instead of scoring")
     made.add_argument("--no-scores", action="store_true", help="do not score on the data: quicker, but no verdict")
     made.add_argument("--overwrite", action="store_true", help="replace files that are there")
@@ -118,6 +120,7 @@ def _made(args: argparse.Namespace, reporter: Reporter) -> Report | TissueReport
         response=args.response,
         screen=None if args.screen is None else Screen.load(args.screen),
         plan=None if args.plate is None else Plan.load(args.plate),
+        series=args.series,
         scores=args.scores,
         score=not args.no_scores,
         parts=UR.load(Path(args.priors)) if args.priors else "auto",

@@ -71,11 +71,22 @@ _HOURS = re.compile(rf"(?:^|\s)for (?P<hours>{_NUMBER})h$")
 _WAYS = {"/up": 1, "/down": -1, "/any": 0}
 # Letters with a meaning in the text form, and white space that could pass for the space before "for 48h".
 _ESCAPED = re.compile(r"[%@/+]|(?! )\s| (?=for )| (?=where [^=]+=.)|^\"")
-# A name in quotes ends where a dose, a direction, hours, the next agent or the text begins or ends.
-_QUOTED = re.compile(
-    r'(?P<kind>(?:^|\s\+\s)[a-z][a-z0-9_-]*:)"(?P<name>[^"]+)"(?=@|/(?:up|down|any)|\s\+\s|\sfor\s|\swhere\s|$)'
-)
-_QUOTED_VALUE = re.compile(r'(?P<kind>\swhere [^="]+=)"(?P<name>[^"]+)"(?=\s\+\s|\sfor\s|$)')
+
+
+def quoted_names(before: str = "", after: str = "") -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Patterns of names and of values in quotes, which end where a dose, a direction, hours or the next agent begins.
+
+    Args:
+        before: Further alternatives for what stands before an agent, and
+        after: for what stands after it; of a text that holds more than one perturbation.
+    """
+    name = rf'(?P<kind>(?:^|\s\+\s{before})[a-z][a-z0-9_-]*:)"(?P<name>[^"]+)"'
+    value = r'(?P<kind>\swhere [^="]+=)"(?P<name>[^"]+)"'
+    ends = rf"\s\+\s|\sfor\s{after}"
+    return re.compile(rf"{name}(?=@|/(?:up|down|any)|\swhere\s|{ends}|$)"), re.compile(rf"{value}(?={ends}|$)")
+
+
+_QUOTED, _QUOTED_VALUE = quoted_names()
 
 
 @final
@@ -299,12 +310,28 @@ def _escaped(name: str) -> str:
     return _ESCAPED.sub(lambda found: quote(found[0], safe=""), name)
 
 
+def spell_out(quoted: re.Pattern[str], text: str, also: str = "") -> str:
+    """Write names in quotes by their escapes.
+
+    Args:
+        quoted: What is a name in quotes (`quoted_names`).
+        text: Of one perturbation or more.
+        also: Letters that have a meaning there besides those of the grammar.
+    """
+
+    def spelled_out(found: re.Match[str]) -> str:
+        name = _escaped(found["name"])
+        return found["kind"] + "".join(quote(letter, safe="") if letter in also else letter for letter in name)
+
+    return quoted.sub(spelled_out, text)
+
+
 def _unquoted(text: str) -> str:
     """The same text, with names in quotes written by their escapes."""
     if '"' not in text:
         return text
     for quoted in (_QUOTED, _QUOTED_VALUE):
-        text = quoted.sub(lambda found: found["kind"] + _escaped(found["name"]), text)
+        text = spell_out(quoted, text)
     return text
 
 

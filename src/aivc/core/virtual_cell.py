@@ -192,7 +192,8 @@ class VirtualCell:
 
         A variant that this cell never saw is asked about by its consequence, where its text tells: a stop codon or a
         frame shift as a knock-out, a synonymous change as nothing. What names cells, such as ``remove:T cell``, goes to
-        the only manipulator of tissues, unless another is named.
+        the only manipulator of tissues, unless another is named; hours without agents, such as ``time for 48h``, go to
+        the only one of time, and agents to the only one that is not of time.
 
         Raises:
             PerturbationError: It names cells, and the manipulator knows no tissue.
@@ -205,7 +206,7 @@ class VirtualCell:
         of_tissue = [key for key in self.instruments if self._edits_tissue(key)]
         if perturbation.of_tissue and not name and len(of_tissue) == 1:
             name = of_tissue[0]
-        manipulator = self._pick(Manipulator, name)
+        manipulator = self._pick(Manipulator, name or self._by_time(perturbation))
         assert isinstance(manipulator, Manipulator)
         if perturbation.of_tissue and not manipulator.edits_tissue:
             raise PerturbationError(
@@ -214,15 +215,26 @@ class VirtualCell:
             )
         return manipulator
 
+    def _by_time(self, perturbation: Perturbation) -> str:
+        """The only manipulator that takes cells to a later time, or the only other one; empty where that is unclear."""
+        develops = not perturbation.agents and perturbation.hours is not None
+        parts = [(key, part) for key, part in self.instruments.items() if isinstance(part, Manipulator)]
+        of_time = [key for key, part in parts if part.needs_times]
+        found = of_time if develops else [key for key, _ in parts if key not in of_time]
+        return found[0] if of_time and len(found) == 1 else ""
+
     def _edits_tissue(self, name: str) -> bool:
         part = self.instruments.get(name)
         return isinstance(part, Manipulator) and part.edits_tissue
 
     def prepare(self, ur: UR, perturbations: Sequence[Perturbation], *, instrument: str = "") -> None:
         """Let a manipulator compute ahead what many questions have in common; `manipulate` answers as before."""
-        manipulator = self._pick(Manipulator, instrument)
-        assert isinstance(manipulator, Manipulator)
-        manipulator.prepare(ur, [self._asked(each) for each in perturbations])
+        by_part: dict[int, tuple[Manipulator, list[Perturbation]]] = {}
+        for each in perturbations:
+            manipulator = self._manipulator(each, instrument)
+            by_part.setdefault(id(manipulator), (manipulator, []))[1].append(self._asked(each))
+        for manipulator, asked in by_part.values():
+            manipulator.prepare(ur, asked)
 
     def _asked(self, perturbation: Perturbation) -> Perturbation:
         return perturbation if str(perturbation) in self.trained else consequence(perturbation)

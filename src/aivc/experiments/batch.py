@@ -45,7 +45,7 @@ def distinct(perturbations: Sequence[Perturbation | str]) -> list[Perturbation]:
 def beginning(cell: VirtualCell, context: str, start: UR | None) -> UR:
     """Control states to start from, without the columns that no instrument reads: carrying them along costs time."""
     states = cell.start(context) if start is None else start
-    kept = [name for name in ("perturbation", "context", "donor", "batch") if name in states.entities]
+    kept = [name for name in ("perturbation", "context", "donor", "batch", "time") if name in states.entities]
     kept += matched_columns(states.entities)
     return replace(states, entities=states.entities[kept])
 

@@ -129,7 +129,7 @@ def predict(  # noqa: PLR0913 - one keyword for each thing a question may say
     >>> len(predict(cell, "line1", ["ko:G0001", "ko:G0002"]))
     2
     """
-    given = _given(start, schema)
+    given = given_start(start, schema)
     ask = _Ask(cell, cell.states(given, new_context=new_context, manipulator=manipulator), cells, manipulator, decoder)
     if isinstance(perturbation, Perturbation | str):
         return ask(questions(cell, [perturbation], allow_unknown=allow_unknown)[0])
@@ -138,7 +138,7 @@ def predict(  # noqa: PLR0913 - one keyword for each thing a question may say
     return tuple(tell.each(asked))
 
 
-def _given(start: "Measurement | UR | AnnData | Path | str", schema: Schema | None) -> Measurement | UR | str:
+def given_start(start: "Measurement | UR | AnnData | Path | str", schema: Schema | None) -> Measurement | UR | str:
     """The controls of an AnnData or a file; all else as it is."""
     if isinstance(start, Measurement | UR | str):
         if schema is not None:

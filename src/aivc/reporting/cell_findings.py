@@ -20,6 +20,7 @@ from aivc.experiments.fitting.fetch_knowledge import Parts
 from aivc.experiments.predict import predict
 from aivc.experiments.propose import Plan
 from aivc.experiments.screen import Response, Screen, screen
+from aivc.experiments.series import SeriesTables
 from aivc.reporting.cell_answers import (
     LearnedEffects,
     MeasuredEffects,
@@ -49,6 +50,7 @@ class Findings:
         response: What is ranked; empty chooses the feature that differs most between perturbations.
         given_screen: A screen to draw instead.
         plan: A plate to draw.
+        series: A simulated series to draw.
         given_scores: The evaluator's JSON, so that nothing is evaluated anew.
         score: Whether to evaluate on the data where no scores are given.
         parts: Knowledge of targets for fits, as `aivc.fit` takes it.
@@ -65,6 +67,7 @@ class Findings:
     response: str = ""
     given_screen: Screen | None = None
     plan: Plan | None = None
+    series: SeriesTables | None = None
     given_scores: Mapping[str, Any] | None = None
     score: bool = True
     parts: Parts = "auto"

@@ -13,6 +13,7 @@ from aivc.reporting.cell_findings import Findings
 from aivc.reporting.drawing import Figure
 from aivc.reporting.sections import reliability_of
 from aivc.reporting.sortable import Table
+from aivc.reporting.time_figures import river
 from aivc.reporting.tissue_figures import section_map
 
 # Kinds by the name that is typed, and what a reader calls them.
@@ -26,6 +27,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "dose": "Dose response",
         "ranking": "Ranking",
         "plate": "Plate",
+        "river": "River of a simulated series",
         "reliability": "Reliability of the intervals",
     }
 )
@@ -124,6 +126,12 @@ def _plate(found: Findings) -> tuple[Figure, ...]:
     return (figures.plate(found.plan.table),)
 
 
+def _river(found: Findings) -> tuple[Figure, ...]:
+    if found.series is None:
+        raise DataError(["No simulated series was given: `aivc simulate` makes one from a cell that knows time."])
+    return (river(found.series),)
+
+
 def _reliability(found: Findings) -> tuple[Figure, ...]:
     if found.scores is None:
         raise DataError(
@@ -142,6 +150,7 @@ MAKERS: Mapping[str, Callable[[Findings], tuple[Figure, ...]]] = MappingProxyTyp
         "dose": _dose,
         "ranking": _ranking,
         "plate": _plate,
+        "river": _river,
         "reliability": _reliability,
     }
 )
@@ -173,6 +182,10 @@ def _about_plate(found: Findings) -> str:
     return "" if found.plan is None else f"A plate of {found.plan.note}"
 
 
+def _about_series(found: Findings) -> str:
+    return "" if found.series is None else f"A simulation of {found.series.about.get('schedule', '')}."
+
+
 def _silent(found: Findings) -> str:
     return ""
 
@@ -184,6 +197,7 @@ OUTLINE: tuple[tuple[str, tuple[str, ...], Callable[[Findings], str]], ...] = (
     ("Dose response", ("dose",), _silent),
     ("Ranking", ("ranking",), _about_ranking),
     ("What to test next", ("plate",), _about_plate),
+    ("A simulated series", ("river",), _about_series),
 )
 
 

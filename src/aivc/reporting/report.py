@@ -20,6 +20,7 @@ from aivc.data.streaming.stream import Progress
 from aivc.experiments.fitting.fetch_knowledge import Parts
 from aivc.experiments.propose import Plan
 from aivc.experiments.screen import Screen
+from aivc.experiments.series import Series, SeriesTables
 from aivc.reporting.card import card_section
 from aivc.reporting.cell_answers import method_of
 from aivc.reporting.cell_findings import Findings
@@ -179,6 +180,7 @@ def report(  # noqa: PLR0913 - one keyword for each thing a page may show
     response: str = "",
     screen: Screen | None = None,
     plan: Plan | None = None,
+    series: Series | SeriesTables | Path | str | None = None,
     scores: Mapping[str, Any] | Path | str | None = None,
     score: bool = True,
     parts: Parts = "auto",
@@ -203,6 +205,7 @@ def report(  # noqa: PLR0913 - one keyword for each thing a page may show
             most between them.
         screen: A screen to draw as the ranking instead.
         plan: A plate to draw.
+        series: A simulated series to draw, or the path of its file.
         scores: What `aivc evaluate` wrote, as JSON or its path, instead of evaluating anew.
         score: Whether to evaluate on the data at all.
         parts: Knowledge of targets, as `aivc.fit` takes it.
@@ -227,7 +230,7 @@ def report(  # noqa: PLR0913 - one keyword for each thing a page may show
     >>> cell = fit(cells, "mean-effect", recipe=Recipe(dim=4, members=2, inner_folds=0))
     >>> made = report(cell)
     >>> sorted(made.missing)
-    ['cells', 'dose', 'measured', 'plate', 'reliability', 'section']
+    ['cells', 'dose', 'measured', 'plate', 'reliability', 'river', 'section']
     """
     cell = cell if isinstance(cell, VirtualCell) else VirtualCell.load(Path(cell))
     measurement = None if data is None else as_measurement(data, schema, **columns)
@@ -243,7 +246,7 @@ def report(  # noqa: PLR0913 - one keyword for each thing a page may show
         _require_shared(cell, measurement, where)
     called = name or _called(measurement, data)
     found = Findings(
-        cell, measurement, called, where, ask, response, screen, plan, _scores(scores), score, parts,
+        cell, measurement, called, where, ask, response, screen, plan, _series(series), _scores(scores), score, parts,
         seed=seed, progress=progress,
     )  # fmt: skip
     method = method_of(cell) or "A virtual cell"
@@ -262,6 +265,12 @@ def page_path(out: Path | str, *, overwrite: bool = False) -> Path:
     if path.exists() and not overwrite:
         raise IntegrityError(f"{path} exists. Choose another name, or allow to overwrite it (--overwrite).")
     return path
+
+
+def _series(given: Series | SeriesTables | Path | str | None) -> SeriesTables | None:
+    if isinstance(given, Series):
+        return given.tables
+    return SeriesTables.read(given) if isinstance(given, Path | str) else given
 
 
 def _scores(given: Mapping[str, Any] | Path | str | None) -> Mapping[str, Any] | None:

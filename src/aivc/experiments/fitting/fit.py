@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from aivc.core.contracts import Decoder, Manipulator
+from aivc.core.errors import DataError
 from aivc.core.matching import at_hours, matched_columns, matched_weights
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Perturbation
@@ -27,6 +28,7 @@ from aivc.experiments.fitting import negative_transfer
 from aivc.experiments.fitting.control_noise import following, with_other_controls
 from aivc.experiments.fitting.fetch_knowledge import Parts, knowledge
 from aivc.experiments.fitting.few_shot import practised
+from aivc.experiments.fitting.fit_time import fit_time
 from aivc.experiments.fitting.lineage import notes_of, provenance_by_part
 from aivc.experiments.fitting.shared_fit import Recipe, SharedFit, shared_fit
 from aivc.experiments.fitting.summary import summarize
@@ -53,6 +55,9 @@ def fit(  # noqa: PLR0913 - each one is a question a user may ask
     **columns: Any,
 ) -> VirtualCell:
     """Fit a virtual cell on a screen. It carries what each of its parts was fitted on.
+
+    A manipulator that takes cells to a later time is fitted on cells read at several times
+    (`aivc.experiments.fitting.fit_time.fit_time`).
 
     Args:
         measurement: Cells with their controls, in memory or on disk; or an effect-level table. An AnnData and the path
@@ -88,6 +93,13 @@ def fit(  # noqa: PLR0913 - each one is a question a user may ask
     ['linear-expression', 'mean-effect']
     """
     measurement = as_measurement(measurement, schema, **columns)
+    if MANIPULATORS.load(manipulator).needs_times:
+        if split is not None or abstain:
+            raise DataError(
+                [f"{manipulator} learns from cells read over time; splits and abstaining are of perturbations. Leave "
+                 "split and abstain out."]
+            )  # fmt: skip
+        return fit_time(measurement, manipulator, recipe=recipe, settings=settings, progress=progress)
     recipe = recipe or Recipe()
     known = knowledge(measurement, [manipulator], parts, progress=progress)
     asked: dict[str, Any] = {}
