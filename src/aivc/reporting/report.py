@@ -171,7 +171,7 @@ class Report:
 
 def report(  # noqa: PLR0913 - one keyword for each thing a page may show
     cell: VirtualCell | Path | str,
-    data: Cells | None = None,
+    data: "Cells | None" = None,
     *,
     schema: Schema | None = None,
     name: str = "",
@@ -318,7 +318,7 @@ def _require_shared(cell: VirtualCell, measurement: Measurement, context: str) -
         )
 
 
-def _called(measurement: Measurement | None, data: Cells | None) -> str:
+def _called(measurement: Measurement | None, data: "Cells | None") -> str:
     if isinstance(data, Path | str):
         return Path(data).name
     named = "" if measurement is None else measurement.provenance.get("dataset", "")
