@@ -5,7 +5,7 @@ import pytest
 
 from aivc.core.errors import UnknownNameError
 from aivc.experiments.design.acquisition import acquisition
-from aivc.experiments.design.posterior import Posterior
+from aivc.experiments.design.strength_posterior import StrengthPosterior
 
 NAMES = ("random", "coverage", "greedy", "ucb", "thompson", "hit", "information")
 
@@ -14,7 +14,7 @@ NAMES = ("random", "coverage", "greedy", "ucb", "thompson", "hit", "information"
 def believed():
     rng = np.random.default_rng(1)
     loading = rng.standard_normal((50, 5))
-    return Posterior(rng.standard_normal(50), 0.3, lambda: loading)
+    return StrengthPosterior(rng.standard_normal(50), 0.3, lambda: loading)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -32,7 +32,7 @@ def test_every_rule_names_open_candidates_once_and_the_same_again(name, believed
 
 def test_rules_want_the_strong_the_unsure_and_the_far():
     mean, open_n, rng = np.array([1.0, 0.9, 0.0, 0.0]), np.ones(4, dtype=bool), np.random.default_rng(0)
-    made = Posterior(mean, 0.1, lambda: np.array([[0.0, 0.1], [0.0, 1.0], [5.0, 0.0], [0.0, 0.2]]))
+    made = StrengthPosterior(mean, 0.1, lambda: np.array([[0.0, 0.1], [0.0, 1.0], [5.0, 0.0], [0.0, 0.2]]))
     assert acquisition("greedy").order(made, open_n, 1, rng)[0] == 0
     assert acquisition("ucb").order(made, open_n, 1, rng)[0] == 2
     assert acquisition("hit", threshold=1.5).order(made, open_n, 1, rng)[0] == 2

@@ -30,7 +30,7 @@ def test_the_order_of_two_genes_does_not_matter(world):
     assert candidates.values(candidates.pairs).shape[1] == sum(candidates.blocks())
 
 
-def test_the_stack_foretells_better_than_magnitude_alone(world):
+def test_the_stack_predicts_better_than_magnitude_alone(world):
     candidates, score = world
     measured = np.random.default_rng(1).permutation(len(score))[:250]
     left = np.setdiff1d(np.arange(len(score)), measured)

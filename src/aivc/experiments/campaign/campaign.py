@@ -11,8 +11,8 @@ import pandas as pd
 from aivc.core.errors import DataError, IntegrityError
 from aivc.core.state import SETTINGS, State
 from aivc.core.writing import whole_folder
+from aivc.experiments.campaign.campaign_record import MEASURED, NEW, PROPOSED, CampaignRecord
 from aivc.experiments.campaign.plate_map import plate_map, read_measured, scores
-from aivc.experiments.campaign.record import MEASURED, NEW, PROPOSED, CampaignRecord
 from aivc.experiments.design.acquisition import acquisition
 from aivc.experiments.design.batching import Limits, batch
 from aivc.experiments.design.gene_features import GeneFeatures, strong

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from aivc.core.errors import UnknownNameError
-from aivc.experiments.design.posterior import Posterior
+from aivc.experiments.design.strength_posterior import StrengthPosterior
 from aivc.experiments.informative import most_informative
 
 # So many of the most promising are weighed against each other where all pairs are looked at.
@@ -19,7 +19,7 @@ class Acquisition(Protocol):
     """Orders candidates."""
 
     def order(
-        self, posterior: Posterior, open_n: Bool[np.ndarray, " n"], count: int, rng: np.random.Generator
+        self, posterior: StrengthPosterior, open_n: Bool[np.ndarray, " n"], count: int, rng: np.random.Generator
     ) -> Int[np.ndarray, " k"]:
         """Places of open candidates, the one to measure first in front; at least ``count`` where there are as many."""
         ...
@@ -31,7 +31,7 @@ class RandomChoice:
     """Any order: what every other rule is compared with."""
 
     def order(
-        self, posterior: Posterior, open_n: Bool[np.ndarray, " n"], count: int, rng: np.random.Generator
+        self, posterior: StrengthPosterior, open_n: Bool[np.ndarray, " n"], count: int, rng: np.random.Generator
     ) -> Int[np.ndarray, " k"]:
         """See `Acquisition.order`."""
         del posterior, count
@@ -44,7 +44,7 @@ class Greedy:
     """The largest expected strength first."""
 
     def order(
-        self, posterior: Posterior, open_n: Bool[np.ndarray, " n"], count: int, rng: np.random.Generator
+        self, posterior: StrengthPosterior, open_n: Bool[np.ndarray, " n"], count: int, rng: np.random.Generator
     ) -> Int[np.ndarray, " k"]:
         """See `Acquisition.order`."""
         del count, rng
@@ -63,7 +63,7 @@ class UpperBound:
     width: float = 0.5
 
     def order(
-        self, posterior: Posterior, open_n: Bool[np.ndarray, " n"], count: int, rng: np.random.Generator
+        self, posterior: StrengthPosterior, open_n: Bool[np.ndarray, " n"], count: int, rng: np.random.Generator
     ) -> Int[np.ndarray, " k"]:
         """See `Acquisition.order`."""
         del count, rng
@@ -82,7 +82,7 @@ class HitProbability:
     threshold: float
 
     def order(
-        self, posterior: Posterior, open_n: Bool[np.ndarray, " n"], count: int, rng: np.random.Generator
+        self, posterior: StrengthPosterior, open_n: Bool[np.ndarray, " n"], count: int, rng: np.random.Generator
     ) -> Int[np.ndarray, " k"]:
         """See `Acquisition.order`."""
         del count, rng
@@ -101,7 +101,7 @@ class Thompson:
     draws: int = 32
 
     def order(
-        self, posterior: Posterior, open_n: Bool[np.ndarray, " n"], count: int, rng: np.random.Generator
+        self, posterior: StrengthPosterior, open_n: Bool[np.ndarray, " n"], count: int, rng: np.random.Generator
     ) -> Int[np.ndarray, " k"]:
         """See `Acquisition.order`."""
         want = min(count, int(open_n.sum()))
@@ -114,11 +114,11 @@ class Thompson:
 
 @final
 @dataclass(frozen=True)
-class Coverage:
+class KCenter:
     """Each as far as can be from all before it (k-centre, Gonzalez 1985), in the features that errors share."""
 
     def order(
-        self, posterior: Posterior, open_n: Bool[np.ndarray, " n"], count: int, rng: np.random.Generator
+        self, posterior: StrengthPosterior, open_n: Bool[np.ndarray, " n"], count: int, rng: np.random.Generator
     ) -> Int[np.ndarray, " k"]:
         """See `Acquisition.order`."""
         left = np.flatnonzero(open_n)
@@ -147,7 +147,7 @@ class Information:
     width: float = 2.0
 
     def order(
-        self, posterior: Posterior, open_n: Bool[np.ndarray, " n"], count: int, rng: np.random.Generator
+        self, posterior: StrengthPosterior, open_n: Bool[np.ndarray, " n"], count: int, rng: np.random.Generator
     ) -> Int[np.ndarray, " k"]:
         """See `Acquisition.order`."""
         del rng
@@ -180,7 +180,7 @@ def acquisition(name: str, *, threshold: float = 0.0) -> Acquisition:
     """
     known: dict[str, Acquisition] = {
         "random": RandomChoice(),
-        "coverage": Coverage(),
+        "coverage": KCenter(),
         "greedy": Greedy(),
         "ucb": UpperBound(),
         "thompson": Thompson(),

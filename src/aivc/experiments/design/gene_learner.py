@@ -1,4 +1,4 @@
-"""Believes of genes what related screens and annotations say, and what was measured: as much of each as foretold it."""
+"""Believes of genes what related screens and annotations say, and what was measured: as much of each as predicted it."""
 
 from dataclasses import dataclass, field
 from typing import final
@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float, Int
 from scipy.optimize import nnls
 
 from aivc.core.errors import DataError
-from aivc.experiments.design.acquisition import Coverage, ranked
+from aivc.experiments.design.acquisition import KCenter, ranked
 from aivc.experiments.design.gene_features import GeneFeatures, normal_scores
-from aivc.experiments.design.posterior import KernelRidge, Posterior
+from aivc.experiments.design.strength_posterior import KernelRidge, StrengthPosterior
 
 # Standardized strengths are cut here: a few extreme genes would else be all that is learned.
 _LOWEST, _HIGHEST = -3.0, 4.0
@@ -49,7 +49,7 @@ class LearnerSettings:
 class GeneLearner:
     """A committee of two ridges, on strength and on hits, beside a prior that has the weight it has earned.
 
-    The weights are learned on what was measured: each gene is foretold by the ridges without it (leave-one-out), and
+    The weights are learned on what was measured: each gene is predicted by the ridges without it (leave-one-out), and
     the strengths are regressed on that and the prior, without negative weights. A prior that points the wrong way gets
     none.
 
@@ -80,8 +80,8 @@ class GeneLearner:
         order = ranked(strength_n, np.ones(count, dtype=bool)) if informed else np.zeros(0, dtype=np.int64)
         open_n = np.ones(count, dtype=bool)
         open_n[order[:best]] = False
-        flat = Posterior(np.zeros(count), 0.0, lambda: self.features.axes)
-        spread = Coverage().order(flat, open_n, size - best, rng)
+        flat = StrengthPosterior(np.zeros(count), 0.0, lambda: self.features.axes)
+        spread = KCenter().order(flat, open_n, size - best, rng)
         chosen = np.concatenate([order[:best], spread])
         return np.concatenate([chosen, np.setdiff1d(np.arange(count), chosen)])
 
@@ -90,7 +90,7 @@ class GeneLearner:
         measured: Int[np.ndarray, " m"],
         strength_m: Float[np.ndarray, " m"],
         hit_m: Bool[np.ndarray, " m"],
-    ) -> Posterior:
+    ) -> StrengthPosterior:
         """Belief after measurements, in the units of strength.
 
         Args:
@@ -112,7 +112,7 @@ class GeneLearner:
         prior_n = normal_scores(self.features.prior) if self.features.prior.any() else np.zeros(len(self))
         mean_n = weights[0] * (vote_n - vote_m.mean()) + weights[1] * (prior_n - prior_n[measured].mean())
         noise = float(np.std(y_m - mean_n[measured]))
-        return Posterior(
+        return StrengthPosterior(
             level + spread * mean_n,
             spread * noise,
             lambda: ridge.loading(self.settings.strength_penalty, spread * noise),
@@ -136,5 +136,5 @@ class GeneLearner:
         pull = self.settings.doubt * np.sqrt(len(y_m))
         rows, wanted = np.vstack([x_mk, pull * np.eye(2)]), np.concatenate([y_m - y_m.mean(), [0.2 * pull, 0.0]])
         found = nnls(rows, wanted)[0]
-        # What foretells nothing is still asked where nothing else is there to ask.
+        # What predicts nothing is still asked where nothing else is there to ask.
         return (max(float(found[0]), 1e-3) / scale, float(found[1]))

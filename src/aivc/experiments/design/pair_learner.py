@@ -13,7 +13,7 @@ from scipy.optimize import minimize, nnls
 from aivc.core.errors import DataError
 from aivc.core.state import State
 from aivc.data.priors.gene_priors import block_slices, gene_priors
-from aivc.experiments.design.posterior import Posterior
+from aivc.experiments.design.strength_posterior import StrengthPosterior
 
 _AXES, _PRODUCTS = 60, 24
 # Ridge of gene terms; steps and threshold of the low-rank completion; from this share of all pairs on it has a say.
@@ -96,11 +96,11 @@ class PairCandidates:
 @final
 @dataclass(frozen=True, eq=False)
 class PairLearner:
-    """A stack of models of the absolute score, each weighted by how well it foretells pairs left out.
+    """A stack of models of the absolute score, each weighted by how well it predicts pairs left out.
 
     Members: the magnitude of genes (ridge of two gene terms on the absolute score); ridges on genes, knowledge and
     products of it, of the absolute and of the signed score, with variances of the blocks by maximal evidence; and,
-    where many pairs are known, a low-rank completion of the absolute score.
+    where many pairs are known, low-rank completions of both.
 
     Attributes:
         candidates: Pairs to choose from.
@@ -120,7 +120,7 @@ class PairLearner:
     def _values(self) -> Float[np.ndarray, "n f"]:
         return self.candidates.values(self.candidates.pairs)
 
-    def posterior(self, measured: Int[np.ndarray, " m"], score_m: Float[np.ndarray, " m"]) -> Posterior:
+    def posterior(self, measured: Int[np.ndarray, " m"], score_m: Float[np.ndarray, " m"]) -> StrengthPosterior:
         """Belief about the absolute score of all candidates.
 
         Args:
@@ -141,14 +141,14 @@ class PairLearner:
         members = [
             self.magnitude(pairs, size, kept),
             *self._ridges(known, size, score, kept),
-            *([self._low_rank(pairs, size, kept)] if self._many(len(pairs)) else []),
+            *(self._low_ranks(pairs, score, kept) if self._many(len(pairs)) else []),
         ]
         said = np.column_stack([each[0] for each in members])
         without = np.column_stack([each[1] for each in members])
         weights, level = _weights(without, size[kept])
         mean = said @ weights + level
         noise = float(np.std(size[kept] - without @ weights - level))
-        return Posterior(mean, noise, lambda: np.zeros((len(mean), 1)))
+        return StrengthPosterior(mean, noise, lambda: np.zeros((len(mean), 1)))
 
     def magnitude(
         self, pairs: Int[np.ndarray, "m 2"], size: Float[np.ndarray, " m"], kept: Int[np.ndarray, " k"]
@@ -158,7 +158,7 @@ class PairLearner:
         Args:
             pairs: ``(m, 2)`` genes of what is known.
             size: ``(m,)`` absolute scores.
-            kept: Places of the known pairs that are foretold without themselves, too.
+            kept: Places of the known pairs that are predicted without themselves, too.
 
         Returns:
             What is said of all candidates, and of the kept pairs.
@@ -186,14 +186,17 @@ class PairLearner:
         genes = len(self.candidates.genes)
         return count >= _ENOUGH * genes * (genes - 1) / 2
 
-    def _low_rank(self, pairs: np.ndarray, size: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Completion of all pairs, and of each half by the other."""
+    def _low_ranks(self, pairs: np.ndarray, score: np.ndarray, kept: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Completions of all pairs, and of each half by the other, of the absolute and the signed score."""
         half = np.random.default_rng(0).permutation(len(pairs)) < len(pairs) // 2
-        genes, asked = len(self.candidates.genes), self.candidates.pairs
-        without = np.zeros(len(pairs))
-        for seen in (half, ~half):
-            without[~seen] = completed(genes, pairs[seen], size[seen], pairs[~seen])
-        return completed(genes, pairs, size, asked), without[kept]
+        genes, asked, found = len(self.candidates.genes), self.candidates.pairs, []
+        for target in (np.abs(score), score):
+            without = np.zeros(len(pairs))
+            for seen in (half, ~half):
+                without[~seen] = completed(genes, pairs[seen], target[seen], pairs[~seen])
+            # A size that is positive stays what it is.
+            found.append((np.abs(completed(genes, pairs, target, asked)), np.abs(without[kept])))
+        return found
 
 
 def completed(

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from aivc.core.errors import IntegrityError
-from aivc.experiments.campaign.record import MEASURED, NEW, PROPOSED, CampaignRecord
+from aivc.experiments.campaign.campaign_record import MEASURED, NEW, PROPOSED, CampaignRecord
 
 
 @pytest.fixture

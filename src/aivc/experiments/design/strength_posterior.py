@@ -14,7 +14,7 @@ from aivc.core.errors import DataError
 
 @final
 @dataclass(frozen=True, eq=False)
-class Posterior:
+class StrengthPosterior:
     """A normal belief about ``n`` candidates.
 
     The errors are ``loading @ e + own * f`` with independent standard normal ``e`` and ``f``: so a covariance of ``n``

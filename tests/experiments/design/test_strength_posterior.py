@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aivc.core.errors import DataError
-from aivc.experiments.design.posterior import KernelRidge, Posterior
+from aivc.experiments.design.strength_posterior import KernelRidge, StrengthPosterior
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_loading_is_that_of_the_posterior_of_the_weights(data):
 
 
 def test_draws_and_probabilities_follow_mean_and_deviation():
-    made = Posterior(np.array([0.0, 1.0]), 0.0, lambda: np.array([[0.5, 0.0], [0.0, 2.0]]))
+    made = StrengthPosterior(np.array([0.0, 1.0]), 0.0, lambda: np.array([[0.5, 0.0], [0.0, 2.0]]))
     drawn = made.draws(4000, np.random.default_rng(0))
     np.testing.assert_allclose(drawn.std(axis=0), [0.5, 2.0], rtol=0.06)
     np.testing.assert_allclose(made.above(1.0), (drawn > 1.0).mean(axis=0), atol=0.03)
@@ -58,4 +58,4 @@ def test_one_measurement_and_lost_means_are_refused():
     with pytest.raises(DataError, match="Measure a batch first"):
         KernelRidge.on(np.eye(3), np.array([0]))
     with pytest.raises(DataError, match="not finite"):
-        Posterior(np.array([np.nan]), 1.0, lambda: np.zeros((1, 1)))
+        StrengthPosterior(np.array([np.nan]), 1.0, lambda: np.zeros((1, 1)))
