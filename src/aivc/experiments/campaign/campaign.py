@@ -301,8 +301,15 @@ class Campaign:
 
     def _map(self, names: list[str], number: int) -> pd.DataFrame:
         s = self.settings
-        how = {"size": s.plate, "controls": s.controls, "replicates": s.replicates}
-        return plate_map(names, number, **how, units=s.units, seed=s.seed + 100_000 * number)
+        return plate_map(
+            names,
+            number,
+            size=s.plate,
+            controls=s.controls,
+            replicates=s.replicates,
+            units=s.units,
+            seed=s.seed + 100_000 * number,
+        )
 
     def _measured(self, events: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray, list[int]]:
         """Places and scores of what was measured, and places of all that was tried."""

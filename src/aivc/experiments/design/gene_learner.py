@@ -1,4 +1,4 @@
-"""Believes of genes what related screens and annotations say, and what was measured: as much of each as predicted it."""
+"""Believes of genes what related screens, annotations and measurements say, each as far as it predicted what came."""
 
 from dataclasses import dataclass, field
 from typing import final

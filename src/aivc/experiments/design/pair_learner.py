@@ -217,8 +217,8 @@ def completed(
         strength = np.sign(strength) * np.maximum(np.abs(strength) - _SOFT, 0)
         kept = strength != 0
         low_gg = (vector[:, kept] * strength[kept]) @ vector[:, kept].T
-    a, b = asked[:, 0], asked[:, 1]
-    return np.asarray(level + weight[a] + weight[b] + low_gg[a, b])
+    one, other = asked[:, 0], asked[:, 1]
+    return np.asarray(level + weight[one] + weight[other] + low_gg[one, other])
 
 
 def _unit(axes_gd: np.ndarray) -> np.ndarray:
