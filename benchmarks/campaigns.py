@@ -38,8 +38,9 @@ ONE_SIDED = {"Sanchez21": "lower", "Sanchez21_down": "lower"}
 FOUR, TWO = ("ifng", "adenosine", "tau", "tau_down"), ("tau_with_sibling", "tau_down_with_sibling")
 LOOKED = (
     "Features, penalties (30 to 200), members and first batches were compared on these same tasks and on their final "
-    "round, with one seed each, in about thirty combinations. Of pairs, four members were compared over three seeds, and "
-    "a signed low rank was added after a first look at the rich task. So all rows lean high by some tenths of a point."
+    "round, with one seed each, in about thirty combinations. Of pairs, four members were compared over three seeds, "
+    "and a signed low rank was added after a first look at the rich task. So all rows lean high by some tenths of a "
+    "point."
 )
 
 
