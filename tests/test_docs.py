@@ -45,6 +45,15 @@ def test_python_of_the_readme_runs(tmp_path, monkeypatch):
     assert set(after["plate"].table["role"]) >= {"control", "explore"}
 
 
+def test_tutorial_on_the_lab_in_the_loop_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    after: dict = {}
+    for code in blocks(DOCS / "tutorials" / "lab-in-the-loop.md", "python"):
+        exec(compile(code, "lab-in-the-loop.md", "exec"), after)
+    assert after["status"]["measured"] == 48
+    assert len(after["found"]) > 10
+
+
 def test_tutorial_on_sections_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     after: dict = {}

@@ -42,6 +42,10 @@ COMMANDS = {
     ),
     "search": ("screen_command", "Find the intervention that brings control cells closest to a wanted state"),
     "propose": ("screen_command", "Turn a virtual screen into the next plate: part to confirm, part to learn"),
+    "campaign": (
+        "campaign_command",
+        "Find the hits of a gene library in rounds: propose a batch, measure it, bring the values in, propose again",
+    ),
     "report": ("report_command", "Write one page about a virtual cell"),
     "plot": ("report_command", "Draw one figure of the page alone, as svg or png"),
     "evaluate": ("evaluate_command", "Score methods on perturbations, contexts or donors they have not seen"),
