@@ -40,14 +40,14 @@ SETTINGS = {"dataset": "made-up", "without": ["Center_X"], "clip": 10.0, "permut
 
 
 class Spy:
-    """Keeps what an encoder is told of wells."""
+    """Keeps what an encoder is given of wells."""
 
     scale: ClassVar[Scale] = Scale.CELLULAR
-    told: ClassVar[list[pd.DataFrame]] = []
+    given: ClassVar[list[pd.DataFrame]] = []
 
     @classmethod
     def fit(cls, wells, *, seed):
-        cls.told.append(wells.entities)
+        cls.given.append(wells.entities)
         return cls()
 
     def encode(self, wells):
@@ -85,14 +85,14 @@ def test_without_another_of_a_mechanism_nothing_is_said():
     assert {row.value for row in found.values()} == {None}
 
 
-def test_an_encoder_is_not_told_what_was_given(register):
+def test_an_encoder_does_not_see_which_compound_it_was(register):
     register(EntryPoint("spy", f"{__name__}:Spy", "aivc.encoders"))
     wells = screen(mechanism=3.0)
     wells = wells.replace(entities=wells.entities.assign(moa="secret", concentration=1.0))
     MechanismRetrieval().run({"made-up": wells}, SETTINGS, "spy", 0)
-    (told,) = Spy.told
-    assert set(told["perturbation"]) == {"control", "drug:hidden"}
-    assert not {"moa", "concentration"} & set(told)
+    (given,) = Spy.given
+    assert set(given["perturbation"]) == {"control", "drug:hidden"}
+    assert not {"moa", "concentration"} & set(given)
 
 
 def test_what_cannot_be_asked_is_refused():

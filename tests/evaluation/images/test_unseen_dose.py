@@ -77,8 +77,8 @@ def test_no_answer_depends_on_what_is_asked():
         for before, after in zip(first, found, strict=True):
             if found is others[0] or (before.compound, before.dose) == ("C0", 10.0):
                 for method in ("nearest-dose", "interpolation", "other-doses"):
-                    told = [_said(method, each, each.given, 0) for each in (before, after)]
-                    np.testing.assert_allclose(*told)
+                    seen = [_said(method, each, each.given, 0) for each in (before, after)]
+                    np.testing.assert_allclose(*seen)
                 assert before.dose not in before.given[before.compound]
 
 

@@ -68,7 +68,7 @@ class MechanismRetrieval(Protocol):
     """The nearest other treatment, by the cosine of mean states, is to have the same mechanism (Ljosa et al. 2013).
 
     A method is a standardization by the controls of each plate (``plate-z``, ``plate-mad``) or of all (``screen-z``),
-    or an encoder of cells, fitted by its own defaults on all wells, of which it is told plates and controls and no
+    or an encoder of cells, fitted by its own defaults on all wells, of which it sees plates and controls and no
     compound, dose or mechanism.
     A treatment is the mean over its wells, seen from the mean of all controls. Shuffled: compounds exchange their
     mechanisms; the mean over permutations stands there, with its 2.5 and 97.5 % quantiles.
