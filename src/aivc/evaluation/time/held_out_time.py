@@ -19,7 +19,7 @@ from aivc.core.ur import UR
 from aivc.evaluation.benchmarks.protocol import SHUFFLED, Protocol, ScoreRow
 
 COPIES = ("copy-previous", "copy-next")
-HALVES = "split-half"
+POOL, HALVES = "pooled-times", "split-half"
 _NEEDED = ("dataset", "rows", "hold", "stretch", "seeds", "sets", "most", "power", "draws")
 # 97.5 % quantile of Student's t by number of seeds; what it spans is the draw of halves and points, not of cells.
 _T975 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 10: 2.262}
@@ -30,12 +30,13 @@ Cloud = tuple[np.ndarray, np.ndarray]
 class HeldOutTime(Protocol):
     """All cells but those of one time are shown; what lies there is predicted from the cells of the time before.
 
-    Methods are manipulators of time. ``copy-previous`` and ``copy-next`` are the cells of the two times beside it. For
-    each seed the cells left out are split into halves of equal size; as many points are drawn by mass from what was
-    predicted and compared with one half: ``split-half`` is the other one. The mean over seeds of the exact distance W1
-    becomes an excess, ``(W1 - W1 of split-half) / (W1 of the better copy - W1 of split-half)``: 0 is as good as a
-    repeat, 1 no better than copying. Where split halves are not below ``power`` times the better copy, there is no
-    power. Shuffled: times are exchanged among the cells that are shown.
+    Methods are manipulators of time. ``copy-previous`` and ``copy-next`` are the cells of the two times beside it, and
+    ``pooled-times`` those of both as they are, which an answer that knows of time has to beat. For each seed the cells
+    left out are split into halves of equal size; as many points are drawn by mass from what was predicted and compared
+    with one half: ``split-half`` is the other one. The mean over seeds of the exact distance W1 becomes an excess,
+    ``(W1 - W1 of split-half) / (W1 of the better copy - W1 of split-half)``: 0 is as good as a repeat, 1 no better than
+    copying. Where split halves are not below ``power`` times the better copy, there is no power. Shuffled: times are
+    exchanged among the cells that are shown.
 
     Settings: ``dataset``; ``rows``, how many it has; ``hold``, times left out in turn; ``stretch``, by which times are
     multiplied to be hours; ``seeds``; ``sets`` of points drawn for each; ``most`` points in a set; ``power``;
@@ -50,11 +51,13 @@ class HeldOutTime(Protocol):
         """See `Protocol.require`."""
         for method in methods:
             name = method.removesuffix(SHUFFLED)
-            if method in (*COPIES, HALVES):
+            if method in (*COPIES, POOL, HALVES):
                 continue
             if name not in MANIPULATORS.names() or not MANIPULATORS.load(name).needs_times:
                 of_time = [each for each in MANIPULATORS.names() if MANIPULATORS.load(each).needs_times]
-                raise UnknownNameError("method", method, [*COPIES, HALVES, *of_time], "Name a manipulator of time.")
+                raise UnknownNameError(
+                    "method", method, [*COPIES, POOL, HALVES, *of_time], "Name a manipulator of time."
+                )
         if (missing := [key for key in _NEEDED if key not in settings]) or settings["seeds"] not in _T975:
             raise IntegrityError(
                 f"Settings of held-out-time lack {', '.join(missing) or f'seeds among {list(_T975)}'}. State them."
@@ -160,8 +163,8 @@ def _cloud(
     seen = time_n != hold
     x_nd, time_n = x_nd[seen], time_n[seen]
     before, after = time_n[time_n < hold].max(), time_n[time_n > hold].min()
-    if method in COPIES:
-        copied = x_nd[time_n == (before if method == COPIES[0] else after)]
+    if method in (*COPIES, POOL):
+        copied = x_nd[np.isin(time_n, {COPIES[0]: [before], COPIES[1]: [after]}.get(method, [before, after]))]
         return copied, np.ones(len(copied))
     if method.endswith(SHUFFLED):
         time_n = np.random.default_rng(seed).permutation(time_n)
