@@ -1,0 +1,208 @@
+"""The population at a time left out between two others, by exact transport distance beside copies and split halves."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any, final
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
+
+from aivc.core.errors import IntegrityError, UnknownNameError
+from aivc.core.measurement import Measurement
+from aivc.core.perturbation import Perturbation
+from aivc.core.registry import MANIPULATORS
+from aivc.core.scale import Scale
+from aivc.core.space import Space
+from aivc.core.ur import UR
+from aivc.evaluation.benchmarks.protocol import SHUFFLED, Protocol, ScoreRow
+
+COPIES = ("copy-previous", "copy-next")
+POOL, HALVES = "pooled-times", "split-half"
+_NEEDED = ("dataset", "rows", "hold", "stretch", "seeds", "sets", "most", "power", "draws")
+# 97.5 % quantile of Student's t by number of seeds; what it spans is the draw of halves and points, not of cells.
+_T975 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 10: 2.262}
+Cloud = tuple[np.ndarray, np.ndarray]
+
+
+@final
+class HeldOutTime(Protocol):
+    """All cells but those of one time are shown; what lies there is predicted from the cells of the time before.
+
+    Methods are manipulators of time. ``copy-previous`` and ``copy-next`` are the cells of the two times beside it, and
+    ``pooled-times`` those of both as they are, which an answer that knows of time has to beat. For each seed the cells
+    left out are split into halves of equal size; as many points are drawn by mass from what was predicted and compared
+    with one half: ``split-half`` is the other one. The mean over seeds of the exact distance W1 becomes an excess,
+    ``(W1 - W1 of split-half) / (W1 of the better copy - W1 of split-half)``: 0 is as good as a repeat, 1 no better than
+    copying. Where split halves are not below ``power`` times the better copy, there is no power. Shuffled: times are
+    exchanged among the cells that are shown.
+
+    Settings: ``dataset``; ``rows``, how many it has; ``hold``, times left out in turn; ``stretch``, by which times are
+    multiplied to be hours; ``seeds``; ``sets`` of points drawn for each; ``most`` points in a set; ``power``;
+    ``draws`` of a manipulator.
+    """
+
+    def __init__(self) -> None:
+        self._cells: dict[float, tuple[np.ndarray, np.ndarray]] = {}
+        self._ends: dict[float, tuple[float, float]] = {}
+
+    def require(self, settings: Mapping[str, Any], methods: Sequence[str]) -> None:
+        """See `Protocol.require`."""
+        for method in methods:
+            name = method.removesuffix(SHUFFLED)
+            if method in (*COPIES, POOL, HALVES):
+                continue
+            if name not in MANIPULATORS.names() or not MANIPULATORS.load(name).needs_times:
+                of_time = [each for each in MANIPULATORS.names() if MANIPULATORS.load(each).needs_times]
+                raise UnknownNameError(
+                    "method", method, [*COPIES, POOL, HALVES, *of_time], "Name a manipulator of time."
+                )
+        if (missing := [key for key in _NEEDED if key not in settings]) or settings["seeds"] not in _T975:
+            raise IntegrityError(
+                f"Settings of held-out-time lack {', '.join(missing) or f'seeds among {list(_T975)}'}. State them."
+            )
+
+    def run(self, data: Mapping[str, Any], settings: Mapping[str, Any], method: str, seed: int) -> list[ScoreRow]:
+        """See `Protocol.run`."""
+        rows: list[ScoreRow] = []
+        for hold in settings["hold"]:
+            x_nd, time_n = self._scaled(data[settings["dataset"]], settings, float(hold))
+            truth = x_nd[time_n == hold]
+            best, half = self._range(truth, x_nd, time_n, settings, float(hold), seed)
+            cloud = None if method == HALVES else _cloud(x_nd, time_n, float(hold), method, settings, seed)
+            w1, energies = distances(truth, cloud, settings, seed)
+            rows += _scored(method, f"time {hold:g}", w1, energies, half, best, settings)
+        return rows
+
+    def _scaled(self, cells: Measurement, settings: Mapping[str, Any], hold: float) -> Cloud:
+        """``(n, d)`` states in standard deviations of the cells that are shown, and ``(n,)`` times."""
+        if hold not in self._cells:
+            times = cells.times
+            if len(cells) != settings["rows"] or times is None:
+                raise IntegrityError(
+                    f"The benchmark was frozen on {settings['rows']} cells with times, and the data have {len(cells)}. "
+                    "Read the same file."
+                )
+            seen = times != hold
+            if seen.all() or not times.min() < hold < times.max():
+                raise IntegrityError(
+                    f"{hold:g} is no time between others of {np.unique(times)}. Name one that lies between two."
+                )
+            x_nd = cells.dense().astype(np.float64)
+            self._cells[hold] = (x_nd - x_nd[seen].mean(axis=0)) / x_nd[seen].std(axis=0), times
+        return self._cells[hold]
+
+    def _range(
+        self,
+        truth: np.ndarray,
+        x_nd: np.ndarray,
+        time_n: np.ndarray,
+        settings: Mapping[str, Any],
+        hold: float,
+        seed: int,
+    ) -> tuple[float, float]:
+        """W1 of the better copy, and of split halves."""
+        if hold not in self._ends:
+            clouds = [_cloud(x_nd, time_n, hold, name, settings, seed) for name in COPIES]
+            best = min(float(distances(truth, each, settings, seed)[0].mean()) for each in clouds)
+            self._ends[hold] = best, float(distances(truth, None, settings, seed)[0].mean())
+        return self._ends[hold]
+
+
+def wasserstein(x_nd: np.ndarray, y_nd: np.ndarray) -> float:
+    """W1 of two clouds of as many points of equal weight: their best assignment, which is exact.
+
+    >>> wasserstein(np.array([[0.0], [1.0]]), np.array([[3.0], [0.0]]))
+    1.0
+    """
+    cost_nn = cdist(x_nd, y_nd)
+    return float(cost_nn[linear_sum_assignment(cost_nn)].mean())
+
+
+def energy(x_nd: np.ndarray, y_md: np.ndarray) -> float:
+    """Energy distance (Székely and Rizzo 2013), with the zeros of the diagonal.
+
+    >>> energy(np.array([[0.0], [2.0]]), np.array([[1.0]]))
+    1.0
+    """
+    return float(2 * cdist(x_nd, y_md).mean() - cdist(x_nd, x_nd).mean() - cdist(y_md, y_md).mean())
+
+
+def distances(
+    truth: np.ndarray, cloud: Cloud | None, settings: Mapping[str, Any], seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """W1 and energy distance by seed, of points drawn from a cloud against half of the truth.
+
+    Args:
+        truth: ``(n, d)`` cells left out.
+        cloud: ``(m, d)`` points and ``(m,)`` masses; None compares the two halves of the truth.
+        settings: Of the benchmark.
+        seed: Of the first split.
+    """
+    n, found = min(len(truth) // 2, settings["most"]), []
+    for split in range(settings["seeds"]):
+        order = np.random.default_rng(seed + split).permutation(len(truth))
+        one, other = truth[order[:n]], truth[order[n : 2 * n]]
+        sets = [one] if cloud is None else _drawn(cloud, n, settings["sets"], np.random.default_rng([seed + split, 1]))
+        found.append(np.mean([(wasserstein(each, other), energy(each, other)) for each in sets], axis=0))
+    both = np.array(found)
+    return both[:, 0], both[:, 1]
+
+
+def _drawn(cloud: Cloud, n: int, sets: int, rng: np.random.Generator) -> list[np.ndarray]:
+    values, mass = cloud
+    share = mass / mass.sum()
+    return [values[rng.choice(len(values), n, replace=len(values) < n, p=share)] for _ in range(sets)]
+
+
+def _cloud(
+    x_nd: np.ndarray, time_n: np.ndarray, hold: float, method: str, settings: Mapping[str, Any], seed: int
+) -> Cloud:
+    """What a method says of the time left out: points and their masses."""
+    seen = time_n != hold
+    x_nd, time_n = x_nd[seen], time_n[seen]
+    before, after = time_n[time_n < hold].max(), time_n[time_n > hold].min()
+    if method in (*COPIES, POOL):
+        copied = x_nd[np.isin(time_n, {COPIES[0]: [before], COPIES[1]: [after]}.get(method, [before, after]))]
+        return copied, np.ones(len(copied))
+    if method.endswith(SHUFFLED):
+        time_n = np.random.default_rng(seed).permutation(time_n)
+    stretch = settings["stretch"]
+    entities = pd.DataFrame(
+        {"perturbation": np.full(len(x_nd), "control", dtype=object), "time": time_n * stretch},
+        index=[f"cell{i}" for i in range(len(x_nd))],
+    )
+    ur = UR(x_nd, Space("cells", Scale.CELLULAR, x_nd.shape[1], "held-out-time"), entities)
+    made = _fitted(method.removesuffix(SHUFFLED), ur, settings, seed)
+    start = ur.take(np.flatnonzero(time_n == before))
+    draws = made.manipulate(start, Perturbation((), float(hold - before) * stretch)).draws
+    masses = [np.ones(len(draw)) if draw.mass is None else draw.mass for draw in draws]
+    return np.concatenate([draw.values for draw in draws]), np.concatenate(masses)
+
+
+def _fitted(name: str, ur: UR, settings: Mapping[str, Any], seed: int) -> Any:
+    part: Any = MANIPULATORS.load(name)
+    more = {"draws": settings["draws"]} if "draws" in inspect.signature(part.fit).parameters else {}
+    return part.fit(ur, seed=seed, **more)
+
+
+def _scored(
+    method: str,
+    fold: str,
+    w1_s: np.ndarray,
+    energy_s: np.ndarray,
+    half: float,
+    best: float,
+    settings: Mapping[str, Any],
+) -> list[ScoreRow]:
+    plain = [
+        ScoreRow(method, fold, "w1", float(w1_s.mean()), "lower"),
+        ScoreRow(method, fold, "energy_distance", float(energy_s.mean()), "lower"),
+    ]
+    if half >= settings["power"] * best:
+        note = f"{fold}: split halves lie {half:.3f} apart, not below {settings['power']:g} x {best:.3f} of copying"
+        return [ScoreRow(method, fold, "w1_excess", None, "lower", note=note), *plain]
+    value = (float(w1_s.mean()) - half) / (best - half)
+    wide = _T975[len(w1_s)] * float(w1_s.std(ddof=1)) / len(w1_s) ** 0.5 / (best - half)
+    return [ScoreRow(method, fold, "w1_excess", value, "lower", low=value - wide, high=value + wide), *plain]
