@@ -12,6 +12,7 @@ control = "control"
 context = { value = "culture" }
 time = "hours"
 time_unit = "h"
+species = "none"
 """
 
 

@@ -67,7 +67,7 @@ def fit_time(
     >>> made = fit_time(cells, "copy-time", recipe=Recipe(dim=3))
     >>> sorted(made.instruments), made.card["time"]["hours"]
     (['copy-time', 'linear-expression'], [0.0, 24.0])
-    >>> made.manipulate(made.start("culture"), Perturbation((), 24.0)).draws[0].times.max()
+    >>> float(made.manipulate(made.start("culture"), Perturbation((), 24.0)).draws[0].times.max())
     24.0
     """
     measurement = as_measurement(measurement, schema, **columns)

@@ -82,7 +82,7 @@ class Slopes(NamedTuple):
         return np.asarray((x_nd - self.center) @ self.slopes + self.intercepts)
 
 
-class Held(NamedTuple):
+class HeldClones(NamedTuple):
     """What was said of clones that were left out.
 
     Attributes:
@@ -132,7 +132,7 @@ def probe(cells: Descent, penalty: float) -> Slopes:
     return Slopes(*fit_slopes(cells.x_nd[known], both_nc[known], penalty, weight_n=weight_n))
 
 
-def held_out(cells: Descent, seed: int) -> Held | None:
+def held_out(cells: Descent, seed: int) -> HeldClones | None:
     """Ask both kinds of evidence about clones left out, without their last cells; None where too few have any."""
     became_nc = cells.became()
     asked = np.flatnonzero(became_nc.sum(axis=1) > 0)
@@ -155,10 +155,10 @@ def held_out(cells: Descent, seed: int) -> Held | None:
         for p, penalty in enumerate(PENALTIES):
             probe_pnc[p, fold_n == fold] = probe(kept, penalty).logits(cells.x_nd[rows])
     share_n = 1.0 / np.bincount(code_n)[code_n] / len(names)
-    return Held(pull_nc, probe_pnc, became_nc[asked], share_n, len(names))
+    return HeldClones(pull_nc, probe_pnc, became_nc[asked], share_n, len(names))
 
 
-def weighed(held: Held) -> tuple[int, np.ndarray, float]:
+def weighed(held: HeldClones) -> tuple[int, np.ndarray, float]:
     """Penalty and weights of the two kinds of evidence under which the clones left out are the likeliest.
 
     Returns:
@@ -179,7 +179,7 @@ def weighed(held: Held) -> tuple[int, np.ndarray, float]:
     return best[1], best[2], best[3]
 
 
-def calibration_of(held: Held, penalty: int, weights: np.ndarray) -> dict[str, float]:
+def calibration_of(held: HeldClones, penalty: int, weights: np.ndarray) -> dict[str, float]:
     """How far the answers about clones left out can be trusted, beside the mean composition of all others.
 
     Returns:

@@ -117,6 +117,8 @@ class NicheGraph(Encoder):
             DataError: Positions are missing, there is no shell, states do not match the cells, or a cell has no counts.
             SpaceError: The states are not those of cells.
         """
+        if parts is None:
+            measurement.require_table(cls.name)
         if problems := list(position_problems(measurement)):
             raise DataError(problems)
         if reach < 1:
@@ -200,6 +202,8 @@ class NicheGraph(Encoder):
             DataError: Positions are missing, or states do not match the cells.
             SpaceError: The states are of another space.
         """
+        if parts is None:
+            measurement.require_table(self.name)
         if problems := list(position_problems(measurement)):
             raise DataError(problems)
         linked = measurement if measurement.links is not None else link(measurement, GraphRule.parse(self.rule))
