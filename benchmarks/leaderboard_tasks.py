@@ -10,10 +10,11 @@ from aivc.reporting.task_sections import beyond_null, change, heads, noted, role
 INTRO = """## Tasks that are not about perturbations
 
 Questions about tissue, time and images, each asked by a protocol of its own, frozen in the same way. The floor, the
-nulls and the ceiling are methods as others are, and stand in every table in italics; the best null is the one to beat. A cell is
-the mean over folds, or the value over all of them, with its 95 % interval in brackets where the protocol gives one,
-else the lowest and the highest fold in parentheses. Beside a gain stands in how many folds, patients or pairs there is
-one; a gain that is not in most of them is none. *no power*: the data cannot tell, and no number stands there.
+nulls and the ceiling are methods as others are, and stand in every table in italics; the best null is the one to beat.
+A cell is the mean over folds, or the value over all of them, with its 95 % interval in brackets where the protocol
+gives one, else the lowest and the highest fold in parentheses. Beside a gain stands in how many folds, patients or
+pairs there is one; a gain that is not in most of them is none. *no power*: the data cannot tell, and no number stands
+there.
 """
 
 
