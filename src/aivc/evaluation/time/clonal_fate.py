@@ -108,8 +108,8 @@ def _asked(cells: Measurement, settings: Mapping[str, Any], rows: np.ndarray, me
     kind_n = cells.entities["cell_type"].to_numpy(dtype=object)
     fate_n = np.where(last & np.isin(kind_n, settings["fates"]), kind_n, "")
     if method.endswith(SHUFFLED):
-        told = kept[fate_n[kept] != ""]
-        fate_n[told] = np.random.default_rng([seed, rows[0]]).permutation(fate_n[told])
+        labelled = kept[fate_n[kept] != ""]
+        fate_n[labelled] = np.random.default_rng([seed, rows[0]]).permutation(fate_n[labelled])
     shown = cells.entities.assign(clone=np.where(theirs, "", clone_n), fate=fate_n)
     states = principal(cells.dense(), kept, settings["genes"], settings["axes"])
     space = Space("principal", Scale.CELLULAR, states.shape[1], "clonal-fate")
