@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import ndimage
 
 from aivc.data.images.fields import CropRows, Field, labelled
 
@@ -37,6 +36,9 @@ def objects(mask_yx: np.ndarray) -> Objects:
     label = label[label > 0]
     if not len(label):
         return Objects(label, np.zeros((0, 2)), np.zeros(0), np.zeros(0, dtype=bool))
+    # Whatever reads a file imports this module; few files are images.
+    from scipy import ndimage
+
     center = np.array(ndimage.center_of_mass(mask_yx > 0, mask_yx, label))
     area = np.bincount(mask_yx.ravel(), minlength=int(label[-1]) + 1)[label]
     edge = np.unique(np.concatenate([mask_yx[0], mask_yx[-1], mask_yx[:, 0], mask_yx[:, -1]]))

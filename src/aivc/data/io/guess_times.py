@@ -3,18 +3,21 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anndata
 import pandas as pd
 
 from aivc.core.units import HOURS
 from aivc.data.io.conventions import Line, seen
 from aivc.data.io.formats import intact, keys, opened, suffix
+from aivc.data.io.in_memory import is_anndata
 from aivc.data.io.labels import labels
 from aivc.data.io.number_names import numbers_in
 from aivc.data.io.schema import OBSM
 from aivc.data.io.time_texts import EMBRYONIC, STATED, rule_that_reads
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 _TIME = re.compile(
     r"(?i)(?:time|day|days|hour|hours|stage|age|dpi|dpc|hpf|minutes|min)(?:[_.\s-]?\w*)?|\w+[_.](?:time|day)"
@@ -35,7 +38,7 @@ _MATRICES = ("X_clone", "clone", "clones")
 _MOST = 60
 
 
-def time_lines(entities: pd.DataFrame, data: anndata.AnnData | Path, taken: Mapping[str, Any]) -> list[Line]:
+def time_lines(entities: pd.DataFrame, data: "AnnData | Path", taken: Mapping[str, Any]) -> list[Line]:
     """Suggest the column of times with its rule or unit, the clones, and the layers of splicing.
 
     Args:
@@ -76,21 +79,21 @@ def _of_column(entities: pd.DataFrame, name: str) -> list[Line]:
     return lines
 
 
-def _clones(entities: pd.DataFrame, data: anndata.AnnData | Path) -> list[Line]:
+def _clones(entities: pd.DataFrame, data: "AnnData | Path") -> list[Line]:
     if name := next((name for name in _CLONE if name in entities), ""):
         return [Line("clone", name, f"obs column {name!r}: {seen(entities[name])}")]
     key = next((key for key in _MATRICES if key in _within(data, "obsm")), "")
     return [Line("clone", f"{OBSM}{key}", f"obsm holds {key!r}, cells × clones")] if key else []
 
 
-def _splicing(data: anndata.AnnData | Path) -> list[Line]:
+def _splicing(data: "AnnData | Path") -> list[Line]:
     layers = _within(data, "layers")
     there = [name for name in ("spliced", "unspliced") if name in layers]
     return [Line(name, name, f"there is a layer {name!r}") for name in there] if "unspliced" in there else []
 
 
-def _within(data: anndata.AnnData | Path, group: str) -> list[str]:
-    if isinstance(data, anndata.AnnData):
+def _within(data: "AnnData | Path", group: str) -> list[str]:
+    if is_anndata(data):
         return list(getattr(data, group))
     if suffix(data) not in (".h5ad", ".zarr") or not data.exists():
         return []
