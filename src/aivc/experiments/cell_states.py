@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.cluster.vq import kmeans2
+from scipy.cluster import vq
 
 from aivc.core.contracts import Decoder
 from aivc.core.ur import UR
@@ -57,7 +57,7 @@ def _clusters(populations: Sequence[UR], seed: int) -> CellStates:
     order = np.repeat(np.arange(len(populations)), [len(each) for each in populations])
     rows = np.random.default_rng(seed).permutation(len(values))[:_LEARNED]
     count = min(_CLUSTERS, len(np.unique(values[rows], axis=0)))
-    centers = kmeans2(values[rows], count, minit="++", rng=seed, missing="warn")[0] if count > 1 else values[:1]
+    centers = vq.kmeans2(values[rows], count, minit="++", rng=seed, missing="warn")[0] if count > 1 else values[:1]
     code = np.argmin(((values[:, None] - centers[None]) ** 2).sum(axis=2), axis=1)
     there = [k for k in range(len(centers)) if (code == k).any()]
     # Clusters that are there early come first.
