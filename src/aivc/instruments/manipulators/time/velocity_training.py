@@ -57,10 +57,13 @@ class FieldFrame:
 
 
 def words_of(lines: tuple[str, ...]) -> tuple[str, ...]:
-    """What tells lines apart: contexts, where there are several, and agents."""
+    """What tells lines apart: contexts, where there are several, and agents, where there are any.
+
+    That nothing was done is a word too: without one it would read as what is meant where training says nothing.
+    """
     contexts = sorted({name.split("\t")[0] for name in lines} - {POOLED})
-    agents = sorted({name.split("\t")[1] for name in lines} - {""})
-    return (*(contexts if len(contexts) > 1 else ()), *agents)
+    agents = sorted({name.split("\t")[1] for name in lines})
+    return (*(contexts if len(contexts) > 1 else ()), *(agents if len(agents) > 1 else ()))
 
 
 @final
