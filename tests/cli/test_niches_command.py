@@ -45,6 +45,7 @@ def test_niches_are_found_named_counted_and_written(files, tmp_path, capsys):
     [
         (["--like", "niche"], "COLUMN=VALUE"),
         (["--cell", "nowhere/"], "aivc embed"),
+        (["--out", "niches.csv"], ".h5ad"),
         (["--dim", "6", "--like", "niche=N9"], "N1"),
         (["--dim", "6", "--like", "mood=good"], "cell_type"),
     ],

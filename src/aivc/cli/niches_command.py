@@ -11,8 +11,8 @@ from aivc.cli.console import Outcome, Reporter, table
 from aivc.cli.grammar import Commands, natural, positive
 from aivc.cli.sources import add_schema, measured
 from aivc.core.errors import SchemaError, UnavailableError, UnknownNameError
-from aivc.core.writing import require_absent
 from aivc.data.io.written import write_h5ad
+from aivc.experiments.atlas.embed import require_free
 from aivc.experiments.atlas.tissue_niches import NICHE, TissueNiches, tissue_niches
 
 _NOBODY, _SHOWN = "nobody", 15
@@ -60,7 +60,7 @@ def _niches(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     if args.like and not (column and sign and value):
         raise SchemaError(f"--like is COLUMN=VALUE, got {args.like!r}. For a niche, name it: --like {NICHE}=NAME.")
     if args.out is not None:
-        require_absent(args.out)
+        require_free(args.out)
     if args.cell is not None and not args.cell.is_dir():
         raise UnavailableError(f"There is no virtual cell {args.cell}. Give the folder that `aivc embed` wrote.")
     tissue, name = measured(args.data, args.schema, on_disk=args.on_disk, reporter=reporter, controls=False)

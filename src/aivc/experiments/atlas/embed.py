@@ -201,11 +201,14 @@ def embed_file(  # noqa: PLR0913 - each one is a question a user may ask
 
 
 def require_free(out: Path) -> None:
-    """Refuse to write over a file.
+    """Refuse to write over a file, or an h5ad under another ending.
 
     Raises:
+        DataError: The path does not end in ``.h5ad``.
         IntegrityError: It exists.
     """
+    if out.suffix != ".h5ad":
+        raise DataError([f"Cells and what is said of them are written as .h5ad, got {out.name}. Choose this ending."])
     if out.exists() or out.is_symlink():
         raise IntegrityError(f"{out} exists. Choose another name, or move it away.")
 
