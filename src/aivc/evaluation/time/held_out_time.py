@@ -11,7 +11,7 @@ from aivc.core.errors import IntegrityError, PerturbationError
 from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.evaluation.benchmarks.protocol import POOLED, SHUFFLED, Protocol, ScoreRow
-from aivc.evaluation.time.time_inputs import cells_at, fitted, refused, require_of_time
+from aivc.evaluation.time.time_inputs import EXTRAPOLATE, cells_at, fitted, refused, require_of_time
 
 COPIES = ("copy-previous", "copy-next")
 POOL, HALVES, SHIFT = "pooled-times", "split-half", "mean-shift"
@@ -65,7 +65,10 @@ class HeldOutTime(Protocol):
     def require(self, settings: Mapping[str, Any], methods: Sequence[str]) -> None:
         """See `Protocol.require`."""
         beyond = bool(settings.get("beyond"))
-        require_of_time(methods, (COPIES[0], POOL, HALVES, SHIFT) if beyond else (*COPIES, POOL, HALVES))
+        own = (COPIES[0], POOL, HALVES, SHIFT) if beyond else (*COPIES, POOL, HALVES)
+        require_of_time(methods, own, suffixes=(SHUFFLED, EXTRAPOLATE) if beyond else (SHUFFLED,))
+        if beyond and len(settings.get("hold", ())) != 1:
+            raise IntegrityError("With beyond, held-out-time leaves out one time, the last. Name it alone under hold.")
         if (missing := [key for key in _NEEDED if key not in settings]) or settings["seeds"] not in _T975:
             raise IntegrityError(
                 f"Settings of held-out-time lack {', '.join(missing) or f'seeds among {list(_T975)}'}. State them."

@@ -27,12 +27,15 @@ def manipulator_of(method: str) -> str:
     return method.removesuffix(SHUFFLED).removesuffix(EXTRAPOLATE)
 
 
-def require_of_time(methods: Sequence[str], own: Sequence[str], *, keyword: str = "") -> None:
-    """Let pass the protocol's own methods, and manipulators of time.
+def require_of_time(
+    methods: Sequence[str], own: Sequence[str], *, suffixes: Sequence[str] = (SHUFFLED,), keyword: str = ""
+) -> None:
+    """Let pass the protocol's own methods, and manipulators of time with or without suffixes.
 
     Args:
         methods: Asked for.
-        own: Those that the protocol knows itself; they have no suffix.
+        own: Those that the protocol knows itself, suffixes and all.
+        suffixes: Of manipulators that the protocol can ask for, those that come last first.
         keyword: An argument that ``fit`` of a manipulator must take.
 
     Raises:
@@ -40,10 +43,10 @@ def require_of_time(methods: Sequence[str], own: Sequence[str], *, keyword: str 
     """
     able = [name for name in MANIPULATORS.names() if MANIPULATORS.load(name).needs_times and _takes(name, keyword)]
     for method in methods:
-        if method in own:
-            continue
-        name = manipulator_of(method)
-        if name not in able or (EXTRAPOLATE in method and not _takes(name, "extrapolate")):
+        name = method
+        for suffix in suffixes:
+            name = name.removesuffix(suffix)
+        if method not in own and (name not in able or (EXTRAPOLATE in method and not _takes(name, "extrapolate"))):
             raise UnknownNameError("method", method, [*own, *able], "Name a manipulator of time.")
 
 
@@ -51,11 +54,11 @@ def _takes(name: str, keyword: str) -> bool:
     return not keyword or keyword in inspect.signature(MANIPULATORS.load(name).fit).parameters
 
 
-def cells_at(x_nd: np.ndarray, hours_n: np.ndarray) -> UR:
-    """Cells to which nothing was done, read at some hours."""
+def cells_at(x_nd: np.ndarray, hours_n: np.ndarray, prefix: str = "cell") -> UR:
+    """Cells to which nothing was done, read at some hours; their names decide what chance has for them."""
     entities = pd.DataFrame(
         {"perturbation": np.full(len(x_nd), "control", dtype=object), "time": hours_n},
-        index=[f"cell{i}" for i in range(len(x_nd))],
+        index=[f"{prefix}{i}" for i in range(len(x_nd))],
     )
     return UR(x_nd, Space("cells", Scale.CELLULAR, x_nd.shape[1], "held-out-time"), entities)
 
