@@ -41,13 +41,18 @@ def require_of_time(
     Raises:
         UnknownNameError: A method is neither.
     """
-    able = [name for name in MANIPULATORS.names() if MANIPULATORS.load(name).needs_times and _takes(name, keyword)]
     for method in methods:
         name = method
         for suffix in suffixes:
             name = name.removesuffix(suffix)
-        if method not in own and (name not in able or (EXTRAPOLATE in method and not _takes(name, "extrapolate"))):
-            raise UnknownNameError("method", method, [*own, *able], "Name a manipulator of time.")
+        told = not method.endswith(EXTRAPOLATE) or (name in MANIPULATORS.names() and _takes(name, "extrapolate"))
+        if method not in own and not (name in MANIPULATORS.names() and _able(name, keyword) and told):
+            known = [each for each in MANIPULATORS.names() if _able(each, keyword)]
+            raise UnknownNameError("method", method, [*own, *known], "Name a manipulator of time.")
+
+
+def _able(name: str, keyword: str) -> bool:
+    return MANIPULATORS.load(name).needs_times and _takes(name, keyword)
 
 
 def _takes(name: str, keyword: str) -> bool:
