@@ -1,6 +1,6 @@
 """Which clones will have grown by the last time, from their cells at an early one; beside their number alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -196,7 +196,7 @@ def _rows(method: str, score_c: np.ndarray, clones: Clones, resamples: int, seed
     rng, rows = np.random.default_rng(seed), []
     dealt = [rng.permutation(len(grown_c)) for _ in range(resamples)]
     drawn = [rng.integers(len(grown_c), size=len(grown_c)) for _ in range(resamples)]
-    metrics = {
+    metrics: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
         "spearman": lambda score, of: spearman(score, grown_c[of]),
         "spearman_given_number": lambda score, of: spearman(score, grown_c[of], number_c[of]),
         "seen_auroc": lambda score, of: auroc(score, seen_c[of]),
