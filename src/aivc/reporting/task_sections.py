@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from aivc.evaluation.benchmarks.protocol import REFUSED
 from aivc.reporting.html import Section
 from aivc.reporting.sortable import Cell, Table
 
@@ -28,14 +29,15 @@ def task_sections(body: Mapping[str, Any]) -> list[Section]:
     columns = ("method", *heads(body), "over the best null", "lost when shuffled")
     caption = (
         "Means over folds, or the value over all of them; brackets hold a 95% interval where the protocol gives one, "
-        f"else the lowest and the highest fold are given. {NO_POWER}: the data cannot tell, as the note says. "
+        f"else the lowest and the highest fold are given. {NO_POWER}: the data cannot tell, as the note says; "
+        f"{REFUSED}: the method gives no answer. "
         f"The last two columns are of {shown[0]}; in how many folds there is a gain stands in parentheses."
     )
     found = [Section("Scores", tables=(Table(columns, rows, caption),))]
     if notes := list(noted(body)):
         found.append(Section("What to know of these numbers", "\n".join(f"- {each}" for each in notes)))
     folds = tuple(
-        (row["method"], row["fold"] or "all", row["metric"], _plain(row["value"]), row["note"]) for row in body["rows"]
+        (row["method"], row["fold"] or "all", row["metric"], value_of(row), row["note"]) for row in body["rows"]
     )
     caption = "Every number as the protocol gave it."
     return [
@@ -78,7 +80,9 @@ def value_of(score: Mapping[str, Any]) -> str:
     """A score in letters; nothing where there is none."""
     if not score:
         return ""
-    return NO_POWER if score["value"] is None else _digits(score["value"])
+    if score["value"] is None:
+        return REFUSED if score.get("note", "").startswith(REFUSED) else NO_POWER
+    return _digits(score["value"])
 
 
 def change(value: float | None) -> str:
@@ -108,10 +112,6 @@ def _beyond(body: Mapping[str, Any], method: str) -> tuple[str, str]:
 
 def _cell(score: Mapping[str, Any]) -> Cell:
     return Cell(value_of(score), score.get("value"), span(score))
-
-
-def _plain(value: float | None) -> str:
-    return NO_POWER if value is None else _digits(value)
 
 
 def _digits(value: float) -> str:

@@ -45,16 +45,50 @@ def test_times_that_are_alike_have_no_power():
     assert rows["w1"].value > 0
 
 
+def beyond(cells, *methods):
+    protocol, settings = HeldOutTime(), SETTINGS | {"hold": [2.0], "beyond": True}
+    protocol.require(settings, methods)
+    return {m: {r.metric: r for r in protocol.run({"made-up": cells}, settings, m, 0)} for m in methods}
+
+
+def test_means_that_move_evenly_are_found_at_the_last_time():
+    methods = ("split-half", "copy-previous", "pooled-times", "mean-shift")
+    rows = beyond(walking(2.0), *methods)
+    excess = {name: each["w1_excess"].value for name, each in rows.items()}
+    assert excess["split-half"] == 0.0
+    assert excess["copy-previous"] == pytest.approx(1.0)
+    assert excess["mean-shift"] < 0.25
+    assert excess["pooled-times"] > 1.2
+    assert rows["mean-shift"]["w1_excess"].fold == ""
+    assert rows["pooled-times"]["w1_excess"].note == "no better than today"
+
+
+def test_who_refuses_to_extrapolate_is_a_row_and_who_stays_says_so():
+    rows = beyond(walking(2.0), "transport.v1", "transport.v1:extrapolate", "transport.v1:extrapolate:shuffled")
+    for row in rows["transport.v1"].values():
+        assert row.value is None
+        assert row.note.startswith("refused: transport.v1 was fitted on times from 0 to 24 h")
+    told = rows["transport.v1:extrapolate"]["w1_excess"]
+    assert told.value == pytest.approx(1.0, abs=0.1)
+    assert told.note == "no better than today; answered by: today"
+    assert rows["transport.v1:extrapolate:shuffled"]["w1_excess"].value > told.value
+
+
 def test_what_cannot_be_asked_is_refused(register):
     register(EntryPoint("moon", "tiny_tasks:Lengths", "aivc.encoders"))
     for method in ("moon", "mean-effect", "mean-effect:shuffled", "pooled-times:shuffled"):
         with pytest.raises(UnknownNameError):
             HeldOutTime().require(SETTINGS, [method])
+    for method, more in (("transport.v1:extrapolate", {}), ("mean-shift", {}), ("copy-next", {"beyond": True})):
+        with pytest.raises(UnknownNameError):
+            HeldOutTime().require(SETTINGS | more, [method])
+    with pytest.raises(IntegrityError, match="one time"):
+        HeldOutTime().require(SETTINGS | {"beyond": True, "hold": [1.0, 2.0]}, ["mean-shift"])
     with pytest.raises(IntegrityError, match="power"):
         HeldOutTime().require({key: value for key, value in SETTINGS.items() if key != "power"}, ["copy-next"])
 
 
-@pytest.mark.parametrize("change", [{"rows": 119}, {"hold": [2.0]}, {"hold": [0.5]}])
+@pytest.mark.parametrize("change", [{"rows": 119}, {"hold": [2.0]}, {"hold": [0.5]}, {"beyond": True}])
 def test_other_data_are_refused(change):
     with pytest.raises(IntegrityError):
         HeldOutTime().run({"made-up": walking(1.0)}, SETTINGS | change, "copy-next", 0)

@@ -12,6 +12,8 @@ from aivc.core.registry import Registry
 PROTOCOLS = Registry("protocols")
 POOLED = ""
 SHUFFLED = ":shuffled"
+# How a note begins where there is no number because the method gave no answer.
+REFUSED = "refused"
 Better = Literal["higher", "lower"]
 
 
@@ -24,11 +26,12 @@ class ScoreRow:
         method: As it was asked for.
         fold: Such as the patient left out; empty for a number over all folds, which then stands for the mean of them.
         metric: Name, such as ``auroc``.
-        value: None where the data cannot tell: it is shown as "no power", never as a number.
+        value: None where the data cannot tell: it is shown as "no power", never as a number; and where the method
+            refuses to answer, which is shown as "refused".
         better: Which way is better.
         low: Lower end of the 95 % interval.
         high: Upper end.
-        note: Anything a reader must know; why there is no power.
+        note: Anything a reader must know; why there is no power. That of a refusal begins with `REFUSED`.
     """
 
     method: str

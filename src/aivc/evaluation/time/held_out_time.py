@@ -1,29 +1,39 @@
-"""The population at a time left out between two others, by exact transport distance beside copies and split halves."""
+"""The population at a time left out, between others or after them, by exact transport distance beside copies."""
 
-import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
-import pandas as pd
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from aivc.core.errors import IntegrityError, UnknownNameError
+from aivc.core.errors import IntegrityError, PerturbationError
 from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
-from aivc.core.registry import MANIPULATORS
-from aivc.core.scale import Scale
-from aivc.core.space import Space
-from aivc.core.ur import UR
-from aivc.evaluation.benchmarks.protocol import SHUFFLED, Protocol, ScoreRow
+from aivc.evaluation.benchmarks.protocol import POOLED, SHUFFLED, Protocol, ScoreRow
+from aivc.evaluation.time.time_inputs import EXTRAPOLATE, cells_at, fitted, refused, require_of_time
 
 COPIES = ("copy-previous", "copy-next")
-POOL, HALVES = "pooled-times", "split-half"
+POOL, HALVES, SHIFT = "pooled-times", "split-half", "mean-shift"
+_METRICS = ("w1_excess", "w1", "energy_distance")
 _NEEDED = ("dataset", "rows", "hold", "stretch", "seeds", "sets", "most", "power", "draws")
 # 97.5 % quantile of Student's t by number of seeds; what it spans is the draw of halves and points, not of cells.
 _T975 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 10: 2.262}
-Cloud = tuple[np.ndarray, np.ndarray]
+Cells = tuple[np.ndarray, np.ndarray]
+
+
+class Cloud(NamedTuple):
+    """What a method says of a population.
+
+    Attributes:
+        values: ``(m, d)`` points.
+        mass: ``(m,)`` of each.
+        others: Who answered beside the method itself.
+    """
+
+    values: np.ndarray
+    mass: np.ndarray
+    others: tuple[str, ...] = ()
 
 
 @final
@@ -38,9 +48,14 @@ class HeldOutTime(Protocol):
     copying. Where split halves are not below ``power`` times the better copy, there is no power. Shuffled: times are
     exchanged among the cells that are shown.
 
+    With ``beyond`` the one time left out is the last. There is no ``copy-next``; ``pooled-times`` are all earlier ones,
+    and ``mean-shift`` is the last population moved on as means moved in the last interval. A manipulator that answers
+    for no time after the last it read is scored as refused; ``NAME:extrapolate`` is told to answer, and a note says
+    where it does so by another way than its own, and where it is no better than today.
+
     Settings: ``dataset``; ``rows``, how many it has; ``hold``, times left out in turn; ``stretch``, by which times are
     multiplied to be hours; ``seeds``; ``sets`` of points drawn for each; ``most`` points in a set; ``power``;
-    ``draws`` of a manipulator.
+    ``draws`` of a manipulator; ``beyond``, where true.
     """
 
     def __init__(self) -> None:
@@ -49,15 +64,11 @@ class HeldOutTime(Protocol):
 
     def require(self, settings: Mapping[str, Any], methods: Sequence[str]) -> None:
         """See `Protocol.require`."""
-        for method in methods:
-            name = method.removesuffix(SHUFFLED)
-            if method in (*COPIES, POOL, HALVES):
-                continue
-            if name not in MANIPULATORS.names() or not MANIPULATORS.load(name).needs_times:
-                of_time = [each for each in MANIPULATORS.names() if MANIPULATORS.load(each).needs_times]
-                raise UnknownNameError(
-                    "method", method, [*COPIES, POOL, HALVES, *of_time], "Name a manipulator of time."
-                )
+        beyond = bool(settings.get("beyond"))
+        own = (COPIES[0], POOL, HALVES, SHIFT) if beyond else (*COPIES, POOL, HALVES)
+        require_of_time(methods, own, suffixes=(SHUFFLED, EXTRAPOLATE) if beyond else (SHUFFLED,))
+        if beyond and len(settings.get("hold", ())) != 1:
+            raise IntegrityError("With beyond, held-out-time leaves out one time, the last. Name it alone under hold.")
         if (missing := [key for key in _NEEDED if key not in settings]) or settings["seeds"] not in _T975:
             raise IntegrityError(
                 f"Settings of held-out-time lack {', '.join(missing) or f'seeds among {list(_T975)}'}. State them."
@@ -69,13 +80,18 @@ class HeldOutTime(Protocol):
         for hold in settings["hold"]:
             x_nd, time_n = self._scaled(data[settings["dataset"]], settings, float(hold))
             truth = x_nd[time_n == hold]
-            best, half = self._range(truth, x_nd, time_n, settings, float(hold), seed)
-            cloud = None if method == HALVES else _cloud(x_nd, time_n, float(hold), method, settings, seed)
-            w1, energies = distances(truth, cloud, settings, seed)
-            rows += _scored(method, f"time {hold:g}", w1, energies, half, best, settings)
+            ends = self._range(truth, x_nd, time_n, settings, float(hold), seed)
+            fold = POOLED if settings.get("beyond") else f"time {hold:g}"
+            try:
+                cloud = None if method == HALVES else _cloud(x_nd, time_n, float(hold), method, settings, seed)
+            except PerturbationError as error:
+                rows += refused(method, fold, _METRICS, error)
+                continue
+            found = distances(truth, cloud, settings, seed)
+            rows += _scored(method, fold, found, ends, settings, _by(cloud))
         return rows
 
-    def _scaled(self, cells: Measurement, settings: Mapping[str, Any], hold: float) -> Cloud:
+    def _scaled(self, cells: Measurement, settings: Mapping[str, Any], hold: float) -> Cells:
         """``(n, d)`` states in standard deviations of the cells that are shown, and ``(n,)`` times."""
         if hold not in self._cells:
             times = cells.times
@@ -85,10 +101,11 @@ class HeldOutTime(Protocol):
                     "Read the same file."
                 )
             seen = times != hold
-            if seen.all() or not times.min() < hold < times.max():
-                raise IntegrityError(
-                    f"{hold:g} is no time between others of {np.unique(times)}. Name one that lies between two."
-                )
+            later, earlier = (times > hold).any(), len(np.unique(times[times < hold]))
+            fits = earlier > 1 and not later if settings.get("beyond") else earlier and later
+            if seen.all() or not fits:
+                wanted = "after two or more" if settings.get("beyond") else "between"
+                raise IntegrityError(f"{hold:g} is no time {wanted} others of {np.unique(times)}. Name one that is.")
             x_nd = cells.dense().astype(np.float64)
             self._cells[hold] = (x_nd - x_nd[seen].mean(axis=0)) / x_nd[seen].std(axis=0), times
         return self._cells[hold]
@@ -104,7 +121,8 @@ class HeldOutTime(Protocol):
     ) -> tuple[float, float]:
         """W1 of the better copy, and of split halves."""
         if hold not in self._ends:
-            clouds = [_cloud(x_nd, time_n, hold, name, settings, seed) for name in COPIES]
+            copies = COPIES[:1] if settings.get("beyond") else COPIES
+            clouds = [_cloud(x_nd, time_n, hold, name, settings, seed) for name in copies]
             best = min(float(distances(truth, each, settings, seed)[0].mean()) for each in clouds)
             self._ends[hold] = best, float(distances(truth, None, settings, seed)[0].mean())
         return self._ends[hold]
@@ -136,7 +154,7 @@ def distances(
 
     Args:
         truth: ``(n, d)`` cells left out.
-        cloud: ``(m, d)`` points and ``(m,)`` masses; None compares the two halves of the truth.
+        cloud: What a method says; None compares the two halves of the truth.
         settings: Of the benchmark.
         seed: Of the first split.
     """
@@ -151,58 +169,75 @@ def distances(
 
 
 def _drawn(cloud: Cloud, n: int, sets: int, rng: np.random.Generator) -> list[np.ndarray]:
-    values, mass = cloud
-    share = mass / mass.sum()
+    values, share = cloud.values, cloud.mass / cloud.mass.sum()
     return [values[rng.choice(len(values), n, replace=len(values) < n, p=share)] for _ in range(sets)]
 
 
 def _cloud(
     x_nd: np.ndarray, time_n: np.ndarray, hold: float, method: str, settings: Mapping[str, Any], seed: int
 ) -> Cloud:
-    """What a method says of the time left out: points and their masses."""
+    """What a method says of the time left out.
+
+    Raises:
+        PerturbationError: It answers for no such time.
+    """
     seen = time_n != hold
     x_nd, time_n = x_nd[seen], time_n[seen]
-    before, after = time_n[time_n < hold].max(), time_n[time_n > hold].min()
-    if method in (*COPIES, POOL):
-        copied = x_nd[np.isin(time_n, {COPIES[0]: [before], COPIES[1]: [after]}.get(method, [before, after]))]
-        return copied, np.ones(len(copied))
+    before = time_n[time_n < hold].max()
+    if method in (*COPIES, POOL, SHIFT):
+        return _simple(x_nd, time_n, hold, method)
     if method.endswith(SHUFFLED):
         time_n = np.random.default_rng(seed).permutation(time_n)
     stretch = settings["stretch"]
-    entities = pd.DataFrame(
-        {"perturbation": np.full(len(x_nd), "control", dtype=object), "time": time_n * stretch},
-        index=[f"cell{i}" for i in range(len(x_nd))],
-    )
-    ur = UR(x_nd, Space("cells", Scale.CELLULAR, x_nd.shape[1], "held-out-time"), entities)
-    made = _fitted(method.removesuffix(SHUFFLED), ur, settings, seed)
+    ur = cells_at(x_nd, time_n * stretch)
+    made = fitted(method, ur, settings, seed)
     start = ur.take(np.flatnonzero(time_n == before))
-    draws = made.manipulate(start, Perturbation((), float(hold - before) * stretch)).draws
-    masses = [np.ones(len(draw)) if draw.mass is None else draw.mass for draw in draws]
-    return np.concatenate([draw.values for draw in draws]), np.concatenate(masses)
+    said = made.manipulate(start, Perturbation((), float(hold - before) * stretch))
+    masses = [np.ones(len(draw)) if draw.mass is None else draw.mass for draw in said.draws]
+    values = np.concatenate([draw.values for draw in said.draws])
+    return Cloud(values, np.concatenate(masses), tuple(said.made_by[1:]))
 
 
-def _fitted(name: str, ur: UR, settings: Mapping[str, Any], seed: int) -> Any:
-    part: Any = MANIPULATORS.load(name)
-    more = {"draws": settings["draws"]} if "draws" in inspect.signature(part.fit).parameters else {}
-    return part.fit(ur, seed=seed, **more)
+def _simple(x_nd: np.ndarray, time_n: np.ndarray, hold: float, method: str) -> Cloud:
+    """Cells of times that are shown, as they are or moved by how means moved."""
+    before, later = np.unique(time_n[time_n < hold]), time_n[time_n > hold]
+    last = x_nd[time_n == before[-1]]
+    if method == SHIFT:
+        moved = last.mean(axis=0) - x_nd[time_n == before[-2]].mean(axis=0)
+        copied = last + moved * (hold - before[-1]) / (before[-1] - before[-2])
+    elif not len(later):
+        copied = last if method == COPIES[0] else x_nd
+    else:
+        beside = {COPIES[0]: [before[-1]], COPIES[1]: [later.min()]}.get(method, [before[-1], later.min()])
+        copied = x_nd[np.isin(time_n, beside)]
+    return Cloud(copied, np.ones(len(copied)))
+
+
+def _by(cloud: Cloud | None) -> str:
+    """Who answered, where it was not the method itself; nothing for those that are no manipulators."""
+    others = () if cloud is None else cloud.others
+    return f"answered by: {', '.join(others)}" if others else ""
 
 
 def _scored(
     method: str,
     fold: str,
-    w1_s: np.ndarray,
-    energy_s: np.ndarray,
-    half: float,
-    best: float,
+    found: tuple[np.ndarray, np.ndarray],
+    ends: tuple[float, float],
     settings: Mapping[str, Any],
+    said: str,
 ) -> list[ScoreRow]:
+    (w1_s, energy_s), (best, half) = found, ends
     plain = [
         ScoreRow(method, fold, "w1", float(w1_s.mean()), "lower"),
         ScoreRow(method, fold, "energy_distance", float(energy_s.mean()), "lower"),
     ]
     if half >= settings["power"] * best:
-        note = f"{fold}: split halves lie {half:.3f} apart, not below {settings['power']:g} x {best:.3f} of copying"
+        note = f"{fold or 'last time'}: split halves lie {half:.3f} apart"
+        note = f"{note}, not below {settings['power']:g} x {best:.3f} of copying"
         return [ScoreRow(method, fold, "w1_excess", None, "lower", note=note), *plain]
     value = (float(w1_s.mean()) - half) / (best - half)
     wide = _T975[len(w1_s)] * float(w1_s.std(ddof=1)) / len(w1_s) ** 0.5 / (best - half)
-    return [ScoreRow(method, fold, "w1_excess", value, "lower", low=value - wide, high=value + wide), *plain]
+    if settings.get("beyond") and method not in (*COPIES, HALVES) and value + wide >= 1:
+        said = "; ".join(filter(None, ("no better than today", said)))
+    return [ScoreRow(method, fold, "w1_excess", value, "lower", low=value - wide, high=value + wide, note=said), *plain]
