@@ -1,4 +1,4 @@
-"""What do some hours of a treatment do, given other hours of it? Populations and mean effects, beside simple answers."""
+"""What do some hours of a treatment do, given its other hours? Populations and mean effects, beside simple answers."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -82,8 +82,9 @@ class _Held(NamedTuple):
 class TimeAsDose(Protocol):
     """Cells of one time under an agent are left out, and all others shown; see `time_as_dose` for what is scored.
 
-    Methods are manipulators of time, ``NAME:log-time`` on a clock of ``log(1 + hours)``; ``copy-previous``, ``copy-next`` and ``pooled-times`` for populations; ``zero``,
-    ``copy-effect``, ``linear-log-time`` and ``shrunken-log-time`` for effects; and ``split-half``, the repeat.
+    Methods are manipulators of time, ``NAME:log-time`` on a clock of ``log(1 + hours)``; ``copy-previous``,
+    ``copy-next`` and ``pooled-times`` for populations; ``zero``, ``copy-effect``, ``linear-log-time`` and
+    ``shrunken-log-time`` for effects; and ``split-half``, the repeat.
 
     Settings: ``dataset``; ``rows``, how many it has; ``agent``, the only one where empty; principal ``axes`` of as many
     ``genes`` that vary most; ``seeds``, ``sets``, ``most`` and ``power`` as of ``held-out-time``; ``draws`` of a
