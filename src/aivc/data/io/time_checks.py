@@ -25,8 +25,8 @@ cannot be told apart. Read a time in two batches.']
     known = np.isfinite(times)
     if len(set(times[known])) < 2:
         return []
-    perturbed = "perturbation" in entities
-    control = (entities["perturbation"].astype(str) == CONTROL).to_numpy() if perturbed else np.full(len(times), True)
+    labels = entities["perturbation"] if "perturbation" in entities else pd.Series(CONTROL, entities.index)
+    control = (labels.astype(str) == CONTROL).to_numpy()
     found = [_confounded(entities[name][known], times[known], name) for name in _GROUPS if name in entities]
     return [note for note in (*found, _few(times[known]), _elsewhere(times, control, known)) if note]
 
@@ -48,8 +48,8 @@ def _few(times: np.ndarray) -> str:
     if not few:
         return ""
     return (
-        f"Fewer than {FEWEST} cells were read at some times ({some(few)}): what learns over time leaves these out. Read "
-        "more cells then, or bring times that belong together to one."
+        f"Fewer than {FEWEST} cells were read at some times ({some(few)}): what learns over time leaves these out. "
+        "Read more cells then, or bring times that belong together to one."
     )
 
 
