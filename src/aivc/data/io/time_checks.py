@@ -17,7 +17,7 @@ def time_notes(entities: pd.DataFrame) -> list[str]:
     >>> table = pd.DataFrame({"time": [0.0] * 6 + [24.0] * 6, "batch": ["a"] * 6 + ["b"] * 6})
     >>> time_notes(table)
     ['All cells of each time are of one batch, and each batch of one time (a, b): what time does and what batches do \
-cannot be told apart. Read a time in two batches.']
+cannot be separated. Read a time in two batches.']
     """
     if "time" not in entities:
         return []
@@ -28,7 +28,7 @@ cannot be told apart. Read a time in two batches.']
     labels = entities["perturbation"] if "perturbation" in entities else pd.Series(CONTROL, entities.index)
     control = (labels.astype(str) == CONTROL).to_numpy()
     found = [_confounded(entities[name][known], times[known], name) for name in _GROUPS if name in entities]
-    return [note for note in (*found, _few(times[known]), _elsewhere(times, control, known)) if note]
+    return [note for note in (*found, _few(times[known]), _other_times(times, control, known)) if note]
 
 
 def _confounded(groups: pd.Series, times: np.ndarray, name: str) -> str:
@@ -38,7 +38,7 @@ def _confounded(groups: pd.Series, times: np.ndarray, name: str) -> str:
         return ""
     return (
         f"All cells of each time are of one {name}, and each {name} of one time ({some(sorted(set(labels)))}): what "
-        f"time does and what {_GROUPS[name]} do cannot be told apart. Read a time in two {_GROUPS[name]}."
+        f"time does and what {_GROUPS[name]} do cannot be separated. Read a time in two {_GROUPS[name]}."
     )
 
 
@@ -53,7 +53,7 @@ def _few(times: np.ndarray) -> str:
     )
 
 
-def _elsewhere(times: np.ndarray, control: np.ndarray, known: np.ndarray) -> str:
+def _other_times(times: np.ndarray, control: np.ndarray, known: np.ndarray) -> str:
     """Perturbed cells of other times than all controls: controls are matched by time only where it tells them apart."""
     own = set(times[control & known])
     if len(own) != 1:
