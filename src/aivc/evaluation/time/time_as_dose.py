@@ -37,7 +37,7 @@ DEFAULTS: Mapping[str, Any] = {
     "power": 0.75,
     "draws": 16,
     "splits": 20,
-    "fitted": 400,
+    "fitted": 200,
 }
 # Points of a half beyond which one set of them is enough.
 _MANY = 200
