@@ -8,6 +8,9 @@ from aivc.core.errors import DataError, PerturbationError, UnknownNameError
 from aivc.core.prediction import Applicability
 from aivc.core.schedule import Schedule
 from aivc.core.virtual_cell import VirtualCell
+from aivc.data.synthetic_dose_of_time import AGENT, synthetic_dose_of_time
+from aivc.experiments.fitting.fit_time import fit_time
+from aivc.experiments.fitting.shared_fit import Recipe
 from aivc.experiments.simulate import simulate
 from tiny_series import blocked, both, developing, effects_only, progress, times_only
 
@@ -149,3 +152,20 @@ def test_a_cell_with_both_routes_questions_by_what_they_ask():
         two.manipulate(cell.start("culture"), aivc.Perturbation.parse("time for 24h"))
     with pytest.raises(UnknownNameError, match="name the one you mean"):
         simulate(two, cell.start("culture"), "wait 24h")
+
+
+def test_treated_cells_are_followed_where_controls_are_of_the_first_time_only():
+    cells, _ = synthetic_dose_of_time(cells=60, features=30)
+    cell = fit_time(cells, "mixture-time", recipe=Recipe(dim=3))
+    assert cell.card["time"]["under"] == [AGENT]
+    series = simulate(cell, "culture", f"{AGENT} for 1h; {AGENT} for 2h", cells=60)
+    assert any("stay as they were" in each for each in series.about["assumptions"])
+    assert np.isnan(series.about["semigroup"])
+    assert set(series.tables.steps["inside"]) == {True}
+    log_nf = np.log1p(cells.dense())
+    for moment, profile in zip(series.moments[1:], series.profiles[1:], strict=True):
+        np.testing.assert_array_equal(moment.untreated[0].values, series.moments[0].draws[0].values)
+        read = log_nf[cells.times == moment.time].mean(axis=0) - log_nf[cells.times == 0].mean(axis=0)
+        assert np.corrcoef(profile.mean(axis=0) - series.profiles[0].mean(axis=0), read)[0, 1] > 0.9
+    with pytest.raises(UnknownNameError, match=r"two or more times"):
+        simulate(cell, "culture", f"{AGENT} for 1h; wait 1h")

@@ -200,10 +200,20 @@ def _fit_time(args: argparse.Namespace, made: Recipe, reporter: Reporter) -> Out
     first, last = about["hours"][0], about["hours"][-1]
     shown = [
         f"A virtual cell that learned what cells of {name} become from {first:g} h to {last:g} h lies in {args.out}.",
+        *([f"Too few cells to learn from at {_at(about['left_out'])} h."] if "left_out" in about else []),
         *([f"{args.manipulator} answers by {about['kept']}: {about['because']}."] if "kept" in about else []),
-        f'Ask it: aivc simulate {args.out} "wait {last - first:g}h"',
+        f'Ask it: aivc simulate {args.out} "{_asks(about["under"], last - first)}"',
     ]
     return Outcome(body, shown)
+
+
+def _at(hours: list[float]) -> str:
+    return ", ".join(f"{each:g}" for each in hours)
+
+
+def _asks(under: list[str], hours: float) -> str:
+    """A schedule that the cell answers: untreated cells where they were read over time, else treated ones."""
+    return f"wait {hours:g}h" if not under or "" in under else f"{under[0]} for {hours:g}h"
 
 
 def _counts(text: str) -> dict[float, float]:

@@ -89,6 +89,7 @@ def simulate(  # noqa: PLR0913 - one keyword for each thing a question may say
         cell, cut, carry=carry, extrapolate=extrapolate, manipulators=manipulators, allow_unknown=allow_unknown
     )
     begin = _begin(cell, given_start(start, schema), at, cells, seed, new_context=new_context)
+    way = way.beside(begin)
     moments = tuple(way.run(begin))
     reader = _reader(cell, begin, decoder)
     populations = [draw for moment in moments for draw in moment.draws]
@@ -125,6 +126,8 @@ def semigroup(way: Trajectory, moments: Sequence[Moment]) -> float:
         Mean distance as a share of the mean length of the way; 0 where both agree, and for one step; NaN where cells do
         not move.
     """
+    if way.still:
+        return float("nan")
     start, last = moments[0].draws[0], moments[-1].untreated[0]
     steps = sum(hours > 0 for hours in np.diff([moment.time for moment in moments]))
     if steps < 2:

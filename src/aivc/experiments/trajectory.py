@@ -65,6 +65,7 @@ class Trajectory:
         exposures: Courses of agents.
         carry: What goes on after an agent is gone.
         draws: How many populations the manipulator of time draws.
+        still: Whether untreated cells are taken to stay as they were, since none were read later.
     """
 
     cell: VirtualCell
@@ -74,6 +75,7 @@ class Trajectory:
     exposures: tuple[Exposure, ...]
     carry: Carry
     draws: int = 1
+    still: bool = False
 
     @classmethod
     def of(
@@ -130,12 +132,30 @@ class Trajectory:
         if not self.schedule.agents:
             return ()
         if self.acts is None:
-            return ("Cells under an agent go the way of those read under it at the same times.",)
+            stay = ("No untreated cells were read later: beside treated ones they stay as they were.",) * self.still
+            return ("Cells under an agent go the way of those read under it at the same times.", *stay)
         of_agents = [each.assumption for each in self.exposures]
         added = "What an agent does is added to development, as effects are measured against controls of the same time."
         grows = ("Cells divide and die under an agent as without it.",) if self.develops.grows else ()
         different = filter(None, [at_different_times(self.exposures)])
         return (*dict.fromkeys(of_agents), *different, added, CARRIES[self.carry], *grows)
+
+    def beside(self, start: UR) -> "Trajectory":
+        """The same, with untreated cells that stay as they are where none were read later than the controls.
+
+        That is so where controls were read at one time only, and answers for treated cells alone: a schedule with a
+        wait is refused when it is run.
+
+        Args:
+            start: Cells with ``time``, all read at the same.
+        """
+        if self.acts is not None or not all(step.agents for step in self.schedule.steps):
+            return self
+        try:
+            self._developed(start.take(np.arange(1)), self.schedule.hours)
+        except UnknownNameError:
+            return dataclasses.replace(self, still=True)
+        return self
 
     def run(self, start: UR) -> Iterator[Moment]:
         """Take cells through the schedule.
@@ -159,7 +179,7 @@ class Trajectory:
             moved, beside = self._step(now, apart, step, (at[i], at[i + 1]))
             now, apart = moved.draws, beside.draws
             seen = self._seen(step)
-            inside = beside.applicability != Applicability.OUT
+            inside = (moved if self.still else beside).applicability != Applicability.OUT
             yield Moment(
                 i + 1, begin + at[i + 1], step, tuple(now), tuple(apart), moved.applicability, inside, seen,
                 moved.made_by,
@@ -221,6 +241,9 @@ class Trajectory:
         return all(was_seen(self.cell, question, Applicability.EDGE) for each in own for question in each.questions)
 
     def _developed(self, ur: UR, hours: float) -> Prediction[UR]:
+        if self.still:
+            later = ur.entities.assign(time=np.asarray(ur.times) + hours, perturbation=str(Perturbation((), hours)))
+            return Prediction((dataclasses.replace(ur, entities=later),), (self.develops.name,), Applicability.EDGE)
         return self.develops.manipulate(ur, Perturbation((), hours))
 
     def _read_over_time(self, ur: UR, step: Perturbation) -> Prediction[UR]:

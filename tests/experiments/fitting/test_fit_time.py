@@ -4,6 +4,7 @@ import pytest
 import aivc
 from aivc.core.errors import ControlError, DataError, UnknownNameError
 from aivc.core.perturbation import Perturbation
+from aivc.data.synthetic_time import synthetic_development
 from aivc.experiments.fitting.fit_time import fit_time
 from aivc.experiments.fitting.shared_fit import Recipe
 from tiny_series import both, developing, effects_only, times_only
@@ -58,3 +59,12 @@ def test_what_cannot_be_fitted_is_refused():
         fit_time(cells.take(cells.perturbations != "control"), "copy-time", recipe=Recipe(dim=3))
     with pytest.raises(DataError, match="Leave split"):
         aivc.fit(cells, "copy-time", abstain=True)
+
+
+def test_times_of_too_few_cells_stand_apart():
+    cells, _ = synthetic_development(times=(0.0, 24.0, 48.0), cells=12, features=12, given=None)
+    rows = np.flatnonzero((cells.times != 24.0) | (np.arange(len(cells)) % 4 == 0))
+    card = fit_time(cells.take(rows), "copy-time", recipe=Recipe(dim=2)).card["time"]
+    assert card["hours"] == [0.0, 48.0]
+    assert card["left_out"] == [24.0]
+    assert card["under"] == [""]

@@ -108,3 +108,21 @@ def test_terminal_states_that_are_not_reached_are_refused():
     frame = ur.entities.assign(fate=["", *ur.entities["fate"][1:-1], "rare"])
     with pytest.raises(DataError, match="too few are of rare"):
         fitted(UR(ur.values, SPACE, frame))
+
+
+def test_without_clones_early_cells_become_what_the_last_are():
+    # Cells walk far before they part: the two fates lie half a step to either side of a way of six.
+    rng = np.random.default_rng(3)
+    time, side = np.repeat([0.0, 24.0, 48.0], 40), np.tile([-1.0, -1.0, 1.0, 1.0, 1.0], 24)
+    way = np.stack([time / 8, 0.5 * side * (time == 48.0)], axis=1) + rng.normal(0, 0.3, (120, 2))
+    last = time == 48.0
+    names = np.where(last, np.where(side < 0, "left", "right"), "")
+    way[last, 1] += 0.4 * rng.normal(size=last.sum())
+    entities = pd.DataFrame({"time": time, "fate": names}, index=[f"c{i}" for i in range(120)])
+    # The regression is made to lean on the way itself.
+    way[:, 0] += np.where(last & (side < 0), 0.5, 0.0)
+    ur = UR(way, Space("cells", Scale.CELLULAR, 2, "walk"), entities)
+    decoder = CellFates.fit(ur, memberships(entities, "fate"), draws=6)
+    for hours in (0.0, 24.0):
+        left = decoder.probabilities(ur.take(np.flatnonzero(time == hours)))[:, list(decoder.features).index("left")]
+        assert left.mean() == pytest.approx(0.4, abs=0.06)

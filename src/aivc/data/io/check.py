@@ -35,6 +35,7 @@ from aivc.data.io.orientation import TURN, entities_are_genes
 from aivc.data.io.read import BACKED, Draft, draft, translate
 from aivc.data.io.schema import Schema
 from aivc.data.io.target_genes import target_problems
+from aivc.data.io.time_checks import time_notes
 from aivc.data.io.tissue_checks import tissue_findings
 from aivc.data.io.value_scale import (
     SeenScale,
@@ -179,6 +180,7 @@ def _report(
         found.append(str(error))
     noted += excel_features(data.features) if species != "none" else []
     noted += layout_notes(data.entities)
+    noted += [] if data.is_effects else time_notes(data.entities)
     reading = tuple(noted)
     wrong, groups = _groups(data, perturbations, contexts, controls=controls)
     noted += [*groups, *only_one(perturbations)]

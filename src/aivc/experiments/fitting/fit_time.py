@@ -152,10 +152,23 @@ def _earliest(states: UR, seed: int) -> dict[str, UR]:
 
 def _about(develops: Manipulator, name: str, states: UR) -> dict[str, Any]:
     assert states.times is not None
-    hours = [float(each) for each in np.unique(states.times)]
+    read = [float(each) for each in np.unique(states.times)]
+    # Times of too few cells are left out of lines, and nothing was learned of them.
+    kept = np.unique(getattr(develops, "hours", states.times))
+    hours = [each for each in read if np.isclose(kept, each).any()]
+    left_out = {"left_out": [each for each in read if each not in hours]} if len(hours) < len(read) else {}
+    under = sorted({name.split("\t")[-1] for name in getattr(develops, "lines", ())})
     verdict = getattr(develops, "verdict", {})
     said = {key: verdict[key] for key in ("kept", "because") if key in verdict}
-    return {"manipulator": name, "hours": hours, "cells": len(states), "grows": develops.grows, **said}
+    return {
+        "manipulator": name,
+        "hours": hours,
+        "cells": len(states),
+        "grows": develops.grows,
+        "under": under,
+        **left_out,
+        **said,
+    }
 
 
 def _card(measurement: Measurement, below: VirtualCell, cell: VirtualCell | None, recipe: Recipe) -> dict[str, Any]:

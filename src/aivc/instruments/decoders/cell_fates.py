@@ -19,6 +19,7 @@ from aivc.instruments.decoders.fate_evidence import (
     PENALTIES,
     Descent,
     Slopes,
+    balance,
     calibration_of,
     held_out,
     members,
@@ -64,6 +65,8 @@ class CellFates(Decoder):
         center: ``(k, d)`` of the regression of each draw.
         slopes: ``(k, d, c)`` likewise.
         intercepts: ``(k, c)`` likewise.
+        offsets: ``(t, k, c)`` added to it for cells of earlier times, where no clones tell what these become: so much
+            that all cells of a time together become what transport takes them to. Zero with clones.
         weights: ``(2,)`` of transport and of regression.
         evidence: What was learned on clones left out: ``clones``, ``log_loss``, ``log_loss_base`` (of the mean
             composition), ``calibration_error`` and ``penalty``; ``clones`` is 0 where there were too few.
@@ -82,6 +85,7 @@ class CellFates(Decoder):
     center: Float[np.ndarray, "k d"]
     slopes: Float[np.ndarray, "k d c"]
     intercepts: Float[np.ndarray, "k c"]
+    offsets: Float[np.ndarray, "t k c"]
     weights: Float[np.ndarray, " 2"]
     evidence: dict[str, float]
 
@@ -114,6 +118,10 @@ class CellFates(Decoder):
         drawn = [_resampled(cells, np.random.default_rng([seed, k])) for k in range(draws)]
         plans = [[pulls(each, t, [at])[0] for each, at in zip(drawn, every, strict=True)] for t in cells.earlier]
         probes = [probe(each, PENALTIES[penalty]) for each in drawn]
+        offset_tkc = np.zeros((len(plans), draws, len(measurement.features)))
+        for t, row in enumerate(plans if held is None else []):
+            time = float(cells.earlier[t])
+            offset_tkc[t] = [balance(cells, time, *both, weights) for both in zip(row, probes, strict=True)]
         shape = len(plans), draws, int(cells.is_last.sum())
         return cls(
             ur.space,
@@ -130,6 +138,7 @@ class CellFates(Decoder):
             np.array([each.center for each in probes]),
             np.array([each.slopes for each in probes]),
             np.array([each.intercepts for each in probes]),
+            offset_tkc,
             weights,
             evidence,
         )
@@ -198,7 +207,7 @@ class CellFates(Decoder):
                 rows = at_n == t
                 if rows.any():
                     along_nc = pulled_logits([self._pull(t, k)], x_nd[rows], self.targets, self.labels)
-                    logit_nc[rows] = self.weights[0] * along_nc + self.weights[1] * said_nc[rows]
+                    logit_nc[rows] = self.weights[0] * along_nc + self.weights[1] * (said_nc[rows] + self.offsets[t, k])
             yield logit_nc
 
     def _pull(self, t: int, k: int) -> Pull:

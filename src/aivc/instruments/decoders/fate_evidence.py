@@ -20,6 +20,8 @@ EQUAL, _FREE = 0.5, 0.5
 _FOLDS = 5
 # Share of the last cells of each class that every state is given, so that no fate is impossible.
 _SMOOTH = 1e-2
+# Of the shares of fates of a time, as logarithms; and after how many steps it is left.
+_NEAR, _STEPS = 1e-3, 200
 
 
 @final
@@ -118,6 +120,32 @@ def pulled_logits(found: list[Pull], x_nd: np.ndarray, y_md: np.ndarray, label_m
     base_c = label_mc.sum(axis=0) / max(label_mc.sum(), 1e-12)
     log_nc = [np.log((1 - _SMOOTH) * masses(pull, x_nd, y_md, label_mc) + _SMOOTH * base_c + 1e-12) for pull in found]
     return np.asarray(np.mean(log_nc, axis=0))
+
+
+def balance(cells: Descent, time: float, pull: Pull, slopes: Slopes, weights: np.ndarray) -> np.ndarray:
+    """``(c,)`` what to add to the regression so that cells of a time together become what transport takes them to.
+
+    A regression on the last cells is asked about earlier ones far from all of them, where a small slope says the same
+    fate of every cell. Who is likelier than others to take a fate is kept; how many do so is what mass says.
+
+    Args:
+        cells: All of them.
+        time: An earlier one.
+        pull: Its plan.
+        slopes: The regression.
+        weights: ``(2,)`` of transport and of regression.
+    """
+    early = cells.time_n == time
+    y_md, label_mc = cells.x_nd[cells.is_last], cells.label_nc[cells.is_last]
+    along_nc, said_nc = pulled_logits([pull], cells.x_nd[early], y_md, label_mc), slopes.logits(cells.x_nd[early])
+    wanted_c, offset_c = softmax(along_nc).mean(axis=0), np.zeros(label_mc.shape[1])
+    for _ in range(_STEPS):
+        found_c = softmax(weights[0] * along_nc + weights[1] * (said_nc + offset_c)).mean(axis=0)
+        step_c = np.log(wanted_c) - np.log(np.maximum(found_c, 1e-300))
+        offset_c = offset_c + step_c / max(float(weights[1]), 1e-12)
+        if np.abs(step_c).max() < _NEAR:
+            break
+    return np.asarray(offset_c)
 
 
 def probe(cells: Descent, penalty: float) -> Slopes:
