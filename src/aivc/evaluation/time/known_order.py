@@ -26,7 +26,7 @@ _ANY_ROOT = "order" + SHUFFLED
 _VELOCITIES = ("velocity", "velocity" + SHUFFLED, "velocity-swapped")
 _OFF = "velocity-off"
 _GIVEN = (*_WAYS, _ANY_ROOT, "root-distance", RANDOM)
-_FREE = ("genes-detected", RANDOM)
+_FREE = ("genes-detected", "genes-detected" + SHUFFLED, RANDOM)
 _NEEDED = ("dataset", "rows", "column", "root", "pairs", "encoder", "axes", "roots", "resamples")
 # Of velocities, where there are unspliced counts.
 _MOVING = ("unspliced", "smooth", "shuffles")
@@ -39,7 +39,7 @@ class KnownOrder(Protocol):
     With a ``root``, methods are ``order`` (mean rank of diffusion pseudotime and shortest paths), ``order-diffusion``
     and ``order-path``, and ``root-distance``, how far a cell is from the mean of the root. ``order:shuffled`` is
     given a cell drawn at random for a root, ``roots`` times, of which the mean is scored. Without a ``root`` they are
-    ``genes-detected`` and, with unspliced counts, ``unspliced-share``. A benchmark is of one of the two, so that no
+    ``genes-detected`` (``:shuffled``, its numbers exchanged among cells) and, with unspliced counts, ``unspliced-share``. A benchmark is of one of the two, so that no
     table holds both. ``random-order`` is the null of both: orders drawn at random, which is the same as labels
     permuted.
 
@@ -110,6 +110,9 @@ class KnownOrder(Protocol):
         cells: Measurement = data[settings["dataset"]]
         if method == RANDOM:
             return np.array([rng.random(len(cells)) for _ in range(settings["resamples"])])
+        if method == "genes-detected" + SHUFFLED:
+            own_n = self._orders(data, settings, "genes-detected", rng)[0]
+            return np.array([rng.permutation(own_n) for _ in range(settings["resamples"])])
         if method == "genes-detected":
             detected_n = (cells.dense() > 0).sum(axis=1).astype(np.float64)
             return order_without_root(detected_n)[None]
