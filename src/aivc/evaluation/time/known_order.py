@@ -37,11 +37,11 @@ class KnownOrder(Protocol):
     """Each pair of kinds of which one comes later is a fold; scored is how often its later cell comes later (AUROC).
 
     With a ``root``, methods are ``order`` (mean rank of diffusion pseudotime and shortest paths), ``order-diffusion``
-    and ``order-path``, and ``root-distance``, how far a cell is from the mean of the root. ``order:shuffled`` is
-    given a cell drawn at random for a root, ``roots`` times, of which the mean is scored. Without a ``root`` they are
-    ``genes-detected`` (``:shuffled``, its numbers exchanged among cells) and, with unspliced counts, ``unspliced-share``. A benchmark is of one of the two, so that no
-    table holds both. ``random-order`` is the null of both: orders drawn at random, which is the same as labels
-    permuted.
+    and ``order-path``, and ``root-distance``, how far a cell is from the mean of the root. ``order:shuffled`` is given
+    a cell drawn at random for a root, ``roots`` times, of which the mean is scored. Without a ``root`` they are
+    ``genes-detected`` (``:shuffled``, its numbers exchanged among cells) and, with unspliced counts,
+    ``unspliced-share``. A benchmark is of one of the two, so that no table holds both. ``random-order`` is the null of
+    both: orders drawn at random, which is the same as labels permuted.
 
     With unspliced counts, ``velocity`` is, from a root, shortest paths on which a step along the velocity is shorter
     (``velocity-off``: the same paths without), and without a root the potential that fits velocities best.
