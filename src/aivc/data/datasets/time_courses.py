@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -256,6 +257,15 @@ ENDOCRINE = Dataset(
     converter=convert_pancreas,
 )
 
+ENDOCRINE_UNSPLICED = replace(
+    ENDOCRINE,
+    name="pancreas-unspliced",
+    title="Bastidas-Ponce 2019, endocrine pancreas: unspliced counts of the same cells",
+    what="Unspliced RNA counts of 7,192 genes in the 739 cells of pancreas-velocity.",
+    notes=("The layer 'unspliced' of the file of pancreas-velocity; velocity needs both.",),
+    converter=pancreas_unspliced,
+)
+
 INSULIN = Dataset(
     name="insulin-liver",
     title="Humphrey 2015, phosphorylation in mouse liver after insulin",
@@ -280,4 +290,4 @@ INSULIN = Dataset(
     converter=convert_insulin,
 )
 
-TIME_COURSES = (LARRY, LARRY_PLANE, DYNGEN, SCGEM, PAUL, ENDOCRINE, INSULIN)
+TIME_COURSES = (LARRY, LARRY_PLANE, DYNGEN, SCGEM, PAUL, ENDOCRINE, ENDOCRINE_UNSPLICED, INSULIN)
