@@ -200,16 +200,18 @@ def sisters(cells: Any, kind: str, last: float) -> np.ndarray:
 
 
 def odds(folder: Path, side: str, states: str, n: int) -> dict[str, np.ndarray]:
-    """``(n,)`` log odds of the first kind by method or setting, of cells asked about."""
+    """``(n,)`` log odds of the first kind by method or setting, of cells asked about; where every fold has an answer."""
     found: dict[str, np.ndarray] = {}
+    asked: list[int] = []
     for path in sorted((folder / "problems" / f"fates, {states}").glob("*.npz")):
         laid, said = np.load(path), np.load(folder / side / path.parent.name / path.name)
         rows = laid["rows"]
+        asked.extend(rows)
         at = np.searchsorted(laid["early_rows"], rows) if side == "moscot" else np.arange(len(rows))
         for name in said.files:
             mass = np.log(np.maximum(said[name][at], 1e-12))
             found.setdefault(name.removesuffix(".mass"), np.full(n, np.nan))[rows] = mass[:, 0] - mass[:, 1]
-    return found
+    return {name: score_n for name, score_n in found.items() if np.isfinite(score_n[asked]).all()}
 
 
 def nested(
@@ -252,6 +254,7 @@ def costs(folder: Path) -> dict[str, Any]:
         entry = {key: held[key] for key in ("cpu_s", "peak_mb", "threads", "versions")}
         if name == "moscot":
             entry["solves"] = len(solves)
+            entry["without an answer"] = sum(not each["finite"] for each in solves)
             entry["not converged"] = sum(not each["converged"] for each in solves)
             entry["compiling_cpu_s"] = round(
                 sum(each["with_compiling_cpu_s"] - each["cpu_s"] for each in solves if "with_compiling_cpu_s" in each),
