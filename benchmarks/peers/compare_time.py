@@ -55,20 +55,23 @@ def answer(folder: Path, python: Path) -> None:
         for group in groups:
             if (folder / side / group.name).exists() or (side == "ours" and group.name == "fates, local pca"):
                 continue
-            jobs.append([program, str(HERE / f"{side}_time.py"), str(group), str(folder / side / group.name)])
+            job = [program, str(HERE / f"{side}_time.py"), str(group), str(folder / side / group.name)]
+            (folder / side / group.name).mkdir(parents=True)
+            # The many problems of dyngen, by the time asked about.
+            parts = [[f"time {t}"] for t in (1, 2, 3)] if (side, group.name) == ("moscot", "dyngen") else [[]]
+            jobs += [(job + part, folder / side / group.name / f"{''.join(part) or 'all'}.log") for part in parts]
     cores = sorted(os.sched_getaffinity(0))
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(ran, jobs, [cores[i % len(cores)] for i in range(len(jobs))]))
 
 
-def ran(job: Sequence[str], core: int) -> None:
+def ran(job: tuple[Sequence[str], Path], core: int) -> None:
     """One process, on one core, in a session of its own."""
-    out = Path(job[-1])
-    out.mkdir(parents=True)
+    asked, said = job
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with (out / "log.txt").open("w") as log:
+    with said.open("w") as log:
         subprocess.run(
-            ["taskset", "-c", str(core), *job],
+            ["taskset", "-c", str(core), *asked],
             check=True,
             stdout=log,
             stderr=log,
@@ -200,7 +203,7 @@ def sisters(cells: Any, kind: str, last: float) -> np.ndarray:
 
 
 def odds(folder: Path, side: str, states: str, n: int) -> dict[str, np.ndarray]:
-    """``(n,)`` log odds of the first kind by method or setting, of cells asked about; where every fold has an answer."""
+    """``(n,)`` log odds of the first kind by method or setting, of cells asked about; where all folds have one."""
     found: dict[str, np.ndarray] = {}
     asked: list[int] = []
     for path in sorted((folder / "problems" / f"fates, {states}").glob("*.npz")):
@@ -246,28 +249,35 @@ def paired(
 
 
 def costs(folder: Path) -> dict[str, Any]:
-    """What each process took, and each solve or fit in it; whether plans converged."""
+    """What the processes of a group took together, and each solve or fit in it; whether plans converged."""
     said: dict[str, Any] = {}
     for path in sorted(folder.glob("*/*/*.cost.json")):
         held = json.loads(path.read_text())
-        name, group, solves = path.parent.parent.name, path.parent.name, held.pop("folds")
-        entry = {key: held[key] for key in ("cpu_s", "peak_mb", "threads", "versions")}
-        if name == "moscot":
-            entry["solves"] = len(solves)
-            entry["without an answer"] = sum(not each["finite"] for each in solves)
-            entry["not converged"] = sum(not each["converged"] for each in solves)
-            entry["compiling_cpu_s"] = round(
-                sum(each["with_compiling_cpu_s"] - each["cpu_s"] for each in solves if "with_compiling_cpu_s" in each),
-                2,
-            )
-        outer = [each for each in solves if "inner" not in each["fold"]]
-        entry["by"] = {}
-        for each in outer:
-            key = str(each.get("method", each.get("setting")))
-            kept = {"cpu_s": each["cpu_s"], **{k: each[k] for k in ("converged", "rounds", "error") if k in each}}
-            entry["by"].setdefault(key, {})[each["fold"]] = kept
-        said.setdefault(group, {})[name] = entry
+        entry = said.setdefault(path.parent.name, {}).setdefault(
+            path.parent.parent.name,
+            {"processes": 0, "cpu_s": 0.0, "peak_mb": 0, "versions": held["versions"], "by": {}},
+        )
+        entry["processes"] += 1
+        entry["cpu_s"] = round(entry["cpu_s"] + held["cpu_s"], 1)
+        entry["peak_mb"] = max(entry["peak_mb"], held["peak_mb"])
+        for each in held["folds"]:
+            if "setting" in each:
+                tally(entry, each)
+            if "inner" not in each["fold"]:
+                key = str(each.get("method", each.get("setting")))
+                kept = ("cpu_s", "converged", "rounds", "error")
+                entry["by"].setdefault(key, {})[each["fold"]] = {name: each[name] for name in kept if name in each}
     return said
+
+
+def tally(entry: dict[str, Any], solve: Mapping[str, Any]) -> None:
+    """Add one solve to what is said of all."""
+    entry["solves"] = entry.get("solves", 0) + 1
+    entry["not converged"] = entry.get("not converged", 0) + (not solve["converged"])
+    entry["without an answer"] = entry.get("without an answer", 0) + (not solve["finite"])
+    if "with_compiling_cpu_s" in solve:
+        more = solve["with_compiling_cpu_s"] - solve["cpu_s"]
+        entry["compiling_cpu_s"] = round(entry.get("compiling_cpu_s", 0.0) + more, 2)
 
 
 def bars(of_middle: Mapping[str, Any], of_fates: Mapping[str, Any]) -> list[dict[str, Any]]:

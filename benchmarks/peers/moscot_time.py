@@ -1,4 +1,4 @@
-"""moscot between two times: `PYTHON benchmarks/peers/moscot_time.py DIR OUT`, in an environment that holds moscot.
+"""moscot between two times: `PYTHON benchmarks/peers/moscot_time.py DIR OUT [NAMES]`, where moscot is.
 
 Each `*.npz` of DIR is a problem that `benchmarks/peers_time.py` has laid: cells of two times, and what is asked of the
 plan between them, either cells at a fraction of the way or the mass that goes to each kind. `settings.json` beside
@@ -30,7 +30,7 @@ PACKAGES = ["moscot", "ott-jax", "jax", "jaxlib", "numpy", "anndata", "scanpy"]
 MANY = 5_000_000
 
 
-def main(folder, out):
+def main(folder, out, only=""):
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
     # moscot compiles anew for every solve; kept on disk, what is compiled for a problem serves all of its settings.
@@ -38,9 +38,9 @@ def main(folder, out):
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     settings = json.loads((folder / "settings.json").read_text())
-    book = exchange.Book("moscot", out, PACKAGES)
+    book = exchange.Book(f"moscot {only}".strip(), out, PACKAGES)
     out.mkdir(parents=True, exist_ok=True)
-    for path in sorted(folder.glob("*.npz")):
+    for path in sorted(folder.glob(f"{only}*.npz")):
         held, said = dict(np.load(path, allow_pickle=False)), {}
         # The quick ones first: one of them is done twice, for what compiling took.
         for number, setting in reversed(list(enumerate(settings))):
@@ -117,4 +117,4 @@ def answers(held, plan, setting):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])
