@@ -153,7 +153,7 @@ def summed(found: Mapping[str, Any]) -> dict[str, Any]:
         said[group] = {
             "ours": means([found[key]["ours"] for key in keys], "excess"),
             "copies": means([found[key]["copies"] for key in keys], "excess"),
-            "moscot, default": overall[DEFAULT],
+            "moscot, default": overall.get(DEFAULT),
             "moscot, chosen on times shown": {
                 "settings": chosen,
                 "excess": round(float(np.mean([found[key]["moscot"][chosen[key]]["excess"] for key in keys])), 4),
@@ -253,10 +253,8 @@ def costs(folder: Path) -> dict[str, Any]:
     said: dict[str, Any] = {}
     for path in sorted(folder.glob("*/*/*.cost.json")):
         held = json.loads(path.read_text())
-        entry = said.setdefault(path.parent.name, {}).setdefault(
-            path.parent.parent.name,
-            {"processes": 0, "cpu_s": 0.0, "peak_mb": 0, "versions": held["versions"], "by": {}},
-        )
+        empty = {"processes": 0, "cpu_s": 0.0, "peak_mb": 0, "versions": held["versions"], "by": {}}
+        entry = said.setdefault(path.parent.name, {}).setdefault(path.parent.parent.name, empty)
         entry["processes"] += 1
         entry["cpu_s"] = round(entry["cpu_s"] + held["cpu_s"], 1)
         entry["peak_mb"] = max(entry["peak_mb"], held["peak_mb"])
