@@ -144,6 +144,8 @@ def summed(found: Mapping[str, Any]) -> dict[str, Any]:
     other = lowest(means(list(inner.values()), "W1"))
     for group in ("larry-plane", "dyngen"):
         keys = [key for key in found if key.startswith(group) and "inner" not in key]
+        if not keys:
+            continue
         overall = means([found[key]["moscot"] for key in keys], "excess")
         chosen = {}
         for key in keys:
