@@ -141,7 +141,6 @@ def summed(found: Mapping[str, Any]) -> dict[str, Any]:
     """For each set: ours, moscot by its default, as chosen on times shown, and by the setting best on the answer."""
     said: dict[str, Any] = {}
     inner = {key: each["moscot"] for key, each in found.items() if "inner" in key}
-    other = lowest(means(list(inner.values()), "W1"))
     for group in ("larry-plane", "dyngen"):
         keys = [key for key in found if key.startswith(group) and "inner" not in key]
         if not keys:
@@ -150,7 +149,9 @@ def summed(found: Mapping[str, Any]) -> dict[str, Any]:
         chosen = {}
         for key in keys:
             own = [each for name, each in inner.items() if name.startswith(f"{key},")]
-            chosen[key] = lowest(means(own, "W1")) if own else other
+            # Where a plan was not finished, the best of those that were.
+            shown = means(own or list(inner.values()), "W1")
+            chosen[key] = lowest({name: w1 for name, w1 in shown.items() if name in found[key]["moscot"]})
         best = lowest(overall)
         said[group] = {
             "ours": means([found[key]["ours"] for key in keys], "excess"),
