@@ -234,7 +234,7 @@ def _copied(course: DoseCourse, shown: _Shown, hold: float, name: str) -> Cloud:
     # After the last time there is none to pool: all that is left is the time before.
     which = {COPIES[0]: [before], COPIES[1]: [after]}.get(name, [before, after])
     rows = shown.rows[np.isin(course.hours[shown.rows], which)]
-    return shown.z_nd[rows], np.ones(len(rows))
+    return Cloud(shown.z_nd[rows], np.ones(len(rows)))
 
 
 def _developed(
@@ -257,7 +257,7 @@ def _developed(
     masses = [np.ones(len(draw)) if draw.mass is None else draw.mass for draw in said.draws]
     late = hold > hours_n.max()
     note = str(getattr(made, "verdict", {}).get("beyond_because", "")) if late else ""
-    return (np.concatenate([draw.values for draw in said.draws]), np.concatenate(masses)), note
+    return Cloud(np.concatenate([draw.values for draw in said.draws]), np.concatenate(masses)), note
 
 
 def _effects(course: DoseCourse, hold: float, method: str, settings: Mapping[str, Any], seed: int) -> list[ScoreRow]:
