@@ -88,11 +88,16 @@ class Arrows(NamedTuple):
         return np.concatenate(found)
 
     def forward(self, near_nk: np.ndarray, time_n: np.ndarray) -> float:
-        """Mean cosine of the velocity of cells and the step to those of their neighbors that come later."""
-        later_nk = time_n[near_nk] > time_n[:, None]
-        ahead_nf = _mean_over(near_nk, later_nk) @ self.place
-        cosine_n = np.where(later_nk.any(axis=1), _cosine(ahead_nf - self.place, self.velocity), 0.0)
-        return float(cosine_n.mean())
+        """Half of how much rather velocity points to later neighbors than to earlier ones: the mean of two cosines.
+
+        Velocity shares the noise of where its cell lies with any step from there, and points to all neighbors for
+        that; in the difference this cancels.
+        """
+        both = []
+        for side_nk in (time_n[near_nk] > time_n[:, None], time_n[near_nk] < time_n[:, None]):
+            step_nf = _mean_over(near_nk, side_nk) @ self.place - self.place
+            both.append(np.where(side_nk.any(axis=1), _cosine(step_nf, self.velocity), 0.0))
+        return float((both[0] - both[1]).mean() / 2)
 
 
 @final
@@ -103,8 +108,9 @@ class VelocityTest:
     Attributes:
         used: Whether it was.
         why: In words.
-        cosine: Mean cosine of velocity and the step to later neighbors in the order without it: of velocity, and the
-            largest of each kind that was made void. Arrows mean something only where the first is above the others.
+        cosine: How much rather velocity points to later neighbors, in the order without it, than to earlier ones
+            (`Arrows.forward`): of velocity, and the largest of each kind that was made void. Arrows mean something
+            only where the first is above the others.
         without: How often cells of known pairs are in order without velocity; None where no pairs were given.
         gain: What velocity adds to that, and the most that each kind made void adds; empty without pairs.
     """
