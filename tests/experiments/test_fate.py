@@ -53,6 +53,7 @@ def test_fates_lie_where_users_look(found):
     assert (made.obsm["fate_low"] <= made.obsm["lineages_fwd"]).all()
     assert (made.obsm["lineages_fwd"] <= made.obsm["fate_high"]).all()
     assert "20 clones left out" in found.note
+    assert made.obs["fate_calibrated"].tolist() == [True] * 80 + [False] * 80
     assert set(found.to_json()["mean_by_hours"]) == {"48", "96"}
 
 
@@ -76,6 +77,16 @@ def test_what_is_not_there_is_refused(cells):
     timeless = {name: value for name, value in COLUMNS.items() if name not in ("time", "times")}
     with pytest.raises(DataError, match="of several times"):
         fate(cells, "state", **timeless)
+    with pytest.raises(DataError, match="between 0 and 1"):
+        fate(cells, "state", states="obsm:X_pca", level=90.0, draws=2, **COLUMNS)
+
+
+def test_without_clones_no_interval_is_called_calibrated(cells):
+    without = {name: value for name, value in COLUMNS.items() if name != "clone"}
+    said = fate(cells, "state", states="obsm:X_pca", draws=2, **without)
+    assert not said.calibrated.any()
+    assert "intervals are not calibrated" in said.note
+    assert said.to_json()["calibrated"] == 0.0
 
 
 def test_the_command_writes_what_python_does(cells, tmp_path, capsys):

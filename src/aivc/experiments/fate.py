@@ -8,7 +8,7 @@ from typing import Any, final
 import anndata
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from aivc.core.errors import DataError, UnknownNameError
 from aivc.core.measurement import Measurement
@@ -36,9 +36,11 @@ class Fates:
     Attributes:
         names: ``(c,)`` terminal states.
         probabilities: ``(n, c)``; rows sum to one.
-        low: ``(n, c)`` lower end of the interval.
+        low: ``(n, c)`` lower end of the interval for the share of the clone of a cell that takes this fate.
         high: ``(n, c)`` upper end.
         level: Of the intervals.
+        calibrated: ``(n,)`` whether intervals were tried on clones left out. Others are the spread of draws: how far
+            the probability depends on the sample, and not how far the truth may lie from it.
         resolved: ``(n,)`` share of the mass of each cell that reaches a terminal state at all.
         terminal: ``(n,)`` terminal state that each cell was said to be in, empty for others.
         weights: Of transport and of regression, in the pool of evidence.
@@ -52,6 +54,7 @@ class Fates:
     low: Float[np.ndarray, "n c"]
     high: Float[np.ndarray, "n c"]
     level: float
+    calibrated: Bool[np.ndarray, " n"]
     resolved: Float[np.ndarray, " n"]
     terminal: np.ndarray
     weights: dict[str, float]
@@ -65,14 +68,17 @@ class Fates:
         clones = int(self.evidence["clones"])
         if not clones:
             return (
-                "Fewer than ten clones reach the last time: both kinds of evidence weigh the same, and how well the "
-                "probabilities are calibrated is not known."
+                "Fewer than ten clones reach the last time: both kinds of evidence weigh the same, how well the "
+                "probabilities are calibrated is not known, and the intervals are not calibrated: they say how far a "
+                "probability depends on the sample of cells, and are too narrow for what becomes of a cell."
             )
         gain = self.evidence["log_loss_base"] - self.evidence["log_loss"]
         better = f"{gain:.3f} nats better than" if gain > 0 else f"no better ({-gain:.3f} nats worse) than"
         return (
             f"On {clones} clones left out, the fates said are {better} the mean composition; mean probability and "
-            f"outcome lie {self.evidence['calibration_error']:.3f} apart."
+            f"outcome lie {self.evidence['calibration_error']:.3f} apart. Intervals of cells before the last time are "
+            f"for the share of the clone of a cell, and are as wide as {self.level:.0%} of these clones need; those of "
+            "the last time are not calibrated."
         )
 
     def table(self) -> pd.DataFrame:
@@ -81,20 +87,23 @@ class Fates:
         for c, name in enumerate(self.names):
             for part, values in (("p", self.probabilities), ("low", self.low), ("high", self.high)):
                 made[f"{part}:{name}"] = values[:, c]
-        return made.assign(resolved=self.resolved).set_axis(self.cells.entities.index, axis=0)
+        made = made.assign(resolved=self.resolved, calibrated=self.calibrated)
+        return made.set_axis(self.cells.entities.index, axis=0)
 
     def to_anndata(self) -> anndata.AnnData:
         """The cells with their fates where users of CellRank look.
 
         Returns:
             ``obsm["lineages_fwd"]`` with names in ``uns["lineages_fwd_names"]``, ``obs["term_states_fwd"]``, and
-            beside them ``obs["fate"]``, ``obsm["fate_low"]`` and ``obsm["fate_high"]``; ``uns["aivc_fate"]`` says how.
+            beside them ``obs["fate"]``, ``obsm["fate_low"]``, ``obsm["fate_high"]`` and ``obs["fate_calibrated"]``;
+            ``uns["aivc_fate"]`` says how.
         """
         made = to_anndata(self.cells)
         made.obsm[LINEAGES], made.uns[NAMES] = self.probabilities, np.array(self.names, dtype=object)
         made.obsm["fate_low"], made.obsm["fate_high"] = self.low, self.high
         made.obs[TERMINAL] = pd.Categorical([name or None for name in self.terminal], categories=self.names)
         made.obs["fate"] = pd.Categorical(self.table()["fate"], categories=self.names)
+        made.obs["fate_calibrated"] = self.calibrated
         made.uns["aivc_fate"] = {
             "level": self.level,
             "note": self.note,
@@ -110,6 +119,7 @@ class Fates:
         rows = pd.DataFrame(self.probabilities, columns=list(self.names)).groupby(times).mean()
         means = {f"{float(time):g}": {name: float(p) for name, p in row.items()} for time, row in rows.iterrows()}
         about = {"weights": self.weights, "evidence": self.evidence, "level": self.level, "note": self.note}
+        about["calibrated"] = float(self.calibrated.mean())
         return {"fates": list(self.names), "mean_by_hours": means, **about}
 
 
@@ -152,15 +162,14 @@ def fate(
     ur = states if isinstance(states, UR) else represented(cells, measured, states, dim, seed)
     labels = memberships(measured.entities.assign(fate=label_n), "fate")
     decoder = DECODERS.load(DECODER).fit(ur, labels, seed=seed, draws=draws)
-    draws_knc = decoder.draws_of(ur)
-    low_nc, high_nc = np.quantile(draws_knc, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    p_nc = decoder.probabilities(ur)
+    low_nc, high_nc, tried_n = decoder.intervals(ur, level)
     return Fates(
         names=tuple(map(str, decoder.features)),
-        probabilities=p_nc,
-        low=np.minimum(low_nc, p_nc),
-        high=np.maximum(high_nc, p_nc),
+        probabilities=decoder.probabilities(ur),
+        low=low_nc,
+        high=high_nc,
         level=level,
+        calibrated=tried_n,
         resolved=decoder.resolved(ur),
         terminal=label_n,
         weights={"transport": float(decoder.weights[0]), "regression": float(decoder.weights[1])},

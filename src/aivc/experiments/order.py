@@ -1,6 +1,6 @@
 """In which order did cells change? Pseudotime from a root that is given, as steady as the choices behind it allow."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -15,10 +15,13 @@ from scipy.stats import rankdata
 from aivc.core.errors import DataError, UnknownNameError
 from aivc.core.ur import UR
 from aivc.experiments.atlas.neighbors import Neighbors
+from aivc.experiments.splicing import Arrows, Splicing, VelocityTest, judge
 
 # Numbers of neighbors, none of which is known to be right, and of cells that stand for a root.
 NEIGHBORS, ROOTS = (10, 15, 20, 30), 5
 _COMPONENTS = 12
+# A step against velocity is that much longer, in logarithm, than one along it: twice this.
+_TURN = 1.0
 
 
 @final
@@ -32,6 +35,7 @@ class Order:
         root: What was given as root, in words.
         roots: Names of the cells that stand for it.
         links: Number of links added between parts of the graph that had none.
+        velocity: Whether velocity was used, and why; None where it was not asked for.
     """
 
     time: Float[np.ndarray, " n"]
@@ -39,6 +43,7 @@ class Order:
     root: str
     roots: tuple[str, ...]
     links: int
+    velocity: VelocityTest | None = None
 
     def table(self, index: pd.Index) -> pd.DataFrame:
         """One row per cell: ``pseudotime`` and ``pseudotime_spread``."""
@@ -51,12 +56,19 @@ def order(
     *,
     neighbors: Sequence[int] = NEIGHBORS,
     ways: Sequence[str] = ("diffusion", "path"),
+    velocity: str = "off",
+    splicing: Splicing | None = None,
+    known: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+    seed: int = 0,
 ) -> Order:
     """Order cells by how far they lie from a root, along what lies between.
 
     Distances are diffusion pseudotime (Haghverdi et al. 2016, Nat Methods 13:845) and shortest paths on a graph of
     nearest neighbors; each is ranked, and ranks are averaged over both, over roots and over numbers of neighbors.
-    The direction is the root's: nothing here finds out where a process begins (`order_without_root`).
+    The direction is the root's: nothing here finds out where a process begins (`order_without_root`). With
+    ``velocity="auto"`` cells are ordered once more along paths that are longer where they run against RNA velocity.
+    That order is taken only where more cells of known pairs are in order by it, and by nothing void (unspliced RNA
+    permuted over cells, layers swapped); the test stands in the answer, whichever way it went.
 
     Args:
         ur: States, such as principal components.
@@ -64,11 +76,22 @@ def order(
             nearest to the mean stand for the root.
         neighbors: Numbers of neighbors.
         ways: ``diffusion``, ``path`` or both.
+        velocity: ``off``, or ``auto`` to try it.
+        splicing: Spliced and unspliced RNA of the cells, to try velocity.
+        known: A column and pairs of its labels, the earlier first, such as ``{"cell_type": [("Ductal", "Beta")]}``.
+            Without them velocity is not used, and only its direction is tested.
+        seed: Draws permutations for the test.
 
     Raises:
-        DataError: There are too few cells.
-        UnknownNameError: No such column, label, cell or way.
+        DataError: There are too few cells, or velocity is to be tried without splicing or paths.
+        UnknownNameError: No such column, label, cell, way or choice of velocity.
     """
+    if velocity not in ("off", "auto"):
+        raise UnknownNameError("choice of velocity", velocity, ("off", "auto"))
+    if velocity == "auto" and (splicing is None or "path" not in ways):
+        raise DataError(
+            ["Velocity directs paths, and is of spliced and unspliced RNA. Give splicing and the way path."]
+        )
     for way in ways:
         if way not in ("diffusion", "path"):
             raise UnknownNameError("way to order cells", way, ("diffusion", "path"))
@@ -76,17 +99,20 @@ def order(
         raise DataError([f"{max(neighbors)} neighbors need more than {len(ur)} cells. Ask for fewer."])
     roots, said = _roots(ur, root)
     rows_nk, far_nk = Neighbors.of(ur.values).find(ur.values, max(neighbors) + 1)
-    ranks, added = [], 0
-    for k in neighbors:
-        graph, links = _graph(rows_nk[:, : k + 1], far_nk[:, : k + 1], ur.values)
-        added = max(added, links)
-        if "path" in ways:
-            ranks += [rankdata(row) for row in dijkstra(graph, directed=False, indices=roots)]
-        if "diffusion" in ways:
-            ranks += [rankdata(row) for row in _diffusion(graph, roots)]
-    rank_kn = (np.array(ranks) - 1) / (len(ur) - 1)
+    graphs = [_graph(rows_nk[:, : k + 1], far_nk[:, : k + 1], ur.values) for k in neighbors]
+    still = [row for graph, _ in graphs for row in _diffusion(graph, roots)] if "diffusion" in ways else []
+    path = [row for g, _ in graphs for row in dijkstra(g, directed=False, indices=roots)] if "path" in ways else []
+    rank_kn, test = _ranked([*still, *path]), None
+    time_n = rank_kn.mean(axis=0)
+    if splicing is not None and velocity == "auto":
+
+        def again(arrows: Arrows) -> np.ndarray:
+            return _ranked([*still, *(row for graph, _ in graphs for row in _directed(graph, arrows, roots))]).mean(0)
+
+        test, time_n = judge(splicing, ur, time_n, again, _score(ur, known), seed)
     names = tuple(str(ur.entities.index[i]) for i in roots)
-    return Order(rank_kn.mean(axis=0), rank_kn.std(axis=0), said, names, added)
+    added = max(links for _, links in graphs)
+    return Order(time_n, rank_kn.std(axis=0), said, names, added, test)
 
 
 def order_without_root(detected_n: np.ndarray) -> np.ndarray:
@@ -121,6 +147,31 @@ def pair_auroc(time_n: np.ndarray, label_n: np.ndarray, pairs: Sequence[tuple[st
 def _later(early_n: np.ndarray, late_m: np.ndarray) -> float:
     rank = rankdata(np.concatenate([early_n, late_m]))[len(early_n) :]
     return float((rank.sum() - len(late_m) * (len(late_m) + 1) / 2) / (len(early_n) * len(late_m)))
+
+
+def _ranked(rows: Sequence[np.ndarray]) -> np.ndarray:
+    return np.asarray((np.array([rankdata(row) for row in rows]) - 1) / (len(rows[0]) - 1))
+
+
+def _directed(graph: sparse.csr_matrix, arrows: Arrows, roots: np.ndarray) -> np.ndarray:
+    """``(r, n)`` shortest paths from each root, where a step against velocity is longer."""
+    pairs = graph.tocoo()
+    length = pairs.data * np.exp(-_TURN * arrows.along(pairs.row, pairs.col))
+    turned = sparse.csr_matrix((length, (pairs.row, pairs.col)), shape=graph.shape)
+    return np.asarray(dijkstra(turned, directed=True, indices=roots))
+
+
+def _score(ur: UR, known: Mapping[str, Sequence[tuple[str, str]]] | None) -> Callable[[np.ndarray], float] | None:
+    """How often cells of known pairs are in order; None where none are known."""
+    if not known:
+        return None
+    ((column, pairs),) = known.items()
+    if column not in ur.entities:
+        raise UnknownNameError("column", column, map(str, ur.entities))
+    label_n = ur.entities[column].astype(str).to_numpy()
+    for name in {name for pair in pairs for name in pair} - set(label_n):
+        raise UnknownNameError(f"label in {column}", name, sorted(set(label_n)))
+    return lambda time_n: pair_auroc(time_n, label_n, pairs)
 
 
 def _roots(ur: UR, root: dict[str, str] | Sequence[str]) -> tuple[np.ndarray, str]:

@@ -28,6 +28,7 @@ from aivc.instruments.decoders.fate_evidence import (
     pulls,
     weighed,
 )
+from aivc.instruments.decoders.fate_intervals import FateIntervals
 from aivc.instruments.decoders.fate_pull import Pull, masses
 from aivc.instruments.decoders.label_probe import softmax
 from aivc.instruments.decoders.label_sets import given_memberships
@@ -50,7 +51,9 @@ class CellFates(Decoder):
     and nothing is known of their calibration.
 
     Draws resample clones, or cells of none, and go through the plans in turn: their spread is what a different sample
-    of clones, or another blur, would have said.
+    of clones, or another blur, would have said. It is no interval for what becomes of a clone, which holds far more
+    than that: `intervals` are for the share of the clone of a cell that takes each fate, and were tried on clones left
+    out, where there are any.
 
     Attributes:
         reads: Space it was fitted on.
@@ -69,7 +72,10 @@ class CellFates(Decoder):
             that all cells of a time together become what transport takes them to. Zero with clones.
         weights: ``(2,)`` of transport and of regression.
         evidence: What was learned on clones left out: ``clones``, ``log_loss``, ``log_loss_base`` (of the mean
-            composition), ``calibration_error`` and ``penalty``; ``clones`` is 0 where there were too few.
+            composition), ``calibration_error``, ``penalty`` and ``concentration`` of clones about what was said of
+            them; ``clones`` is 0 where there were too few.
+        scores: ``(h, c)`` see `aivc.instruments.decoders.fate_intervals.FateIntervals`; empty without clones.
+        shares: ``(h,)`` likewise.
     """
 
     name: ClassVar[str] = "cell-fates"
@@ -88,6 +94,8 @@ class CellFates(Decoder):
     offsets: Float[np.ndarray, "t k c"]
     weights: Float[np.ndarray, " 2"]
     evidence: dict[str, float]
+    scores: Float[np.ndarray, "h c"]
+    shares: Float[np.ndarray, " h"]
 
     @classmethod
     def fit(
@@ -110,9 +118,12 @@ class CellFates(Decoder):
         cells = _descent(ur, measurement, seed)
         held = held_out(cells, seed)
         penalty, weights, evidence = 1, np.full(2, EQUAL), {"clones": 0.0}
+        inside = FateIntervals(0.0, np.zeros((0, len(measurement.features))), np.zeros(0), 0)
         if held is not None:
             penalty, weights, _ = weighed(held)
-            evidence = {**calibration_of(held, penalty, weights), "penalty": PENALTIES[penalty]}
+            inside = FateIntervals.of(held.said(penalty, weights), seed)
+            learned = {"penalty": PENALTIES[penalty], "concentration": inside.concentration}
+            evidence = {**calibration_of(held, penalty, weights), **learned}
         which = members(cells.x_nd.shape[1])
         every = [which[k % len(which)] for k in range(draws)]
         drawn = [_resampled(cells, np.random.default_rng([seed, k])) for k in range(draws)]
@@ -141,6 +152,8 @@ class CellFates(Decoder):
             offset_tkc,
             weights,
             evidence,
+            inside.score_nc,
+            inside.share_n,
         )
 
     def probabilities(self, ur: UR) -> Float[np.ndarray, "n c"]:
@@ -158,6 +171,33 @@ class CellFates(Decoder):
             SpaceError: ``ur`` lives in another space.
         """
         return np.array([softmax(logit_nc) for logit_nc in self._logits(ur)])
+
+    def intervals(self, ur: UR, level: float = 0.9) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Where the share of the clone of each cell that takes each fate lies.
+
+        Args:
+            ur: States.
+            level: Share of clones, for each fate, of whom this shall be true.
+
+        Returns:
+            ``(n, c)`` lower and ``(n, c)`` upper ends, which hold the probability, and ``(n,)`` whether they were tried
+            on clones left out. For cells of other times than the earlier ones that were read, and without clones, they
+            are not, and are the spread of draws: how far the probability depends on the sample, and nothing more.
+
+        Raises:
+            DataError: ``level`` is no share between 0 and 1.
+            SpaceError: ``ur`` lives in another space.
+        """
+        if not 0 < level < 1:
+            raise DataError([f"The level of an interval is a share between 0 and 1, got {level:g}. Such as 0.9."])
+        p_nc = self.probabilities(ur)
+        tried_n = np.isin(_times(ur), self.times) & bool(len(self.scores))
+        low_nc, high_nc = np.quantile(self.draws_of(ur), [(1 - level) / 2, (1 + level) / 2], axis=0)
+        if tried_n.any():
+            clones = int(self.evidence["clones"])
+            inside = FateIntervals(self.evidence["concentration"], self.scores, self.shares, clones)
+            low_nc[tried_n], high_nc[tried_n] = inside.ends(p_nc[tried_n], level)
+        return np.minimum(low_nc, p_nc), np.maximum(high_nc, p_nc), tried_n
 
     def resolved(self, ur: UR) -> Float[np.ndarray, " n"]:
         """``(n,)`` share of the mass of each state that reaches a terminal state at all; 1 for states of the last time.

@@ -7,6 +7,7 @@ from typing import NamedTuple, final
 import numpy as np
 from scipy.optimize import minimize
 
+from aivc.instruments.decoders.fate_intervals import SaidOfClones
 from aivc.instruments.decoders.fate_pull import Pull, fit_pull, masses
 from aivc.instruments.decoders.label_probe import cross_entropy_rows, fit_slopes, softmax
 
@@ -58,12 +59,16 @@ class Descent:
         """``(n,)`` whether a cell was read at the last time."""
         return self.time_n == self.last
 
-    def became(self) -> np.ndarray:
-        """``(n, c)`` composition of the last cells of the clone of each earlier cell; zero where there are none."""
+    def counts(self) -> np.ndarray:
+        """``(n, c)`` last cells of the clone of each earlier cell in each terminal state; zero for last cells."""
         codes = np.unique(self.group_n, return_inverse=True)[1]
         total_gc = np.zeros((codes.max() + 1, self.label_nc.shape[1]))
         np.add.at(total_gc, codes[self.is_last], self.label_nc[self.is_last])
-        found_nc = np.where(self.is_last[:, None], 0.0, total_gc[codes])
+        return np.where(self.is_last[:, None], 0.0, total_gc[codes])
+
+    def became(self) -> np.ndarray:
+        """``(n, c)`` composition of the last cells of the clone of each earlier cell; zero where there are none."""
+        found_nc = self.counts()
         return np.asarray(found_nc / np.maximum(found_nc.sum(axis=1, keepdims=True), 1e-12))
 
     def without(self, out_n: np.ndarray) -> "Descent":
@@ -91,6 +96,7 @@ class HeldClones(NamedTuple):
         pull_nc: ``(n, c)`` log odds by transport.
         probe_pnc: ``(p, n, c)`` log odds by regression, for each penalty.
         became_nc: ``(n, c)`` what they became.
+        count_nc: ``(n, c)`` how many last cells of the clone were read in each terminal state.
         share_n: ``(n,)`` weight of each cell: every clone weighs the same.
         clones: How many there are.
     """
@@ -98,8 +104,14 @@ class HeldClones(NamedTuple):
     pull_nc: np.ndarray
     probe_pnc: np.ndarray
     became_nc: np.ndarray
+    count_nc: np.ndarray
     share_n: np.ndarray
     clones: int
+
+    def said(self, penalty: int, weights: np.ndarray) -> SaidOfClones:
+        """Both kinds of evidence pooled."""
+        p_nc = softmax(weights[0] * self.pull_nc + weights[1] * self.probe_pnc[penalty])
+        return SaidOfClones(p_nc, self.count_nc, self.share_n, self.clones)
 
 
 def members(dim: int) -> list[tuple[float, int]]:
@@ -183,7 +195,7 @@ def held_out(cells: Descent, seed: int) -> HeldClones | None:
         for p, penalty in enumerate(PENALTIES):
             probe_pnc[p, fold_n == fold] = probe(kept, penalty).logits(cells.x_nd[rows])
     share_n = 1.0 / np.bincount(code_n)[code_n] / len(names)
-    return HeldClones(pull_nc, probe_pnc, became_nc[asked], share_n, len(names))
+    return HeldClones(pull_nc, probe_pnc, became_nc[asked], cells.counts()[asked], share_n, len(names))
 
 
 def weighed(held: HeldClones) -> tuple[int, np.ndarray, float]:
@@ -214,7 +226,7 @@ def calibration_of(held: HeldClones, penalty: int, weights: np.ndarray) -> dict[
         ``clones``, ``log_loss`` and ``log_loss_base`` (nats), and ``calibration_error``: how far mean probability and
         mean outcome lie apart, within tenths of probability, on average.
     """
-    p_nc = softmax(weights[0] * held.pull_nc + weights[1] * held.probe_pnc[penalty])
+    p_nc = held.said(penalty, weights).p_nc
     base_c = held.share_n @ held.became_nc
     own_n = -(held.became_nc * np.log(np.maximum(p_nc, 1e-12))).sum(axis=1)
     base_n = -(held.became_nc * np.log(np.maximum(base_c, 1e-12))).sum(axis=1)
