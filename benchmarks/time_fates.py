@@ -19,7 +19,6 @@ import pandas as pd
 import torch
 from scipy.stats import rankdata, spearmanr
 
-from aivc.core.measurement import Measurement
 from aivc.core.scale import Scale
 from aivc.core.space import Space
 from aivc.core.ur import UR
@@ -445,8 +444,8 @@ LOOKED_AT = (
     "compared on test times (Ornstein-Uhlenbeck, RBF, Matern, Wiener; noise by site; whitening), the first is kept. "
     "A mixture of strengths over sites with moderated noise, which marginal likelihood prefers, was looked at on five "
     "of twenty splits (r .463 long, .600 short, beside .471 and .589), and ridge weighted by noise on all splits (.418 "
-    "beside .415): neither is kept. Velocity: a plain cosine with the step to later neighbors, which shares noise with the "
-    "step, was looked at (.269, void .208 and .239) before the direction test became later less earlier neighbors."
+    "beside .415): neither is kept. Velocity: a plain cosine with the step to later neighbors, which shares noise with "
+    "the step, was looked at (.269, void .208 and .239) before the direction test became later less earlier neighbors."
 )
 
 
