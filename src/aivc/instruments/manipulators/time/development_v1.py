@@ -22,7 +22,16 @@ from aivc.instruments.manipulators.time.growth import (
     declared_counts,
     require_growth,
 )
-from aivc.instruments.manipulators.time.judging import FEWEST_HELD, POWER, Held, Way, held_out, stacked, told_apart
+from aivc.instruments.manipulators.time.judging import (
+    FEWEST_HELD,
+    POOL,
+    POWER,
+    Held,
+    Way,
+    held_out,
+    stacked,
+    told_apart,
+)
 from aivc.instruments.manipulators.time.of_time import TODAY, ManipulatorOfTime, fields_of
 from aivc.instruments.manipulators.time.progress import Progress
 from aivc.instruments.manipulators.time.snapshots import Line, drawn, table_of
@@ -39,7 +48,7 @@ _CURVED, _OTHERS = 2 / 3, 0.1
 _TIMED = {EARLY: 0.5, SPREAD: 0.5, LATE: 0.0}
 _POOLED = 0.5
 MIXED, HALVED = "mixture of ways", "half of each"
-NEAREST, POOL = "nearest", "pool"
+NEAREST = "nearest"
 _READ = ("previous", "next", NEAREST, "mixture", POOL)
 SIMPLE = (*_READ, "straight, exact sums")
 

@@ -20,11 +20,18 @@ Ways = Callable[[Line], Mapping[str, Way]]
 
 # Held-out times below which nothing is chosen by them, and cells of each time that are looked at.
 FEWEST_HELD = 2
-MIXTURE, COPY = "mixture", "copy"
+MIXTURE, POOL, COPY = "mixture", "pool", "copy"
 _CELLS, _SCORED = 1000, 400
 _ROUNDS, _RATE = 2000, 0.1
 # Draws of halves, and the share of the distance to a copy from which on halves are too far.
 _HALVES, POWER = 10, 0.75
+
+# What may answer instead of what is learned: cells that were read.
+READ: Mapping[str, Callable[[Line, CellRows, float, str], Moved]] = {
+    MIXTURE: mixture_moved,
+    POOL: partial(mixture_moved, counted=True),
+    COPY: nearest_moved,
+}
 
 
 class Held(NamedTuple):
@@ -77,7 +84,7 @@ def held_out(line: Line, ways: Ways, seed: int) -> list[Held]:
 
 
 def kept_of(line: Line, name: str, learned: Callable[[Line], Way], seed: int) -> dict[str, Any]:
-    """Whether times left out are filled better by what is learned than by mixing and copying.
+    """Whether times left out are filled better by what is learned than by mixing, pooling and copying.
 
     Args:
         line: Populations, four or more.
@@ -90,11 +97,12 @@ def kept_of(line: Line, name: str, learned: Callable[[Line], Way], seed: int) ->
     """
 
     def ways(rest: Line) -> Mapping[str, Way]:
-        return {name: learned(rest), MIXTURE: partial(mixture_moved, rest), COPY: partial(nearest_moved, rest)}
+        return {name: learned(rest), **{simple: partial(moved, rest) for simple, moved in READ.items()}}
 
     held = held_out(line, ways, seed)
-    names = (name, MIXTURE, COPY)
-    scores = {way: float(np.mean([each.score(np.eye(3)[i]) for each in held])) for i, way in enumerate(names)}
+    names = (name, *READ)
+    one_kk = np.eye(len(names))
+    scores = {way: float(np.mean([each.score(one_kk[i]) for each in held])) for i, way in enumerate(names)}
     best = min(scores, key=lambda way: scores[way])
     return {
         "kept": best,
