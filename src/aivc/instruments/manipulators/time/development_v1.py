@@ -28,9 +28,9 @@ from aivc.instruments.manipulators.time.judging import (
     POWER,
     Held,
     Way,
+    halves_and_copy,
     held_out,
     stacked,
-    told_apart,
 )
 from aivc.instruments.manipulators.time.of_time import TODAY, ManipulatorOfTime, fields_of
 from aivc.instruments.manipulators.time.progress import Progress
@@ -86,7 +86,7 @@ class DevelopmentV1(ManipulatorOfTime):
 
     With fewer than two such times nothing is found: half of the answer is the pool of both neighbors, the other half
     has weights that were laid down before. Where halves of a time are nearly as far as neighbors in time, no way can be
-    told from copying, and the nearest time answers. Each cell goes one of the ways, chosen by its name; where it
+    distinguished from copying, and the nearest answers. Each cell goes one of the ways, chosen by its name; where it
     mixes or is pooled, it becomes its descendant along a plan.
 
     Attributes:
@@ -197,7 +197,7 @@ def laid_down(line: Line, names: list[str], prior_k: np.ndarray, seed: int) -> t
         seed: Draws cells.
     """
     one_kk = np.eye(len(names))
-    halves, copy = told_apart(line, seed)
+    halves, copy = halves_and_copy(line, seed)
     said = {"halves": round(halves, 4), "copy": round(copy, 4)}
     if halves > POWER * copy:
         because = f"no power: halves of a time are {halves:.3g} apart, and a time halfway to the next {copy:.3g}"
@@ -248,7 +248,7 @@ def ways_of(line: Line, growth: str) -> dict[str, Way]:
             for timing in (EARLY,) if reach is None else tuple(_TIMED):
                 found[way_name(reach, timing, curved=curved)] = partial(plans[reach, curved].advance, timing=timing)
     # Cells become those that were read at other times, and each its own descendant, so that it can be followed. The
-    # nearest answers alone where plans cannot be told from chance.
+    # nearest answers alone where plans do not differ from chance.
     along = plans[None, False].advance
     read: dict[str, Way] = {
         "previous": partial(previous_moved, line, along=along),

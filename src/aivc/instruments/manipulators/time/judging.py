@@ -132,12 +132,12 @@ def _held(truth: Snapshot, clouds: Sequence[np.ndarray], seed: int) -> Held:
     return Held(truth.hours, to_truth, between, float(cdist(seen, seen).mean()), 1.0)
 
 
-def told_apart(line: Line, seed: int) -> tuple[float, float]:
+def halves_and_copy(line: Line, seed: int) -> tuple[float, float]:
     """How far halves of a time are, and how far a time halfway between two neighbors would be from either.
 
     Distances are exact transport distances of as many cells as half of the smaller time, so their noise is the same:
     that of two halves. It adds in squares, and of the rest half is left halfway. Where halves are as far as that, or
-    nearly, no way between the two times can be told from copying one of them.
+    nearly, no way between the two times can be distinguished from copying one of them.
 
     Args:
         line: Populations.
