@@ -30,31 +30,28 @@ def of_seed(seed: int) -> dict[str, float]:
     axis = np.linalg.lstsq(np.column_stack([known, np.ones(len(known))]), truth.progress, rcond=None)[0]
     found = {"truth": truth.drift * 48}
     begin = time.process_time()
-    for carry in ("shifts", "states"):
-        draws = simulate(cell, "culture", SCHEDULE, carry=carry).moments[-1].draws
-        found[carry] = float(np.mean([draw.values @ axis[:-1] + axis[-1] for draw in draws]))
-    found["cpu_seconds_a_series"] = (time.process_time() - begin) / 2
+    draws = simulate(cell, "culture", SCHEDULE).moments[-1].draws
+    found["cpu_seconds_a_series"] = time.process_time() - begin
+    found["progress"] = float(np.mean([draw.values @ axis[:-1] + axis[-1] for draw in draws]))
     found["semigroup_12h"] = float(simulate(cell, "culture", "wait 72h", every=12).about["semigroup"])
     return found
 
 
 def main() -> None:
     rows = [of_seed(seed) for seed in range(5)]
-    error = {way: max(abs(row[way] - row["truth"]) for row in rows) for way in ("shifts", "states")}
-    gap = max(row["semigroup_12h"] for row in rows)
+    found = {
+        "largest error of progress": max(abs(row["progress"] - row["truth"]) for row in rows),
+        "semigroup, 12 h": max(row["semigroup_12h"] for row in rows),
+    }
     bars = [
-        {
-            "name": f"largest error of progress, {way}",
-            "value": value,
-            "bar": 0.1,
-            "better": "lower",
-            "met": value <= 0.1,
-        }
-        for way, value in error.items()
+        {"name": name, "value": value, "bar": 0.1, "better": "lower", "met": value <= 0.1}
+        for name, value in found.items()
     ]
-    bars.append({"name": "semigroup, 12 h", "value": gap, "bar": 0.1, "better": "lower", "met": gap <= 0.1})
     body = {"command": "python benchmarks/schedules.py", "schedule": SCHEDULE, "seeds": rows, "bars": bars}
-    body["looked_at"] = "simulated truth, which the drug holds for good: it favors shifts by how it was made"
+    body["looked_at"] = (
+        "Simulated truth, which the drug holds for good: it favors keeping what was done, by how it was made. To take "
+        "cells on from the states that the drug brought them to had a largest error of 0.283 here, and was given up."
+    )
     OUT.write_text(json.dumps(body, indent=1) + "\n")
     print(json.dumps(bars, indent=1))
 

@@ -42,7 +42,7 @@ def times_only():
 def blocked():
     """A series with the drug in its middle."""
     text = "wait 24h; drug:blocker@1uM for 24h; wait 24h"
-    return simulate(both(), "culture", text, carry="shifts", cells=50)
+    return simulate(both(), "culture", text, cells=50)
 
 
 def progress(states):

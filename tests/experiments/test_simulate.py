@@ -36,17 +36,25 @@ def test_mass_follows_the_counts_and_the_drug_leaves_it():
         assert (series.mass(step) == series.mass(step, untreated=True)).all()
 
 
-def test_states_go_on_from_where_the_drug_has_brought_them():
-    kept, went_on = blocked(), simulate(both(), "culture", blocked().about["schedule"], cells=50)
-    assert all(
-        (a.values == b.values).all() for a, b in zip(kept.moments[2].draws, went_on.moments[2].draws, strict=True)
-    )
-    # Those read at 72 h are further: a plan brings cells that were held back to them.
-    assert come_to(went_on, 3) > come_to(kept, 3) + 0.1
+def test_what_was_done_stays_when_it_is_over():
+    held, over = blocked().moments[2:]
+    before, after = (np.mean([a.values - b.values for a, b in zip(m.draws, m.untreated, strict=True)], axis=(0, 1))
+                     for m in (held, over))  # fmt: skip
+    np.testing.assert_allclose(after, before, atol=1e-9)
+    assert over.draws[0].perturbations[0] == "time for 24h"
+
+
+def test_cells_that_an_agent_made_more_of_stay_more():
+    series = simulate(times_only(), "culture", f"{BLOCK} for 24h; wait 24h", cells=20)
+    parts = [series.moments[i].draws[0].mass / series.moments[i].untreated[0].mass for i in (1, 2)]
+    np.testing.assert_allclose(parts[1], parts[0])
+    given, later = (series.moments[i] for i in (1, 2))
+    shift = [m.draws[0].values - m.untreated[0].values for m in (given, later)]
+    np.testing.assert_allclose(shift[1], shift[0], atol=1e-9)
 
 
 def test_windows_are_steps_and_the_same_seed_gives_the_same():
-    cut = simulate(both(), "culture", f"{BLOCK} from 24h to 48h; wait 24h", carry="shifts", cells=50)
+    cut = simulate(both(), "culture", f"{BLOCK} from 24h to 48h; wait 24h", cells=50)
     assert all(
         (a.values == b.values).all()
         for one, other in zip(cut.moments, blocked().moments, strict=True)
@@ -74,7 +82,7 @@ def test_two_waits_equal_one_as_far_as_is_reported():
 
 def test_effects_set_in_evenly_and_moments_in_between_leave_the_end():
     whole = simulate(both(), "culture", f"{BLOCK} for 24h", cells=30)
-    fine = simulate(both(), "culture", f"{BLOCK} for 24h", every=6, carry="shifts", cells=30)
+    fine = simulate(both(), "culture", f"{BLOCK} for 24h", every=6, cells=30)
     assert fine.times == (0.0, 6.0, 12.0, 18.0, 24.0)
     held = [come_to(fine, i, untreated=True) - come_to(fine, i) for i in range(5)]
     np.testing.assert_allclose(np.diff(held), held[-1] / 4, rtol=1e-6)
@@ -134,7 +142,7 @@ def test_cells_of_a_later_time_can_be_given():
 def test_saved_and_loaded_it_simulates_the_same(tmp_path):
     both().save(tmp_path / "cell")
     again = VirtualCell.load(tmp_path / "cell")
-    said = aivc.simulate(again, "culture", Schedule.parse(blocked().about["schedule"]), carry="shifts", cells=50)
+    said = aivc.simulate(again, "culture", Schedule.parse(blocked().about["schedule"]), cells=50)
     np.testing.assert_array_equal(said.moments[-1].draws[0].values, blocked().moments[-1].draws[0].values)
     assert said.about["cell"] == blocked().about["cell"]
 

@@ -22,7 +22,6 @@ from aivc.core.writing import require_absent
 from aivc.data.io.written import write_h5ad
 from aivc.experiments.series import SeriesTables
 from aivc.experiments.simulate import simulate
-from aivc.experiments.trajectory import CARRIES
 
 _SHOWN = 6
 
@@ -36,7 +35,7 @@ def add(commands: Commands) -> None:
         examples=(
             'aivc simulate cell/ "wait 48h" --context culture --every 12h --out series.h5ad',
             'aivc simulate cell/ "wait 24h; drug:dexamethasone@100nM for 3h; wait 24h" --out series.h5ad',
-            'aivc simulate cell/ "drug:X@1uM from 24h to 48h; wait 24h" --carry shifts --json',
+            'aivc simulate cell/ "drug:X@1uM from 24h to 48h; wait 24h" --json',
         ),
     )
     add_cell(made)
@@ -52,13 +51,6 @@ def add(commands: Commands) -> None:
         "--at", type=_hours, default=None, metavar="24h", help="start from cells read then (default: the earliest)"
     )
     made.add_argument("--cells", type=positive, default=200, help="cells that are followed, at most (default 200)")
-    made.add_argument(
-        "--carry",
-        choices=list(CARRIES),
-        default="states",
-        help="after an agent is gone, cells develop from the states it brought them to, or as untreated ones with what "
-        "was done to them as it was (default states)",
-    )
     made.add_argument("--extrapolate", action="store_true", help="answer also outside of the times that were read")
     made.add_argument("--decoder", default="", help="which one reads cells out, where there are several")
     made.add_argument("--out", type=Path, metavar="FILE.h5ad", help="write cells, mass, states and intervals")
@@ -93,7 +85,6 @@ def _simulate(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         every=args.every,
         at=args.at,
         cells=args.cells,
-        carry=args.carry,
         extrapolate=args.extrapolate,
         allow_unknown=args.allow_unknown,
         decoder=args.decoder,

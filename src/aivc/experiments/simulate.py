@@ -19,7 +19,7 @@ from aivc.data.io.schema import Schema
 from aivc.experiments.cell_states import cell_states, label_decoders
 from aivc.experiments.predict import given_start
 from aivc.experiments.series import Series, read_rows
-from aivc.experiments.trajectory import Carry, Moment, Trajectory, common_time
+from aivc.experiments.trajectory import Moment, Trajectory, common_time
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -33,7 +33,6 @@ def simulate(  # noqa: PLR0913 - one keyword for each thing a question may say
     every: float | int | None = None,
     at: float | int | None = None,
     cells: int = CELLS,
-    carry: Carry = "states",
     extrapolate: bool = False,
     allow_unknown: bool = False,
     manipulators: tuple[str, str] = ("", ""),
@@ -47,7 +46,8 @@ def simulate(  # noqa: PLR0913 - one keyword for each thing a question may say
 
     Development is the answer of the manipulator of time to the hours of a step. What agents do is added to it, as the
     manipulator of effects says, since effects are measured against controls of the same time; it sets in over the hours
-    after which it was measured. What is taken for granted in that stands in the series, under ``assumptions``.
+    after which it was measured, and stays when they are gone. What is taken for granted in that stands in the series,
+    under ``assumptions``.
 
     Args:
         cell: With a manipulator of time (`aivc.experiments.fitting.fit_time.fit_time`), and one of effects where agents
@@ -57,8 +57,6 @@ def simulate(  # noqa: PLR0913 - one keyword for each thing a question may say
         every: Hours between further moments at which populations are kept.
         at: Time at which the cells of the start were read, where there are several; the earliest by default.
         cells: How many cells of the start are followed, at most.
-        carry: What goes on after an agent is gone: ``states``, cells develop from where it has brought them;
-            ``shifts``, they develop as untreated ones, and what was done to them stays.
         extrapolate: Answer also outside of the range of times that were read.
         allow_unknown: Answer also where nothing is known of a name, or a dose is missing.
         manipulators: Names of the manipulator of time and of that of effects, where there are several.
@@ -85,9 +83,7 @@ def simulate(  # noqa: PLR0913 - one keyword for each thing a question may say
     if every is not None and not 0 < every < float("inf"):
         raise DataError([f"Populations are kept every so many hours, more than 0, got {every}. Ask for every=6."])
     cut = whole if every is None else whole.cut(np.arange(every, whole.hours, every).tolist())
-    way = Trajectory.of(
-        cell, cut, carry=carry, extrapolate=extrapolate, manipulators=manipulators, allow_unknown=allow_unknown
-    )
+    way = Trajectory.of(cell, cut, extrapolate=extrapolate, manipulators=manipulators, allow_unknown=allow_unknown)
     begin = _begin(cell, given_start(start, schema), at, cells, seed, new_context=new_context)
     way = way.beside(begin)
     moments = tuple(way.run(begin))
@@ -98,7 +94,6 @@ def simulate(  # noqa: PLR0913 - one keyword for each thing a question may say
         "schedule": str(whole),
         "context": ", ".join(sorted(set(begin.contexts.astype(str)))),
         "from": common_time(begin),
-        "carry": carry if whole.agents else "",
         "assumptions": list(way.assumptions),
         "semigroup": semigroup(way, moments),
         "level": level,

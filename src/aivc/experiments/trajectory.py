@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
@@ -18,12 +18,9 @@ from aivc.core.virtual_cell import VirtualCell
 from aivc.experiments.batch import was_seen
 from aivc.experiments.exposure import Exposure, at_different_times, courses
 
-# What goes on after an agent is gone: cells develop from where they are, or as untreated ones and beside them.
-Carry = Literal["states", "shifts"]
-CARRIES: dict[Carry, str] = {
-    "states": "Cells develop from the states that agents have brought them to.",
-    "shifts": "Cells develop as untreated ones, and what agents did to them stays as it was.",
-}
+# What goes on after an agent is gone. Cells taken on from the states it brought them to would be coupled with those
+# that were read, and so catch up with untreated ones, which nobody saw them do.
+BESIDE = "Cells develop as untreated ones, and what agents did to them stays as it was."
 
 
 class Moment(NamedTuple):
@@ -63,7 +60,6 @@ class Trajectory:
         acts: Says what agents do; None where the cell has no such part, and what was read over time answers alone.
         schedule: What is done.
         exposures: Courses of agents.
-        carry: What goes on after an agent is gone.
         draws: How many populations the manipulator of time draws.
         still: Whether untreated cells are taken to stay as they were, since none were read later.
     """
@@ -73,7 +69,6 @@ class Trajectory:
     acts: Manipulator | None
     schedule: Schedule
     exposures: tuple[Exposure, ...]
-    carry: Carry
     draws: int = 1
     still: bool = False
 
@@ -83,7 +78,6 @@ class Trajectory:
         cell: VirtualCell,
         schedule: Schedule,
         *,
-        carry: Carry = "states",
         extrapolate: bool = False,
         manipulators: tuple[str, str] = ("", ""),
         allow_unknown: bool = False,
@@ -93,7 +87,6 @@ class Trajectory:
         Args:
             cell: With a manipulator of time, and one of effects where agents are given.
             schedule: What is done.
-            carry: See `CARRIES`.
             extrapolate: Answer also outside of the range of times that were read.
             manipulators: Names of the manipulator of time and of that of effects, where there are several.
             allow_unknown: Answer also where nothing is known of a name.
@@ -107,8 +100,6 @@ class Trajectory:
                 "A schedule is simulated for cells that stand alone, and one of its steps names cells of a tissue. "
                 "Leave out where …=…, or ask about each step with aivc predict."
             )
-        if carry not in CARRIES:
-            raise UnknownNameError("way to carry an effect on", carry, CARRIES)
         develops = _pick(cell, manipulators[0], of_time=True)
         if develops is None:
             raise UnknownNameError(
@@ -124,7 +115,7 @@ class Trajectory:
         acts = _pick(cell, manipulators[1], of_time=False) if schedule.agents else None
         given = courses(schedule) if acts is not None else []
         exposures = tuple(Exposure.of(cell, each, allow_unknown=allow_unknown) for each in given)
-        return cls(cell, develops, acts, schedule, exposures, carry, draws)
+        return cls(cell, develops, acts, schedule, exposures, draws)
 
     @property
     def assumptions(self) -> tuple[str, ...]:
@@ -138,7 +129,7 @@ class Trajectory:
         added = "What an agent does is added to development, as effects are measured against controls of the same time."
         grows = ("Cells divide and die under an agent as without it.",) if self.develops.grows else ()
         different = filter(None, [at_different_times(self.exposures)])
-        return (*dict.fromkeys(of_agents), *different, added, CARRIES[self.carry], *grows)
+        return (*dict.fromkeys(of_agents), *different, added, BESIDE, *grows)
 
     def beside(self, start: UR) -> "Trajectory":
         """The same, with untreated cells that stay as they are where none were read later than the controls.
@@ -204,15 +195,10 @@ class Trajectory:
         beside = self._each(apart, lambda ur: self._developed(ur, hours))
         if self.acts is None and step.agents:
             return self._each(now, lambda ur: self._read_over_time(ur, step)), beside
-        same = all(one is other for one, other in zip(now, apart, strict=True))
-        if self.carry == "shifts":
-            kept = [one.values - other.values for one, other in zip(now, apart, strict=True)]
-            values = [draw.values + shift for draw, shift in zip(beside.draws, kept, strict=True)]
-            draws = [_at(draw, value, step) for draw, value in zip(beside.draws, values, strict=True)]
-            moved = beside if same and not step.agents else beside._replace(draws=draws)
-        else:
-            moved = beside if same else self._each(now, lambda ur: self._developed(ur, hours))
-        return self._acted(moved, step, span), beside
+        if not step.agents and all(one is other for one, other in zip(now, apart, strict=True)):
+            return beside, beside
+        draws = [_beside(*each, step) for each in zip(beside.draws, now, apart, strict=True)]
+        return self._acted(beside._replace(draws=draws), step, span), beside
 
     def _acted(self, moved: "_Draws", step: Perturbation, span: tuple[float, float]) -> "_Draws":
         """Add the part of each effect that sets in during a step."""
@@ -327,6 +313,12 @@ def _at(draw: UR, values: np.ndarray, step: Perturbation) -> UR:
     return dataclasses.replace(
         draw, values=values, entities=draw.entities.assign(perturbation=str(step)), variance=None, links=None
     )
+
+
+def _beside(draw: UR, now: UR, apart: UR, step: Perturbation) -> UR:
+    """Cells that have developed as untreated ones, as far from these as before, and as many for each of them."""
+    moved = _at(draw, draw.values + now.values - apart.values, step)
+    return dataclasses.replace(moved, mass=draw.mass * (now.mass / apart.mass))
 
 
 def _worst(*said: Applicability) -> Applicability:

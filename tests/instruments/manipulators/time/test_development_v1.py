@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from aivc.core.errors import UnknownNameError
-from aivc.instruments.manipulators.time.development_v1 import MIXED, DevelopmentV1, chosen, prior_of
+from aivc.instruments.manipulators.time.development_v1 import HALVED, MIXED, SIMPLE, DevelopmentV1, chosen, prior_of
 from aivc.instruments.manipulators.time.judging import Held
-from tiny_development import DAY, after, arc, at
+from tiny_development import DAY, after, arc, at, cells_at
 
 
 @pytest.fixture(scope="module")
@@ -29,24 +29,42 @@ def test_a_time_that_was_never_read_is_filled(fitted):
 def test_with_too_few_times_the_shares_were_laid_down_before():
     fitted = DevelopmentV1.fit(arc((0, 1), count=20), growth="none", extrapolate=True)
     assert fitted.verdict["kept"] == "prior"
-    np.testing.assert_array_equal(fitted.shares, list(prior_of("none").values()))
+    shares, prior = dict(zip(prior_of("none"), fitted.shares, strict=True)), prior_of("none")
+    assert shares.pop("pool") == pytest.approx(0.5 + prior["pool"] / 2)
+    assert all(share == pytest.approx(prior[name] / 2) for name, share in shares.items())
     assert fitted.verdict["beyond"] == "today"
+
+
+def test_without_power_the_nearest_time_answers():
+    noise = np.random.default_rng(0).normal(size=(60, 30))
+    ur = cells_at(noise, np.repeat([0.0, 48.0], 30))
+    fitted = DevelopmentV1.fit(ur)
+    assert fitted.verdict["kept"] == "nearest"
+    assert fitted.verdict["halves"] > 0.75 * fitted.verdict["copy"]
+    start = at(ur, 0.0)
+    np.testing.assert_array_equal(fitted.manipulate(start, after(20)).draws[0].values, start.values)
+    moved = fitted.manipulate(start, after(30)).draws[0].values
+    assert {tuple(row) for row in moved} <= {tuple(row) for row in at(ur, 48.0).values}
 
 
 def held(simple, others):
     names = list(prior_of("none"))
-    score = np.array([simple if name == "next" else others for name in names])
-    return Held(0.0, (score + 1) / 2, np.ones((5, 5)), 0.0, 1.0)
+    score = np.array([simple if name == "next" else others + 0.5 * (name in SIMPLE) for name in names])
+    return Held(0.0, (score + 1) / 2, np.ones((7, 7)), 0.0, 1.0)
 
 
 def test_before_a_simple_way_that_was_better_each_time_the_mixture_steps_back():
     names, prior = list(prior_of("none")), np.array(list(prior_of("none").values()))
     shares, verdict = chosen([held(0.1, 3.0), held(0.1, 3.0)], names, prior)
     assert verdict["kept"] == "next"
-    np.testing.assert_array_equal(shares, np.eye(5)[names.index("next")])
+    np.testing.assert_array_equal(shares, np.eye(7)[names.index("next")])
     shares, verdict = chosen([held(0.1, 0.5), held(3.0, 0.5)], names, prior)
     assert verdict["kept"] == MIXED
     assert shares.sum() == pytest.approx(1.0)
+    # Better by much on one time, and worse by little on the other: half of the answer is its own.
+    shares, verdict = chosen([held(0.1, 3.0), held(1.5, 1.0)], names, prior)
+    assert verdict["kept"] == HALVED
+    assert 0.5 < shares[names.index("next")] < 0.9
 
 
 def test_growth_by_scores_is_not_its_own():

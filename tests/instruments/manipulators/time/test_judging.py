@@ -1,10 +1,19 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
-from aivc.instruments.manipulators.time.judging import Held, energy_distance, held_out, kept_of, stacked
+from aivc.instruments.manipulators.time.judging import (
+    Held,
+    energy_distance,
+    halves_and_copy,
+    held_out,
+    kept_of,
+    stacked,
+)
 from aivc.instruments.manipulators.time.snapshots import lines_of, table_of
 from aivc.instruments.manipulators.time.transporter import Moved
-from tiny_development import DAY, arc
+from tiny_development import DAY, arc, cells_at
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +67,16 @@ def test_a_mixture_scores_as_its_population_would():
     within = np.linalg.norm(truth[:, None] - truth, axis=2).mean()
     score = Held(0.0, to_truth, between, within, 1.0).score(np.array([0.5, 0.5]))
     assert score == pytest.approx(energy_distance(np.concatenate([one, other]), truth))
+
+
+def test_halves_are_as_far_as_copies_only_where_times_are_alike(line):
+    halves, copy = halves_and_copy(line, 0)
+    assert halves < 0.5 * copy
+    same = tuple(dataclasses.replace(line[0], hours=hours) for hours in (0.0, 24.0, 48.0))
+    halves, copy = halves_and_copy(same, 0)
+    assert copy == pytest.approx(halves, rel=0.05)
+    # Populations ten noises apart: halfway it is five.
+    rng = np.random.default_rng(0)
+    values = rng.normal(0, 0.1, (80, 2)) + np.repeat([0.0, 1.0], 40)[:, None] * [1.0, 0.0]
+    apart = lines_of(table_of("x", cells_at(values, np.repeat([0.0, 24.0], 40)), None, 0))
+    assert halves_and_copy(next(iter(apart.values())), 0)[1] == pytest.approx(0.5, abs=0.05)

@@ -3,8 +3,7 @@ import pytest
 
 from aivc.core.errors import DataError, PerturbationError, UnknownNameError
 from aivc.core.prediction import Applicability
-from aivc.instruments.manipulators.time.copy_time import CopyTime
-from aivc.instruments.manipulators.time.mixture_time import MixtureTime
+from aivc.instruments.manipulators.time.neighbor_times import CopyTime, MixtureTime
 from aivc.instruments.manipulators.time.transport_v1 import TransportV1
 from tiny_development import DAY, after, arc, at, cells_at
 
@@ -127,15 +126,3 @@ def test_growth_needs_what_it_is_made_of(cells):
     grown = TransportV1.fit(cells, growth="plan", reach=0.5, judged=False)
     assert grown.grows
     assert not TransportV1.fit(cells, judged=False).grows
-
-
-def test_copies_and_mixtures_are_of_cells_that_were_read(cells):
-    start = at(cells, DAY)
-    read = {tuple(row) for row in cells.values}
-    for kind, hours in ((CopyTime, 30.0), (MixtureTime, 24.0)):
-        found = kind.fit(cells).manipulate(start, after(hours)).draws[0]
-        assert {tuple(row) for row in found.values} <= read
-    same = CopyTime.fit(cells).manipulate(start, after(20)).draws[0]
-    np.testing.assert_array_equal(same.values, start.values)
-    stayed = (MixtureTime.fit(cells).manipulate(start, after(12)).draws[0].values == start.values).all(axis=1).mean()
-    assert stayed == pytest.approx(0.75, abs=0.03)

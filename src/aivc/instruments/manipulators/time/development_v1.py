@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from aivc.core.ur import UR
 from aivc.instruments.manipulators.time.cell_rows import CellRows
-from aivc.instruments.manipulators.time.copying import mixture_moved, next_moved, previous_moved
+from aivc.instruments.manipulators.time.copying import mixture_moved, nearest_moved, next_moved, previous_moved
 from aivc.instruments.manipulators.time.growth import (
     EARLY,
     LATE,
@@ -22,7 +22,16 @@ from aivc.instruments.manipulators.time.growth import (
     declared_counts,
     require_growth,
 )
-from aivc.instruments.manipulators.time.judging import FEWEST_HELD, Held, Way, held_out, stacked
+from aivc.instruments.manipulators.time.judging import (
+    FEWEST_HELD,
+    POOL,
+    POWER,
+    Held,
+    Way,
+    halves_and_copy,
+    held_out,
+    stacked,
+)
 from aivc.instruments.manipulators.time.of_time import TODAY, ManipulatorOfTime, fields_of
 from aivc.instruments.manipulators.time.progress import Progress
 from aivc.instruments.manipulators.time.snapshots import Line, drawn, table_of
@@ -31,22 +40,27 @@ from aivc.instruments.manipulators.time.transporter import Moved, Transporter, T
 
 # Ways of transport and how much of the answer is theirs before any evidence: one third of ways is straight; plans that
 # keep their sums and two strengths of growth count alike; growth comes early or evenly. Late growth, mixing and
-# copying have a small share, which evidence may raise.
+# copying have a small share, which evidence may raise. Where there is no evidence at all, half of the answer is the
+# pool of both neighbors: the transport distance of a mixture is at most the mean of the distances by share, so that
+# neither of the two, whichever is worse, does more than half of its harm.
 REACHES = (None, 1.0, 0.2)
 _CURVED, _OTHERS = 2 / 3, 0.1
 _TIMED = {EARLY: 0.5, SPREAD: 0.5, LATE: 0.0}
-MIXED = "mixture of ways"
-SIMPLE = ("previous", "next", "mixture", "straight, exact sums")
+_POOLED = 0.5
+MIXED, HALVED = "mixture of ways", "half of each"
+NEAREST = "nearest"
+_READ = ("previous", "next", NEAREST, "mixture", POOL)
+SIMPLE = (*_READ, "straight, exact sums")
 
 
 def prior_of(growth: str) -> dict[str, float]:
     """Share of each way before evidence; they add up to one.
 
     >>> sum(prior_of("none").values()), len(prior_of("none")), len(prior_of("plan"))
-    (1.0, 5, 17)
+    (1.0, 7, 19)
     """
     reaches = REACHES if growth == PLAN else (None,)
-    found = dict.fromkeys(("previous", "next", "mixture"), 0.0)
+    found = dict.fromkeys(_READ, 0.0)
     for curved, share in ((True, _CURVED), (False, 1 - _CURVED)):
         for reach in reaches:
             for timing, part in {EARLY: 1.0}.items() if reach is None else _TIMED.items():
@@ -67,15 +81,19 @@ class DevelopmentV1(ManipulatorOfTime):
 
     Interior times of the fit are left out one by one and filled by each way from the others. The energy distance of a
     mixture of ways is convex in its weights, so the best ones are found, drawn by relative entropy to weights that
-    were laid down before. With fewer than two such times the latter stand. A simple way (copying, mixing, straight
-    transport) that was better than the mixture on each time left out answers alone. Each cell goes one of the ways,
-    chosen by its name.
+    were laid down before. A simple way (copying, mixing, pooling, straight transport) that was better than the mixture
+    on each time left out answers alone, and one that was better on average has half of the answer.
+
+    With fewer than two such times nothing is found: half of the answer is the pool of both neighbors, the other half
+    has weights that were laid down before. Where halves of a time are nearly as far as neighbors in time, no way can be
+    distinguished from copying, and the nearest answers. Each cell goes one of the ways, chosen by its name; where it
+    mixes or is pooled, it becomes its descendant along a plan.
 
     Attributes:
         growing: ``plan`` or ``none``.
         shares: ``(k,)`` share of each way, in the order of ``prior_of``.
         verdict: ``kept``, ``because``, the ``shares`` by name, and mean ``scores`` on times left out, in those of the
-            better copy.
+            better copy; with too few of them how far ``halves`` of a time and a ``copy`` are instead.
     """
 
     name: ClassVar[str] = "development.v1"
@@ -157,9 +175,9 @@ class DevelopmentV1(ManipulatorOfTime):
         line, names = max(self._lines.values(), key=len), list(prior_of(self.growing))
         beyond = beyond_verdict(line, TransportSettings(), self.seed) if self.extrapolate else {}
         if len(line) - 2 < FEWEST_HELD:
-            few = f"{len(line)} times are too few to leave any out: shares were laid down before, not found on data"
-            verdict = {"kept": "prior", "because": few, "shares": self._named(names, self.shares), **beyond}
-            return dataclasses.replace(self, verdict=verdict)
+            shares, verdict = laid_down(line, names, self.shares, self.seed)
+            verdict = {**verdict, "shares": self._named(names, shares), **beyond}
+            return dataclasses.replace(self, shares=shares, verdict=verdict)
         held = held_out(line, lambda rest: ways_of(rest, self.growing), self.seed)
         shares, verdict = chosen(held, names, self.shares)
         verdict = {**verdict, "shares": self._named(names, shares), **beyond}
@@ -169,8 +187,28 @@ class DevelopmentV1(ManipulatorOfTime):
         return {name: round(float(share), 4) for name, share in zip(names, shares, strict=True) if share >= 5e-5}
 
 
+def laid_down(line: Line, names: list[str], prior_k: np.ndarray, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
+    """Shares where no time can be left out: half the pool, or the nearest time where there is no power.
+
+    Args:
+        line: Populations.
+        names: Of ways.
+        prior_k: Shares of ways before evidence.
+        seed: Draws cells.
+    """
+    one_kk = np.eye(len(names))
+    halves, copy = halves_and_copy(line, seed)
+    said = {"halves": round(halves, 4), "copy": round(copy, 4)}
+    if halves > POWER * copy:
+        because = f"no power: halves of a time are {halves:.3g} apart, and a time halfway to the next {copy:.3g}"
+        return one_kk[names.index(NEAREST)], {"kept": NEAREST, "because": because, **said}
+    few = f"{len(line)} times are too few to leave any out: shares were laid down before, not found on data"
+    shares = _POOLED * one_kk[names.index(POOL)] + (1 - _POOLED) * prior_k
+    return shares, {"kept": "prior", "because": few, **said}
+
+
 def chosen(held: list[Held], names: list[str], prior_k: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
-    """Shares of ways, or the best simple way alone where the mixture is not better.
+    """Shares of ways; the best simple way has all or half of the answer where the mixture is not better.
 
     The mixture is judged on each time left out with shares found on the others.
 
@@ -182,23 +220,24 @@ def chosen(held: list[Held], names: list[str], prior_k: np.ndarray) -> tuple[np.
     apart_h = np.array([each.score(stacked([other for other in held if other is not each], prior_k)) for each in held])
     simple = {name: np.array([each.score(np.eye(len(names))[names.index(name)]) for each in held]) for name in SIMPLE}
     scores = {name: float(each.mean()) for name, each in {**simple, MIXED: apart_h}.items()}
-    # A few times say little: the mixture steps back only before what was better every time.
+    # A few times say little: the mixture steps back wholly only before what was better every time.
     better = [name for name, each in simple.items() if (each < apart_h).all()]
-    if not better:
-        because = f"no simple way was better on each of {len(held)} times left out"
-        return stacked(held, prior_k), {"kept": MIXED, "because": because, "scores": scores}
-    best = min(better, key=lambda name: scores[name])
-    because = f"better than the mixture of ways on each of {len(held)} times left out"
-    return np.eye(len(names))[names.index(best)], {"kept": best, "because": because, "scores": scores}
+    if better:
+        best = min(better, key=lambda name: scores[name])
+        because = f"better than the mixture of ways on each of {len(held)} times left out"
+        return np.eye(len(names))[names.index(best)], {"kept": best, "because": because, "scores": scores}
+    best = min(simple, key=lambda name: scores[name])
+    if scores[best] < scores[MIXED]:
+        because = f"{best} was better on average over {len(held)} times left out, and not on each"
+        shares = (np.eye(len(names))[names.index(best)] + stacked(held, prior_k)) / 2
+        return shares, {"kept": HALVED, "because": because, "scores": scores}
+    because = f"no simple way was better on average over {len(held)} times left out"
+    return stacked(held, prior_k), {"kept": MIXED, "because": because, "scores": scores}
 
 
 def ways_of(line: Line, growth: str) -> dict[str, Way]:
     """Ways to take cells along a line, by name, in the order of their shares."""
-    found: dict[str, Way] = {
-        "previous": partial(previous_moved, line),
-        "next": partial(next_moved, line),
-        "mixture": partial(mixture_moved, line),
-    }
+    found: dict[str, Way] = {}
     progress = Progress.of(line)
     plans: dict[tuple[float | None, bool], Transporter] = {}
     for curved in (True, False):
@@ -208,4 +247,14 @@ def ways_of(line: Line, growth: str) -> dict[str, Way]:
             plans[reach, curved] = Transporter(line, settings, progress if curved else None)
             for timing in (EARLY,) if reach is None else tuple(_TIMED):
                 found[way_name(reach, timing, curved=curved)] = partial(plans[reach, curved].advance, timing=timing)
-    return found
+    # Cells become those that were read at other times, and each its own descendant, so that it can be followed. The
+    # nearest answers alone where plans do not differ from chance.
+    along = plans[None, False].advance
+    read: dict[str, Way] = {
+        "previous": partial(previous_moved, line, along=along),
+        "next": partial(next_moved, line, along=along),
+        NEAREST: partial(nearest_moved, line),
+        "mixture": partial(mixture_moved, line, along=along),
+        POOL: partial(mixture_moved, line, along=along, counted=True),
+    }
+    return {**read, **found}

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
 from aivc.instruments.manipulators.time.cell_rows import CellRows
@@ -18,9 +20,18 @@ Ways = Callable[[Line], Mapping[str, Way]]
 
 # Held-out times below which nothing is chosen by them, and cells of each time that are looked at.
 FEWEST_HELD = 2
-MIXTURE, COPY = "mixture", "copy"
+MIXTURE, POOL, COPY = "mixture", "pool", "copy"
 _CELLS, _SCORED = 1000, 400
 _ROUNDS, _RATE = 2000, 0.1
+# Draws of halves, and the share of the distance to a copy from which on halves are too far.
+_HALVES, POWER = 10, 0.75
+
+# What may answer instead of what is learned: cells that were read.
+READ: Mapping[str, Callable[[Line, CellRows, float, str], Moved]] = {
+    MIXTURE: mixture_moved,
+    POOL: partial(mixture_moved, counted=True),
+    COPY: nearest_moved,
+}
 
 
 class Held(NamedTuple):
@@ -73,7 +84,7 @@ def held_out(line: Line, ways: Ways, seed: int) -> list[Held]:
 
 
 def kept_of(line: Line, name: str, learned: Callable[[Line], Way], seed: int) -> dict[str, Any]:
-    """Whether times left out are filled better by what is learned than by mixing and copying.
+    """Whether times left out are filled better by what is learned than by mixing, pooling and copying.
 
     Args:
         line: Populations, four or more.
@@ -86,11 +97,12 @@ def kept_of(line: Line, name: str, learned: Callable[[Line], Way], seed: int) ->
     """
 
     def ways(rest: Line) -> Mapping[str, Way]:
-        return {name: learned(rest), MIXTURE: partial(mixture_moved, rest), COPY: partial(nearest_moved, rest)}
+        return {name: learned(rest), **{simple: partial(moved, rest) for simple, moved in READ.items()}}
 
     held = held_out(line, ways, seed)
-    names = (name, MIXTURE, COPY)
-    scores = {way: float(np.mean([each.score(np.eye(3)[i]) for each in held])) for i, way in enumerate(names)}
+    names = (name, *READ)
+    one_kk = np.eye(len(names))
+    scores = {way: float(np.mean([each.score(one_kk[i]) for each in held])) for i, way in enumerate(names)}
     best = min(scores, key=lambda way: scores[way])
     return {
         "kept": best,
@@ -118,6 +130,41 @@ def _held(truth: Snapshot, clouds: Sequence[np.ndarray], seed: int) -> Held:
     to_truth = np.array([cdist(cloud, seen).mean() for cloud in clouds])
     between = np.array([[cdist(one, other).mean() for other in clouds] for one in clouds])
     return Held(truth.hours, to_truth, between, float(cdist(seen, seen).mean()), 1.0)
+
+
+def halves_and_copy(line: Line, seed: int) -> tuple[float, float]:
+    """How far halves of a time are, and how far a time halfway between two neighbors would be from either.
+
+    Distances are exact transport distances of as many cells as half of the smaller time, so their noise is the same:
+    that of two halves. It adds in squares, and of the rest half is left halfway. Where halves are as far as that, or
+    nearly, no way between the two times can be distinguished from copying one of them.
+
+    Args:
+        line: Populations.
+        seed: Draws halves.
+
+    Returns:
+        Means over neighbors in time.
+    """
+    rng, found = np.random.default_rng(seed), []
+    for pair in pairwise(line):
+        count = min(_SCORED, *(len(each.values) // 2 for each in pair))
+        for _ in range(_HALVES):
+            one, other = ([*np.split(_some(each, 2 * count, rng), 2)] for each in pair)
+            noise, far = (_moving(*one) + _moving(*other)) / 2, _moving(one[0], other[0])
+            found.append((noise, far))
+    noise, far = np.mean(found, axis=0)
+    return float(noise), float(np.sqrt(noise**2 + max(far**2 - noise**2, 0.0) / 4))
+
+
+def _some(snapshot: Snapshot, count: int, rng: np.random.Generator) -> np.ndarray:
+    return snapshot.values[rng.choice(len(snapshot.weight), count, replace=False, p=snapshot.weight)]
+
+
+def _moving(one_nd: np.ndarray, other_nd: np.ndarray) -> float:
+    """Exact transport distance between as many cells."""
+    cost = cdist(one_nd, other_nd)
+    return float(cost[linear_sum_assignment(cost)].mean())
 
 
 def energy_distance(one_nd: np.ndarray, other_md: np.ndarray) -> float:

@@ -24,6 +24,7 @@ from aivc.instruments.manipulators.time.snapshots import (
     Line,
     LineTable,
     Places,
+    Snapshot,
     line_name,
     lines_of,
     plain_agents,
@@ -153,7 +154,13 @@ class ManipulatorOfTime(Manipulator):
 
     @cached_property
     def _lines(self) -> Mapping[str, Line]:
-        return lines_of(LineTable(self.states, self.masses, self.hours, self.rates, self.line_of, self.lines))
+        found = lines_of(LineTable(self.states, self.masses, self.hours, self.rates, self.line_of, self.lines))
+        if not len(self.counts):
+            return found
+        return {name: tuple(self._declared(each) for each in line) for name, line in found.items()}
+
+    def _declared(self, snapshot: Snapshot) -> Snapshot:
+        return dataclasses.replace(snapshot, total=count_at(self.count_hours, self.counts, snapshot.hours))
 
     def _lines_for(self, ur: UR, perturbation: Perturbation) -> np.ndarray:
         """``(n,)`` name of the line of each cell: that of its context, or that of all together."""

@@ -30,12 +30,14 @@ class Snapshot:
         values: ``(n, d)`` states.
         weight: ``(n,)`` shares, which add up to one.
         rate: ``(n,)`` net growth per hour that scores say; NaN where none do.
+        total: Number of cells: declared, or as they were read.
     """
 
     hours: float
     values: np.ndarray
     weight: np.ndarray
     rate: np.ndarray
+    total: float
 
 
 Line = tuple[Snapshot, ...]
@@ -81,6 +83,7 @@ def table_of(name: str, ur: UR, rates: np.ndarray | None, seed: int) -> LineTabl
     done, contexts = agents_of(ur), ur.contexts.astype(str)
     rng = np.random.default_rng(seed)
     rows: list[np.ndarray] = []
+    masses: list[np.ndarray] = []
     line_of: list[np.ndarray] = []
     lines: list[str] = []
     # Of one context alone, its line is that of all.
@@ -90,9 +93,10 @@ def table_of(name: str, ur: UR, rates: np.ndarray | None, seed: int) -> LineTabl
         for agents in sorted(set(done[here])):
             kept = _kept(hours, done, here, agents, ur.mass, rng)
             if kept is not None:
-                line_of.append(np.full(len(kept), len(lines)))
+                line_of.append(np.full(len(kept[0]), len(lines)))
                 lines.append(line_name(context, agents))
-                rows.append(kept)
+                rows.append(kept[0])
+                masses.append(kept[1])
     if not rows:
         read = ", ".join(f"{h:g}" for h in np.unique(hours)[:8])
         raise DataError(
@@ -103,14 +107,15 @@ def table_of(name: str, ur: UR, rates: np.ndarray | None, seed: int) -> LineTabl
         )
     all_rows = np.concatenate(rows)
     return LineTable(
-        ur.values[all_rows], ur.mass[all_rows], hours[all_rows], rates[all_rows], np.concatenate(line_of), tuple(lines)
-    )
+        ur.values[all_rows], np.concatenate(masses), hours[all_rows], rates[all_rows], np.concatenate(line_of),
+        tuple(lines),
+    )  # fmt: skip
 
 
 def _kept(
     hours: np.ndarray, done: np.ndarray, here: np.ndarray, agents: str, mass: np.ndarray, rng: np.random.Generator
-) -> np.ndarray | None:
-    """Rows of a line; None where it has fewer than two times."""
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Rows of a line and the mass that each stands for; None where it has fewer than two times."""
     own = here & (done == agents)
     if agents != _PLAIN:
         own |= here & (done == _PLAIN) & (hours < hours[own].min() - SAME)
@@ -118,9 +123,16 @@ def _kept(
     for when in np.unique(hours[own]):
         at = np.flatnonzero(own & (hours == when))
         if len(at) >= FEWEST:
-            many = len(at) > MOST
-            found.append(np.sort(rng.choice(at, MOST, replace=False, p=mass[at] / mass[at].sum())) if many else at)
-    return np.concatenate(found) if len(found) > 1 else None
+            total = mass[at].sum()
+            if len(at) > MOST:
+                # Drawn by mass, each stands for as much, and all of them for all that were read.
+                at = np.sort(rng.choice(at, MOST, replace=False, p=mass[at] / total))
+                found.append((at, np.full(MOST, total / MOST)))
+            else:
+                found.append((at, mass[at]))
+    if len(found) < 2:
+        return None
+    return np.concatenate([each for each, _ in found]), np.concatenate([each for _, each in found])
 
 
 def times_of(name: str, ur: UR) -> np.ndarray:
@@ -169,8 +181,8 @@ def lines_of(table: LineTable) -> Mapping[str, Line]:
 
 def _snapshot(table: LineTable, own: np.ndarray, when: float) -> Snapshot:
     at = own[table.hours[own] == when]
-    weight = table.masses[at] / table.masses[at].sum()
-    return Snapshot(float(when), table.states[at], weight, table.rates[at])
+    total = table.masses[at].sum()
+    return Snapshot(float(when), table.states[at], table.masses[at] / total, table.rates[at], float(total))
 
 
 @final
@@ -189,7 +201,9 @@ class Places:
         order = np.lexsort((self._first, pd.util.hash_array(said)))
         places = np.empty(len(order))
         # One cell alone has no neighbors to be spread among: its place is that of its hash.
-        places[order] = (np.arange(len(order)) + 0.5) / len(order)
+        # By an offset of their own for each purpose: draws of populations do not take the same cells every time.
+        offset = pd.util.hash_array(np.array([f"{self._seed}/{what}"], dtype=object))[0] / 2**64
+        places[order] = (np.arange(len(order)) + offset) / len(order)
         if len(order) == 1:
             places[0] = pd.util.hash_array(said)[0] / 2**64
         return places
@@ -209,7 +223,7 @@ def thinned(line: Line, most: int, seed: int) -> Line:
         many = len(each.weight) > most
         rows = np.sort(rng.choice(len(each.weight), most, replace=False, p=each.weight)) if many else slice(None)
         weight = np.full(most, 1 / most) if many else each.weight
-        found.append(Snapshot(each.hours, each.values[rows], weight, each.rate[rows]))
+        found.append(Snapshot(each.hours, each.values[rows], weight, each.rate[rows], each.total))
     return tuple(found)
 
 

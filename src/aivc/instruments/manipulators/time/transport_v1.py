@@ -11,7 +11,6 @@ import numpy as np
 from aivc.core.errors import DataError
 from aivc.core.ur import UR
 from aivc.instruments.manipulators.time.cell_rows import CellRows
-from aivc.instruments.manipulators.time.copying import mixture_moved, nearest_moved
 from aivc.instruments.manipulators.time.growth import (
     EARLY,
     NONE,
@@ -24,7 +23,7 @@ from aivc.instruments.manipulators.time.growth import (
 )
 from aivc.instruments.manipulators.time.judging import (
     FEWEST_HELD,
-    MIXTURE,
+    READ,
     cells_of,
     energy_distance,
     kept_of,
@@ -52,7 +51,7 @@ class TransportV1(ManipulatorOfTime):
     tangents of development there (`Progress`); partners are then chosen so that ways bend little. Growth is none by
     default: every cell keeps its mass. With a ``reach`` and ``growth='plan'`` it is what a semi-relaxed plan sends.
 
-    Where times left out of the fit are filled better by mixing or copying, that is what answers; ``verdict`` says so.
+    Where times left out of the fit are filled better by mixing, pooling or copying, that answers; ``verdict`` says so.
 
     Attributes:
         epsilon: Blur of plans, in mean costs.
@@ -60,8 +59,8 @@ class TransportV1(ManipulatorOfTime):
         growing: ``none``, ``scores`` or ``plan``.
         timing: ``early``, ``spread`` or ``late`` in an interval.
         curved: Whether ways follow tangents.
-        verdict: ``kept``: ``transport``, ``mixture`` or ``copy``; ``because``; mean ``scores`` on times left out, in
-            those of the better copy; ``beyond``: what answers after the last time.
+        verdict: ``kept``: ``transport``, ``mixture``, ``pool`` or ``copy``; ``because``; mean ``scores`` on times left
+            out, in those of the better copy; ``beyond``: what answers after the last time.
     """
 
     name: ClassVar[str] = "transport.v1"
@@ -102,7 +101,7 @@ class TransportV1(ManipulatorOfTime):
             timing: When in an interval cells grow: ``early``, ``spread`` or ``late``.
             counts: Numbers of cells by hours, where known: total mass follows them.
             curved: Follow tangents of development.
-            judged: Leave interior times out to choose between this, mixing and copying; otherwise it is declared.
+            judged: Leave interior times out to choose between this and cells that were read; otherwise it is declared.
             draws: How many populations are drawn.
             extrapolate: Whether times after the last are answered.
 
@@ -154,7 +153,7 @@ class TransportV1(ManipulatorOfTime):
         kept = self.verdict["kept"]
         if kept == TRANSPORT:
             return self._by_line[id(line)].advance(cells, end, salt)
-        return (mixture_moved if kept == MIXTURE else nearest_moved)(line, cells, end, salt)
+        return READ[kept](line, cells, end, salt)
 
     def _beyond(self, line: Line, cells: CellRows, hours: float) -> tuple[np.ndarray, str]:
         if self.verdict.get("beyond") == FURTHER:

@@ -13,9 +13,8 @@ from jaxtyping import Float
 from aivc.core.state import State
 from aivc.core.ur import UR
 from aivc.instruments.manipulators.time.cell_rows import CellRows
-from aivc.instruments.manipulators.time.copying import mixture_moved, nearest_moved
 from aivc.instruments.manipulators.time.growth import EARLY, NONE, PLAN, SPREAD, Counts, declared_counts, require_growth
-from aivc.instruments.manipulators.time.judging import FEWEST_HELD, MIXTURE, kept_of
+from aivc.instruments.manipulators.time.judging import FEWEST_HELD, READ, kept_of
 from aivc.instruments.manipulators.time.of_time import ManipulatorOfTime, fields_of
 from aivc.instruments.manipulators.time.snapshots import Line, table_of
 from aivc.instruments.manipulators.time.transporter import Moved, TransportSettings
@@ -38,13 +37,13 @@ class VelocityFieldV1(ManipulatorOfTime):
     state and time. A cell then goes along the field by steps of equal length. As there is one field, going on from a
     time between leads to the same place.
 
-    Where times left out are filled better by mixing or copying, that answers; ``verdict`` says so.
+    Where times left out are filled better by mixing, pooling or copying, that answers; ``verdict`` says so.
 
     Attributes:
         growing: ``none`` or ``plan``.
         center: ``(d,)`` mean state.
         spread: ``(d,)`` standard deviation on each axis.
-        verdict: ``kept``: ``field``, ``mixture`` or ``copy``; ``because``; mean ``scores`` on times left out.
+        verdict: ``kept``: ``field``, ``mixture``, ``pool`` or ``copy``; ``because``; mean ``scores`` on times left out.
         weights: Arrays of the network, by name; none where it was not kept.
     """
 
@@ -81,7 +80,7 @@ class VelocityFieldV1(ManipulatorOfTime):
             reach: Penalty on growth in plans, in mean costs.
             curved: Whether cells on the way follow tangents of development.
             counts: Numbers of cells by hours, where known: total mass follows them.
-            judged: Leave interior times out to choose between this, mixing and copying; otherwise it is declared.
+            judged: Leave interior times out to choose between this and cells that were read; otherwise it is declared.
             extrapolate: Whether times after the last are answered, by the last one.
 
         Raises:
@@ -126,7 +125,7 @@ class VelocityFieldV1(ManipulatorOfTime):
         if self.weights:
             name = next(name for name, each in self._lines.items() if each is line)
             return _along(self._network, self._frame, name, self.growing, cells, end, salt)
-        return (mixture_moved if self.verdict["kept"] == MIXTURE else nearest_moved)(line, cells, end, salt)
+        return READ[self.verdict["kept"]](line, cells, end, salt)
 
     def _judge(self, settings: TransportSettings, steps: int, *, judged: bool) -> dict[str, Any]:
         name, line = max(self._lines.items(), key=lambda each: len(each[1]))
