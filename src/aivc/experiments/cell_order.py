@@ -11,7 +11,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from aivc.core.errors import DataError, UnitsError, UnknownNameError
-from aivc.core.measurement import Measurement
+from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.units import ARBITRARY, COUNTS, log1p_target
 from aivc.core.ur import UR
 from aivc.data.io.as_measurement import Cells, as_measurement
@@ -40,7 +40,8 @@ class CellOrder:
         root: What it begins with, in words; empty for an order without a root.
         roots: Names of the cells that stand for the root.
         notes: Where the direction comes from, how steady places are, and what measured times say, in sentences.
-        later: How often a cell read at a later time comes later, the mean over pairs of times; NaN without times.
+        later: How often an untreated cell read at a later time comes later, the mean over pairs of times; NaN without
+            times.
         cells: The cells as they were read.
         labels: ``(n,)`` labels by which `by_label` sums up; empty where there are none.
     """
@@ -150,7 +151,7 @@ def _made(
 ) -> CellOrder:
     later = _later(cells, time_n)
     if np.isfinite(later):
-        said = f"Cells read at a later time come later in {later:.2f} of pairs (chance 0.50); times were not used."
+        said = f"Untreated cells of a later time come later in {later:.2f} of pairs (chance 0.50); times were not used."
         against = " It runs against the measured times: check the root or the direction."
         notes = [*notes, said if later > 0.5 else said + against]
     label_n = cells.entities[column].astype(str).to_numpy() if column in cells.entities else np.array([])
@@ -208,8 +209,12 @@ def _without_root(cells: Measurement) -> list[str]:
 
 
 def _later(cells: Measurement, time_n: np.ndarray) -> float:
-    times = cells.times
-    if times is None or len(set(times)) < 2:
+    """How often an untreated cell of a later time comes later: others may have been held by a treatment."""
+    if cells.times is None:
         return float("nan")
-    days = {time: str(time) for time in sorted(set(times.tolist()))}
-    return pair_auroc(time_n, np.array([days[time] for time in times]), list(combinations(days.values(), 2)))
+    kept = cells.perturbations == CONTROL
+    times = cells.times[kept].tolist()
+    days = sorted(set(times))
+    if len(days) < 2:
+        return float("nan")
+    return pair_auroc(time_n[kept], np.array(list(map(str, times))), list(combinations(map(str, days), 2)))
