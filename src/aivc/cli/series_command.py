@@ -15,7 +15,7 @@ from aivc.core.errors import DataError
 from aivc.core.writing import require_absent
 from aivc.data.io.time_texts import STATED, TimeRule
 from aivc.data.io.written import write_table
-from aivc.experiments.time_courses import TimeCourse, time_courses
+from aivc.experiments.signal_courses import TimeCourse, time_courses
 
 _ENDINGS = (".csv", ".parquet")
 _SHOWN = 5

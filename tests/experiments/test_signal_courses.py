@@ -6,7 +6,7 @@ import pytest
 
 from aivc.core.errors import DataError, UnknownNameError
 from aivc.core.measurement import Measurement
-from aivc.experiments.time_courses import MODEL, NULL, SIMPLE, leave_times_out, time_courses
+from aivc.experiments.signal_courses import MODEL, NULL, SIMPLE, leave_times_out, time_courses
 from aivc.experiments.time_series import Readings
 from tiny_courses import SECONDS, course
 
