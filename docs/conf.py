@@ -1,11 +1,13 @@
 """How the documentation is built: `make docs`. The reference pages are written here, from the code as it is."""
 
+import os
 import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
 import aivc
+from aivc.cli.commands import parser
 from aivc.core import registry
 from aivc.data import catalog
 
@@ -109,6 +111,26 @@ def sentence(part: Any) -> str:
     return " ".join(str(part.__doc__).split("\n\n", maxsplit=1)[0].split())
 
 
+def commands_page() -> str:
+    """Every command of the shell, as its `--help` says it."""
+    lines = ["# Commands", "", "What `aivc COMMAND --help` says, command by command. Each also takes `--json`.", ""]
+    # Help is folded by the width of the terminal, which is not the reader's.
+    os.environ["COLUMNS"] = "110"
+    for name, made in sorted(_commands(parser()).items()):
+        lines += [f"## aivc {name}", "", "```text", made.format_help().strip(), "```", ""]
+    return "\n".join(lines)
+
+
+def _commands(made: Any) -> dict[str, Any]:
+    """Parsers by their names, those of groups such as `data check` one by one."""
+    below = [action for action in made._actions if hasattr(action, "choices") and isinstance(action.choices, dict)]
+    found = {}
+    for name, one in (item for action in below for item in action.choices.items()):
+        inner = _commands(one)
+        found |= {f"{name} {each}": deeper for each, deeper in inner.items()} if inner else {name: one}
+    return found
+
+
 def catalog_page() -> str:
     """Every data set: what it is, whose it is, and what is known to be wrong with it."""
     lines = ["# The catalog, entry by entry", ""]
@@ -150,6 +172,7 @@ def write_reference(_: Any) -> None:
             _write(room, room_page(room))
     _write("parts", parts_page())
     _write("catalog", catalog_page())
+    _write("commands", commands_page())
 
 
 def setup(app: Any) -> None:

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from aivc.cli import main
 from aivc.core import registry
 from aivc.data.io.schema import Schema
 
@@ -80,13 +82,17 @@ def test_tutorial_on_niches_runs(tmp_path, monkeypatch):
     assert after["felt"].mean > 0
 
 
-def test_tutorial_on_days_runs():
+def test_tutorial_on_days_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     after: dict = {}
     for code in blocks(DOCS / "tutorials" / "from-days-to-fates.md", "python"):
         exec(compile(code, "from-days-to-fates.md", "exec"), after)
     said = after["fates"].table().iloc[: after["n"]]["p:right"].to_numpy()
     assert said[after["side"] == 1].mean() > said[after["side"] == 0].mean() + 0.3
     assert "20 clones left out" in after["fates"].note
+    assert (tmp_path / "fates.png").is_file()
+    assert after["placed"].by_label["label"].iloc[0] == "young"
+    assert after["placed"].later > 0.8
 
 
 def test_tutorial_on_schedules_runs(tmp_path, monkeypatch):
@@ -97,6 +103,26 @@ def test_tutorial_on_schedules_runs(tmp_path, monkeypatch):
     assert (tmp_path / "river.png").is_file()
     assert abs(after["come"] - after["truth"].drift * after["hours"]) < 0.2
     assert after["made"].obs["step"].nunique() == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["from-days-to-fates.md", "from-days-to-a-what-if.md"])
+def test_shell_of_the_tutorials_on_time_runs(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = DOCS / "tutorials" / name
+    wanted = ("to_toml", "write_h5ad", "import", "schema", "synthetic")
+    after: dict = {}
+    # What writes the files that the shell reads comes before the first fit, or stands alone.
+    for code in blocks(page, "python"):
+        if any(word in code for word in wanted) and not re.search(
+            r"aivc\.fate\(|fit_time\(|fate_bars|fates|series", code
+        ):
+            exec(compile(code, name, "exec"), after)
+    for shell in blocks(page, "sh"):
+        for line in shell.replace("\\\n", " ").splitlines():
+            words = shlex.split(line)
+            assert words[0] == "aivc"
+            assert main(words[1:]) == 0, line
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=named)

@@ -50,9 +50,10 @@ def test_fit_simulate_and_draw(place, capsys):
     assert json.loads(out)["time"]["hours"] == [0.0, 24.0, 48.0, 72.0]
     code, out, _ = run(
         capsys, "simulate", place / "cell", "wait 24h; wait 24h", "--every", "12h", "--cells", "30",
-        "--out", place / "series.h5ad", "--json",
+        "--out", place / "series.h5ad", "--figure", place / "drawn.svg", "--json",
     )  # fmt: skip
     assert code == 0, out
+    assert (place / "drawn.svg").read_text().startswith("<?xml")
     said = json.loads(out)
     assert [step["end"] for step in said["steps"]] == [12.0, 24.0, 36.0, 48.0]
     assert said["growth"][2]["mass"] == pytest.approx(1.271)
@@ -75,6 +76,8 @@ def test_people_read_what_was_done_and_what_is_assumed(place, capsys):
 def test_bad_schedules_and_options_are_refused(place, capsys):
     code, _, err = run(capsys, "simulate", place / "both", "wait 2d")
     assert (code, "Write wait 24h" in err) == (1, True)
+    code, _, err = run(capsys, "simulate", place / "both", "wait 24h", "--figure", "river.pdf")
+    assert (code, ".svg or .png" in err) == (1, True)
     code, _, err = run(capsys, "simulate", place / "both", "wait 24h; wait 96h")
     assert (code, "from 0 to 72 h" in " ".join(err.split())) == (1, True)
     code, _, err = run(capsys, "simulate", place / "both", "wait 24h", "--every", "soon")

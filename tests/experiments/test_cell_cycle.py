@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from aivc.core.errors import DataError
 from aivc.core.measurement import Measurement
@@ -34,3 +35,26 @@ def test_genes_of_the_cycle_have_to_be_there():
     cells, _ = cycling()
     with pytest.raises(DataError, match="Only 0 genes of the cell cycle's S set"):
         cell_cycle(cells.select(cells.features[20:]))
+
+
+def test_cells_that_do_not_cycle_are_seen_by_random_genes():
+    cells, _ = cycling()
+    found = cell_cycle(cells)
+    assert found.seen
+    assert min(found.agreement) > 0.5 > max(found.chance)
+    rng = np.random.default_rng(2)
+    still = cells.replace(values=rng.poisson(5.0, cells.values.shape).astype(float))
+    assert not cell_cycle(still).seen
+    assert "says nothing of these cells" in cell_cycle(still).note
+    few = cell_cycle(cells.select(cells.features[:45]))
+    assert not few.seen
+    assert "too few other genes" in few.note
+
+
+def test_sparse_counts_give_what_dense_ones_do():
+    cells, _ = cycling(60)
+    found = cell_cycle(cells)
+    same = cell_cycle(cells.replace(values=sparse.csr_matrix(cells.values)))
+    np.testing.assert_allclose(same.angle, found.angle, atol=1e-4)
+    table = found.table(cells.entities.index)
+    assert list(table) == ["cell_cycle_angle", "S_score", "G2M_score", "cell_cycle_activity"]

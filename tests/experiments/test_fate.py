@@ -95,9 +95,13 @@ def test_the_command_writes_what_python_does(cells, tmp_path, capsys):
     (tmp_path / "cells.toml").write_text("\n".join(lines))
     words = ["fate", str(tmp_path / "cells.h5ad"), "--schema", str(tmp_path / "cells.toml")]
     words += ["--terminal", "state=left,right", "--states", "obsm:X_pca", "--draws", "2", "--drivers", "right"]
-    words += ["--json", "--out", str(tmp_path / "f.h5ad")]
+    words += ["--figure", str(tmp_path / "f.png"), "--json", "--out", str(tmp_path / "f.h5ad")]
     assert main(words) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["drivers"][0]["feature"] == "g0"
     assert anndata.read_h5ad(tmp_path / "f.h5ad").obsm["lineages_fwd"].shape == (160, 2)
+    assert said["files"]["figure"] == str(tmp_path / "f.png")
+    assert (tmp_path / "f.png").stat().st_size > 5000
+    assert main([*words[:-1], str(tmp_path / "g.h5ad")]) == 1  # the figure is there
+    (tmp_path / "f.png").unlink()
     assert main([*words[:-1], str(tmp_path / "g.h5ad"), "--terminal", "state=up"]) == 1

@@ -34,6 +34,12 @@ COMMANDS = {
     "consistency": ("consistency_command", "Check a virtual cell of tissue against itself"),
     "explain": ("explain_command", "Say what a prediction is made of: perturbations, knowledge, genes and pathways"),
     "fate": ("fate_command", "Say what cells of a time course will become"),
+    "order": ("order_command", "Order cells along their development, from a root that you give"),
+    "cycle": (
+        "order_command",
+        "Say where in the cell cycle each cell is: an angle, and scores of S and of G2 and M",
+    ),
+    "series": ("series_command", "Say what signals, such as phosphorylation sites, are at times nobody measured"),
     "neighbors": ("neighbors_command", "Say what surrounds some cells of a tissue more than chance would have it"),
     "niches": ("niches_command", "Find the niches of a tissue, name them, and count them in sections and patients"),
     "screen": (

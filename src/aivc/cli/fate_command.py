@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from rich.console import RenderableType
 
@@ -15,6 +16,8 @@ from aivc.data.io.written import write_h5ad
 from aivc.experiments.atlas.embed import require_free
 from aivc.experiments.fate import LINEAGES, fate
 from aivc.experiments.fate_drivers import fate_drivers
+from aivc.reporting.drawing import require_free_figure
+from aivc.reporting.time_figures import fate_bars
 
 _SHOWN = 10
 
@@ -48,10 +51,13 @@ def add(commands: Commands) -> None:
     made.add_argument("--draws", type=positive, default=24, help="resamples of clones or cells (default 24)")
     made.add_argument("--seed", type=natural, default=0, help="draws them (default 0)")
     made.add_argument("--out", type=Path, required=True, metavar="OUT.h5ad", help="a new h5ad file")
+    made.add_argument("--figure", type=Path, metavar="FIG.svg|png", help="also draw the fates of each time, as bars")
 
 
 def _fate(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     require_free(args.out)
+    if args.figure is not None:
+        require_free_figure(args.figure)
     column, _, named = args.terminal.partition("=")
     if args.on_disk:
         raise SchemaError("Fates need all cells in memory. Leave --on-disk out.")
@@ -71,7 +77,7 @@ def _fate(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     found = fate(
         args.data, {column: wanted}, states=args.states, schema=schema, draws=args.draws, seed=args.seed
     )  # fmt: skip
-    body = {**found.to_json(), "files": {"fates": args.out}}
+    body: dict[str, Any] = {**found.to_json(), "files": {"fates": args.out}}
     means = body["mean_by_hours"]
     rows = [[hours, *[f"{p:.3f}" for p in of.values()]] for hours, of in means.items()]
     shown: list[RenderableType] = [found.note, "mean probability by time", table(["hours", *found.names], rows)]
@@ -80,4 +86,8 @@ def _fate(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         body["drivers"] = drivers.to_dict("records")
         shown += [f"genes that go with {args.drivers}", table(list(map(str, drivers)), drivers.to_numpy().tolist())]
     write_h5ad(found.to_anndata(), args.out, overwrite=False)
-    return Outcome({**body, "seconds": reporter.seconds}, [*shown, f"{args.out}: obsm['{LINEAGES}']"])
+    shown.append(f"{args.out}: obsm['{LINEAGES}']")
+    if args.figure is not None:
+        body["files"]["figure"] = fate_bars(found).save(args.figure)
+        shown.append(f"Written: {args.figure}")
+    return Outcome({**body, "seconds": reporter.seconds}, shown)

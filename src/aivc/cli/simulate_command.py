@@ -22,6 +22,8 @@ from aivc.core.writing import require_absent
 from aivc.data.io.written import write_h5ad
 from aivc.experiments.series import SeriesTables
 from aivc.experiments.simulate import simulate
+from aivc.reporting.drawing import require_free_figure
+from aivc.reporting.time_figures import river
 
 _SHOWN = 6
 
@@ -35,7 +37,7 @@ def add(commands: Commands) -> None:
         examples=(
             'aivc simulate cell/ "wait 48h" --context culture --every 12h --out series.h5ad',
             'aivc simulate cell/ "wait 24h; drug:dexamethasone@100nM for 3h; wait 24h" --out series.h5ad',
-            'aivc simulate cell/ "drug:X@1uM from 24h to 48h; wait 24h" --json',
+            'aivc simulate cell/ "drug:X@1uM from 24h to 48h; wait 24h" --figure river.png',
         ),
     )
     add_cell(made)
@@ -54,7 +56,8 @@ def add(commands: Commands) -> None:
     made.add_argument("--extrapolate", action="store_true", help="answer also outside of the times that were read")
     made.add_argument("--decoder", default="", help="which one reads cells out, where there are several")
     made.add_argument("--out", type=Path, metavar="FILE.h5ad", help="write cells, mass, states and intervals")
-    made.add_argument("--overwrite", action="store_true", help="replace FILE.h5ad where it exists")
+    made.add_argument("--figure", type=Path, metavar="FIG.svg|png", help="also draw the series as a river of states")
+    made.add_argument("--overwrite", action="store_true", help="replace files that are there")
     made.add_argument("--seed", type=natural, default=0, help="of all that draws (default 0)")
 
 
@@ -73,6 +76,8 @@ def _simulate(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     if args.out is not None:
         require_h5ad(args.out)
         require_absent(args.out, overwrite=args.overwrite)
+    if args.figure is not None:
+        require_free_figure(args.figure, overwrite=args.overwrite)
     schedule = Schedule.parse(args.schedule)
     reporter("loading the cell", 0, 0)
     cell = VirtualCell.load(args.cell)
@@ -96,6 +101,8 @@ def _simulate(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         write_h5ad(series.to_anndata(), args.out, overwrite=args.overwrite, compression="gzip", compression_opts=1)
         files["series"] = args.out
     tables = series.tables
+    if args.figure is not None:
+        files["figure"] = river(tables).save(args.figure, overwrite=args.overwrite)
     body = {
         **tables.about,
         "cells": len(series.moments[0].draws[0]),
@@ -145,8 +152,11 @@ def _shown(tables: SeriesTables, files: Mapping[str, Path]) -> list[RenderableTy
     shown.append(f"Intervals: {about['intervals']}.")
     if "today" in " ".join(tables.steps["made_by"]):
         shown.append("After the last time that was read, cells stay as they were: nothing is known of later.")
-    for path in files.values():
-        shown += [f"Written: {path}", f"Draw it: aivc plot river CELL --series {path} --out river.svg", NOT_FOR_TESTING]
+    shown += [f"Written: {path}" for path in files.values()]
+    if "series" in files:
+        if "figure" not in files:
+            shown.append(f"Draw it: aivc plot river CELL --series {files['series']} --out river.svg")
+        shown.append(NOT_FOR_TESTING)
     return shown
 
 

@@ -1,4 +1,4 @@
-"""A simulated series as a river of states: what was done, what cells became, how many there are, and from whom."""
+"""Figures of time: a simulated series as a river of states, and what cells of a time course will become."""
 
 import re
 from typing import TYPE_CHECKING
@@ -14,6 +14,8 @@ from aivc.reporting.pictures import GROUP_LOOKS, MOST_GROUPS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from aivc.experiments.fate import Fates
 
 OTHERS = "all others"
 # Points along the edge of a ribbon.
@@ -53,6 +55,58 @@ def river(tables: SeriesTables) -> Figure:
         axes.tick_params(labelcolor=ink.MUTED)
     growth.set_xlabel("hours on the clock of the data")
     return render(drawing, "A simulated series of populations", _caption(tables, names))
+
+
+@styled
+def fate_bars(found: "Fates") -> Figure:
+    """Draw what the cells of each time will become: a bar a time, pale where cells are not decided.
+
+    Args:
+        found: Fates of a time course; those beyond the five most frequent are drawn together.
+
+    Raises:
+        DataError: Probabilities are not finite, or cells have no times.
+    """
+    if found.cells.times is None or not np.isfinite(found.probabilities).all():
+        raise DataError(["Fates to draw are finite and of cells with times. Ask for them again (aivc fate)."])
+    times, at_n, count = np.unique(found.cells.times, return_inverse=True, return_counts=True)
+    most = np.argsort(-found.probabilities.mean(axis=0), kind="stable")
+    kept = most if len(most) <= MOST_GROUPS else most[: MOST_GROUPS - 1]
+    names = [str(found.names[c]) for c in kept] + [OTHERS] * (len(kept) < len(most))
+    p_nc = np.c_[found.probabilities[:, kept], 1 - found.probabilities[:, kept].sum(axis=1)][:, : len(names)]
+    decided_n = decided(found)
+    drawing = canvas(6.4, 0.5 + 0.42 * len(times))
+    axes = drawing.add_axes((0, 0, 1, 1))
+    for t in range(len(times)):
+        left = 0.0
+        for c, name in enumerate(names):
+            for sure, alpha in ((True, 0.95), (False, 0.4)):
+                wide = float(p_nc[(at_n == t) & (decided_n == sure), c].sum() / count[t])
+                axes.barh(t, wide, left=left, height=0.62, color=_colors(names)[name], alpha=alpha, lw=0)
+                left += wide
+        here = float(decided_n[at_n == t].mean())
+        axes.text(1.015, t, f"{here:.0%} decided", va="center", fontsize=8, color=ink.MUTED)
+    axes.set(xlim=(0, 1), ylim=(len(times) - 0.5, -0.5))
+    axes.set_yticks(range(len(times)), [f"{time:g} h, {n:,} cells" for time, n in zip(times, count, strict=True)])
+    axes.set_xticks([0, 0.5, 1], ["0", "½", "1"])
+    axes.set_xlabel("mean probability of each fate")
+    for name in names:
+        axes.plot([], [], "s", color=_colors(names)[name], ms=6, label=plain(name, 20))
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=min(len(names), 6), handletextpad=0.2)
+    caption = (
+        f"What the cells of each time will become: mean probability of {len(found.names)} terminal states. Full color: "
+        f"cells whose likeliest fate is decided, its interval of {found.level:.0%} lying above those of all others; "
+        f"pale: the rest. {found.note} A fate that is said is no observation of it."
+    )
+    return render(drawing, "What cells will become", caption)
+
+
+def decided(found: "Fates") -> np.ndarray:
+    """``(n,)`` whether the interval of the likeliest fate of a cell lies above those of all others."""
+    first = np.arange(len(found.probabilities)), found.probabilities.argmax(axis=1)
+    others_nc = found.high.copy()
+    others_nc[first] = -np.inf
+    return np.asarray(found.low[first] > others_nc.max(axis=1))
 
 
 def _shown_states(states: pd.DataFrame) -> list[str]:
