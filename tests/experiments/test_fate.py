@@ -90,7 +90,9 @@ def test_without_clones_no_interval_is_called_calibrated(cells):
 
 
 def test_the_command_writes_what_python_does(cells, tmp_path, capsys):
-    cells.write_h5ad(tmp_path / "cells.h5ad")
+    own = cells.copy()
+    own.layers["more"], own.uns["own"] = own.X + 1, "kept"
+    own.write_h5ad(tmp_path / "cells.h5ad")
     lines = [f"{name} = {json.dumps(value)}" for name, value in COLUMNS.items()]
     (tmp_path / "cells.toml").write_text("\n".join(lines))
     words = ["fate", str(tmp_path / "cells.h5ad"), "--schema", str(tmp_path / "cells.toml")]
@@ -99,9 +101,16 @@ def test_the_command_writes_what_python_does(cells, tmp_path, capsys):
     assert main(words) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["drivers"][0]["feature"] == "g0"
-    assert anndata.read_h5ad(tmp_path / "f.h5ad").obsm["lineages_fwd"].shape == (160, 2)
+    made = anndata.read_h5ad(tmp_path / "f.h5ad")
+    assert made.obsm["lineages_fwd"].shape == (160, 2)
+    assert made.obs["term_states_fwd"].isna().sum() == 80
+    assert (set(made.layers), made.uns["own"], "X_pca" in made.obsm) == ({"more"}, "kept", True)
     assert said["files"]["figure"] == str(tmp_path / "f.png")
     assert (tmp_path / "f.png").stat().st_size > 5000
     assert main([*words[:-1], str(tmp_path / "g.h5ad")]) == 1  # the figure is there
     (tmp_path / "f.png").unlink()
     assert main([*words[:-1], str(tmp_path / "g.h5ad"), "--terminal", "state=up"]) == 1
+    again = ["fate", str(tmp_path / "f.h5ad"), *words[2:-1], str(tmp_path / "g.h5ad")]
+    capsys.readouterr()
+    assert main(again) == 1
+    assert "columns term_states_fwd" in json.loads(capsys.readouterr().out)["error"]["message"]

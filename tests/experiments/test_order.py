@@ -41,6 +41,16 @@ def test_another_root_gives_another_order():
     assert np.corrcoef(order(ur, [last], neighbors=(10,)).time, true_n)[0, 1] < 0
 
 
+def test_only_some_cells_may_stand_for_the_root():
+    ur, true_n = branching()
+    early_n = (ur.entities["cell_type"] == "root").to_numpy() & (true_n < 0.08)
+    found = order(ur, {"cell_type": "root"}, neighbors=(10,), among=early_n)
+    assert set(found.roots) <= set(ur.entities.index[early_n])
+    assert len(found.time) == len(ur)
+    with pytest.raises(DataError, match="Allow some"):
+        order(ur, {"cell_type": "root"}, neighbors=(10,), among=np.zeros(len(ur), dtype=bool))
+
+
 def test_gaps_are_joined_and_counted():
     ur, true_n = branching(gap=20.0)
     found = order(ur, {"cell_type": "root"}, neighbors=(8,))

@@ -10,16 +10,18 @@ from aivc.cli.console import Outcome, Reporter, table
 from aivc.cli.grammar import Commands, natural, positive
 from aivc.cli.sources import add_schema
 from aivc.core.errors import SchemaError, UnavailableError
+from aivc.data.io.added_columns import add_columns, kept_whole, require_no_matrices, require_unused
+from aivc.data.io.as_measurement import as_measurement
 from aivc.data.io.check import check
 from aivc.data.io.schema import Schema
-from aivc.data.io.written import write_h5ad
 from aivc.experiments.atlas.embed import require_free
-from aivc.experiments.fate import LINEAGES, fate
+from aivc.experiments.fate import COLUMNS, LINEAGES, MATRICES, fate, represented
 from aivc.experiments.fate_drivers import fate_drivers
 from aivc.reporting.drawing import require_free_figure
 from aivc.reporting.time_figures import fate_bars
 
-_SHOWN = 10
+# Genes that are listed, and axes of an encoder that is fitted.
+_SHOWN, _AXES = 10, 32
 
 
 def add(commands: Commands) -> None:
@@ -28,7 +30,7 @@ def add(commands: Commands) -> None:
         "fate",
         _fate,
         "Say what cells of a time course will become. Terminal states of the last time are traced back by transport "
-        "and by clones, and the answer lies where CellRank keeps it.",
+        "and by clones, and the answer is added to a copy of the file, where CellRank keeps it.",
         examples=(
             "aivc fate cells.h5ad --schema cells.toml --terminal state=Monocyte,Neutrophil --out fates.h5ad",
             "aivc fate cells.h5ad --schema cells.toml --terminal state --states obsm:X_pca --out fates.h5ad",
@@ -72,11 +74,16 @@ def _fate(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     reporter(f"checking {args.data.name}", 0, 0)
     for text in check(args.data, schema, controls=False).reading:
         reporter.note(f"note on {args.data.name}: {text}")
+    cells = as_measurement(args.data, schema, controls=False)
+    require_unused(list(map(str, cells.entities)), COLUMNS, args.data.name)
+    if kept_whole(args.data, schema):
+        require_no_matrices(args.data, MATRICES)
     wanted = [text for text in named.split(",") if text]
     reporter("tracing fates", 0, 0)
-    found = fate(
-        args.data, {column: wanted}, states=args.states, schema=schema, draws=args.draws, seed=args.seed
-    )  # fmt: skip
+    states = args.states
+    if states.startswith("obsm:"):
+        states = represented(args.data, cells, states, _AXES, args.seed)
+    found = fate(cells, {column: wanted}, states=states, dim=_AXES, draws=args.draws, seed=args.seed)
     body: dict[str, Any] = {**found.to_json(), "files": {"fates": args.out}}
     means = body["mean_by_hours"]
     rows = [[hours, *[f"{p:.3f}" for p in of.values()]] for hours, of in means.items()]
@@ -85,7 +92,7 @@ def _fate(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         drivers = fate_drivers(found, args.drivers, seed=args.seed).head(_SHOWN)
         body["drivers"] = drivers.to_dict("records")
         shown += [f"genes that go with {args.drivers}", table(list(map(str, drivers)), drivers.to_numpy().tolist())]
-    write_h5ad(found.to_anndata(), args.out, overwrite=False)
+    add_columns(args.data, found.cells, args.out, found.obs(), found.uns(), obsm=found.obsm(), schema=schema)
     shown.append(f"{args.out}: obsm['{LINEAGES}']")
     if args.figure is not None:
         body["files"]["figure"] = fate_bars(found).save(args.figure)

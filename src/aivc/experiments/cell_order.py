@@ -19,7 +19,7 @@ from aivc.data.io.schema import Schema
 from aivc.data.io.to_anndata import to_anndata
 from aivc.data.streaming.stream import chunks
 from aivc.experiments.fate import represented
-from aivc.experiments.order import order, order_without_root, pair_auroc
+from aivc.experiments.order import ROOTS, order, order_without_root, pair_auroc
 
 # CellRank's PseudotimeKernel and scanpy's plots look under the first by default.
 KEY, ROOT_FREE_KEY, ABOUT = "dpt_pseudotime", "root_free_pseudotime", "aivc_order"
@@ -102,9 +102,11 @@ def cell_order(
     """Order the cells of a file along their development.
 
     Args:
-        cells: A Measurement, an AnnData in memory, or a file; times are looked at only to check the direction.
-        root: A label of the schema's ``cell_type``, such as ``Ductal``; a column and its label; or names of cells. None
-            orders by the number of genes detected, most first, which runs backwards in some tissues.
+        cells: A Measurement, an AnnData in memory, or a file; an order is checked against its times.
+        root: A label of the schema's ``cell_type``, such as ``Ductal``; a column and its label; or names of cells. Of
+            a label, untreated cells of the earliest times that hold five stand for the root, where there are such; all
+            cells are ordered, treated ones too. None orders by the number of genes detected, most first, which runs
+            backwards in some tissues.
         states: How cells are represented: an encoder by name, ``obsm:X_pca``, or a UR of these cells.
         schema: What the columns of an AnnData or a file mean.
         dim: Axes, where an encoder is fitted.
@@ -125,12 +127,14 @@ def cell_order(
     if not ur.entities.index.equals(measured.entities.index):
         raise DataError(["The states are of other cells, or in another order. Give states of these cells."])
     # Labels are those of the file: states need not have brought them along.
-    found = order(UR(ur.values, ur.space, measured.entities), given)
+    among, chosen = _among(measured, given)
+    found = order(UR(ur.values, ur.space, measured.entities), given, among=among)
     steady = float(np.median(found.spread))
     notes = [
         f"The direction is that of the root, which was given: {found.root}. Nothing here finds where a process begins.",
         f"A cell's place, from 0 to 1, moves by {steady:.3f} (median standard deviation over two distances, "
         f"{len(found.roots)} roots and four numbers of neighbors); places at random would move by {_CHANCE:.2f}.",
+        *chosen,
     ]
     if found.links:
         notes.append(
@@ -151,8 +155,8 @@ def _made(
 ) -> CellOrder:
     later = _later(cells, time_n)
     if np.isfinite(later):
-        said = f"Untreated cells of a later time come later in {later:.2f} of pairs (chance 0.50); times were not used."
-        against = " It runs against the measured times: check the root or the direction."
+        said = f"Untreated cells of a later time come later in {later:.2f} of pairs (chance 0.50)."
+        against = " The order runs against the measured times: check the root or the direction."
         notes = [*notes, said if later > 0.5 else said + against]
     label_n = cells.entities[column].astype(str).to_numpy() if column in cells.entities else np.array([])
     return CellOrder(time_n, spread_n, root, roots, tuple(notes), later, cells, label_n)
@@ -181,6 +185,34 @@ def _given(cells: Measurement, root: str | Mapping[str, str] | Sequence[str]) ->
     if str(label) not in there:
         raise UnknownNameError(f"label in {column}", str(label), there)
     return {column: str(label)}, column
+
+
+def _among(cells: Measurement, given: Mapping[str, str] | Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """``(n,)`` cells that may stand for the root, and what is to be said of treated cells and of times.
+
+    A treatment or a later time may have moved cells of a type away from where the type began.
+    """
+    free_n = cells.perturbations == CONTROL
+    treated, notes = int((~free_n).sum()), []
+    if treated:
+        notes.append(f"{treated} of {len(cells)} cells are treated; they are ordered with the others.")
+    if not isinstance(given, Mapping):
+        return np.ones(len(cells), dtype=bool), notes
+    ((column, label),) = given.items()
+    kept_n = (cells.entities[column].astype(str) == label).to_numpy()
+    if treated and (kept_n & free_n).any():
+        kept_n, notes = kept_n & free_n, [*notes, "Untreated cells stand for the root."]
+    elif treated:
+        notes.append("No cell of the root is untreated, so treated cells stand for it.")
+    times = cells.times
+    if times is None or len(set(times.tolist())) < 2:
+        return kept_n, notes
+    # One cell with a wrong label should not stand for all: times are added until there are as many as roots.
+    time_m = np.sort(times[kept_n])
+    until = float(time_m[min(ROOTS, len(time_m)) - 1])
+    when = f"{until:g} h" if until == time_m[0] else f"{time_m[0]:g} to {until:g} h"
+    notes.append(f"Cells of {when}, the earliest with {ROOTS} cells of the root where so many are, stand for the root.")
+    return kept_n & (times <= until), notes
 
 
 def _detected(cells: Measurement) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Which clones will grow? Said only where clones left out are told apart by more than chance and than size tells."""
+"""Which clones will grow? Said only where clones left out are ordered better than by chance and than by size."""
 
 from dataclasses import dataclass
 from typing import final
@@ -48,7 +48,7 @@ def clone_growth(
 ) -> CloneGrowth:
     """Predict growth of clones left out by ridge regression, its penalty from folds inside the others.
 
-    Growth is a ratio with the early size in it, so that size alone is told to beat, beside chance.
+    Growth is a ratio with the early size in it, so that size alone is to be beaten, beside chance.
 
     Args:
         states: ``(g, f)`` what is known of each clone early, such as mean states and scores of the cell cycle.

@@ -26,6 +26,7 @@ from aivc.experiments.atlas.embed import fit_on_sample
 
 DECODER = "cell-fates"
 LINEAGES, NAMES, TERMINAL = "lineages_fwd", "lineages_fwd_names", "term_states_fwd"
+COLUMNS, MATRICES = (TERMINAL, "fate", "fate_calibrated"), (LINEAGES, "fate_low", "fate_high")
 
 
 @final
@@ -99,18 +100,26 @@ class Fates:
             ``uns["aivc_fate"]`` says how.
         """
         made = to_anndata(self.cells)
-        made.obsm[LINEAGES], made.uns[NAMES] = self.probabilities, np.array(self.names, dtype=object)
-        made.obsm["fate_low"], made.obsm["fate_high"] = self.low, self.high
-        made.obs[TERMINAL] = pd.Categorical([name or None for name in self.terminal], categories=self.names)
-        made.obs["fate"] = pd.Categorical(self.table()["fate"], categories=self.names)
-        made.obs["fate_calibrated"] = self.calibrated
-        made.uns["aivc_fate"] = {
-            "level": self.level,
-            "note": self.note,
-            "weights": self.weights,
-            "evidence": self.evidence,
-        }
+        made.obs = made.obs.assign(**{name: column.array for name, column in self.obs().items()})
+        made.obsm.update(self.obsm())
+        made.uns.update(self.uns())
         return made
+
+    def obs(self) -> pd.DataFrame:
+        """What `to_anndata` adds to ``obs``, by the keys of `COLUMNS`."""
+        likeliest = np.array(self.names, dtype=object)[self.probabilities.argmax(axis=1)]
+        ended = [name or None for name in self.terminal]
+        columns = [pd.Categorical(each, categories=self.names) for each in (ended, likeliest)]
+        return pd.DataFrame(dict(zip(COLUMNS, [*columns, self.calibrated], strict=True)), self.cells.entities.index)
+
+    def obsm(self) -> dict[str, np.ndarray]:
+        """What `to_anndata` adds to ``obsm``, by the keys of `MATRICES`."""
+        return dict(zip(MATRICES, (self.probabilities, self.low, self.high), strict=True))
+
+    def uns(self) -> dict[str, Any]:
+        """What `to_anndata` adds to ``uns``."""
+        about = {"level": self.level, "note": self.note, "weights": self.weights, "evidence": self.evidence}
+        return {NAMES: np.array(self.names, dtype=object), "aivc_fate": about}
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready summary: composition of the fates of each time, weights and evidence."""

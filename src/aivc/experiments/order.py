@@ -6,7 +6,7 @@ from typing import final
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.sparse.linalg import eigsh
@@ -50,12 +50,13 @@ class Order:
         return pd.DataFrame({"pseudotime": self.time, "pseudotime_spread": self.spread}, index=index)
 
 
-def order(
+def order(  # noqa: PLR0913 - each one is a question a user may ask
     ur: UR,
     root: dict[str, str] | Sequence[str],
     *,
     neighbors: Sequence[int] = NEIGHBORS,
     ways: Sequence[str] = ("diffusion", "path"),
+    among: Bool[np.ndarray, " n"] | None = None,
     velocity: str = "off",
     splicing: Splicing | None = None,
     known: Mapping[str, Sequence[tuple[str, str]]] | None = None,
@@ -76,6 +77,7 @@ def order(
             nearest to the mean stand for the root.
         neighbors: Numbers of neighbors.
         ways: ``diffusion``, ``path`` or both.
+        among: ``(n,)`` cells of a label that may stand for it; None for all. Every cell is ordered either way.
         velocity: ``off``, or ``auto`` to try it.
         splicing: Spliced and unspliced RNA of the cells, to try velocity.
         known: A column and pairs of its labels, the earlier first, such as ``{"cell_type": [("Ductal", "Beta")]}``.
@@ -97,7 +99,7 @@ def order(
             raise UnknownNameError("way to order cells", way, ("diffusion", "path"))
     if len(ur) <= max(neighbors):
         raise DataError([f"{max(neighbors)} neighbors need more than {len(ur)} cells. Ask for fewer."])
-    roots, said = _roots(ur, root)
+    roots, said = _roots(ur, root, among)
     rows_nk, far_nk = Neighbors.of(ur.values).find(ur.values, max(neighbors) + 1)
     graphs = [_graph(rows_nk[:, : k + 1], far_nk[:, : k + 1], ur.values) for k in neighbors]
     still = [row for graph, _ in graphs for row in _diffusion(graph, roots)] if "diffusion" in ways else []
@@ -174,7 +176,7 @@ def _score(ur: UR, known: Mapping[str, Sequence[tuple[str, str]]] | None) -> Cal
     return lambda time_n: pair_auroc(time_n, label_n, pairs)
 
 
-def _roots(ur: UR, root: dict[str, str] | Sequence[str]) -> tuple[np.ndarray, str]:
+def _roots(ur: UR, root: dict[str, str] | Sequence[str], among: np.ndarray | None) -> tuple[np.ndarray, str]:
     if not isinstance(root, dict):
         rows = ur.entities.index.get_indexer(pd.Index(root))
         if not len(rows) or (rows < 0).any():
@@ -187,6 +189,10 @@ def _roots(ur: UR, root: dict[str, str] | Sequence[str]) -> tuple[np.ndarray, st
     inside = np.flatnonzero(ur.entities[column].astype(str).to_numpy() == label)
     if not len(inside):
         raise UnknownNameError(f"label in {column}", label, sorted(set(ur.entities[column].astype(str))))
+    if among is not None:
+        inside = inside[among[inside]]
+        if not len(inside):
+            raise DataError([f"No cell of {column}={label} is among those that may stand for it. Allow some."])
     center_d = ur.values[inside].mean(axis=0)
     near = inside[np.argsort(((ur.values[inside] - center_d) ** 2).sum(axis=1), kind="stable")[:ROOTS]]
     return near, f"{column}={label}: its {len(near)} cells nearest to the mean"

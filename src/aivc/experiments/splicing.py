@@ -167,9 +167,9 @@ def judge(
         cosine[name] = max(cosine.get(name, -1.0), arrows.forward(near_nk, time_n))
         if score is None or without is None:
             continue
-        told_n = again(arrows)
-        with_n = told_n if name == VELOCITY else with_n
-        gain[name] = max(gain.get(name, -1.0), score(told_n) - without)
+        again_n = again(arrows)
+        with_n = again_n if name == VELOCITY else with_n
+        gain[name] = max(gain.get(name, -1.0), score(again_n) - without)
     used = bool(gain) and gain[VELOCITY] > 0 and max(gain[PERMUTED], gain[SWAPPED]) <= 0
     return VelocityTest(used, _why(gain, used=used), cosine, without, gain), with_n if used else time_n
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from aivc.core.errors import IntegrityError
-from aivc.data.io.added_columns import add_columns
+from aivc.data.io.added_columns import add_columns, require_no_matrices
 from aivc.data.io.read import read
 from aivc.data.io.schema import Constant, Schema
 
@@ -36,6 +36,24 @@ def test_all_else_stays_as_it_was(place):
     assert (set(made.obsm), set(made.layers), made.uns["own"]) == ({"X_pca"}, {"more"}, "kept")
     assert made.uns["about"]["how"] == "by hand"
     assert "place" not in before.obs
+
+
+def test_matrices_and_categories_are_added_and_not_written_over(place):
+    cells, columns = found(place)
+    columns["end"] = pd.Categorical(["x", None, "x"], categories=["x", "y"])
+    words = (place / "cells.h5ad", cells, place / "out.h5ad", columns, {"names": np.array(["x", "y"], dtype=object)})
+    add_columns(*words, obsm={"fates": np.ones((3, 2)) / 2}, schema=SCHEMA)
+    made = anndata.read_h5ad(place / "out.h5ad")
+    assert (set(made.obsm), set(made.layers)) == ({"X_pca", "fates"}, {"more"})
+    assert made.uns["names"].tolist() == ["x", "y"]
+    assert made.obs["end"].cat.categories.tolist() == ["x", "y"]
+    assert made.obs["end"].isna().tolist() == [False, True, False]
+    for refused in (lambda: require_no_matrices(place / "out.h5ad", ["fates"]),
+                    lambda: add_columns(*words[:2], place / "more.h5ad", *words[3:], obsm={"X_pca": np.ones((3, 2))},
+                                        schema=SCHEMA)):  # fmt: skip
+        with pytest.raises(IntegrityError, match="Remove obsm"):
+            refused()
+    assert not (place / "more.h5ad").exists()
 
 
 def test_rows_that_were_left_out_stay_out(place):

@@ -7,18 +7,19 @@ from aivc.core.errors import DataError
 from aivc.evaluation.time.velocity_direction import (
     directed_order,
     potential_order,
-    shared_layers,
     to_next_kind,
     toward,
 )
 from aivc.experiments.atlas.neighbors import Neighbors
+from aivc.experiments.splicing import Splicing
 from tiny_velocity import NEXT, moving_cells
 
 
 @pytest.fixture(scope="module")
 def moving():
     spliced, unspliced, true_n = moving_cells()
-    s_nf, u_nf = shared_layers(spliced, unspliced)
+    layers = Splicing.of(spliced, unspliced)
+    s_nf, u_nf = layers.spliced, layers.unspliced
     near_nk, far_nk = Neighbors.of(s_nf).find(s_nf, 16)
     return s_nf, u_nf, near_nk, far_nk, true_n, spliced.entities["cell_type"].to_numpy()
 
@@ -43,13 +44,3 @@ def test_a_way_along_velocities_is_shorter(moving):
         directed_order(two, np.ones((4, 2)), np.zeros((4, 4)), np.array([0]), (1,))
     with pytest.raises(DataError, match="kind that comes next"):
         to_next_kind(np.zeros((4, 4)), two, np.array(["a", "a", "b", "b"]), [("a", "b")])
-
-
-def test_layers_of_other_cells_are_refused():
-    spliced, unspliced, _ = moving_cells()
-    with pytest.raises(DataError, match="other cells"):
-        shared_layers(spliced, unspliced.take(np.arange(100)))
-    odd_f = np.arange(spliced.values.shape[1]) % 2
-    apart = [each.replace(values=each.dense() * kept) for each, kept in ((spliced, odd_f), (unspliced, 1 - odd_f))]
-    with pytest.raises(DataError, match="No gene"):
-        shared_layers(*apart)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 import pandas as pd
 
 from aivc.core.errors import DataError, IntegrityError
@@ -42,39 +43,73 @@ def add_columns(
     cells: Measurement,
     out: Path,
     columns: pd.DataFrame,
-    about: Mapping[str, Mapping[str, Any]],
+    about: Mapping[str, Any],
     *,
+    obsm: Mapping[str, np.ndarray] | None = None,
     schema: Schema | None = None,
 ) -> None:
-    """Write cells with further columns of ``obs`` and entries of ``uns``.
+    """Write cells with further columns of ``obs``, matrices of ``obsm`` and entries of ``uns``.
 
     Args:
         path: Where the cells were read from. An h5ad is copied, and only the columns are added.
         cells: As they were read; written where the file is no h5ad, or where the schema left some of its rows out.
         out: A new h5ad.
         columns: ``n`` rows, in the order of the cells.
-        about: What the columns are, by its key in ``uns``.
+        about: What was added, by its key in ``uns``.
+        obsm: ``(n, k)`` each, by its key.
         schema: By which the cells were read; None for a dataset of the catalog.
 
     Raises:
         DataError: Rows of the file and cells differ in number.
-        IntegrityError: ``out``, or one of the columns, exists.
+        IntegrityError: ``out``, one of the columns or one of the matrices exists.
     """
-    # What was left out or turned while it was read cannot be written beside all the rest.
-    whole = schema is not None and not schema.exclude and schema.format != "transposed"
-    if not whole or not path.is_file() or suffix(path) != ".h5ad":
+    matrices = dict(obsm or {})
+    if not kept_whole(path, schema):
         require_unused(list(map(str, cells.entities)), list(columns), path.name)
         made = to_anndata(cells)
-        made.obs = made.obs.assign(**dict(columns))
-        made.uns.update({key: dict(each) for key, each in about.items()})
+        made.obs = made.obs.assign(**_plain(columns))
+        made.obsm.update(matrices)
+        made.uns.update({key: _entry(each) for key, each in about.items()})
         write_h5ad(made, out, overwrite=False)
         return
     with whole_file(out, overwrite=False) as partial:
         shutil.copyfile(path, partial)
-        _add(partial, columns, about, path)
+        _add(partial, columns, matrices, about, path)
 
 
-def _add(partial: Path, columns: pd.DataFrame, about: Mapping[str, Mapping[str, Any]], path: Path) -> None:
+def kept_whole(path: Path, schema: Schema | None) -> bool:
+    """Whether `add_columns` keeps all that a file holds: an h5ad of which no rows were left out or turned."""
+    whole = schema is not None and not schema.exclude and schema.format != "transposed"
+    return whole and path.is_file() and suffix(path) == ".h5ad"
+
+
+def require_no_matrices(path: Path, wanted: Sequence[str]) -> None:
+    """Refuse to write over matrices of ``obsm`` of an h5ad, before any work.
+
+    Raises:
+        IntegrityError: One is there already.
+    """
+    with intact(path), h5py.File(path) as file:
+        _unused_matrices(file, wanted, path.name)
+
+
+def _unused_matrices(file: h5py.File, wanted: Sequence[str], what: str) -> None:
+    if taken := [name for name in wanted if name in file.get("obsm", {})]:
+        raise IntegrityError(f"{what} has obsm {', '.join(taken)} already. Remove obsm of these names first.")
+
+
+def _plain(columns: pd.DataFrame) -> dict[str, Any]:
+    """Columns by their place, not their index; categories stay categories."""
+    return {str(name): columns[name].array for name in columns}
+
+
+def _entry(each: Any) -> Any:
+    return dict(each) if isinstance(each, Mapping) else each
+
+
+def _add(
+    partial: Path, columns: pd.DataFrame, matrices: Mapping[str, np.ndarray], about: Mapping[str, Any], path: Path
+) -> None:
     from anndata.io import write_elem
 
     # What cannot be read came so: the file of the user is named, not our copy of it.
@@ -82,10 +117,14 @@ def _add(partial: Path, columns: pd.DataFrame, about: Mapping[str, Mapping[str, 
         refuse_links(file)
         obs = stored_frame(file["obs"], file.get("uns"))
         require_unused(list(map(str, obs)), list(columns), path.name)
+        _unused_matrices(file, list(matrices), path.name)
         if len(obs) != len(columns):
             raise DataError([f"{path.name} has {len(obs)} rows, but {len(columns)} were read. Export it again."])
-        write_elem(file, "obs", obs.assign(**{name: columns[name].to_numpy() for name in columns}))
-        if "uns" not in file:
-            write_elem(file, "uns", {})
+        write_elem(file, "obs", obs.assign(**_plain(columns)))
+        for group in ("obsm", "uns"):
+            if group not in file:
+                write_elem(file, group, {})
+        for key, values in matrices.items():
+            write_elem(file["obsm"], key, values)
         for key, each in about.items():
-            write_elem(file["uns"], key, dict(each))
+            write_elem(file["uns"], key, _entry(each))

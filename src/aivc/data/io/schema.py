@@ -88,7 +88,7 @@ class Schema:
         time_map: What labels stand for, in ``time_unit``, where they count samples: ``["0=2", "1=4", "2=6"]``.
         clone: Source of the clone, a column or a matrix of cells × clones such as ``obsm:X_clone``; blank for none.
         spliced: Layer of spliced counts; None where ``layer`` holds them.
-        unspliced: Layer of unspliced counts (`aivc.data.io.splicing.read_splicing`).
+        unspliced: Layer of unspliced counts (`aivc.data.io.splicing_counts.read_splicing`).
         layer: Where the values lie in an h5ad or zarr: ``X``, ``raw`` or a layer; the genome in a 10x h5 of several.
         modality: Such as ``rna`` or ``protein``; picks the feature type in 10x files, and the modality in h5mu files.
         species: ``human`` or ``mouse``; ``none`` where names are no genes of these.

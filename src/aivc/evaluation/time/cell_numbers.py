@@ -20,8 +20,8 @@ _NEEDED = ("dataset", "numbers", "stretch", "draws")
 class CellNumbers(Protocol):
     """Each time but the first is left out, with its cells; its number of cells is predicted from the two others.
 
-    Methods are manipulators of time that are told the two numbers (``counts``): cells of the time before are taken to
-    the time left out, and the sum of their masses is the answer. ``NAME:extrapolate`` is told to answer after the last
+    Methods are manipulators of time that are given the two numbers (``counts``): cells of the time before are taken to
+    the time left out, and the sum of their masses is the answer. ``NAME:extrapolate`` is asked to answer after the last
     time it read; by default it refuses. ``copy-previous`` is the number of the time before, ``linear`` and
     ``exponential`` lie on the line through the two numbers and through their logarithms.
 

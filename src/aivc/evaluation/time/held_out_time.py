@@ -50,7 +50,7 @@ class HeldOutTime(Protocol):
 
     With ``beyond`` the one time left out is the last. There is no ``copy-next``; ``pooled-times`` are all earlier ones,
     and ``mean-shift`` is the last population moved on as means moved in the last interval. A manipulator that answers
-    for no time after the last it read is scored as refused; ``NAME:extrapolate`` is told to answer, and a note says
+    for no time after the last it read is scored as refused; ``NAME:extrapolate`` is asked to answer, and a note says
     where it does so by another way than its own, and where it is no better than today.
 
     Settings: ``dataset``; ``rows``, how many it has; ``hold``, times left out in turn; ``stretch``, by which times are

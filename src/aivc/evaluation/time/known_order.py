@@ -12,13 +12,13 @@ from aivc.evaluation.benchmarks.protocol import POOLED, SHUFFLED, Protocol, Scor
 from aivc.evaluation.time.velocity_direction import (
     directed_order,
     potential_order,
-    shared_layers,
     to_next_kind,
     toward,
 )
 from aivc.experiments.atlas.neighbors import Neighbors
 from aivc.experiments.fate import represented
 from aivc.experiments.order import NEIGHBORS, order, order_without_root, pair_auroc
+from aivc.experiments.splicing import Splicing
 
 RANDOM = "random-order"
 _WAYS = {"order": ("diffusion", "path"), "order-diffusion": ("diffusion",), "order-path": ("path",)}
@@ -140,7 +140,8 @@ class KnownOrder(Protocol):
         near_nk, far_nk = self._neighbors(settings, data)
         if method == _OFF:
             return self._placed(settings, ur, np.zeros((len(ur), len(ur))))[None]
-        s_nf, u_nf = shared_layers(data[settings["dataset"]], data[settings["unspliced"]])
+        layers = Splicing.of(data[settings["dataset"]], data[settings["unspliced"]])
+        s_nf, u_nf = (np.asarray(layer, dtype=np.float64) for layer in (layers.spliced, layers.unspliced))
         if method == "velocity-swapped":
             s_nf, u_nf = u_nf, s_nf
         shuffled = method.endswith(SHUFFLED)

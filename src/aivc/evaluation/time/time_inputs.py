@@ -14,7 +14,7 @@ from aivc.core.space import Space
 from aivc.core.ur import UR
 from aivc.evaluation.benchmarks.protocol import REFUSED, SHUFFLED, ScoreRow
 
-# A manipulator that was told to answer for times after the last one it read.
+# A manipulator that is asked to answer for times after the last one it read.
 EXTRAPOLATE = ":extrapolate"
 
 
@@ -45,8 +45,8 @@ def require_of_time(
         name = method
         for suffix in suffixes:
             name = name.removesuffix(suffix)
-        told = not method.endswith(EXTRAPOLATE) or (name in MANIPULATORS.names() and _takes(name, "extrapolate"))
-        if method not in own and not (name in MANIPULATORS.names() and _able(name, keyword) and told):
+        willing = not method.endswith(EXTRAPOLATE) or (name in MANIPULATORS.names() and _takes(name, "extrapolate"))
+        if method not in own and not (name in MANIPULATORS.names() and _able(name, keyword) and willing):
             known = [each for each in MANIPULATORS.names() if _able(each, keyword)]
             raise UnknownNameError("method", method, [*own, *known], "Name a manipulator of time.")
 

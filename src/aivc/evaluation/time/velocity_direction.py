@@ -9,29 +9,6 @@ from scipy.sparse.linalg import lsqr
 from scipy.stats import rankdata
 
 from aivc.core.errors import DataError
-from aivc.core.measurement import Measurement
-from aivc.data.streaming.normalize import normalize, profile_units
-
-# A gene in fewer cells of either layer has no slope worth the name.
-_DETECTED = 0.1
-
-
-def shared_layers(spliced: Measurement, unspliced: Measurement) -> tuple[np.ndarray, np.ndarray]:
-    """``(n, f)`` normalized logarithms of both layers, of genes that a tenth of the cells show in each.
-
-    Raises:
-        DataError: The layers are not of the same cells and genes, or no gene is left.
-    """
-    same = spliced.entities.index.equals(unspliced.entities.index) and np.array_equal(
-        spliced.features, unspliced.features
-    )
-    if not same:
-        raise DataError(["Spliced and unspliced counts are of other cells or genes. Read both from one file."])
-    s_nf, u_nf = (np.asarray(normalize(m, profile_units(m)).dense(), dtype=np.float64) for m in (spliced, unspliced))
-    kept = ((s_nf > 0).mean(axis=0) > _DETECTED) & ((u_nf > 0).mean(axis=0) > _DETECTED)
-    if not kept.any():
-        raise DataError([f"No gene is seen in {_DETECTED:.0%} of the cells of both layers. Give a file with more."])
-    return s_nf[:, kept], u_nf[:, kept]
 
 
 def toward(s_nf: np.ndarray, u_nf: np.ndarray, near_nk: np.ndarray) -> np.ndarray:

@@ -1,13 +1,11 @@
 """Where do these cells lie, how surely, and how far from what the encoder learned from? Answers for AnnData."""
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import anndata
-import h5py
 import numpy as np
 import pandas as pd
 
@@ -18,15 +16,11 @@ from aivc.core.registry import ENCODERS
 from aivc.core.scale import Scale
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
-from aivc.core.writing import whole_file
+from aivc.data.io.added_columns import add_columns, kept_whole, require_no_matrices
 from aivc.data.io.as_measurement import Cells, as_measurement, schema_from
-from aivc.data.io.formats import intact, suffix
-from aivc.data.io.own_file import refuse_links
 from aivc.data.io.read import read
 from aivc.data.io.schema import Constant, Schema
-from aivc.data.io.stored_frames import stored_frame
 from aivc.data.io.to_anndata import to_anndata
-from aivc.data.io.written import write_h5ad
 from aivc.data.names.orthologs import to_species
 from aivc.data.streaming.normalize import normalize, profile_units
 from aivc.data.streaming.stream import CHUNK, Progress, chunks
@@ -180,6 +174,8 @@ def embed_file(  # noqa: PLR0913 - each one is a question a user may ask
         UnknownNameError: No such pair of species.
     """
     require_free(out)
+    if kept_whole(path, schema):
+        require_no_matrices(path, [AXES])
     cells = read(path, schema, backed=on_disk, controls=False)
     about: dict[str, str] = {}
     if species is not None:
@@ -187,16 +183,8 @@ def embed_file(  # noqa: PLR0913 - each one is a question a user may ask
         about = {"species": f"{schema.species} to {species}", "orthologs": str(transferred)}
     answer = embedding(cells, encoder, dim=dim, seed=seed, progress=progress)
     answer = answer._replace(about={**answer.about, **about})
-    # What was left out or turned while it was read cannot be written beside all the rest.
-    if suffix(path) != ".h5ad" or schema.exclude or schema.format == "transposed":
-        made = to_anndata(cells)
-        made.obsm[AXES], made.uns[ABOUT] = answer.values, dict(answer.about)
-        made.obs = made.obs.assign(**_columns(answer))
-        write_h5ad(made, out, overwrite=False)
-        return answer
-    with whole_file(out, overwrite=False) as partial:
-        shutil.copyfile(path, partial)
-        _write_into(partial, answer, str(path))
+    columns = pd.DataFrame(_columns(answer), index=cells.entities.index)
+    add_columns(path, cells, out, columns, {ABOUT: answer.about}, obsm={AXES: answer.values}, schema=schema)
     return answer
 
 
@@ -364,24 +352,6 @@ def _columns(answer: CellEmbedding) -> dict[str, np.ndarray]:
 def _require_fresh(embedded: object, what: str) -> None:
     if embedded:
         raise IntegrityError(f"{what} holds an embedding already. Remove obsm['{AXES}'] and the columns aivc_* first.")
-
-
-def _write_into(path: Path, answer: CellEmbedding, name: str) -> None:
-    from anndata.io import write_elem
-
-    # What cannot be read came so: the file of the user is named, not our copy of it.
-    with intact(Path(name)), h5py.File(path, "r+") as file:
-        refuse_links(file)
-        obs = stored_frame(file["obs"], file.get("uns"))
-        _require_fresh(NOVELTY in obs or AXES in file.get("obsm", {}), name)
-        if len(obs) != len(answer.values):
-            raise DataError([f"{name} has {len(obs)} rows, but {len(answer.values)} were read. Export it again."])
-        write_elem(file, "obs", obs.assign(**_columns(answer)))
-        for group in ("obsm", "uns"):
-            if group not in file:
-                write_elem(file, group, {})
-        write_elem(file["obsm"], AXES, answer.values)
-        write_elem(file["uns"], ABOUT, dict(answer.about))
 
 
 def _silent(what: str, done: int, total: int) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from aivc.core.errors import DataError, SchemaError
 from aivc.data.io.schema import Constant, Schema
-from aivc.data.io.splicing import Splicing, read_splicing
+from aivc.data.io.splicing_counts import SplicingCounts, read_splicing
 
 SCHEMA = Schema(units="counts", perturbation=Constant("control"), species="none", unspliced="unspliced")
 
@@ -33,4 +33,4 @@ def test_layers_that_are_not_there_or_do_not_fit_are_refused():
         read_splicing(cells(), Schema(**{**vars(SCHEMA), "unspliced": "nascent"}))
     found = read_splicing(cells(), SCHEMA)
     with pytest.raises(DataError, match="Align them"):
-        Splicing(found.spliced, found.unspliced.take(np.array([1, 0, 2])))
+        SplicingCounts(found.spliced, found.unspliced.take(np.array([1, 0, 2])))

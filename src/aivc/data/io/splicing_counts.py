@@ -14,7 +14,7 @@ from aivc.data.io.schema import Schema
 
 @final
 @dataclass(frozen=True, eq=False)
-class Splicing:
+class SplicingCounts:
     """Counts of mature and of nascent RNA.
 
     Attributes:
@@ -34,7 +34,7 @@ class Splicing:
             raise DataError(["Spliced and unspliced counts are of the same cells and genes, in one order. Align them."])
 
 
-def read_splicing(data: anndata.AnnData | Path | str, schema: Schema, *, controls: bool = False) -> Splicing:
+def read_splicing(data: anndata.AnnData | Path | str, schema: Schema, *, controls: bool = False) -> SplicingCounts:
     """Read both layers, as ``spliced`` and ``unspliced`` of the schema name them.
 
     Args:
@@ -52,4 +52,4 @@ def read_splicing(data: anndata.AnnData | Path | str, schema: Schema, *, control
         as_measurement(data, replace(schema, layer=layer, spliced=None, unspliced=None), controls=controls)
         for layer in (schema.spliced or schema.layer, schema.unspliced)
     )
-    return Splicing(mature, nascent.replace(modality="unspliced"))
+    return SplicingCounts(mature, nascent.replace(modality="unspliced"))
