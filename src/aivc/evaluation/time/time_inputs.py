@@ -14,7 +14,7 @@ from aivc.core.space import Space
 from aivc.core.ur import UR
 from aivc.evaluation.benchmarks.protocol import REFUSED, SHUFFLED, ScoreRow
 
-# A manipulator that was told to answer for times after the last one it read.
+# A manipulator that is asked to answer for times after the last one it read.
 EXTRAPOLATE = ":extrapolate"
 # Of the parts of this package, those of time are here and no others. To know it needs no import, which takes seconds.
 _OWN, _OF_TIME = "aivc.", "aivc.instruments.manipulators.time."
@@ -47,8 +47,8 @@ def require_of_time(
         name = method
         for suffix in suffixes:
             name = name.removesuffix(suffix)
-        told = not method.endswith(EXTRAPOLATE) or (name in MANIPULATORS.names() and _takes(name, "extrapolate"))
-        if method not in own and not (name in MANIPULATORS.names() and _able(name, keyword) and told):
+        able = not method.endswith(EXTRAPOLATE) or (name in MANIPULATORS.names() and _takes(name, "extrapolate"))
+        if method not in own and not (name in MANIPULATORS.names() and _able(name, keyword) and able):
             known = [each for each in MANIPULATORS.names() if _able(each, keyword)]
             raise UnknownNameError("method", method, [*own, *known], "Name a manipulator of time.")
 
