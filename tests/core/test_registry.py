@@ -21,6 +21,7 @@ def test_names_are_sorted(group):
 def test_listing_imports_nothing(register):
     register(EntryPoint("broken", "no_such_module_anywhere:Part", "aivc.encoders"))
     assert names("encoders") == ("broken",)
+    assert ENCODERS.module("broken") == "no_such_module_anywhere"
     assert "no_such_module_anywhere" not in sys.modules
     with pytest.raises(ModuleNotFoundError, match="no_such_module_anywhere"):
         ENCODERS.load("broken")
@@ -29,6 +30,7 @@ def test_listing_imports_nothing(register):
 def test_load_returns_what_was_registered(register):
     register(*POINTS)
     assert ENCODERS.load("tiny-encoder") is TinyEncoder
+    assert ENCODERS.module("tiny-encoder") == TinyEncoder.__module__
     assert ENCODERS.origin("tiny-encoder") == "unknown"
 
 

@@ -68,6 +68,18 @@ class Registry:
         dist = self._point(name).dist
         return "unknown" if dist is None else f"{dist.name} {dist.version}"
 
+    def module(self, name: str) -> str:
+        """Module that a part is in, or the mapping that holds it; imports nothing.
+
+        Raises:
+            RetiredError: The part is no more.
+            UnknownNameError: Nothing is registered under it.
+
+        >>> Registry("encoders").module("count-pca").startswith("aivc.representations.")
+        True
+        """
+        return self._point(name).module
+
     def _point(self, name: str) -> EntryPoint:
         points = _points(self.group)
         if name not in points and (self.group, name) in _RETIRED:

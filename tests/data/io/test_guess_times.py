@@ -41,3 +41,31 @@ def test_clones_and_layers_are_found(tmp_path):
     found = suggested(tmp_path, "day", [2, 4] * 3, obsm={"X_clone": sparse.eye(6, format="csr")}, layers=layers)
     wanted = {"clone": "obsm:X_clone", "spliced": "spliced", "unspliced": "unspliced"}
     assert {name: found["schema"][name] for name in wanted} == wanted
+
+
+def differentiating(types, **more):
+    """Forty cells of each of three days."""
+    obs = pd.DataFrame({"day": np.repeat(["d2", "d4", "d6"], 40), "cell_type": types, **more})
+    obs.index = [f"c{i}" for i in range(120)]
+    made = guess(anndata.AnnData(np.ones((120, 2)), obs, pd.DataFrame(index=["TP53", "MYC"])))
+    return made.to_json(), made.to_toml()
+
+
+def test_types_that_come_and_go_are_no_context():
+    types = ["stem"] * 40 + ["stem", "neuron"] * 20 + ["neuron"] * 39 + ["rare"]
+    found, text = differentiating(types)
+    assert "context" not in found["schema"]
+    assert found["schema"]["time"] == "day"
+    (note,) = found["notes"]
+    assert "'neuron' at none of d2; 'stem' at none of d6" in note
+    assert "rare" not in note
+    assert f"# {note}" in text
+    found, _ = differentiating(types, line=["H9", "H1"] * 60)
+    assert found["schema"]["context"] == "line"
+
+
+def test_types_that_are_there_all_along_stay_a_context():
+    # One cell of a type at one time is chance.
+    found, _ = differentiating(["stem", "neuron"] * 59 + ["stem", "rare"])
+    assert found["schema"]["context"] == "cell_type"
+    assert found["notes"] == []

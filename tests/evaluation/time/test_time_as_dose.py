@@ -5,8 +5,9 @@ import pytest
 
 from aivc.core.errors import IntegrityError, UnknownNameError
 from aivc.data.synthetic_dose_of_time import synthetic_dose_of_time
+from aivc.evaluation.time import time_as_dose as time_as_dose_module
 from aivc.evaluation.time.dose_course import DoseCourse
-from aivc.evaluation.time.time_as_dose import DEFAULTS, TimeAsDose, _held_out, time_as_dose
+from aivc.evaluation.time.time_as_dose import DEFAULTS, TimeAsDose, _axes, _fitted_on, _held_out, time_as_dose
 
 SMALL = {"splits": 3, "seeds": 2, "sets": 1, "draws": 2, "fitted": 60}
 
@@ -60,6 +61,24 @@ def test_cells_left_out_do_not_reach_the_axes():
     np.testing.assert_array_equal(held.shown.z_nd[held.shown.rows], other.shown.z_nd[other.shown.rows])
 
 
+@pytest.mark.parametrize("shape", [(30, 12), (12, 30)])
+def test_axes_are_those_of_a_whole_decomposition(shape):
+    x_nf = np.random.default_rng(0).normal(size=shape) * np.linspace(1, 3, shape[1])
+    x_nf -= x_nf.mean(axis=0)
+    whole = np.linalg.svd(x_nf, full_matrices=False)[2][:4]
+    np.testing.assert_allclose(np.abs(_axes(x_nf, 4) @ whole.T), np.eye(4), atol=1e-9)
+    # What has no variance is no axis, and one stays where nothing varies.
+    assert len(_axes(np.outer(x_nf[:, 0], x_nf[0]), 4)) == 1
+    assert _axes(np.zeros(shape), 4).shape == (1, shape[1])
+
+
+def test_manipulators_are_fitted_in_fewer_splits_and_share_the_axes(monkeypatch):
+    made = []
+    monkeypatch.setattr(time_as_dose_module, "_fitted_on", lambda *given: made.append(given[-1]) or _fitted_on(*given))
+    scores("log-time", ("mixture-time", "mixture-time:log-time"), splits=4, refits=2)
+    assert sorted(made) == [0, 0, 1, 1]
+
+
 def test_what_cannot_be_asked_is_refused():
     settings = {"dataset": "made-up", "rows": 240, **DEFAULTS}
     for method in ("mean-effect", "mean-effect:log-time", "moon"):
@@ -68,6 +87,6 @@ def test_what_cannot_be_asked_is_refused():
     with pytest.raises(IntegrityError, match="lack axes"):
         TimeAsDose().require({key: value for key, value in settings.items() if key != "axes"}, ["zero"])
     with pytest.raises(IntegrityError, match="two seeds"):
-        TimeAsDose().require({**settings, "splits": 1}, ["zero"])
+        TimeAsDose().require({**settings, "refits": 1}, ["zero"])
     with pytest.raises(IntegrityError, match="frozen on 240"):
         TimeAsDose().run({"made-up": synthetic_dose_of_time(cells=10)[0]}, settings, "zero", 0)

@@ -5,6 +5,7 @@ import pytest
 
 from aivc.core.errors import PerturbationError, UnknownNameError
 from aivc.core.perturbation import Perturbation
+from aivc.core.registry import MANIPULATORS
 from aivc.evaluation.time.time_inputs import EXTRAPOLATE, cells_at, fitted, refused, require_of_time
 
 
@@ -20,6 +21,13 @@ def test_only_manipulators_of_time_and_their_suffixes_are_let_pass():
             require_of_time([method], ["mine"])
     with pytest.raises(UnknownNameError):
         require_of_time(["copy-time"], [], keyword="moons")
+
+
+def test_where_a_manipulator_lies_says_whether_it_is_of_time():
+    for name in MANIPULATORS.names():
+        kind = MANIPULATORS.load(name)
+        lies = MANIPULATORS.module(name).startswith("aivc.instruments.manipulators.time.")
+        assert lies == kind.needs_times or not MANIPULATORS.module(name).startswith("aivc."), name
 
 
 def test_only_who_was_told_to_answers_beyond_the_last_time():

@@ -23,7 +23,7 @@ _PERTURBATION = (
     "guide_target", "guide_identity", "feature_call",
 )  # fmt: skip
 _CHEMICAL = ("product_name", "sm_name", "drug", "compound")
-_CONTEXT = (
+CONTEXT = (
     "cell_line", "cell_name", "cell_line_id", "cell_type", "celltype", "cell_context", "cell_id", "cell_iname",
     "context", "line",
 )  # fmt: skip
@@ -119,7 +119,7 @@ def lines_of(entities: pd.DataFrame) -> tuple[list[Line], list[str]]:
     """
     found, notes = _labelled(entities)
     plain = not any(line.field == "perturbation" for line in found) or any(line.field == "kind" for line in found)
-    for field, names in (("context", _CONTEXT), ("donor", DONORS), ("batch", _BATCH)):
+    for field, names in (("context", CONTEXT), ("donor", DONORS), ("batch", _BATCH)):
         if name := _first(entities, names):
             found.append(Line(field, name, f"obs column {name!r}: {seen(entities[name])}"))
     return [*found, *(_amounts(entities) if plain else [])], notes

@@ -23,7 +23,7 @@ from aivc.data.io.conventions import (
 from aivc.data.io.formats import Raw, intact, opened, suffix
 from aivc.data.io.guess_places import guides_of, places_of_values, several_samples, table_beside, turned, with_table
 from aivc.data.io.guess_positions import CELLS, beside_positions, position_lines, units_of_cells
-from aivc.data.io.guess_times import time_lines
+from aivc.data.io.guess_times import time_lines, whole_in_time
 from aivc.data.io.in_memory import anndata_raw, is_anndata, name_of
 from aivc.data.io.read import BACKED, open_raw
 from aivc.data.io.schema import Constant, Schema, toml_value
@@ -121,7 +121,10 @@ def guess(data: "AnnData | Path | str") -> Guess:
     of_features = features_lines([str(name) for name in raw.features.index], raw.features)
     if any(line.value == CELLS for line in placed):
         units, of_features = units_of_cells()
-    lines = [*units, *beside, *found, *time_lines(raw.entities, place, as_mapping(found)), *of_features]
+    times = time_lines(raw.entities, place, as_mapping(found))
+    found, split = whole_in_time(raw.entities, found, times)
+    notes = [*notes, *split]
+    lines = [*units, *beside, *found, *times, *of_features]
     if samples:
         which = f"the folder holds samples {', '.join(samples)}, and the first was looked at: which?"
         lines.append(Line("prefix", samples[0], which, sure=False))

@@ -1,14 +1,15 @@
 """When cells were read and which descend from one: lines that a file suggests, never with a unit made up."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from aivc.core.units import HOURS
-from aivc.data.io.conventions import Line, seen
+from aivc.data.io.conventions import CONTEXT, Line, seen
 from aivc.data.io.formats import intact, keys, opened, suffix
 from aivc.data.io.in_memory import is_anndata
 from aivc.data.io.labels import labels
@@ -32,6 +33,9 @@ _NAMED = {
     "minutes": "min",
     "time_min": "min",
 }
+# Columns of cell types, and cells of a type that a time should hold before none is more than chance.
+_TYPES = ("cell_type", "celltype")
+_EXPECTED, _NAMED_TYPES = 5.0, 3
 _CLONE = ("clone", "clone_id", "clone_ids", "clonotype", "lineage_barcode", "cell_tag")
 _MATRICES = ("X_clone", "clone", "clones")
 # A clock has few times; more are ages of single cells.
@@ -49,6 +53,43 @@ def time_lines(entities: pd.DataFrame, data: "AnnData | Path", taken: Mapping[st
     used = {value for value in taken.values() if isinstance(value, str)}
     found = next((lines for name in entities if name not in used and (lines := _of_column(entities, str(name)))), [])
     return [*found, *_clones(entities, data), *_splicing(data)]
+
+
+def whole_in_time(entities: pd.DataFrame, found: Sequence[Line], times: Sequence[Line]) -> tuple[list[Line], list[str]]:
+    """Leave out cell types as the context where they come and go: each context would be a time line of its own.
+
+    Args:
+        entities: ``n`` rows in the words of the file.
+        found: Lines that are suggested so far.
+        times: Those of times; without any, nothing changes.
+
+    Returns:
+        Lines, with the next column that could be the context instead; and what was left out, and why.
+    """
+    context = next((line for line in found if line.field == "context" and line.value in _TYPES), None)
+    time = next((line.value for line in times if line.field == "time"), "")
+    if context is None or not time:
+        return list(found), []
+    absent = _absent(labels(entities[context.value]), labels(entities[time]))
+    if not absent:
+        return list(found), []
+    other = next((name for name in CONTEXT if name not in _TYPES and name in entities and entities[name].any()), "")
+    instead = [Line("context", other, f"obs column {other!r}: {seen(entities[other])}")] if other else []
+    some = "; ".join(f"{kind!r} at none of {', '.join(at)}" for kind, at in list(absent.items())[:_NAMED_TYPES])
+    note = (
+        f"Column {context.value!r} is not suggested as the context: types come and go with {time!r} ({some}), and each "
+        "context is a time line of its own. Name it as the context only where types were cultured apart."
+    )
+    return [each for line in found for each in (instead if line is context else [line])], [note]
+
+
+def _absent(types_n: np.ndarray, times_n: np.ndarray) -> dict[str, list[str]]:
+    """Types → times at which none was read though their share of all cells would make five."""
+    counts = pd.crosstab(types_n, times_n).drop(index="", columns="", errors="ignore")
+    shares = counts.sum(axis=1).to_numpy() / max(int(counts.to_numpy().sum()), 1)
+    expected = np.outer(shares, counts.sum(axis=0))
+    gone = (counts.to_numpy() == 0) & (expected >= _EXPECTED)
+    return {str(counts.index[k]): list(map(str, counts.columns[gone[k]])) for k in np.flatnonzero(gone.any(axis=1))}
 
 
 def _of_column(entities: pd.DataFrame, name: str) -> list[Line]:

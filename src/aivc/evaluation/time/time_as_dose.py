@@ -6,9 +6,10 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 import pandas as pd
+from scipy.linalg import eigh
 from scipy.stats import t as student
 
-from aivc.core.errors import IntegrityError, UnknownNameError
+from aivc.core.errors import IntegrityError
 from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.registry import MANIPULATORS
@@ -20,6 +21,7 @@ from aivc.data.io.schema import Schema
 from aivc.evaluation.benchmarks.protocol import Protocol, ScoreRow
 from aivc.evaluation.time.dose_course import DoseCourse
 from aivc.evaluation.time.held_out_time import Cloud, distances
+from aivc.evaluation.time.time_inputs import require_of_time
 
 # Behind the name of a manipulator: its clock is the logarithm of one plus hours, on which early hours count for more.
 LOG = ":log-time"
@@ -37,8 +39,11 @@ DEFAULTS: Mapping[str, Any] = {
     "power": 0.75,
     "draws": 16,
     "splits": 20,
+    "refits": 10,
     "fitted": 200,
 }
+# Of the variance of the first axis; what has less is rounding.
+_LEAST = 1e-12
 # Points of a half beyond which one set of them is enough.
 _MANY = 200
 _TIME = ("mixture-time", "development.v1", f"mixture-time{LOG}", f"development.v1{LOG}")
@@ -88,23 +93,24 @@ class TimeAsDose(Protocol):
 
     Settings: ``dataset``; ``rows``, how many it has; ``agent``, the only one where empty; principal ``axes`` of as many
     ``genes`` that vary most; ``seeds``, ``sets``, ``most`` and ``power`` as of ``held-out-time``; ``draws`` of a
-    manipulator; ``splits`` into halves for effects, and ``fitted`` cells of each time for a manipulator in each.
+    manipulator; ``splits`` into halves for effects; and how many of these a manipulator is fitted in, ``refits``, to
+    ``fitted`` cells of each time, since a fit shared by splits would have seen controls of their targets.
     """
 
     def __init__(self) -> None:
         self._course: DoseCourse | None = None
         self._held: dict[float, _Held] = {}
+        self._fits: dict[tuple[float, int], _Shown] = {}
 
     def require(self, settings: Mapping[str, Any], methods: Sequence[str]) -> None:
         """See `Protocol.require`."""
         if missing := [key for key in ("dataset", "rows", *DEFAULTS) if key not in settings]:
             raise IntegrityError(f"Settings of time-as-dose lack {', '.join(missing)}. State them.")
-        if min(settings["seeds"], settings["splits"]) < 2:
-            raise IntegrityError("Settings of time-as-dose need two seeds and two splits or more: intervals span them.")
-        for method in methods:
-            if method not in (*COPIES, POOL, HALVES, *EFFECTS) and not _of_time(method):
-                known = [name for name in MANIPULATORS.names() if MANIPULATORS.load(name).needs_times]
-                raise UnknownNameError("method", method, [*COPIES, POOL, HALVES, *EFFECTS, *known])
+        if min(settings[name] for name in ("seeds", "splits", "refits")) < 2:
+            raise IntegrityError(
+                "Settings of time-as-dose need two seeds, two splits and two refits or more: intervals span them."
+            )
+        require_of_time(methods, (*COPIES, POOL, HALVES, *EFFECTS), suffixes=(LOG,))
 
     def run(self, data: Mapping[str, Any], settings: Mapping[str, Any], method: str, seed: int) -> list[ScoreRow]:
         """See `Protocol.run`."""
@@ -122,8 +128,27 @@ class TimeAsDose(Protocol):
                     self._held[hold] = _held_out(course, hold, settings, seed)
                 rows += _populations(course, self._held[hold], method, settings, seed)
             if method not in (*COPIES, POOL):
-                rows += _effects(course, hold, method, settings, seed)
+                rows += self._effects(course, hold, method, settings, seed)
         return rows
+
+    def _effects(
+        self, course: DoseCourse, hold: float, method: str, settings: Mapping[str, Any], seed: int
+    ) -> list[ScoreRow]:
+        fold, scores, simple = f"effect of {hold:g} h", [], method in (HALVES, *EFFECTS)
+        splits = settings["splits"] if simple else min(settings["splits"], settings["refits"])
+        for split in range(seed, seed + splits):
+            first_n = course.halves(split)
+            target_f = _effect(course, hold, ~first_n, ~first_n)[0]
+            if simple:
+                said_f = _simple(course, hold, method, first_n)
+            else:
+                # Axes are those of the split, and every manipulator and clock has the same.
+                if (hold, split) not in self._fits:
+                    self._fits[hold, split] = _fitted_on(course, hold, first_n, settings, split)
+                said_f = _developed_effect(course, self._fits[hold, split], hold, method, first_n, settings, split)
+            scores.append((_pearson(said_f, target_f), float(np.sqrt(((said_f - target_f) ** 2).mean()))))
+        r_s, rmse_s = np.array(scores).T
+        return [_row(method, fold, "pearson", r_s, "", better="higher"), _row(method, fold, "rmse", rmse_s, "")]
 
 
 def time_as_dose(
@@ -180,22 +205,28 @@ def time_as_dose(
 _COLUMNS = ("fold", "method", "metric", "value", "better", "low", "high", "note")
 
 
-def _of_time(method: str) -> bool:
-    name = method.removesuffix(LOG)
-    return name in MANIPULATORS.names() and bool(MANIPULATORS.load(name).needs_times)
-
-
 def _shown(course: DoseCourse, rows: np.ndarray, settings: Mapping[str, Any]) -> _Shown:
     """Axes of the cells that are shown, to which none of those left out has contributed."""
     seen_nf = course.values[rows]
     chosen = np.argsort(-seen_nf.var(axis=0), kind="stable")[: settings["genes"]]
     center = seen_nf[:, chosen].mean(axis=0)
-    loadings = np.linalg.svd(seen_nf[:, chosen] - center, full_matrices=False)[2][: settings["axes"]]
+    loadings = _axes(seen_nf[:, chosen] - center, settings["axes"])
     z_nd = (course.values[:, chosen] - center) @ loadings.T
     wide = max(float(z_nd[rows, 0].std()), 1e-12)
     axes_df = np.zeros((len(loadings), course.values.shape[1]))
     axes_df[:, chosen] = loadings * wide
     return _Shown(rows, z_nd / wide, axes_df)
+
+
+def _axes(x_nf: np.ndarray, count: int) -> np.ndarray:
+    """``(d, f)`` the first principal axes of centered cells, from products of cells or of features, the fewer ones."""
+    wide = len(x_nf) < x_nf.shape[1]
+    gram = x_nf @ x_nf.T if wide else x_nf.T @ x_nf
+    last = len(gram) - 1
+    variance_d, found = eigh(gram, subset_by_index=[max(0, last + 1 - count), last])
+    axes_df = (found.T @ x_nf if wide else found.T)[::-1]
+    axes_df = axes_df[: max(1, int((variance_d > _LEAST * variance_d[-1]).sum()))]
+    return np.asarray(axes_df / np.maximum(np.linalg.norm(axes_df, axis=1, keepdims=True), 1e-300))
 
 
 def _held_out(course: DoseCourse, hold: float, settings: Mapping[str, Any], seed: int) -> _Held:
@@ -260,22 +291,6 @@ def _developed(
     return Cloud(np.concatenate([draw.values for draw in said.draws]), np.concatenate(masses)), note
 
 
-def _effects(course: DoseCourse, hold: float, method: str, settings: Mapping[str, Any], seed: int) -> list[ScoreRow]:
-    fold, scores = f"effect of {hold:g} h", []
-    for split in range(settings["splits"]):
-        first_n = course.halves(seed + split)
-        target_f = _effect(course, hold, ~first_n, ~first_n)[0]
-        if method == HALVES:
-            said_f = _effect(course, hold, first_n, first_n)[0]
-        elif method in EFFECTS:
-            said_f = _simple(course, hold, method, first_n)
-        else:
-            said_f = _developed_effect(course, hold, method, first_n, settings, seed + split)
-        scores.append((_pearson(said_f, target_f), float(np.sqrt(((said_f - target_f) ** 2).mean()))))
-    r_s, rmse_s = np.array(scores).T
-    return [_row(method, fold, "pearson", r_s, "", better="higher"), _row(method, fold, "rmse", rmse_s, "")]
-
-
 def _effect(
     course: DoseCourse, hours: float, treated_n: np.ndarray, control_n: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -287,7 +302,9 @@ def _effect(
 
 
 def _simple(course: DoseCourse, hold: float, method: str, first_n: np.ndarray) -> np.ndarray:
-    """Effect of hours left out, from those of all cells of other hours and of the first half of controls."""
+    """Effect of hours left out, from other hours and the first half of controls; of a half of both for a repeat."""
+    if method == HALVES:
+        return _effect(course, hold, first_n, first_n)[0]
     other = course.later[course.later != hold]
     every_n = np.ones(len(first_n), dtype=bool)
     found = [_effect(course, float(hours), every_n, first_n) for hours in other]
@@ -305,18 +322,29 @@ def _simple(course: DoseCourse, hold: float, method: str, first_n: np.ndarray) -
     return np.asarray(line_f * np.maximum(0.0, 1.0 - noise_f / np.maximum(line_f**2, 1e-300)))
 
 
-def _developed_effect(
-    course: DoseCourse, hold: float, method: str, first_n: np.ndarray, settings: Mapping[str, Any], seed: int
-) -> np.ndarray:
-    """Mean shift that a manipulator says, from the first half of controls, in features."""
+def _fitted_on(course: DoseCourse, hold: float, first_n: np.ndarray, settings: Mapping[str, Any], seed: int) -> _Shown:
+    """Some cells of each time that is shown, and axes of these; of controls only the first half."""
     rng, rows = np.random.default_rng([seed, 1]), []
     for hours in (0.0, *course.later[course.later != hold]):
         own = course.at(hours) if hours else np.flatnonzero((course.hours == 0) & first_n)
         rows.append(np.sort(rng.permutation(own)[: settings["fitted"]]))
-    shown = _shown(course, np.concatenate(rows), settings)
-    (values, mass), _ = _developed(course, shown, hold, method, {**settings, "draws": 1}, seed)
+    return _shown(course, np.concatenate(rows), settings)
+
+
+def _developed_effect(
+    course: DoseCourse,
+    shown: _Shown,
+    hold: float,
+    method: str,
+    first_n: np.ndarray,
+    settings: Mapping[str, Any],
+    seed: int,
+) -> np.ndarray:
+    """Mean shift that a manipulator says, from the first half of controls, in features."""
+    cloud, _ = _developed(course, shown, hold, method, {**settings, "draws": 1}, seed)
     beside = course.controls_for(hold)
-    return np.asarray((mass @ values / mass.sum() - shown.z_nd[beside[first_n[beside]]].mean(axis=0)) @ shown.axes_df)
+    mean_d = cloud.mass @ cloud.values / cloud.mass.sum()
+    return np.asarray((mean_d - shown.z_nd[beside[first_n[beside]]].mean(axis=0)) @ shown.axes_df)
 
 
 def _pearson(x_f: np.ndarray, y_f: np.ndarray) -> float:
