@@ -1,6 +1,6 @@
 """moscot between two times: `PYTHON benchmarks/peers/moscot_time.py DIR OUT [NAMES]`, where moscot is.
 
-Each `*.npz` of DIR is a problem that `benchmarks/peers_time.py` has laid: cells of two times, and what is asked of the
+Each `*.npz` of DIR is a problem that `time_problems.py` has laid: cells of two times, and what is asked of the
 plan between them, either cells at a fraction of the way or the mass that goes to each kind. `settings.json` beside
 them lists what is tried on each. OUT receives the answers, and what every plan took and whether it converged.
 """
@@ -27,7 +27,6 @@ import pandas as pd  # noqa: E402
 from moscot.problems.time import TemporalProblem  # noqa: E402
 
 PACKAGES = ["moscot", "ott-jax", "jax", "jaxlib", "numpy", "anndata", "scanpy"]
-MANY = 5_000_000
 
 
 def main(folder, out, only=""):
@@ -44,7 +43,7 @@ def main(folder, out, only=""):
         held, said = dict(np.load(path, allow_pickle=False)), {}
         # The quick ones first: one of them is done twice, for what compiling took.
         for number, setting in reversed(list(enumerate(settings))):
-            if left_out(held, setting):
+            if setting["growth"] and "log_counts" not in held:  # A growth prior takes genes.
                 continue
             began = time.process_time()
             plan, about = planned(held, setting)
@@ -58,13 +57,6 @@ def main(folder, out, only=""):
                 said[f"{number}.{name}"] = answer
         np.savez_compressed(out / path.name, **said)
     book.close()
-
-
-def left_out(held, setting):
-    """A growth prior without genes, and what takes a minute a plan and more: many cells, relaxed, smallest epsilon."""
-    many = np.prod(np.unique(held["time"], return_counts=True)[1]) > MANY
-    relaxed = min(setting["tau_a"], setting["tau_b"]) < 1
-    return (setting["growth"] and "log_counts" not in held) or (many and relaxed and setting["epsilon"] < 0.01)
 
 
 def planned(held, setting):
