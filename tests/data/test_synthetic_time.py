@@ -38,6 +38,6 @@ def test_a_way_that_turns_leaves_the_line_it_began_on():
         there, on = middle - first, last - middle
         return there @ on / np.linalg.norm(there) / np.linalg.norm(on)
 
-    # By a radian from one half of the way to the other, whose cosine is 0.54; the rows of features are not at right angles.
+    # By a radian from one half of the way to the other, whose cosine is 0.54; rows of features are not at right angles.
     assert bent(straight[0]) > 0.8
     assert bent(turning[0]) < 0.7
