@@ -20,11 +20,11 @@ from aivc.instruments.manipulators.time.transporter import Moved
 Along = Callable[[CellRows, float, str], Moved]
 
 
-def standing(line: Line, cells: CellRows) -> np.ndarray:
+def hours_of(line: Line, cells: CellRows) -> np.ndarray:
     """``(p,)`` hours that cells are of: when they were read, for those found between two times too.
 
     Cells at a time that was read are of that time. Between two times, a cell that is one of the later time has gone
-    there already, and one of the earlier time has not; any other, which was brought from elsewhere, is of its own time.
+    there, and one of the earlier time has not; any other is of its own time.
 
     Args:
         line: Populations.
@@ -54,7 +54,7 @@ def _copied(
         goes = np.abs(at_p - snapshot.hours) > SAME
         values[goes] = snapshot.values[drawn(snapshot.weight, cells.at(f"copy {snapshot.hours:g} {salt}"))][goes]
         return values
-    # Cells brought from elsewhere go from the time before too: a plan takes cells to those read at its end.
+    # Cells that were not brought here by copying go from the time before too: a plan takes cells to those read at its end.
     times = np.array([each.hours for each in line])
     from_p = times[np.searchsorted(times, at_p + SAME, side="right") - 1]
     for hours in np.unique(from_p[goes]):
@@ -71,7 +71,7 @@ def nearest_moved(line: Line, cells: CellRows, end: float, salt: str, *, along: 
     far = min(abs(each.hours - end) for each in line)
     near = [each for each in line if abs(each.hours - end) <= far + SAME]
     nearest = max(near, key=lambda each: (each.total, -each.hours))
-    at_p = standing(line, cells)
+    at_p = hours_of(line, cells)
     stays = np.abs(at_p - end) < far - SAME
     copies = cells.values if stays.all() else _copied(line, nearest, cells, at_p, salt, along)
     return Moved(np.where(stays[:, None], cells.values, copies), np.ones(len(stays)))
@@ -95,9 +95,9 @@ def mixture_moved(
     """
     k = bracket(line, end)
     before, after = line[k], line[k + 1]
-    at_p, goes_p = standing(line, cells), cells.at(f"mixture {salt}")
+    at_p, goes_p = hours_of(line, cells), cells.at(f"mixture {salt}")
     gone = _gone(before, after, max(cells.start, before.hours), counted=counted)
-    # Cells that should have gone by now and have not were brought from elsewhere: they go like the rest of those left.
+    # Cells that should have gone by now and have not were not brought here by copying: they go like the rest of those left.
     left = (goes_p < gone) & (at_p < after.hours - SAME)
     goes_p = np.where(left, gone + goes_p / max(gone, SAME) * (1 - gone), goes_p)
     goes = (goes_p < _gone(before, after, end, counted=counted)) | (at_p > after.hours - SAME)
@@ -117,7 +117,7 @@ def _gone(before: Snapshot, after: Snapshot, hours: float, *, counted: bool) -> 
 def next_moved(line: Line, cells: CellRows, end: float, salt: str, *, along: Along | None = None) -> Moved:
     """Copies of the first time at or after the end."""
     after = min((each for each in line if each.hours > end - SAME), key=lambda each: each.hours)
-    values = _copied(line, after, cells, standing(line, cells), salt, along)
+    values = _copied(line, after, cells, hours_of(line, cells), salt, along)
     return Moved(values, np.ones(len(values)))
 
 
@@ -125,5 +125,5 @@ def previous_moved(line: Line, cells: CellRows, end: float, salt: str, *, along:
     """Copies of the last time at or before the end; the cells themselves where they are no earlier."""
     before = max((each for each in line if each.hours < end + SAME), key=lambda each: each.hours)
     stays = cells.start >= before.hours - SAME
-    values = cells.values if stays else _copied(line, before, cells, standing(line, cells), salt, along)
+    values = cells.values if stays else _copied(line, before, cells, hours_of(line, cells), salt, along)
     return Moved(values, np.ones(len(values)))
