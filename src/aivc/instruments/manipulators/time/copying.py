@@ -54,7 +54,7 @@ def _copied(
         goes = np.abs(at_p - snapshot.hours) > SAME
         values[goes] = snapshot.values[drawn(snapshot.weight, cells.at(f"copy {snapshot.hours:g} {salt}"))][goes]
         return values
-    # Cells that were not brought here by copying go from the time before too: a plan takes cells to those read at its end.
+    # Cells that came otherwise go from the time before too: a plan takes cells to those read at its end.
     times = np.array([each.hours for each in line])
     from_p = times[np.searchsorted(times, at_p + SAME, side="right") - 1]
     for hours in np.unique(from_p[goes]):
@@ -97,7 +97,7 @@ def mixture_moved(
     before, after = line[k], line[k + 1]
     at_p, goes_p = hours_of(line, cells), cells.at(f"mixture {salt}")
     gone = _gone(before, after, max(cells.start, before.hours), counted=counted)
-    # Cells that should have gone by now and have not were not brought here by copying: they go like the rest of those left.
+    # Cells that should have gone by now and have not came here otherwise: they go like the rest of those left.
     left = (goes_p < gone) & (at_p < after.hours - SAME)
     goes_p = np.where(left, gone + goes_p / max(gone, SAME) * (1 - gone), goes_p)
     goes = (goes_p < _gone(before, after, end, counted=counted)) | (at_p > after.hours - SAME)
