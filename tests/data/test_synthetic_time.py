@@ -26,3 +26,18 @@ def test_the_seed_decides_and_bad_times_are_refused():
         synthetic_development(times=(0.0,))
     with pytest.raises(DataError, match="given after the first"):
         synthetic_development(times=(0.0, 12.0))
+
+
+def test_a_way_that_turns_leaves_the_line_it_began_on():
+    straight, turning = (synthetic_development(cells=100, given=None, turn=turn, seed=1) for turn in (0.0, 2.0))
+    assert (straight[1].progress == turning[1].progress).all()
+
+    def bent(cells):
+        logs = np.log1p(cells.dense() / cells.dense().sum(axis=1, keepdims=True) * 1000)
+        first, middle, last = (logs[cells.times == time].mean(axis=0) for time in (0, 24, 48))
+        there, on = middle - first, last - middle
+        return there @ on / np.linalg.norm(there) / np.linalg.norm(on)
+
+    # By a radian from one half of the way to the other, whose cosine is 0.54; rows of features are not at right angles.
+    assert bent(straight[0]) > 0.8
+    assert bent(turning[0]) < 0.7

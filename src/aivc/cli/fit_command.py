@@ -45,7 +45,7 @@ def add(commands: Commands) -> None:
             "aivc fit papalexi2021 --out cell/",
             "aivc fit screen.h5ad --schema screen.toml --manipulator mean-effect --out cell/",
             "aivc fit papalexi2021 --split split.json --fold 0 --out cell-0/",
-            "aivc fit days.h5ad --schema days.toml --manipulator transport.v1 --onto cell/ --out both/",
+            "aivc fit days.h5ad --schema days.toml --manipulator development.v1 --onto cell/ --out both/",
         ),
     )
     add_source(made)

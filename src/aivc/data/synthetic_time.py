@@ -43,7 +43,7 @@ class TimeTruth:
     features: Float[np.ndarray, "2 f"]
 
 
-def synthetic_development(
+def synthetic_development(  # noqa: PLR0913 - one keyword for each thing that a simulation may vary
     *,
     times: tuple[float, ...] = (0.0, 24.0, 48.0, 72.0),
     cells: int = 120,
@@ -52,6 +52,7 @@ def synthetic_development(
     growth: float = 0.01,
     left: float = 0.5,
     given: float | None = 24.0,
+    turn: float = 0.0,
     seed: int = 0,
 ) -> tuple[Measurement, TimeTruth]:
     """Simulate cells read at several times, with and without a drug that stops development for as long as it is given.
@@ -67,6 +68,7 @@ def synthetic_development(
         growth: Net divisions of a cell in an hour.
         left: Share of cells that take the left fate.
         given: Hours for which the drug was given; None leaves it out.
+        turn: Radians by which the way turns in one unit of progress, off the first row of ``features``; 0 is straight.
         seed: Draws everything.
 
     Raises:
@@ -91,7 +93,12 @@ def synthetic_development(
     side_n = np.where(rng.random(len(time_n)) < left, -1.0, 1.0)
     apart_n = side_n * np.maximum(progress_n - 1.0, 0.0)
     slopes_2f = rng.normal(0, 0.8, (2, features))
-    rate_nf = np.exp(rng.normal(0, 0.5, features) + np.stack([progress_n, 2 * apart_n], axis=1) @ slopes_2f)
+    aside_f = rng.normal(0, 0.8, features) if turn else np.zeros(features)
+    # A circle is as long as the line it stands for, and turns away from it.
+    ahead_n = np.sin(turn * progress_n) / turn if turn else progress_n
+    beside_n = (1 - np.cos(turn * progress_n)) / turn if turn else 0.0 * progress_n
+    log_nf = np.stack([ahead_n, 2 * apart_n], axis=1) @ slopes_2f + np.outer(beside_n, aside_f)
+    rate_nf = np.exp(rng.normal(0, 0.5, features) + log_nf)
     depth_n1 = _DEPTH * features * rng.lognormal(0, 0.2, (len(time_n), 1)) / rate_nf.sum(axis=1, keepdims=True)
     columns = {
         "perturbation": label_n,

@@ -104,7 +104,7 @@ class Trajectory:
         if develops is None:
             raise UnknownNameError(
                 "manipulator of time", manipulators[0], [], "Fit one on cells read at several times: "
-                "aivc fit FILE --schema S.toml --manipulator transport.v1 --out CELL; --onto adds it to a cell.",
+                "aivc fit FILE --schema S.toml --manipulator development.v1 --out CELL; --onto adds it to a cell.",
             )  # fmt: skip
         fields = {each.name for each in dataclasses.fields(develops)}  # type: ignore[arg-type]
         draws = int(getattr(develops, "draws", 1))

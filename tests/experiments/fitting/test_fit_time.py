@@ -47,6 +47,14 @@ def test_draws_follow_the_recipe_where_the_method_draws():
     assert len(asked.manipulate(asked.start("culture"), Perturbation((), 24.0)).draws) == 3
 
 
+def test_without_a_name_what_is_no_better_than_copies_steps_back():
+    cells, _ = synthetic_development(times=(0.0, 24.0), cells=20, features=15, drift=0.0, given=None)
+    cell = fit_time(cells, recipe=Recipe(dim=5, members=2))
+    assert cell.card["time"]["manipulator"] == "development.v1"
+    assert cell.card["time"]["kept"] == "nearest"
+    assert cell.card["time"]["because"].startswith("no power")
+
+
 def test_what_cannot_be_fitted_is_refused():
     cells = developing()[0]
     with pytest.raises(UnknownNameError, match="manipulator of time"):

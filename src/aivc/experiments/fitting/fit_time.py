@@ -30,7 +30,7 @@ _ENCODER = "count-pca"
 
 def fit_time(
     measurement: Cells,
-    manipulator: str = "transport.v1",
+    manipulator: str = "development.v1",
     cell: VirtualCell | None = None,
     *,
     schema: Schema | None = None,
@@ -47,7 +47,8 @@ def fit_time(
     Args:
         measurement: Cells with ``time``, perturbed ones too; an AnnData and the path of a file are taken with a schema
             or columns, as `aivc.fit` takes them.
-        manipulator: Registered name of one that takes cells to a later time.
+        manipulator: Registered name of one that takes cells to a later time. The default, ``development.v1``, gives up
+            what is no better than cells that were read: ``card["time"]`` says what it kept, and why.
         cell: Fitted on perturbed cells, such as by `aivc.fit`; its encoder reads the cells, and all its parts are kept.
             Without one, an encoder and a decoder are fitted too.
         schema: What the columns of an AnnData or a file mean.

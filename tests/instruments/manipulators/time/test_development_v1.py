@@ -70,3 +70,13 @@ def test_before_a_simple_way_that_was_better_each_time_the_mixture_steps_back():
 def test_growth_by_scores_is_not_its_own():
     with pytest.raises(UnknownNameError, match=r"scores of development.v1"):
         DevelopmentV1.fit(arc((0, 1), count=10), growth="scores")
+
+
+def test_a_stop_between_two_times_moves_copied_cells_no_second_time():
+    cells = arc((0, 1), count=40)
+    fitted, start = DevelopmentV1.fit(cells, growth="none"), at(cells, 0.0)
+    once = fitted.manipulate(start, after(24)).draws[0].values
+    twice = fitted.manipulate(fitted.manipulate(start, after(10)).draws[0], after(14)).draws[0].values
+    # Cells of half of the answer are copied, and these are the same ones; on plans those nearby continue.
+    assert (twice == once).all(axis=1).mean() > 0.5
+    assert np.linalg.norm(twice - once, axis=1).mean() < 0.1 * np.linalg.norm(once - start.values, axis=1).mean()

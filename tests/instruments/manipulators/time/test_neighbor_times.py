@@ -1,3 +1,6 @@
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -80,3 +83,23 @@ def test_along_a_plan_each_cell_becomes_its_own_descendant():
         found = way(line, rows, 30.0, "", along=along).values
         assert np.median(np.abs(found[:, 0] - rows.values[:, 0])) < 1.0
     np.testing.assert_allclose(previous_moved(line, rows, 48.0, "", along=along).values[:, 1], 5.0)
+
+
+@pytest.mark.parametrize("way", [mixture_moved, partial(mixture_moved, counted=True), nearest_moved, next_moved])
+@pytest.mark.parametrize("by_plan", [False, True])
+def test_stops_between_two_times_change_nothing(cells, way, by_plan):
+    line = next(iter(lines_of(table_of("x", cells, None, 0)).values()))
+    along = Transporter(line, TransportSettings(curved=False), None).advance if by_plan else None
+    rows = cells_of(line[1], 0)
+    once = way(line, rows, 84.0, "", along=along).values
+    for stop in (30.0, 45.0, 66.0, 72.0, 78.0, 84.0):
+        rows = replace(rows, values=way(line, rows, stop, "", along=along).values, start=stop)
+    np.testing.assert_array_equal(rows.values, once)
+
+
+def test_cells_brought_from_elsewhere_go_at_the_rate_of_those_left():
+    ur = uneven()
+    elsewhere = cells_at(np.full((40, 2), 0.3), np.full(40, DAY))
+    halfway = MixtureTime.fit(ur).manipulate(elsewhere, after(DAY / 2)).draws[0]
+    assert (halfway.values[:, 0] != 0.3).mean() == pytest.approx(0.5, abs=0.05)
+    assert gone(MixtureTime.fit(ur), elsewhere, DAY) == 1.0

@@ -223,8 +223,12 @@ class _Interval:
     def _total(self, share: float) -> float:
         if self.settings.growth != PLAN or share == 0.0:
             return 1.0
-        weight, grown = self.coupling.log_n.exp().double().numpy(), self.coupling.growth().double().numpy()
-        return normalizer(weight, grown**share)
+        weight = self.coupling.log_n.exp().double().numpy()
+        return normalizer(weight, self._growth**share)
+
+    @cached_property
+    def _growth(self) -> np.ndarray:
+        return np.asarray(self.coupling.growth().double().numpy())
 
     @cached_property
     def _leave(self) -> np.ndarray:
