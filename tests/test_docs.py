@@ -163,7 +163,8 @@ def test_make_targets_exist(page):
 @pytest.mark.parametrize("page", WRITTEN, ids=named)
 def test_methods_named_in_commands_are_registered(page):
     known = {*registry.names("manipulators"), "half-effect", "your-method"}
-    for listed in re.findall(r"--(?:methods|manipulator) ([\w,:.-]+)", page.read_text(encoding="utf-8")):
+    written = "\n".join((*blocks(page, "sh"), *re.findall(r"`([^`\n]+)`", page.read_text(encoding="utf-8"))))
+    for listed in re.findall(r"--(?:methods|manipulator) ([\w,:.-]+)", written):
         assert {name.removesuffix(":shuffled") for name in listed.split(",")} <= known
 
 
