@@ -33,8 +33,10 @@ COMMAND = "AIVC_DATA=../shared/data python benchmarks/cross_modal.py"
 SCREENS = ("tahoe100m", "op3", "sciplex3")
 L1000 = "B/lincs_l1000_drugbank_consensus.tsv.gz"
 LOOKED_AT = (
-    "Kernels, penalties, the median dose and eight compounds as the fewest were fixed before any score of these screens "
-    "was seen, and every choice is made within training compounds. I3: see the leaks of the benchmark."
+    "Kernels, penalties, the median dose and eight compounds as the fewest were fixed before any score of these "
+    "screens was seen, and every choice is made within training compounds. The L1000 signatures were turned to after "
+    "names had shown that the other screens share too few. Six scores are read off eight compounds: read p_holm, not "
+    "p. I3: see the leaks of the benchmark."
 )
 
 
@@ -53,9 +55,16 @@ def main() -> None:
     unseen = json.loads(UNSEEN.read_text(encoding="utf-8"))["scores"]
     body = {"command": command, "python": sys.version.split()[0], "looked_at": LOOKED_AT, "bars": bars(found, unseen)}
     body |= {"cpu_s": round(time.process_time() - started, 1)}
-    body |= {"unseen_compound": {name: each["cosine_centred"] for name, each in unseen.items()}, "screens": found}
+    body |= {
+        "unseen_compound": {name: short(each["cosine_centred"]) for name, each in unseen.items()},
+        "screens": found,
+    }
     OUT.write_text(json.dumps(rounded(body), indent=1) + "\n", encoding="utf-8")
     print(json.dumps(rounded(body), indent=1))
+
+
+def short(score: dict) -> dict:
+    return {key: score[key] for key in ("value", "low", "high", "n", "note")}
 
 
 def asked(screen: Measurement, images) -> dict:
@@ -64,24 +73,30 @@ def asked(screen: Measurement, images) -> dict:
         both = shared(states_of(screen), images)
     except DataError:
         return {"shared": [], "note": f"no power: no compound is shared, and {FEWEST} are the fewest"}
-    known = mechanisms()
-    return {
-        "shared": [str(each) for each in both.compounds],
-        "note": both.no_power,
-        "ceiling": {"RNA": both.rna.ceiling(), "images": both.images.ceiling()},
-        "predicted": records(cross_modal(both, permutations=1000)),
-        "mechanisms": records(joint_mechanisms(both, known)),
-    }
+    made = {"shared": [str(each) for each in both.compounds], "note": both.no_power}
+    made["ceiling"] = {"RNA": both.rna.ceiling(), "images": both.images.ceiling()}
+    if both.no_power:
+        return made
+    predicted = cross_modal(both, permutations=1000)
+    predicted["p_holm"] = holm(predicted["p"].to_numpy())
+    return {**made, "predicted": records(predicted), "mechanisms": records(joint_mechanisms(both, mechanisms()))}
+
+
+def holm(p_m: np.ndarray) -> np.ndarray:
+    """Allow for all questions asked of the same compounds (Holm 1979)."""
+    order = np.argsort(p_m)
+    stepped = np.maximum.accumulate(p_m[order] * np.arange(len(p_m), 0, -1))
+    made = np.empty(len(p_m))
+    made[order] = np.minimum(stepped, 1.0)
+    return made
 
 
 def mechanisms() -> dict[str, str]:
     """Of each compound, as the authors of BBBC021 gave them."""
     table = catalog.load("bbbc021-profiles").entities
     own = table[table["perturbation"] != CONTROL].drop_duplicates("compound")
-    return {
-        family_of(Perturbation.parse(text)): str(kind)
-        for text, kind in zip(own["perturbation"], own["moa"], strict=True)
-    }
+    pairs = zip(own["perturbation"], own["moa"], strict=True)
+    return {family_of(Perturbation.parse(text)): str(kind) for text, kind in pairs}
 
 
 def l1000(numbers: Path) -> Measurement:
@@ -114,17 +129,14 @@ def bars(found: dict, unseen: dict) -> list[dict]:
             continue
         for row in each["predicted"]:
             if row["metric"] == "retrieval":
-                bar(f"{name}: {row['question']}, p of retrieval", row["p"], 0.05, "lower")
+                bar(f"{name}: {row['question']}, p of retrieval among six (Holm)", row["p_holm"], 0.05, "lower")
         gain = next(row for row in each["mechanisms"] if row["read"] == "gain")
         bar(f"{name}: joint state over the better alone, lower end", gain["low"], 0.0)
     return rows
 
 
 def records(table: pd.DataFrame) -> list[dict]:
-    return [
-        {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in row.items()}
-        for row in table.to_dict("records")
-    ]
+    return table.astype(object).where(table.notna(), None).to_dict("records")
 
 
 def rounded(body):

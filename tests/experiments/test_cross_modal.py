@@ -77,7 +77,7 @@ def test_an_answer_does_not_depend_on_what_the_compound_did():
 
 def test_few_shared_compounds_have_no_power():
     both = two(count=5)
-    assert both.no_power == "no power: 5 compounds are shared, and 8 are the fewest that tell anything"
+    assert both.no_power == "no power: too few compounds are shared to tell anything (5, and 8 are the fewest)"
     for found in (cross_modal(both), joint_mechanisms(both, {"c1": "A", "c2": "A"})):
         assert found["value"].isna().all()
         assert set(found["note"]) == {both.no_power}

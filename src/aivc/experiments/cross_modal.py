@@ -74,7 +74,7 @@ class Shared:
         """Why nothing can be said, empty where something can."""
         if len(self) >= FEWEST:
             return ""
-        return f"no power: {len(self)} compounds are shared, and {FEWEST} are the fewest that tell anything"
+        return f"no power: too few compounds are shared to tell anything ({len(self)}, and {FEWEST} are the fewest)"
 
 
 def states_of(screen: Measurement, *, encoder: str = "full-space", seed: int = 0) -> UR:
@@ -123,7 +123,7 @@ def cross_modal(both: Shared, *, permutations: int = 200, seed: int = 0) -> pd.D
     >>> rng = np.random.default_rng(0)
     >>> seen = Seen(rng.normal(size=(3, 5)), np.full((2, 3, 5), np.nan))
     >>> cross_modal(Shared(np.array(["A", "B", "C"]), seen, seen))["note"][0]
-    'no power: 3 compounds are shared, and 8 are the fewest that tell anything'
+    'no power: too few compounds are shared to tell anything (3, and 8 are the fewest)'
     """
     rows: list[dict[str, Any]] = []
     for question, given, asked in (

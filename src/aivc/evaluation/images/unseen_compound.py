@@ -88,7 +88,7 @@ class UnseenCompound(Protocol):
 
     ``mean`` of the other compounds and a ``random-compound`` (the mean score of answering with any other) know nothing
     of the compound; ``nearest-structure`` answers with the other one of the most similar fingerprint (Tanimoto);
-    ``same-mechanism``, the mean of the others of its mechanism, is told the mechanism. Every manipulator is a method:
+    ``same-mechanism``, the mean of the others of its mechanism, knows the mechanism. Every manipulator is a method:
     it is fitted on the other wells as on any screen, with what the providers of ``knowledge`` say of compounds, and
     asked at the doses of the profile. ``NAME:structure`` has nothing but the structures. Shuffled: compounds exchange
     what is known of them, and the mean over draws stands there.
@@ -226,14 +226,14 @@ def _rows(method: str, table: pd.DataFrame, settings: Mapping[str, Any], seed: i
             continue
         value, (low, high) = float(values.mean()), map(float, np.quantile(values[drawn].mean(axis=1), [0.025, 0.975]))
         note = f"{len(values)} compounds"
-        if metric == "cosine_centred" and _told(method):
+        if metric == "cosine_centred" and _informed(method):
             note += "; " + verdict(value, low, float(settings["nearest_known"]))
         made.append(ScoreRow(method, POOLED, str(metric), value, low=low, high=high, note=note))
         made += [ScoreRow(method, str(name), str(metric), float(each)) for name, each in table[metric].items()]
     return made
 
 
-def _told(method: str) -> bool:
+def _informed(method: str) -> bool:
     """Whether a method is a manipulator that is given knowledge, and no null."""
     name = method.removesuffix(STRUCTURE)
     if name in KNOWN or name.endswith(SHUFFLED):
@@ -243,7 +243,7 @@ def _told(method: str) -> bool:
 
 
 def verdict(value: float, low: float, nearest: float) -> str:
-    """Whether a score shows that structure told anything: its interval above 0, and it above the nearest structure.
+    """Whether a score shows that structure helped: its interval above 0, and it above the nearest structure.
 
     >>> verdict(0.2, 0.1, 0.26)
     'structure was not used: 0.20 is no more than 0.26 of the nearest structure'
