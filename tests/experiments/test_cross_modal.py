@@ -40,11 +40,11 @@ def two(common=True, noise=0.3, count=COUNT):
     rng = np.random.default_rng(1)
     z_ck, other_ck = rng.normal(size=(2, count, 2))
     rna = screen(z_ck @ rng.normal(size=(2, 30)), noise)
-    return shared(rna, screen((z_ck if common else other_ck) @ rng.normal(size=(2, 12)), noise, seed=2))
+    return shared(rna, screen((z_ck if common else other_ck) @ rng.normal(size=(2, 8)), noise, seed=2))
 
 
 def test_what_two_screens_share_is_foretold_both_ways():
-    found = cross_modal(two(), permutations=30).set_index(["question", "metric"])
+    found = cross_modal(two(), permutations=24).set_index(["question", "metric"])
     for question in ("images from RNA", "RNA from images"):
         assert found["value"][question, "cosine"] > 0.8
         assert found["value"][question, "retrieval"] > 0.85
@@ -55,7 +55,7 @@ def test_what_two_screens_share_is_foretold_both_ways():
 
 
 def test_what_they_do_not_share_is_not():
-    found = cross_modal(two(common=False), permutations=30).set_index(["question", "metric"])
+    found = cross_modal(two(common=False), permutations=24).set_index(["question", "metric"])
     assert (found["p"] > 0.05).all()
     assert found["value"]["images from RNA", "retrieval"] < 0.75
 
@@ -114,18 +114,16 @@ def test_a_table_of_effects_is_its_own_state():
 
 def test_a_joint_state_names_mechanisms_that_either_screen_knows_in_part():
     # Four mechanisms; RNA tells two groups of them apart, images the other two ways.
-    rng, kind = np.random.default_rng(3), np.repeat(np.arange(4), 3)
-    first, second = (np.stack([kind % 2 * 2.0 - 1, kind // 2 * 2.0 - 1]) + 0.1 * rng.normal(size=(2, 12)))[:, :, None]
-    seen = [
-        Seen(z * rng.normal(size=(1, 6)) + 0.1 * rng.normal(size=(12, 6)), np.zeros((2, 12, 6)))
-        for z in (first, second)
-    ]
-    both = Shared(np.array([f"c{i}" for i in range(12)], dtype=object), *seen)
+    rng, kind = np.random.default_rng(3), np.repeat(np.arange(4), 2)
+    factor_kc = np.stack([kind % 2 * 2.0 - 1, kind // 2 * 2.0 - 1]) + 0.1 * rng.normal(size=(2, 8))
+    effects = [np.outer(z, rng.normal(size=6)) + 0.1 * rng.normal(size=(8, 6)) for z in factor_kc]
+    seen = [Seen(each, np.stack([each, each])) for each in effects]
+    both = Shared(np.array([f"c{i}" for i in range(8)], dtype=object), *seen)
     found = joint_mechanisms(both, {f"c{i}": str(k) for i, k in enumerate(kind)}, dim=2, permutations=50)
     value = found.set_index("read")["value"]
     assert value["joint"] == 1.0
     assert max(value["rna"], value["images"]) < 0.9
     assert value["gain"] == pytest.approx(value["joint"] - max(value["rna"], value["images"]))
     assert found.set_index("read")["p"]["joint"] < 0.05
-    assert joint_states(both, dim=2).values.shape == (12, 2)
+    assert joint_states(both, dim=2).values.shape == (8, 2)
     assert set(joint_mechanisms(both, {})["note"]) == {"no power: no two compounds share a mechanism"}
