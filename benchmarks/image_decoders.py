@@ -36,7 +36,7 @@ from aivc.instruments.decoders.images.patch_expression import PatchExpression, c
 from aivc.instruments.decoders.images.pixels import gradient_energy, pixel_pearson, pixels
 from aivc.instruments.decoders.images.synthetic_microscope import SyntheticMicroscope
 from aivc.instruments.decoders.images.virtual_stain import VirtualStain
-from aivc.instruments.manipulators.populations.moved_cells import batch_shift, moved_cells
+from aivc.experiments.moved_cells import batch_shift, moved_cells
 from aivc.representations.cellular.morphology_features.cell_features import cell_features
 
 DATA = Path(os.environ["AIVC_DATA"])
