@@ -15,7 +15,7 @@ from aivc.evaluation.benchmarks.protocol import POOLED, SHUFFLED, Protocol, Scor
 from aivc.evaluation.images.spot_patches import depth_scaled, section_patches
 
 ALONE, COLOR, POSITION = "patch-alone", "mean-color", "position"
-_READABLE, _NEAREST, _DRAWS = 0.2, 6, 1000
+_READABLE, _NEAREST, _DRAWS, _BLOCKS = 0.2, 6, 1000, 3
 _NEEDED = ("dataset", "images", "sections", "genes", "decoder", "side", "permutations")
 
 
@@ -54,7 +54,8 @@ class PatchGenes(Protocol):
 
     ``pearson_blocks`` is the correlation of a gene over the spots of a block, mean over blocks and genes; folds are
     sections. ``pearson_sections`` is that over all spots of the other section; folds are directions.
-    ``readable_blocks`` and ``readable_sections`` count genes above 0.2. Intervals draw genes.
+    ``readable_blocks`` and ``readable_sections`` count genes above 0.2. ``pearson_shown`` is that across sections of
+    the genes alone that a decoder shows, by what it was fitted on. Intervals draw genes.
 
     Settings: ``dataset`` of spots and ``images`` of sections; ``sections``, name → a letter for each spot, in order,
     the block it is in; ``genes``; ``decoder``; ``side`` of patches in pixels; ``permutations``.
@@ -67,6 +68,12 @@ class PatchGenes(Protocol):
         """See `Protocol.require`."""
         if missing := [key for key in _NEEDED if key not in settings]:
             raise IntegrityError(f"Settings of patch-genes lack {', '.join(missing)}. State them.")
+        for name, letters in settings["sections"].items():
+            if len(set(letters)) < _BLOCKS:
+                raise IntegrityError(
+                    f"Section {name} has {len(set(letters))} blocks of tissue: three blocks or more are wanted, one "
+                    "left out and two to choose a penalty by."
+                )
         known = [ALONE, COLOR, POSITION, *IMAGE_DECODERS.names()]
         for method in methods:
             name = method.removesuffix(SHUFFLED)
@@ -90,13 +97,13 @@ class PatchGenes(Protocol):
         self, settings: Mapping[str, Any], name: str, rng: np.random.Generator | None, seed: int
     ) -> dict[str, dict[str, np.ndarray]]:
         """``(g,)`` correlations of genes by metric and fold; permuted over spots where there is something to draw."""
-        made: dict[str, dict[str, np.ndarray]] = {"blocks": {}, "sections": {}}
+        made: dict[str, dict[str, np.ndarray]] = {"blocks": {}, "sections": {}, "shown": {}}
         for key, own in self._sections.items():
             order = np.arange(len(own.block)) if rng is None else rng.permutation(len(own.block))
             found = []
             for block in np.unique(own.block):
                 out = own.block == block
-                said = _answer(settings, name, (own, ~out), (own, out), (order, order), seed)
+                said, _ = _answer(settings, name, (own, ~out), (own, out), (order, order), seed)
                 found.append(correlations(said, own.genes.dense()[out]))
             made["blocks"][key] = np.mean(found, axis=0)
         for first, one in self._sections.items():
@@ -106,8 +113,11 @@ class PatchGenes(Protocol):
                 same, every = np.arange(len(other.block)), np.ones(len(one.block), dtype=bool)
                 order = same if rng is None else rng.permutation(same)
                 asked = np.ones(len(other.block), dtype=bool)
-                said = _answer(settings, name, (one, every), (other, asked), (np.arange(len(every)), order), seed)
-                made["sections"][f"{first} → {second}"] = correlations(said, other.genes.dense())
+                orders = (np.arange(len(every)), order)
+                said, shown = _answer(settings, name, (one, every), (other, asked), orders, seed)
+                made["sections"][f"{first} → {second}"] = found_g = correlations(said, other.genes.dense())
+                if rng is None and shown is not None and shown.any():
+                    made["shown"][f"{first} → {second}"] = found_g[shown]
         return made
 
 
@@ -147,27 +157,29 @@ def _answer(
     asked: tuple[_Section, np.ndarray],
     orders: tuple[np.ndarray, np.ndarray],
     seed: int,
-) -> np.ndarray:
-    """``(m, g)`` expression expected at the spots asked about; genes a decoder does not show are 0 everywhere."""
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """``(m, g)`` expression expected at the spots asked about, and ``(g,)`` True for genes that a decoder shows."""
     (one, train), (other, test) = known, asked
     truth, block = one.genes.take(train), one.block[train]
     if name == POSITION:
         near = cKDTree(one.places[train]).query(other.places[test], min(_NEAREST, int(train.sum())))[1]
-        return np.asarray(truth.dense()[near.reshape(int(test.sum()), -1)].mean(axis=1))
+        return np.asarray(truth.dense()[near.reshape(int(test.sum()), -1)].mean(axis=1)), None
     x_np, y_mp = (_read(each, name, settings["decoder"]) for each in (one, other))
     if name == COLOR and x_np is not None and y_mp is not None:
         x_ne, y_me = (np.c_[np.ones(len(each)), each] for each in (x_np[orders[0]][train], y_mp[orders[1]][test]))
-        return np.asarray(y_me @ np.linalg.lstsq(x_ne, truth.dense())[0])
+        return np.asarray(y_me @ np.linalg.lstsq(x_ne, truth.dense())[0]), None
     part: Any = IMAGE_DECODERS.load(settings["decoder"] if name == ALONE else name)
     if x_np is not None and y_mp is not None:
         fitted = part.of_features(x_np[orders[0]][train], truth, block)
-        return np.asarray(fitted.expected(y_mp[orders[1]][test]))
+        return np.asarray(fitted.expected(y_mp[orders[1]][test])), np.asarray(fitted.shown)
     fitted = part.fit(one.patches.take(train), seed=seed, expression=truth, blocks=block)
     shown = fitted.decode(other.patches.take(test))
     place = {str(gene): i for i, gene in enumerate(other.genes.features)}
     made = np.zeros((int(test.sum()), len(place)))
-    made[:, [place[str(gene)] for gene in shown.features]] = shown.dense()
-    return made
+    columns = [place[str(gene)] for gene in shown.features]
+    # What is not shown is the same everywhere, and correlates with nothing.
+    made[:, columns] = shown.dense()
+    return made, np.isin(np.arange(len(place)), columns)
 
 
 def correlations(one_nf: np.ndarray, other_nf: np.ndarray) -> np.ndarray:
@@ -197,4 +209,7 @@ def _rows(method: str, drawn: Sequence[Mapping[str, Mapping[str, np.ndarray]]], 
         low, high = map(float, np.quantile(spread, [0.025, 0.975]))
         made.append(ScoreRow(method, POOLED, f"pearson_{kind}", float(gene_g.mean()), low=low, high=high, note=note))
         made.append(ScoreRow(method, POOLED, f"readable_{kind}", float(count_rk.mean())))
+    for fold, r_g in drawn[0]["shown"].items():
+        note = f"{len(r_g)} genes shown, the least at {r_g.min():.3f}"
+        made.append(ScoreRow(method, fold, "pearson_shown", float(r_g.mean()), note=note))
     return made
