@@ -185,8 +185,8 @@ class TreatedCells(Protocol):
             shown = _light(self._cells, rows) if image is None else np.asarray(image.values)
             ratios = _sharper(shown, _light(self._cells, pair.real))
             made["images_sharpness"] = float(np.mean(np.minimum(ratios, 1 / ratios)))
-            told = zip(self._cells.features, ratios, strict=True)
-            note += "; gradient energy over measured: " + ", ".join(f"{each} {ratio:.2f}" for each, ratio in told)
+            named = zip(self._cells.features, ratios, strict=True)
+            note += "; gradient energy over measured: " + ", ".join(f"{each} {ratio:.2f}" for each, ratio in named)
         return made, note
 
 

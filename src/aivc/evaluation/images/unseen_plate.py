@@ -1,4 +1,4 @@
-"""Whether cells of a plate that was not trained on are told from its controls at a low dose, and in order of dose."""
+"""Whether cells of a plate that was not trained on differ from its controls at a low dose, and in order of dose."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -228,18 +228,18 @@ def _rows(
     """For each plate and metric, and for their mean over the plates that can tell."""
     made: list[ScoreRow] = []
     for metric in next(iter(values.values())):
-        told = [plate for plate in values if values[plate][metric] is not None]
+        known = [plate for plate in values if values[plate][metric] is not None]
         for plate in values:
-            note = notes[plate] if plate in told else "the plate has no such cells"
-            low, high = _ends(drawn[plate][metric]) if plate in told else (None, None)
+            note = notes[plate] if plate in known else "the plate has no such cells"
+            low, high = _ends(drawn[plate][metric]) if plate in known else (None, None)
             made.append(ScoreRow(method, plate, metric, values[plate][metric], low=low, high=high, note=note))
-        if not told:
+        if not known:
             made.append(ScoreRow(method, POOLED, metric, None, note="no plate has such cells"))
             continue
-        each = [[drawn[plate][metric][i] for plate in told] for i in range(len(drawn[told[0]][metric]))]
+        each = [[drawn[plate][metric][i] for plate in known] for i in range(len(drawn[known[0]][metric]))]
         low, high = _ends([_mean(row) for row in each])
-        mean = _mean([values[plate][metric] for plate in told])
-        made.append(ScoreRow(method, POOLED, metric, mean, low=low, high=high, note=f"plates: {', '.join(told)}"))
+        mean = _mean([values[plate][metric] for plate in known])
+        made.append(ScoreRow(method, POOLED, metric, mean, low=low, high=high, note=f"plates: {', '.join(known)}"))
     return made
 
 
