@@ -1,1 +1,1 @@
-"""Protocols of frozen benchmarks of images: mechanisms, doses, plates not trained on, and what cells would look like."""
+"""Protocols of frozen benchmarks of images: mechanisms, doses, plates not trained on, and images of other cells."""
