@@ -20,26 +20,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from PIL import Image
-from scipy import ndimage, sparse
-from scipy.linalg import sqrtm
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial import cKDTree
-from scipy.spatial.distance import cdist
+from scipy import ndimage
 
-from aivc.core.measurement import CONTROL, Measurement
-from aivc.core.units import ARBITRARY, INTENSITY
 from aivc.data import catalog
+from aivc.evaluation.benchmarks.benchmark import benchmark
+from aivc.evaluation.benchmarks.task_benchmark import run_task
 from aivc.instruments.decoders.images.next_frame import distinct, forecast, past
-from aivc.instruments.decoders.images.patch_expression import PatchExpression, correlations, section_features
 from aivc.instruments.decoders.images.pixels import gradient_energy, pixel_pearson, pixels
-from aivc.instruments.decoders.images.synthetic_microscope import SyntheticMicroscope
 from aivc.instruments.decoders.images.virtual_stain import VirtualStain
-from aivc.instruments.manipulators.populations.moved_cells import batch_shift, moved_cells
-from aivc.representations.cellular.morphology_features.cell_features import cell_features
 
-DATA = Path(os.environ["AIVC_DATA"])
 RESULT = Path(__file__).parent / "results" / "image_decoders.json"
 
 
@@ -113,210 +102,54 @@ def staining() -> dict:
 
 # --- I6: control cells of an unseen plate under a drug ---
 
-PLATES = ("Week4_27801", "Week4_27821")
-DOSES = ("drug:cyclohexamide@15uM", "drug:cyclohexamide@50uM")
-REPEATS = 8
-
-
-class PlateSpace:
-    """Features of images on 20 axes of the training plate, standardized by its controls, as the task has it."""
-
-    def __init__(self, features: np.ndarray, control: np.ndarray) -> None:
-        self.center, self.scale = features[control].mean(axis=0), features[control].std(axis=0)
-        self.kept = self.scale > 1e-8 * np.maximum(np.abs(self.center), 1.0)
-        z = self._standardized(features)
-        self.middle = z.mean(axis=0)
-        self.axes = np.linalg.svd(z - self.middle, full_matrices=False)[2][:20].T
-
-    def _standardized(self, features: np.ndarray) -> np.ndarray:
-        z = (features[:, self.kept] - self.center[self.kept]) / self.scale[self.kept]
-        return np.clip(z, -8, 8)
-
-    def __call__(self, features: np.ndarray) -> np.ndarray:
-        """States ``(n, 20)`` of features."""
-        return (self._standardized(features) - self.middle) @ self.axes
-
-
-def distances(made: np.ndarray, real: np.ndarray) -> tuple[float, float]:
-    """W1 by the best assignment, and the Fréchet distance."""
-    cost = cdist(made, real)
-    w1 = float(cost[linear_sum_assignment(cost)].mean())
-    one, other = np.cov(made.T), np.cov(real.T)
-    mixed = np.real(sqrtm(one @ other))
-    return w1, float(((made.mean(0) - real.mean(0)) ** 2).sum() + np.trace(one + other - 2 * mixed))
-
 
 def generation() -> dict:
-    cells = catalog.load("bbbc021-cells", offline=True)
-    cells = cells.take(np.arange(len(cells)))
-    features, plate, label = (
-        cell_features(cells)[1],
-        cells.entities["batch"].astype(str).to_numpy(),
-        cells.perturbations,
-    )
-    pairs = {}
-    for there, here in (PLATES, PLATES[::-1]):
-        space = PlateSpace(features[plate == there], label[plate == there] == CONTROL)
-        control, target = ((plate == each) & (label == CONTROL) for each in (there, here))
-        for dose in DOSES:
-            treated, real = (plate == there) & (label == dose), (plate == here) & (label == dose)
-            states = {name: space(features[rows]) for name, rows in
-                      {"there": control, "here": target, "treated": treated, "real": real}.items()}  # fmt: skip
-            images = drawn_images(cells, control | treated, target, treated, dose)
-            populations = {
-                "copy control": states["here"],
-                "training treated cells": states["treated"],
-                "same, shifted by the control difference": states["treated"]
-                - states["there"].mean(0)
-                + states["here"].mean(0),
-                "moved-cells": moved_cells(states["treated"], states["there"], states["here"]),
-                "control + training mean shift": states["here"] + states["treated"].mean(0) - states["there"].mean(0),
-                **{name: space(cell_features(each)[1]) for name, each in images.items()},
-            }
-            sharp = {
-                name: sharper(each.values, cells.values[real])
-                for name, each in {"copy control": cells.take(target), **images}.items()
-            }
-            pairs[f"{there} to {here}, {dose}"] = {
-                **compared(populations, states),
-                "sharpness_over_real": sharp,
-                "trusted_share_of_control_difference": round(batch_shift(states["there"], states["here"]).trusted, 3),
-            }
-    mean = {
-        name: {key: round(float(np.mean([each["methods"][name][key] for each in pairs.values()])), 4) for key in keys}
-        for name, keys in next(iter(pairs.values()))["methods"].items()
-    }
-    moved, image = mean["moved-cells"], mean["image: synthetic-microscope"]
+    """`bbbc021-synthetic-microscope`."""
+    found = frozen("bbbc021-synthetic-microscope")
+    moved, image = found["scores"]["moved-cells"], found["scores"]["synthetic-microscope"]
     bars = [
-        bar("I6: features, gain in W1", moved["gain_W1"], 0.92),
-        bar("I6: features, gain in Fréchet distance", moved["gain_FD"], 0.96),
-        bar("I6: images, gain in W1", image["gain_W1"], 0.45),
-        bar("I6: images, gain in Fréchet distance", image["gain_FD"], 0.60),
+        bar("I6: features, gain in W1", moved["features_gain_w1"]["value"], 0.92),
+        bar("I6: features, gain in Fréchet distance", moved["features_gain_frechet"]["value"], 0.96),
+        bar("I6: images, gain in W1", image["images_gain_w1"]["value"], 0.45),
+        bar("I6: images, gain in Fréchet distance", image["images_gain_frechet"]["value"], 0.60),
     ]
-    return {"bars": bars, "repeats": REPEATS, "mean": mean, "pairs": pairs}
+    return {"bars": bars, **found}
 
 
-def sharper(made: np.ndarray, real: np.ndarray) -> list[float]:
-    """Gradient energy of each channel, over that of real cells."""
-    ratio = [gradient_energy(made[:, c]).mean() / gradient_energy(real[:, c]).mean() for c in range(made.shape[1])]
-    return [round(float(each), 2) for each in ratio]
+def frozen(name: str) -> dict:
+    """Scores of a frozen benchmark, over all folds and each, with what rows say of themselves."""
+    asked = benchmark(name)
+    body = run_task(asked)
+    keys = ("value", "low", "high", "folds")
+    scores = {
+        method: {metric: {key: rounded(score[key]) for key in keys} for metric, score in by.items()}
+        for method, by in body["scores"].items()
+    }
+    notes = {f"{row['method']}, {row['fold']}": row["note"] for row in body["rows"] if row["note"] and row["fold"]}
+    return {"benchmark": asked.reference, "scores": scores, "notes": notes}
 
 
-def drawn_images(cells, train: np.ndarray, target: np.ndarray, treated: np.ndarray, dose: str) -> dict:
-    """Images of the unseen plate: moved, by quantiles of pixels, and the mean image of the treated repeated."""
-    fitted = SyntheticMicroscope.fit(cells.take(train), perturbation=dose)
-    control, before, after = cells.take(target), cells.values[train & ~treated], cells.values[treated]
-    grid, mapped = np.linspace(0, 1, 257), control.values.astype(np.float32)
-    for c in range(mapped.shape[1]):
-        levels = (np.quantile(each[:, c], grid) for each in (before, after))
-        mapped[:, c] = np.interp(mapped[:, c], *levels)
-    mean = np.broadcast_to(after.mean(axis=0), mapped.shape).astype(np.float32)
-    # A camera stores whole numbers.
-    made = {"synthetic-microscope": fitted.decode(control).values, "pixel quantile map": mapped, "mean image": mean}
-    return {f"image: {name}": control.replace(values=np.clip(np.round(each), 0, 255)) for name, each in made.items()}
-
-
-def compared(populations: dict, states: dict) -> dict:
-    """Gain over copying the control, where 1 is the other half of the real cells; as many cells of each."""
-    found = {name: [] for name in ("floor", *populations)}
-    effect = states["real"].mean(0) - states["here"].mean(0)
-    for repeat in range(REPEATS):
-        draw = np.random.default_rng(repeat)
-        order = draw.permutation(len(states["real"]))
-        half, other = states["real"][order[: len(order) // 2]], states["real"][order[len(order) // 2 :]]
-        found["floor"].append(distances(other[: len(half)], half))
-        for name, each in populations.items():
-            found[name].append(distances(each[draw.permutation(len(each))[: len(half)]], half))
-    mean = {name: np.mean(each, axis=0) for name, each in found.items()}
-    room = mean["copy control"] - mean["floor"]
-    methods = {}
-    for name, each in mean.items():
-        gain = (mean["copy control"] - each) / room
-        methods[name] = {"W1": round(each[0], 3), "FD": round(each[1], 2), "gain_W1": gain[0], "gain_FD": gain[1]}
-        if name in populations:
-            own = populations[name].mean(0) - states["here"].mean(0)
-            size = np.linalg.norm(own) * np.linalg.norm(effect)
-            methods[name]["effect_cosine"] = round(float(own @ effect / max(size, 1e-12)), 4)
-    return {"methods": methods}
+def rounded(value):
+    """Numbers with four decimals, in folds too."""
+    if isinstance(value, dict):
+        return {key: rounded(each) for key, each in value.items()}
+    return value if value is None else round(float(value), 4)
 
 
 # --- I10: 50 genes from the patch of H&E under a spot ---
 
-HISTOLOGY = json.loads((DATA.parent / "benchmarks" / "image_tasks.json").read_text())["tasks"]["I10_HE_to_expression"]
-
-
-def section(name: str) -> tuple[Measurement, Measurement, np.ndarray]:
-    """Patches of two spot pitches at 224 pixels, expression of the 50 genes, and blocks."""
-    spots = catalog.load("her2st", offline=True)
-    spots = spots.take((spots.entities["section"].astype(str) == name).to_numpy())
-    counts = np.asarray(spots.dense(), dtype=np.float64)
-    total = counts.sum(axis=1)
-    scaled = np.log1p(counts * (np.median(total) / total)[:, None])
-    place = {gene: i for i, gene in enumerate(spots.features)}
-    genes = HISTOLOGY["genes"]
-    at = spots.entities[["pixel_x", "pixel_y"]].to_numpy(float)
-    pitch = float(np.median(cKDTree(at).query(at, 2)[0][:, 1]))
-    away = cdist(at, at) / pitch
-    links = sparse.csr_matrix(((away > 0.5) & (away < 1.5)).astype(float))
-    with Image.open(catalog.path("her2st-images", name, offline=True)) as picture:
-        light, half = np.asarray(picture), round(pitch)
-    light = np.pad(light, ((half, half), (half, half), (0, 0)), mode="edge")
-    cut = [light[y : y + 2 * half, x : x + 2 * half] for x, y in np.round(at).astype(int)]
-    small = np.array([np.asarray(Image.fromarray(each).resize((224, 224), Image.Resampling.BILINEAR)) for each in cut])
-    colors = np.array(["R", "G", "B"], dtype=object)
-    patches = Measurement(small.transpose(0, 3, 1, 2), colors, spots.entities, INTENSITY, modality="image", links=links)
-    values = scaled[:, [place[gene] for gene in genes]]
-    expression = Measurement(values, np.array(genes, dtype=object), spots.entities, ARBITRARY)
-    blocks = HISTOLOGY["folds_blocks"][name]
-    return patches, expression, np.array([blocks[str(spot)] for spot in spots.entities.index])
-
 
 def histology() -> dict:
-    sections = {name: section(name) for name in ("C2", "C3")}
-    features = {name: section_features(patches) for name, (patches, _, _) in sections.items()}
-    found, bars, draw = {}, [], np.random.default_rng(0)
-    for name, (_, expression, block) in sections.items():
-        x, y = features[name], expression.dense()
-        forms = {
-            "patch and neighbours": x,
-            "patch alone": x[:, : x.shape[1] // 2],
-            "features permuted": draw.permutation(x),
-        }
-        rows = {form: [within(each, y, block, fold) for fold in np.unique(block)] for form, each in forms.items()}
-        found[f"{name}, held-out blocks"] = {form: summary(np.mean(each, axis=0)) for form, each in rows.items()}
-        bars.append(
-            bar(f"I10: {name}, held-out blocks", found[f"{name}, held-out blocks"]["patch and neighbours"]["r"], 0.38)
-        )
-    for first, second, wanted in (("C2", "C3", 0.42), ("C3", "C2", 0.38)):
-        block, other = sections[first][2], sections[second][1].dense()
-        fitted = PatchExpression.of_features(features[first], sections[first][1], block)
-        made = fitted.expected(features[second])
-        null = fitted.expected(draw.permutation(features[second]))
-        said = {
-            "patch and neighbours": summary(correlations(made, other)),
-            "features permuted": summary(correlations(null, other)),
-        }
-        shown = correlations(made, other)[fitted.shown]
-        said["genes shown"] = {
-            "r": round(float(shown.mean()), 4),
-            "count": len(shown),
-            "least": round(float(shown.min()), 3),
-        }
-        found[f"{first} to {second}"] = said
-        bars.append(bar(f"I10: {first} to {second}", said["patch and neighbours"]["r"], wanted))
-    return {"bars": bars, "forms": found}
-
-
-def within(x: np.ndarray, y: np.ndarray, block: np.ndarray, fold: int) -> np.ndarray:
-    """Correlation of each gene in a block that was not fitted; the penalty is chosen on the other blocks."""
-    out = block == fold
-    entities = pd.DataFrame(index=np.arange((~out).sum()).astype(str))
-    train = Measurement(y[~out], np.array(HISTOLOGY["genes"], dtype=object), entities, ARBITRARY)
-    return correlations(PatchExpression.of_features(x[~out], train, block[~out]).expected(x[out]), y[out])
-
-
-def summary(r: np.ndarray) -> dict:
-    return {"r": round(float(r.mean()), 4), "genes_above_0.2": int((r > 0.2).sum())}
+    """`her2st-patch-expression`; and of genes that are shown, how well they are read across sections."""
+    found = frozen("her2st-patch-expression")
+    own = found["scores"]["patch-expression"]
+    blocks, sections = own["pearson_blocks"]["folds"], own["pearson_sections"]["folds"]
+    bars = [bar(f"I10: {name}, held-out blocks", blocks[name], 0.38) for name in ("C2", "C3")]
+    bars += [
+        bar(f"I10: {first} to {second}", sections[f"{first} → {second}"], wanted)
+        for first, second, wanted in (("C2", "C3", 0.42), ("C3", "C2", 0.38))
+    ]
+    return {"bars": bars, **found}
 
 
 # --- I9: the next frame and the one after, from earlier frames alone ---
@@ -336,6 +169,11 @@ def movies() -> dict:
     return {"bars": bars, "movies": found}
 
 
+def sharper(made: np.ndarray, real: np.ndarray) -> float:
+    """Gradient energy over that of the frame that came."""
+    return float(gradient_energy(made[None]).mean() / gradient_energy(real[None]).mean())
+
+
 def forecasts(frames: np.ndarray, ahead: int) -> dict:
     """Mean squared error over persistence, and gradient energy over that of the frame that came."""
     known = [past(frames[: i + 1], ahead) for i in range(1, len(frames) - ahead)]
@@ -349,7 +187,7 @@ def forecasts(frames: np.ndarray, ahead: int) -> dict:
             "forecast": forecast(known[:t], frames[1 : t + 1], ahead),
         }
         for form, each in answers.items():
-            made[form].append((((each - real) ** 2).mean(), sharper(each[None, None], real[None, None])[0]))
+            made[form].append((((each - real) ** 2).mean(), sharper(each, real)))
     mean = {form: np.mean(each, axis=0) for form, each in made.items()}
     least = mean["persistence"][0]
     return {form: {"mse": round(float(a / least), 4), "sharpness": round(float(b), 3)} for form, (a, b) in mean.items()}

@@ -169,6 +169,8 @@ TESTED_THROUGH = {
     "demo.py": "run by `make demo`: a script over verbs that have tests of their own",
     "evaluation/benchmarks/frozen.py": "evaluation/benchmarks/test_benchmark.py",
     "evaluation/benchmarks/protocol.py": "evaluation/benchmarks/test_task_benchmark.py",
+    "evaluation/images/dose_regression.py": "evaluation/images/test_unseen_plate.py",
+    "evaluation/images/spot_patches.py": "evaluation/images/test_patch_genes.py",
     "evaluation/leakage/findings.py": "evaluation/leakage/test_leaks.py",
     "evaluation/metrics/panel.py": "evaluation/metrics/test_metric.py",
     "evaluation/metrics/raw_cells.py": "evaluation/metrics/test_vcc2026.py",

@@ -120,6 +120,8 @@ def test_each_of_ours_says_what_it_is(name):
     for dataset, files in each.datasets.items():
         assert files == {file.name: file.sha256 for file in catalog.entry(dataset).files}
     each.asker.require(each.settings, each.methods_for())
-    assert any(method.endswith(":shuffled") for method in each.methods_for())
+    # Numbers of cells are bookkeeping: there is nothing in them to shuffle.
+    if name != "larry-numbers":
+        assert any(method.endswith(":shuffled") for method in each.methods_for())
     assert min(len(each.question), len(each.licence), len(each.citation), len(each.leaks), len(each.shown)) > 0
     assert len(json.dumps(each.to_json())) < 100_000

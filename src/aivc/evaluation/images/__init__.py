@@ -1,1 +1,1 @@
-"""Protocols of frozen benchmarks of images: what profiles of treated cells say of mechanisms and of doses."""
+"""Protocols of frozen benchmarks of images: mechanisms, doses, plates not trained on, and images of other cells."""

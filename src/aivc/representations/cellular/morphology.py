@@ -11,7 +11,7 @@ from aivc.core.contracts import Encoder
 from aivc.core.errors import DataError, UnknownNameError
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.scale import Scale
-from aivc.core.units import require_units
+from aivc.core.units import ARBITRARY, require_units
 from aivc.core.ur import UR
 from aivc.data.images.layout import is_mask
 from aivc.representations.cellular.morphology_features.cell_features import cell_features, pixel_size
@@ -141,6 +141,21 @@ class Morphology(Encoder):
             found.rank,
             space.controls,
         )
+
+    @staticmethod
+    def table(measurement: Measurement, *, brightness: bool = False) -> Measurement:
+        """Measure images once: to fit on and to encode the table gives the states of the images themselves.
+
+        Args:
+            measurement: Images.
+            brightness: Keep how bright each channel is, too.
+
+        Raises:
+            DataError: These are no square crops.
+        """
+        names, x_nf = _measure(measurement, None)
+        kept = np.array([brightness or _BRIGHTNESS not in str(name) for name in names])
+        return measurement.replace(values=x_nf[:, kept], features=names[kept], modality="profile", units=ARBITRARY)
 
     @property
     def dim(self) -> int:

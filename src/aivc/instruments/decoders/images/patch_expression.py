@@ -105,6 +105,11 @@ class PatchExpression(ImageDecoder):
         weights = np.linalg.solve(kernel + _PENALTIES[best] * np.eye(len(kernel)), y_nf - center)
         return cls(expression.features, x_np, weights, center, left_out[best], float(_PENALTIES[best]), units)
 
+    @staticmethod
+    def section(measurement: Measurement) -> Float[np.ndarray, "n p"]:
+        """What `of_features` reads of a section: see `section_features`."""
+        return section_features(measurement)
+
     def expected(self, x_np: np.ndarray) -> Float[np.ndarray, "n f"]:
         """All genes, shown or not, of spots with these `section_features`."""
         return np.asarray(_kernel(x_np, self.spots) @ self.weights + self.center)

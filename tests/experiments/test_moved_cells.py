@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from aivc.core.errors import ControlError
-from aivc.instruments.manipulators.populations.moved_cells import batch_shift, moved_cells
+from aivc.experiments.moved_cells import batch_shift, moved_cells
 
 
 def test_a_real_difference_is_followed_and_that_of_two_samples_is_not():
