@@ -135,6 +135,7 @@ def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     # What reads files is slow to import, and `predict` needs none of it.
     from aivc.data.splits.split import Split
     from aivc.experiments.fitting.fit import fit
+    from aivc.experiments.fitting.fit_images import image_table
 
     MANIPULATORS.load(args.manipulator)
     made = recipe(args)
@@ -146,7 +147,7 @@ def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     measurement, name = measured(args.data, args.schema, on_disk=args.on_disk, reporter=reporter)
     parts = priors(measurement, [args.manipulator], args.priors, reporter)
     reporter(f"fitting {args.manipulator}", 0, 0)
-    split = Split.parse(args.split, measurement, seed=args.seed) if args.split else None
+    split = Split.parse(args.split, image_table(measurement), seed=args.seed) if args.split else None
     cell = fit(
         measurement,
         args.manipulator,

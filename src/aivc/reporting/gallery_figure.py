@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-# Okabe & Ito's colors, distinct under every common color blindness; the dark ones first, as lights are added up.
-CHANNEL_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#f0e442")
+# Okabe & Ito's colors; the first three are those whose hues stay furthest apart under every common color blindness.
+CHANNEL_COLORS = ("#0072b2", "#d55e00", "#cc79a7", "#009e73", "#f0e442")
+# What all channels together may add up to: where it is much more than white, overlaps look alike.
+_MOST_LIGHT = 1.3
 _BARS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _GAP, _PANEL = 2, 0.62
 _LINE, _TITLES, _NAMES = 0.17, 0.34, 1.35
@@ -64,6 +66,7 @@ def gallery_figure(found: Gallery, *, said: bool = False) -> Figure:
 def composite(image_kcyx: Float[np.ndarray, "k c y x"]) -> Float[np.ndarray, "k y x 3"]:
     """Channels between 0 and 1 as light of their colors, added up."""
     colors_c3 = np.array([_rgb(CHANNEL_COLORS[i % len(CHANNEL_COLORS)]) for i in range(image_kcyx.shape[1])])
+    colors_c3 *= min(1.0, _MOST_LIGHT / colors_c3.sum(axis=0).max())
     return np.asarray(np.clip(np.einsum("kcyx,cr->kyxr", image_kcyx, colors_c3), 0, 1))
 
 
