@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aivc import VirtualCell, fit
-from aivc.core.errors import UnknownNameError
+from aivc.core.errors import DataError, UnknownNameError
 from aivc.data.splits.folds import unseen_perturbation
 from aivc.data.splits.split import CONTROL_TRAIN, TRAIN
 from aivc.experiments.fitting.fit_images import ALBUM, image_table
@@ -60,3 +60,9 @@ def test_what_a_split_holds_back_is_not_in_the_album():
 def test_other_encoders_are_refused():
     with pytest.raises(UnknownNameError, match="Leave --encoder out"):
         fit(SCREEN, "mean-effect", recipe=Recipe(encoder="count-pca"))
+
+
+def test_fields_are_refused_before_any_work():
+    wide = SCREEN.replace(values=np.zeros((len(SCREEN), 4, 300, 300), np.uint8))
+    with pytest.raises(DataError, match="Declare masks and crop"):
+        fit(wide, "mean-effect", recipe=RECIPE)

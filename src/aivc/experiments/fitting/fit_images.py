@@ -39,12 +39,14 @@ def fit_images(
         The cell of the table. Its card says under ``images`` what can be drawn, or why nothing can.
 
     Raises:
-        DataError: The images are not square.
+        DataError: The images are not square, or larger than crops of cells.
         UnknownNameError: The recipe names an encoder that reads no images.
     """
     recipe = recipe or Recipe()
     if recipe.encoder not in (Recipe().encoder, MORPHOLOGY):
         raise UnknownNameError("encoder of images", recipe.encoder, [MORPHOLOGY], "Leave --encoder out.")
+    kind = IMAGE_DECODERS.load(ALBUM)
+    kind.require_crops(images)
     if progress is not None:
         progress("measuring morphology", 0, 0)
     cell = fit(image_table(images), dataclasses.replace(recipe, encoder=MORPHOLOGY))
@@ -53,7 +55,6 @@ def fit_images(
         rows = np.flatnonzero(np.isin(split.roles(images, fold).astype(str), (TRAIN, CONTROL_TRAIN)))
     if progress is not None:
         progress("learning to draw cells", 0, 0)
-    kind = IMAGE_DECODERS.load(ALBUM)
     album = kind.fit(images, seed=recipe.seed, rows=rows)
     card = {**cell.card, "images": {"channels": [str(each) for each in album.features], "notes": list(album.notes)}}
     made_from = {ALBUM: cell.provenance[str(cell.card["manipulator"])]} if cell.provenance else {}

@@ -75,15 +75,7 @@ class CellAlbum(ImageDecoder):
         Raises:
             DataError: Images are larger than `LARGEST_SIDE`: these are fields, not crops of cells.
         """
-        channels_of(measurement)
-        sides = tuple(map(int, measurement.values.shape[2:]))
-        if max(sides) > LARGEST_SIDE:
-            raise DataError(
-                [
-                    f"Cells are drawn from crops of at most {LARGEST_SIDE} × {LARGEST_SIDE} pixels; these images have "
-                    f"{sides[0]} × {sides[1]}. Declare masks and crop in the schema, so that cells are cut out."
-                ]
-            )
+        cls.require_crops(measurement)
         groups = _groups(measurement, rows)
         of_one = int(np.prod(measurement.values.shape[1:])) * np.dtype(measurement.block(0, 1).dtype).itemsize
         kept_of, left = _within_limits(groups, of_one)
@@ -106,6 +98,23 @@ class CellAlbum(ImageDecoder):
             measurement.units,
             float((measurement.provenance.get("image") or {}).get("um_per_pixel") or 0.0),
         )
+
+    @classmethod
+    def require_crops(cls, measurement: Measurement) -> None:
+        """Refuse what is no crop of a cell.
+
+        Raises:
+            DataError: These are no images, or they are larger than `LARGEST_SIDE`.
+        """
+        channels_of(measurement)
+        sides = tuple(map(int, measurement.values.shape[2:]))
+        if max(sides) > LARGEST_SIDE:
+            raise DataError(
+                [
+                    f"Cells are drawn from crops of at most {LARGEST_SIDE} × {LARGEST_SIDE} pixels; these images have "
+                    f"{sides[0]} × {sides[1]}. Declare masks and crop in the schema, so that cells are cut out."
+                ]
+            )
 
     @cached_property
     def crops(self) -> Measurement:
