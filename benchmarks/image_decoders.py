@@ -3,9 +3,11 @@
 Frozen tasks of `image_tasks.json`, on development data; every score stands beside its nulls. Test folds were looked at:
 the filters of I7 were scored on plate 27821 once, before its nulls were. Of I6, a dozen ways to use the difference of
 controls and six to move pixels were compared on both plates; the estimator without a setting was kept, and the size of
-a cell is chosen on the training plate. Of I10, three kernels and two choices of rings were compared on the test blocks.
-Of I9, the sharpness of the answer and one more column were tried on both movies. Gains of I6 vary by about .01 with
-the halves of the real cells: moved-cells is no better there than the whole difference of controls.
+a cell is chosen on the training plate. Maps of zones were blended because their borders were seen as rings in images of
+training cells; gains on both plates were read before and after. Of I10, three kernels and two choices of rings were
+compared on the test blocks. Of I9, the sharpness of the answer and one more column were tried on both movies. Gains of
+I6 vary by about .01 with the halves of the real cells: moved-cells is no better there than the whole difference of
+controls.
 
 Run: AIVC_DATA=FOLDER python benchmarks/image_decoders.py [I7,I6,I10,I9]
 """

@@ -41,6 +41,16 @@ def field_of_cells(seed=0, side=96):
     return image, nuclei, cells
 
 
+def written_crops(folder, per_well=12):
+    """The screen as ``crops.npz`` with two channels, and ``crops.toml`` that says what is what; returns both paths."""
+    made = screen_of_crops(per_well)
+    drugs = [text.split(":")[-1].split("@")[0].replace("control", "DMSO") for text in made.perturbations]
+    labels = {"compound": np.array(drugs), "plate": made.entities["batch"].to_numpy().astype(str)}
+    np.savez(folder / "crops.npz", images=made.values[:, :2], **labels)
+    image_schema("compound", axes="ncyx").to_toml(folder / "crops.toml")
+    return folder / "crops.npz", folder / "crops.toml"
+
+
 def screen_of_crops(per_well=12, side=32, seed=0):
     """Crops on two plates: the drug ``large`` makes nuclei larger, ``dim`` makes the second channel dimmer."""
     draw = np.random.default_rng(seed)

@@ -15,6 +15,7 @@ from aivc.data.io.read import read
 from aivc.data.io.schema import Constant, Schema
 from aivc.data.io.to_anndata import to_anndata
 from aivc.data.synthetic_tissue import synthetic_tissue
+from tiny_images import written_crops
 
 
 def test_embeds_a_file_and_refuses_to_do_it_twice(small_screen, tmp_path, capsys):
@@ -141,3 +142,12 @@ def test_options_of_tissue_go_with_tissue(section, tmp_path, capsys, more, said)
     assert run([*section, *more, "--out", str(tmp_path / "o.h5ad")]) == 1
     assert said in json.loads(capsys.readouterr().out)["error"]["message"]
     assert not (tmp_path / "o.h5ad").exists()
+
+
+def test_images_are_embedded_by_their_morphology(tmp_path, capsys):
+    crops, schema = written_crops(tmp_path)
+    words = ["embed", str(crops), "--schema", str(schema), "--dim", "5", "--out", str(tmp_path / "out.h5ad"), "--json"]
+    assert run(words) == 0
+    body = json.loads(capsys.readouterr().out)
+    assert (body["encoder"], body["axes"]) == ("morphology", 5)
+    assert anndata.read_h5ad(tmp_path / "out.h5ad").obsm["X_aivc"].shape == (72, 5)

@@ -14,6 +14,7 @@ import tiny_parts
 from aivc import Measurement, Recipe, Schema, VirtualCell, fit, predict
 from aivc.cli import main
 from aivc.core.provenance import Provenance
+from tiny_images import written_crops
 
 
 def asked(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, dict]:
@@ -336,3 +337,46 @@ def test_constants_in_a_schema_work_from_the_command_line(small_screen, tmp_path
     words = ["fit", small_screen / "screen.h5ad", "--schema", tmp_path / "hela.toml", "--manipulator", "mean-effect"]
     code, said = asked(capsys, *words, "--out", tmp_path / "cell", "--priors", small_screen / "priors", "--members", 0)
     assert (code, said["contexts"]) == (0, ["HeLa"])
+
+
+def test_cells_are_drawn_and_refused_where_nothing_was_imaged(tmp_path, capsys):
+    crops, schema = written_crops(tmp_path)
+    words = [
+        "fit",
+        crops,
+        "--schema",
+        schema,
+        "--on-disk",
+        "--manipulator",
+        "mean-effect",
+        "--members",
+        "0",
+        "--dim",
+        "6",
+    ]
+    code, said = asked(capsys, *words, "--out", tmp_path / "cell")
+    assert (code, said["images"]["channels"]) == (0, ["DNA", "Actin"])
+    assert "2 perturbations can be drawn" in said["images"]["notes"][0]
+    words = ["predict", tmp_path / "cell", "drug:dim", "--allow-unknown", "--image", tmp_path / "dim.png"]
+    code, said = asked(capsys, *words)
+    assert (code, said["files"]) == (0, {"image": str(tmp_path / "dim.png")})
+    assert "is copied from the measured control cell" in said["drawn"][0]
+    assert (tmp_path / "dim.png").read_bytes().startswith(b"\x89PNG")
+    code, said = asked(capsys, *words)
+    assert (code, "--overwrite" in said["error"]["message"]) == (1, True)
+    code, said = asked(capsys, *words[:2], "drug:dim@9uM", "--image", tmp_path / "no.png")
+    assert (code, "drawn only under what was imaged" in said["error"]["message"]) == (1, True)
+    code, said = asked(capsys, *words[:2], "drug:dim", "drug:large", "--image", tmp_path / "no.png")
+    assert (code, "one by one" in said["error"]["message"]) == (1, True)
+    assert not (tmp_path / "no.png").exists()
+    words = ["plot", "gallery", tmp_path / "cell", "--ask", "drug:dim", "--out", tmp_path / "dim.svg"]
+    code, said = asked(capsys, *words)
+    assert (code, said["caption"].startswith("Cells under drug:dim in all, at one contrast.")) == (0, True)
+    svg = (tmp_path / "dim.svg").read_text(encoding="utf-8")
+    assert "data:image/png" in svg
+    assert 'href="http' not in svg
+
+
+def test_a_cell_without_images_draws_none(cell, tmp_path, capsys):
+    code, said = asked(capsys, "predict", cell, "ko:G0001", "--image", tmp_path / "no.png")
+    assert (code, "fitted on no images" in said["error"]["message"]) == (1, True)

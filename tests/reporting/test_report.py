@@ -83,7 +83,7 @@ def test_the_verdict_comes_first_and_says_both_things(full, page):
 
 
 def test_there_is_each_figure_that_data_support_and_a_reason_for_the_others(full, page):
-    assert set(full.missing) == {"dose", "river", "section"}
+    assert set(full.missing) == {"dose", "gallery", "river", "section"}
     assert "Dose response: No agent was learned at three doses or more" in page
     for kind in set(KINDS) - {"dose", "river", "section"}:
         for figure in full.figures(kind):
@@ -92,7 +92,7 @@ def test_there_is_each_figure_that_data_support_and_a_reason_for_the_others(full
 
 
 def test_without_data_the_page_shows_what_the_cell_knows(alone):
-    assert set(alone.missing) == {"cells", "section", "measured", "dose", "plate", "river", "reliability"}
+    assert set(alone.missing) == {"cells", "section", "measured", "dose", "gallery", "plate", "river", "reliability"}
     text = alone.html()
     assert "left out while it was fitted" in alone.verdict
     assert "Effects predicted by transfer" in text

@@ -16,7 +16,7 @@ from aivc.data.io.schema import SPECIES, Schema
 from aivc.experiments.atlas.embed import AXES, COVERAGE, NOVELTY, UNCERTAINTY, embed_file, require_free
 from aivc.experiments.atlas.embed_tissue import TISSUE_AXES, embed_tissue_file
 
-_ENCODER = "factor-analysis"
+_ENCODER, _OF_IMAGES = "factor-analysis", "morphology"
 
 
 def add(commands: Commands) -> None:
@@ -29,6 +29,7 @@ def add(commands: Commands) -> None:
         examples=(
             "aivc embed cells.h5ad --schema cells.toml --out embedded.h5ad",
             "aivc embed cells.h5ad --schema cells.toml --cell cell/ --on-disk --out embedded.h5ad",
+            "aivc embed plate.zarr --schema images.toml --on-disk --out embedded.h5ad",
             "aivc embed slide.h5ad --schema slide.toml --scale multicellular --save-cell tissue/ --out embedded.h5ad",
             "aivc embed mouse.h5ad --schema mouse.toml --cell human-cell/ --to-species human --out embedded.h5ad",
         ),
@@ -36,7 +37,11 @@ def add(commands: Commands) -> None:
     made.add_argument("data", type=Path, metavar="FILE", help="cells, in any format that `aivc data check` reads")
     add_schema(made)
     which = made.add_mutually_exclusive_group()
-    which.add_argument("--encoder", default="", help=f"fit this one on the cells themselves (default {_ENCODER})")
+    which.add_argument(
+        "--encoder",
+        default="",
+        help=f"fit this one on the cells themselves (default {_ENCODER}; {_OF_IMAGES} for images)",
+    )
     which.add_argument("--cell", type=Path, metavar="FOLDER", help="use the encoder of a virtual cell instead")
     made.add_argument(
         "--scale",
@@ -94,10 +99,11 @@ def _embed(args: argparse.Namespace, reporter: Reporter) -> Outcome:
 
 
 def _cells(args: argparse.Namespace, schema: Schema, reporter: Reporter) -> Outcome:
+    usual = _OF_IMAGES if schema.modality == "image" else _ENCODER
     atlas = embed_file(
         args.data,
         args.out,
-        (args.encoder or _ENCODER) if args.cell is None else args.cell,
+        (args.encoder or usual) if args.cell is None else args.cell,
         schema=schema,
         on_disk=args.on_disk,
         dim=args.dim,

@@ -26,8 +26,11 @@ from aivc.core.writing import require_absent, require_own
 from aivc.data.io.written import write_h5ad
 from aivc.experiments.batch import was_seen
 from aivc.experiments.fitting.shared_fit import Recipe
+from aivc.experiments.gallery import gallery
 from aivc.experiments.known_names import KnownNames
 from aivc.experiments.predict import predict
+from aivc.reporting.drawing import require_free_figure
+from aivc.reporting.gallery_figure import gallery_figure
 
 _TISSUE_MEANS = (
     "Effects are means over all cells after, less means over all before: who was taken out or put in counts in them. "
@@ -45,6 +48,7 @@ def add(commands: Commands) -> None:
             "aivc fit papalexi2021 --out cell/",
             "aivc fit screen.h5ad --schema screen.toml --manipulator mean-effect --out cell/",
             "aivc fit papalexi2021 --split split.json --fold 0 --out cell-0/",
+            "aivc fit crops.npz --schema images.toml --on-disk --out cell/",
             "aivc fit days.h5ad --schema days.toml --manipulator development.v1 --onto cell/ --out both/",
         ),
     )
@@ -81,6 +85,7 @@ def add(commands: Commands) -> None:
             'aivc predict cell/ "ko:JAK2"',
             'aivc predict cell/ "ko:JAK2 + ko:STAT1" --top 50 --out predicted.h5ad',
             "aivc predict cell/ ko:JAK2 ko:STAT1 --out predicted.h5ad",
+            'aivc predict cell/ "drug:taxol@1uM" --image taxol.png',
             'aivc predict cell/ "crispri:TP53" --control my-controls.h5ad --schema my.toml',
             'aivc predict cell/ "drug:imatinib" --context "a line never treated"',
             'aivc predict tissue/ "remove:T cell" --control sections.h5ad --schema sections.toml',
@@ -101,7 +106,13 @@ def add(commands: Commands) -> None:
         "--cells", type=positive, default=200, help="virtual cells of each perturbation to write (default 200)"
     )
     made.add_argument("--out", type=Path, metavar="FILE.h5ad", help="write effects, intervals and virtual cells")
-    made.add_argument("--overwrite", action="store_true", help="replace FILE.h5ad where it exists")
+    made.add_argument(
+        "--image",
+        type=Path,
+        metavar="FIG.png|svg",
+        help="draw control cells, the same predicted, and measured ones; of a cell that was fitted on crops",
+    )
+    made.add_argument("--overwrite", action="store_true", help="replace files that are there")
     made.add_argument("--top", type=positive, default=20, help="features shown, largest effect first (default 20)")
     made.add_argument("--seed", type=natural, default=0, help="draws the virtual cells (default 0)")
 
@@ -124,6 +135,7 @@ def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     # What reads files is slow to import, and `predict` needs none of it.
     from aivc.data.splits.split import Split
     from aivc.experiments.fitting.fit import fit
+    from aivc.experiments.fitting.fit_images import image_table
 
     MANIPULATORS.load(args.manipulator)
     made = recipe(args)
@@ -135,7 +147,7 @@ def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     measurement, name = measured(args.data, args.schema, on_disk=args.on_disk, reporter=reporter)
     parts = priors(measurement, [args.manipulator], args.priors, reporter)
     reporter(f"fitting {args.manipulator}", 0, 0)
-    split = Split.parse(args.split, measurement, seed=args.seed) if args.split else None
+    split = Split.parse(args.split, image_table(measurement), seed=args.seed) if args.split else None
     cell = fit(
         measurement,
         args.manipulator,
@@ -165,13 +177,16 @@ def _fit(args: argparse.Namespace, reporter: Reporter) -> Outcome:
             if name in cell.card
         },
         **({"split": split.digest, "fold": args.fold} if split else {}),
+        **({"images": cell.card["images"]} if "images" in cell.card else {}),
         "seconds": reporter.seconds,
     }
     said = (
         f"A virtual cell that learned {body['perturbations']} perturbations from {body['cells']:,} cells of {name} "
         f"lies in {args.out}."
     )
-    return Outcome(body, [said, f'Ask it: aivc predict {args.out} "{cell.card["perturbations"][0]}"'])
+    drawn = [*cell.card["images"]["notes"]] if "images" in cell.card else []
+    image = " --image cells.png" if drawn else ""
+    return Outcome(body, [said, *drawn, f'Ask it: aivc predict {args.out} "{cell.card["perturbations"][0]}"{image}'])
 
 
 def _fit_time(args: argparse.Namespace, made: Recipe, reporter: Reporter) -> Outcome:
@@ -227,32 +242,45 @@ def _predict(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     if args.out is not None:
         require_h5ad(args.out)
         require_absent(args.out, overwrite=args.overwrite)
+    if args.image is not None:
+        require_free_figure(args.image, overwrite=args.overwrite)
+        if len(args.perturbations) > 1:
+            raise SchemaError("--image draws cells under one perturbation. Ask about several one by one.")
     reporter("loading the cell", 0, 0)
     cell = VirtualCell.load(args.cell)
     start = _start(cell, args, reporter)
     known = KnownNames.of(cell)
     asked = [known.question(text, allow_unknown=args.allow_unknown) for text in args.perturbations]
+    files: dict[str, Path] = {}
+    drawn: list[str] = []
+    if args.image is not None:
+        # First, so that what cannot be drawn is said before any work.
+        found = gallery(cell, asked[0], context=args.context, seed=args.seed)
+        drawn = list(found.notes)
+        files["image"] = gallery_figure(found, said=True).save(args.image, overwrite=args.overwrite)
     reporter(f"asking about {', '.join(map(str, asked))}", 0, 0)
     one = len(asked) == 1
-    found = (
+    answers = (
         (predict(cell, start, asked[0], cells=args.cells, allow_unknown=args.allow_unknown),)
         if one
         else predict(cell, start, asked, cells=args.cells, allow_unknown=args.allow_unknown)
     )
-    files = {}
     if args.out is not None:
-        made = to_anndata(found[0] if one else found, cells=args.cells, seed=args.seed)
+        made = to_anndata(answers[0] if one else answers, cells=args.cells, seed=args.seed)
         write_h5ad(made, args.out, overwrite=args.overwrite, compression="gzip", compression_opts=1)
         files["prediction"] = args.out
     context = str(start.contexts[0])
     bodies = [
         {**_body(cell, each, said, context, args.top), "asked": text, "unknown": list(known.unknown(each))}
-        for text, each, said in zip(args.perturbations, asked, found, strict=True)
+        for text, each, said in zip(args.perturbations, asked, answers, strict=True)
     ]
     shown: list[RenderableType] = [item for body in bodies for item in _shown(body)]
-    shown += [text for path in files.values() for text in (f"Written: {path}", NOT_FOR_TESTING)]
+    shown += [*drawn, *(f"Written: {path}" for path in files.values())]
+    shown += [NOT_FOR_TESTING] if "prediction" in files else []
     answer = bodies[0] if one else {"predictions": bodies}
-    return Outcome({**answer, "files": files, "seconds": reporter.seconds}, shown)
+    return Outcome(
+        {**answer, **({"drawn": drawn} if drawn else {}), "files": files, "seconds": reporter.seconds}, shown
+    )
 
 
 def _body(

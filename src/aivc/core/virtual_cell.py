@@ -10,7 +10,7 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from aivc.core.consequence import consequence
 from aivc.core.contracts import Decoder, Encoder, Manipulator
 from aivc.core.encoder_choice import choose, named
 from aivc.core.errors import IntegrityError, PerturbationError, RetiredError, SpaceError, UnknownNameError
+from aivc.core.image_decoder import ImageDecoder
 from aivc.core.matching import at_hours
 from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
@@ -36,6 +37,8 @@ from aivc.core.writing import whole_folder
 _ENCODER = "encoder-"
 # As near as this to a known context, by difflib, a name passes for a slip: one letter of four, or two of nine.
 _SLIP = 0.75
+_GROUPS = ("encoders", "manipulators", "decoders", "image_decoders", "wrappers")
+Instrument: TypeAlias = Manipulator | Decoder | ImageDecoder
 
 
 @final
@@ -46,7 +49,7 @@ class VirtualCell:
     Attributes:
         encoders: By scale, ``encoders[Scale.CELLULAR]``; where a scale has several, by ``cellular-rna``, after the
             names they were given, or by ``cellular-5f3c2a10``, after their spaces.
-        instruments: Manipulators and decoders, by the name you give them.
+        instruments: Manipulators, decoders and decoders of images, by the name you give them.
         card: JSON-ready notes: data, training set, scores, licence.
         starts: Control states by context, so that the cell can be asked without the data it was fitted on.
         provenance: What each part was fitted on, by its name in ``parts``; also of what it was given: ``priors``, or
@@ -58,7 +61,7 @@ class VirtualCell:
     """
 
     encoders: Mapping[str, Encoder]
-    instruments: Mapping[str, Manipulator | Decoder]
+    instruments: Mapping[str, Instrument]
     card: Mapping[str, Any] = field(default_factory=dict)
     starts: Mapping[str, UR] = field(default_factory=dict)
     provenance: Mapping[str, Provenance] = field(default_factory=dict)
@@ -66,7 +69,7 @@ class VirtualCell:
     def __init__(
         self,
         encoders: Mapping[Scale, Encoder] | Mapping[str, Encoder] | Sequence[Encoder],
-        instruments: Mapping[str, Manipulator | Decoder],
+        instruments: Mapping[str, Instrument],
         card: Mapping[str, Any] | None = None,
         starts: Mapping[str, UR] | None = None,
         provenance: Mapping[str, Provenance] | None = None,
@@ -81,7 +84,7 @@ class VirtualCell:
     def _require_spaces(self) -> None:
         written = {encoder.writes for encoder in self.encoders.values()}
         for name, instrument in self.instruments.items():
-            if instrument.reads not in written:
+            if not isinstance(instrument, ImageDecoder) and instrument.reads not in written:
                 raise SpaceError(
                     f"Instrument {name!r} reads {instrument.reads}, but the encoders write "
                     f"{', '.join(map(str, written)) or 'nothing'}. Refit the instrument on one of these spaces, "
@@ -99,7 +102,7 @@ class VirtualCell:
         return f"VirtualCell({learned}{where}{units}, by {' + '.join([*self.encoders, *self.instruments])})"
 
     @property
-    def parts(self) -> dict[str, Encoder | Manipulator | Decoder]:
+    def parts(self) -> dict[str, Encoder | Instrument]:
         """Every part, by the name of the folder it is saved in."""
         return {**{f"{_ENCODER}{key}": part for key, part in self.encoders.items()}, **self.instruments}
 
@@ -384,7 +387,7 @@ class VirtualCell:
         folder = Path(folder)
         body = read_cell(folder)
         encoders: dict[str, Encoder] = {}
-        instruments: dict[str, Manipulator | Decoder] = {}
+        instruments: dict[str, Instrument] = {}
         for key, entry in body["parts"].items():
             part = _load_part(folder, key, entry)
             if isinstance(part, Encoder):
@@ -425,7 +428,7 @@ def _load_part(folder: Path, key: str, entry: Any) -> Any:
     # Names come from a file of unknown origin: nothing outside the folder is read.
     if not is_plain(key) or not isinstance(entry, dict):
         raise IntegrityError(f"{folder / CELL} names a part {key!r} that is not a plain folder name. Do not trust it.")
-    if entry.get("group") not in ("encoders", "manipulators", "decoders", "wrappers"):
+    if entry.get("group") not in _GROUPS:
         raise IntegrityError(f"Part {key!r} belongs to no group of parts. Fetch the cell again.")
     state = State.load(folder / PARTS / key)
     if state.digest() != entry.get("digest"):

@@ -7,10 +7,12 @@ import numpy as np
 
 from aivc.core.errors import DataError
 from aivc.core.perturbation import Agent, Perturbation
+from aivc.experiments.gallery import drawable, gallery
 from aivc.reporting import figures, pictures
 from aivc.reporting.cell_answers import dose_curve, dose_points, dosed
 from aivc.reporting.cell_findings import Findings
 from aivc.reporting.drawing import Figure
+from aivc.reporting.gallery_figure import gallery_figure
 from aivc.reporting.sections import reliability_of
 from aivc.reporting.sortable import Table
 from aivc.reporting.time_figures import river
@@ -24,6 +26,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "effects": "Effects of perturbations on genes",
         "volcano": "Volcano of a prediction",
         "measured": "Predicted against measured",
+        "gallery": "Cells as they look",
         "dose": "Dose response",
         "ranking": "Ranking",
         "plate": "Plate",
@@ -82,6 +85,16 @@ def _measured(found: Findings) -> tuple[Figure, ...]:
     table, units = found.compared, found.answer.profile_units
     rows = figures.predicted_vs_measured(table, perturbation=found.asked, units=units, level=found.level)
     return pictures.agreement(table, perturbation=found.asked, units=units), rows
+
+
+def _gallery(found: Findings) -> tuple[Figure, ...]:
+    here = drawable(found.cell, found.context)
+    asked = str(Perturbation.parse(found.ask)) if found.ask else ""
+    strongest = [text for text in found.learned.strongest if text in here]
+    if not here or (asked and asked not in here):
+        raise DataError([f"{asked or 'Nothing'} was imaged with enough cells in {found.context} to be drawn."])
+    drawn = gallery(found.cell, asked or next(iter(strongest), here[0]), context=found.context, seed=found.seed)
+    return (gallery_figure(drawn),)
 
 
 def _dose(found: Findings) -> tuple[Figure, ...]:
@@ -147,6 +160,7 @@ MAKERS: Mapping[str, Callable[[Findings], tuple[Figure, ...]]] = MappingProxyTyp
         "effects": _effects,
         "volcano": _volcano,
         "measured": _measured,
+        "gallery": _gallery,
         "dose": _dose,
         "ranking": _ranking,
         "plate": _plate,
@@ -194,6 +208,7 @@ OUTLINE: tuple[tuple[str, tuple[str, ...], Callable[[Findings], str]], ...] = (
     ("Cells", ("cells", "section"), _silent),
     ("What each perturbation does", ("effects",), _silent),
     ("One prediction, gene by gene", ("volcano", "measured"), _about_prediction),
+    ("What cells look like", ("gallery",), _silent),
     ("Dose response", ("dose",), _silent),
     ("Ranking", ("ranking",), _about_ranking),
     ("What to test next", ("plate",), _about_plate),

@@ -18,6 +18,7 @@ from aivc.data.io.as_measurement import Cells, as_measurement
 from aivc.data.io.schema import Schema
 from aivc.data.streaming.stream import Progress
 from aivc.experiments.fitting.fetch_knowledge import Parts
+from aivc.experiments.fitting.fit_images import image_table
 from aivc.experiments.propose import Plan
 from aivc.experiments.screen import Screen
 from aivc.experiments.series import Series, SeriesTables
@@ -230,10 +231,10 @@ def report(  # noqa: PLR0913 - one keyword for each thing a page may show
     >>> cell = fit(cells, "mean-effect", recipe=Recipe(dim=4, members=2, inner_folds=0))
     >>> made = report(cell)
     >>> sorted(made.missing)
-    ['cells', 'dose', 'measured', 'plate', 'reliability', 'river', 'section']
+    ['cells', 'dose', 'gallery', 'measured', 'plate', 'reliability', 'river', 'section']
     """
     cell = cell if isinstance(cell, VirtualCell) else VirtualCell.load(Path(cell))
-    measurement = None if data is None else as_measurement(data, schema, **columns)
+    measurement = None if data is None else image_table(as_measurement(data, schema, **columns))
     if not cell.starts:
         raise DataError(
             [

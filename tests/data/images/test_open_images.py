@@ -191,6 +191,23 @@ def test_ome_zarr_of_both_versions(tmp_path, version, plate):
         read(path, image_schema(channels=None, um_per_pixel=None, masks={"cell": "bodies"}, crop=24))
 
 
+def test_a_map_of_wells_says_what_is_in_a_plate(tmp_path):
+    path = tmp_path / "p.zarr"
+    ome_zarr(path, "0.5", plate=True)
+    layout = {"channels": None, "um_per_pixel": None, "masks": {"nucleus": "nuclei"}, "crop": 24}
+    schema = image_schema("compound", **layout)
+    schema = type(schema).from_json({**schema.to_json(), "metadata": "wells.csv"})
+    (tmp_path / "wells.csv").write_text("well,compound\nb2,A\nB03,DMSO\n")
+    cells = read(path, schema, controls=False)
+    assert cells.perturbations.tolist() == ["drug:A"] * 3
+    (tmp_path / "wells.csv").write_text("well,compound\nB02,A\nB2,DMSO\n")
+    with pytest.raises(DataError, match="describes well B02 twice"):
+        read(path, schema, controls=False)
+    (tmp_path / "wells.csv").write_text("well,compound\nB03,A\n")
+    with pytest.raises(DataError, match="does not describe 3 of 3"):
+        read(path, schema, controls=False)
+
+
 def test_fields_of_different_sizes_need_crops(tmp_path):
     for i, side in enumerate((16, 20)):
         tifffile.imwrite(tmp_path / f"{i}.tif", np.ones((side, side), np.uint8))

@@ -1,5 +1,6 @@
 """Reads tables: wide (a row is an entity) or long (a row is a value), of states or of effects."""
 
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from aivc.data.io.text_tables import Dialect, dialect
 
 TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet")
 METADATA = "Metadata_"
+_PLATE, _WELL, _ENTITY = "plate", "well", "entity"
 # Not "None" and "null": laboratories call controls so.
 _MISSING = ["", "NA", "NaN", "nan", "N/A", "#N/A", "#NA", "n/a", "<NA>"]
 _KEYS = ("perturbation", "kind_column", "context", "donor", "batch", "dose", "dose_unit", "hours", "time", "clone")
@@ -246,7 +248,7 @@ def _long(frame: pd.DataFrame, schema: Schema, problems: list[str]) -> Raw:
 
 
 def join_metadata(raw: Raw, path: Path, schema: Schema) -> Raw:
-    """Add the columns of a table beside the file, row by name.
+    """Add the columns of a table beside the file, row by name; of a plate, also well by well.
 
     Raises:
         IntegrityError: The table is damaged.
@@ -262,6 +264,9 @@ def join_metadata(raw: Raw, path: Path, schema: Schema) -> Raw:
         frame, problems, written = read_table(path, tuple(_labels(schema)))
     if schema.entity in frame:
         frame = frame.set_index(schema.entity)
+    elif _WELL in frame and _WELL in raw.entities:
+        frame, twice = _of_entities(frame, raw.entities, path.name)
+        problems += twice
     elif isinstance(frame.index, pd.RangeIndex):
         frame = frame.set_index(frame.columns[0])
     frame.index, entities = _index(frame), raw.entities.set_axis(_index(raw.entities), axis=0)
@@ -279,6 +284,24 @@ def join_metadata(raw: Raw, path: Path, schema: Schema) -> Raw:
     notes += [f"{path.name} describes {more} entities that are not in the file."] if more else []
     joined = entities.join(frame.drop(columns=both), how="left")
     return replace(raw, entities=joined, problems=raw.problems + tuple(problems), notes=(*raw.notes, *written, *notes))
+
+
+def _of_entities(frame: pd.DataFrame, entities: pd.DataFrame, name: str) -> tuple[pd.DataFrame, list[str]]:
+    """Rows of a map of wells, one for each entity in them, and the wells that it describes twice."""
+    keys = [each for each in (_PLATE, _WELL) if each in frame and each in entities]
+    wells = frame.assign(**{_WELL: frame[_WELL].map(_padded)})
+    twice = wells[wells.duplicated(keys)]
+    problems = [f"{name} describes well {twice[_WELL].iloc[0]} twice. Keep one row each."] if len(twice) else []
+    own = entities[keys].astype(str).assign(**{_WELL: entities[_WELL].map(_padded)})
+    wells = wells.drop_duplicates(keys).astype(dict.fromkeys(keys, str))
+    joined = own.reset_index(names=_ENTITY).merge(wells, on=keys, how="inner")
+    return joined.set_index(_ENTITY).drop(columns=keys), problems
+
+
+def _padded(well: object) -> str:
+    """A well by its row and two digits, such as ``B02`` for ``b2``; any other text as it is."""
+    found = re.fullmatch(r"([A-Za-z]{1,2})0*(\d{1,2})", str(well).strip())
+    return f"{found[1].upper()}{int(found[2]):02d}" if found else str(well)
 
 
 def _index(frame: pd.DataFrame) -> pd.Index:

@@ -119,7 +119,7 @@ class UnseenPlate(Protocol):
             if name == INTENSITIES:
                 self._tables[name] = intensities(held)
             else:
-                self._tables[name] = part.table(held) if hasattr(part, "table") else held
+                self._tables[name] = part.table(held, brightness=False) if hasattr(part, "table") else held
         return self._tables[name]
 
 

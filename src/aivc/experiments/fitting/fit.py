@@ -1,6 +1,7 @@
 """From a screen to a virtual cell that can be asked, saved and shared."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ from aivc.experiments.fitting import negative_transfer
 from aivc.experiments.fitting.control_noise import following, with_other_controls
 from aivc.experiments.fitting.fetch_knowledge import Parts, knowledge
 from aivc.experiments.fitting.few_shot import practised
+from aivc.experiments.fitting.fit_images import fit_images
 from aivc.experiments.fitting.fit_time import fit_time
 from aivc.experiments.fitting.lineage import notes_of, provenance_by_part
 from aivc.experiments.fitting.shared_fit import Recipe, SharedFit, shared_fit
@@ -57,7 +59,8 @@ def fit(  # noqa: PLR0913 - each one is a question a user may ask
     """Fit a virtual cell on a screen. It carries what each of its parts was fitted on.
 
     A manipulator that takes cells to a later time is fitted on cells read at several times
-    (`aivc.experiments.fitting.fit_time.fit_time`).
+    (`aivc.experiments.fitting.fit_time.fit_time`). Of images, the states are morphology, and the cell can draw what
+    was imaged (`aivc.experiments.fitting.fit_images.fit_images`).
 
     Args:
         measurement: Cells with their controls, in memory or on disk; or an effect-level table. An AnnData and the path
@@ -100,6 +103,13 @@ def fit(  # noqa: PLR0913 - each one is a question a user may ask
                  "split and abstain out."]
             )  # fmt: skip
         return fit_time(measurement, manipulator, recipe=recipe, settings=settings, progress=progress)
+    if measurement.modality == "image":
+        again = functools.partial(
+            fit, parts=parts, settings=settings, split=split, fold=fold, made_from=made_from, abstain=abstain,
+            progress=progress,
+        )  # fmt: skip
+        of_table = lambda table, made: again(table, manipulator, recipe=made)  # noqa: E731
+        return fit_images(measurement, of_table, recipe=recipe, split=split, fold=fold, progress=progress)
     recipe = recipe or Recipe()
     known = knowledge(measurement, [manipulator], parts, progress=progress)
     asked: dict[str, Any] = {}

@@ -21,6 +21,8 @@ from aivc.representations.cellular.plate_space import PlateSpace, whitened, whit
 _PLACES = ("Location", "Center_X", "Center_Y", "BoundingBox", "ObjectNumber", "Number_Object", "ImageNumber")
 # How bright a channel is: of images, what a lamp and a stain do, too.
 _BRIGHTNESS = "_Intensity_MeanIntensity_"
+# Where a measurement says what images it is, or was made of.
+_IMAGE = "image"
 # What a feature shares with no other, where lost ones are filled by the others.
 _OWN = 0.05
 
@@ -113,7 +115,8 @@ class Morphology(Encoder):
         names, x_nf = _measure(measurement, None)
         plate_n, label_n = _plates(measurement), measurement.perturbations
         space = PlateSpace.fit(x_nf, plate_n, label_n, clip)
-        left = _PLACES if brightness or measurement.is_table else (*_PLACES, _BRIGHTNESS)
+        image, of_images = not measurement.is_table, _IMAGE in measurement.provenance
+        left = _PLACES if brightness or not (image or of_images) else (*_PLACES, _BRIGHTNESS)
         kept = (space.scale > 0) & ~np.array([any(each in str(name) for each in left) for name in names])
         if not kept.any():
             raise DataError(["No feature varies among controls. Give more controls, or other features."])
@@ -124,7 +127,6 @@ class Morphology(Encoder):
         turn_fd = _main_axes(white_nf, dim)
         # Both maps are linear: one matrix does what they do.
         loadings = whitened(np.eye(z_nf.shape[1]), found, ridge) @ turn_fd
-        image = not measurement.is_table
         return cls(
             measurement.features if image else names[kept],
             names[kept],
@@ -135,7 +137,7 @@ class Morphology(Encoder):
             np.ascontiguousarray(loadings),
             z_nf.T @ z_nf / len(z_nf),
             measurement.units,
-            (pixel_size(measurement) or 0.0) if image else 0.0,
+            pixel_size(measurement) or 0.0,
             clip,
             ridge,
             found.rank,
@@ -143,19 +145,32 @@ class Morphology(Encoder):
         )
 
     @staticmethod
-    def table(measurement: Measurement, *, brightness: bool = False) -> Measurement:
-        """Measure images once: to fit on and to encode the table gives the states of the images themselves.
+    def table(measurement: Measurement, *, brightness: bool = True) -> Measurement:
+        """The features of images as a table, which everything that reads one number per feature can be fitted on.
+
+        An encoder that is fitted on it reads the images, too.
 
         Args:
-            measurement: Images.
-            brightness: Keep how bright each channel is, too.
+            measurement: Images, ``(n, c, y, x)``, in memory or on disk.
+            brightness: Keep how bright each channel is, too; an encoder leaves it out unless asked for it.
+
+        Returns:
+            ``(n, f)`` in units ``arbitrary``; its provenance keeps what it says of the images.
 
         Raises:
             DataError: These are no square crops.
         """
         names, x_nf = _measure(measurement, None)
         kept = np.array([brightness or _BRIGHTNESS not in str(name) for name in names])
-        return measurement.replace(values=x_nf[:, kept], features=names[kept], modality="profile", units=ARBITRARY)
+        return Measurement(
+            x_nf[:, kept],
+            names[kept],
+            measurement.entities,
+            ARBITRARY,
+            modality="profile",
+            scale=measurement.scale,
+            provenance={_IMAGE: {}, **measurement.provenance},
+        )
 
     @property
     def dim(self) -> int:
@@ -181,7 +196,9 @@ class Morphology(Encoder):
             UnitsError: Values are in other units.
             UnknownNameError: None of the features are present.
         """
-        require_units(self.name, self.units, measurement.units, "Bring the data in the units of the fit, or fit again.")
+        if measurement.is_table or self._channels is not None:
+            remedy = "Bring the data in the units of the fit, or fit again."
+            require_units(self.name, self.units, measurement.units, remedy)
         self._require_size(measurement)
         x_nf, here = self._found(measurement)
         space = PlateSpace(self.plates, self.center, self.centers, self.deviation, self.clip, self.controls)
@@ -212,8 +229,10 @@ class Morphology(Encoder):
         return x_nf, here
 
     @cached_property
-    def _channels(self) -> np.ndarray:
-        return np.array([str(name) for name in self.features], dtype=object)
+    def _channels(self) -> np.ndarray | None:
+        """Channels and masks it was fitted on; None where it was fitted on a table of features."""
+        names = np.array([str(name) for name in self.features], dtype=object)
+        return None if np.array_equal(names, self.measured.astype(str)) else names
 
     def _filling(self, here: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What features that are present say of those that are not, and the covariance that is left."""

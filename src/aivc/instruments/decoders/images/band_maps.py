@@ -69,12 +69,13 @@ def fit_bands(before_ncyx: np.ndarray, after_ncyx: np.ndarray) -> BandMaps:
 
 def moved(image_ncyx: np.ndarray, maps: BandMaps) -> np.ndarray:
     """Standardized crops with the bands of the population after."""
-    zone, out = _zones(image_ncyx.shape[2:]), np.zeros_like(image_ncyx)
+    weight_zyx, out = _zone_weights(image_ncyx.shape[2:]), np.zeros_like(image_ncyx)
     for b, band in enumerate(_bands(image_ncyx)):
-        for z in range(len(_ZONES) + 1):
+        for z, weight in enumerate(weight_zyx):
+            used = weight > 0
             for c in range(band.shape[1]):
-                inside = band[:, c, zone == z]
-                out[:, c, zone == z] += np.interp(inside, maps.before[b, z, c], maps.after[b, z, c])
+                inside = np.interp(band[:, c, used], maps.before[b, z, c], maps.after[b, z, c])
+                out[:, c, used] += weight[used] * inside
     return standardized(out)
 
 
@@ -94,6 +95,13 @@ def _away(sides: tuple[int, ...]) -> np.ndarray:
 
 def _zones(sides: tuple[int, ...]) -> np.ndarray:
     return np.digitize(_away(sides), _ZONES)
+
+
+def _zone_weights(sides: tuple[int, ...]) -> np.ndarray:
+    """``(z, y, x)`` how much each zone's map counts at a pixel: a sharp border would be seen as a ring."""
+    edges = np.array([0.0, *_ZONES, 1.0])
+    middles = (edges[:-1] + edges[1:]) / 2
+    return np.array([np.interp(_away(sides), middles, hat) for hat in np.eye(len(middles))])
 
 
 def _profile(image_cyx: np.ndarray) -> np.ndarray:
