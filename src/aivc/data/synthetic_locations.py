@@ -36,7 +36,8 @@ def synthetic_locations(
         cells: Of each well.
         plates: How many.
         side: Of the crops, in pixels.
-        hard: Multiplies noise, blur beyond the least, and what is everywhere; of two, plates go in even steps from one to the other.
+        hard: Multiplies noise, blur beyond the least, and what is everywhere; of two, plates go in even steps from one
+            to the other.
         seed: Draws everything.
 
     Returns:

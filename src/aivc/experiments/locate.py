@@ -1,4 +1,4 @@
-"""Where is this protein? Probabilities of places in the cell, with sets for cells and for wells that hold the right one."""
+"""Where is this protein? Probabilities of places in the cell, with sets for cells and wells that hold the right one."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
@@ -30,8 +30,8 @@ class Located:
 
     Attributes:
         places: Names of the places.
-        cells: A row for each cell: ``batch``, ``well``, ``best``, ``confidence``, ``set`` (joined by ``|``), ``novelty``
-            (the share of training cells at least as unlike the others) and a probability for each place.
+        cells: A row for each cell: ``batch``, ``well``, ``best``, ``confidence``, ``set`` (joined by ``|``),
+            ``novelty`` (the share of training cells at least as unlike the others) and a probability for each place.
         wells: The same for each well, of the mean of its cells, with ``cells``, how many these are.
         notes: What the promise rests on.
     """
@@ -82,7 +82,7 @@ class Locator:
         """Learn from crops whose protein is where a column says.
 
         Args:
-            crops: With masks of nucleus and cell, and columns for the place, the well and perhaps the plate (``batch``).
+            crops: With masks of nucleus and cell, and columns for the place, the well and perhaps ``batch``, the plate.
             channel: Of the protein.
             column: Of the place; crops without one are left aside.
             learned_from: For the notes.
@@ -151,7 +151,7 @@ class Locator:
         mean_wf, frame = _by_well(z_nf, crops.entities, key_n)
         wells = self._said(self.well_labels, _state(mean_wf, frame, "well"), level)
         where = [name for name in ("batch", "well", "perturbation") if name in frame]
-        note = f"Learned from {self.learned_from}; sets hold the right place for {level:.0%} of cells and wells like these."
+        note = f"Learned from {self.learned_from}: sets hold the right place for {level:.0%} of cells like these."
         unlike = float((cells["novelty"] <= 0.01).mean())
         notes = [note] if unlike <= 0.1 else [note, f"{unlike:.0%} of the cells are unlike any of them."]
         return Located(

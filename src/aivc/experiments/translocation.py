@@ -82,7 +82,7 @@ def moved_share(
             rows.append({"perturbation": text, **_compared(*pair, level, draws, np.random.default_rng(seed))})
     if not rows:
         raise ControlError(
-            "No plate holds both controls and treated wells, so nothing can be compared. Give the controls of the plate."
+            "No plate holds both controls and treated wells, so nothing can be compared. Give its controls."
         )
     return pd.DataFrame(rows)
 
@@ -106,7 +106,10 @@ def _compared(
     arms = [arm.groupby("batch", sort=True)["share"] for arm in (treated, control)]
     means, counts = [arm.mean().to_numpy() for arm in arms], [arm.size().to_numpy() for arm in arms]
     change = float((means[0] - means[1]).mean())
-    left = [arm["share"].to_numpy() - by.transform("mean").to_numpy() for arm, by in zip((treated, control), arms)]
+    left = [
+        arm["share"].to_numpy() - by.transform("mean").to_numpy()
+        for arm, by in zip((treated, control), arms, strict=True)
+    ]
     free = [int((count - 1).sum()) for count in counts]
     spread_from = OWN if free[0] else CONTROLS
     if not free[0]:

@@ -16,8 +16,8 @@ RINGS = 4
 _PERIPHERY = 0.75
 # Of the depth of a nucleus: what lies less deep is its rim.
 _RIM = 0.3
-# Darkest pixels outside of the cell are the background.
-_DARK = 0.1
+# Darkest pixels outside of the cell are the background: few, as neighbors may fill most of a crop.
+_DARK = 0.05
 # Spots stand out of what is around them by this many standard deviations of the noise.
 _ABOVE = 3.0
 # Densities below this share of the cell's are noise: logarithms begin here.
@@ -82,9 +82,9 @@ def spot_radius(crops: Measurement) -> float:
 def subcellular(crops: Measurement, channels: list[str] | None = None, *, spot: float | int = 2.0) -> Measurement:
     """Say where in each cell the light of each channel is.
 
-    Of the light of a cell above its background, the darkest tenth of what is around it: ``NucleusShare``,
+    Of the light of a cell above its background, the darkest twentieth of what is around it: ``NucleusShare``,
     ``CytoplasmShare`` and ``PeripheryShare``, which sum to one; ``NucleusPuncta`` and ``CytoplasmPuncta``, shares in
-    spots that stand out of the noise. As natural logarithms of ratios of mean light: ``NucleusOverCytoplasm``,
+    round spots that stand out of the noise. As natural logarithms of ratios of mean light: ``NucleusOverCytoplasm``,
     ``PeripheryOverCytoplasm``, ``NucleusRimOverMiddle``, and ``MeanFrac_1of4`` and so on, rings from the nucleus to the
     border over the whole cell. ``NucleusPeak`` and ``CytoplasmPeak``, the brightest twentieth over the mean, and
     ``Aside``, how far the middle of the light in the cytoplasm is from that of the nucleus, in radii of the cell.
@@ -100,19 +100,24 @@ def subcellular(crops: Measurement, channels: list[str] | None = None, *, spot: 
         A table with names as CellProfiler's: ``Cells_Subcellular_NucleusShare_DAPI``.
 
     Raises:
-        DataError: A crop has no nucleus or no cytoplasm, or the size of spots is none.
+        DataError: These are no square crops, one has no nucleus or no cytoplasm, or the size of spots is none.
         UnknownNameError: A mask or a channel is missing.
     """
     if not spot > 0:
         raise DataError([f"spot is a radius in pixels, above 0; got {spot!r}."])
     names = [str(name) for name in crops.features if not is_mask(name)] if channels is None else list(channels)
     at = _places(crops, (*names, NUCLEUS, CELL))
+    if len(crops.values.shape) != 4 or crops.values.shape[2] != crops.values.shape[3]:
+        axes = " × ".join(map(str, crops.values.shape))
+        raise DataError(
+            [f"Square crops of one cell each are measured, (n, c, y, x) with y = x; got {axes}. Cut crops."]
+        )
     lacking = ~complete(crops)
     if lacking.any():
         raise DataError(
             [
-                f"{lacking.sum()} of {len(crops)} crops have no nucleus or no cytoplasm in their masks. Leave them out: "
-                "crops.take(complete(crops))."
+                f"{lacking.sum()} of {len(crops)} crops have no nucleus or no cytoplasm in their masks. Leave them "
+                "out: crops.take(complete(crops))."
             ]
         )
     made = []
@@ -184,18 +189,34 @@ def profile(image: np.ndarray, regions: Regions, spot: float | int = 2.0) -> dic
 
 def _spots(light: np.ndarray, regions: Regions, spot: float | int, total: np.ndarray) -> dict[str, np.ndarray]:
     """Shares of light in spots, and how much brighter than the mean the brightest pixels are."""
-    smooth = ndimage.gaussian_filter(light, (0, spot / 3, spot / 3), truncate=3.0)
+    smooth = ndimage.gaussian_filter(light, (0, spot / 2, spot / 2), truncate=3.0)
+    round_nyx = _roundness(smooth)
     rest = smooth - ndimage.gaussian_filter(light, (0, spot, spot), truncate=3.0)
     made = {}
     for name, part in (("Nucleus", regions.nucleus), ("Cytoplasm", regions.cytoplasm)):
         # Median of the absolute rest: spots are few, and hardly move it.
         noise = 1.4826 * _quantile(np.abs(rest), part, 0.5)
-        spots = np.where(part & (rest > _ABOVE * noise[:, None, None]), rest, 0.0)
+        spots = np.where(part & (rest > _ABOVE * noise[:, None, None]), rest * round_nyx, 0.0)
         made[f"Cells_Subcellular_{name}Puncta"] = np.sqrt(np.clip(spots.sum(axis=(1, 2)) / total, 0.0, 1.0))
         mean = np.maximum(_mean(light, part), _FLOOR * total / regions.cell.sum(axis=(1, 2)))
         peak = np.maximum(_quantile(smooth, part, 0.95) / mean, 0.0)
         made[f"Cells_Subcellular_{name}Peak"] = np.log(peak + _FLOOR)
     return made
+
+
+def _roundness(smooth: np.ndarray) -> np.ndarray:
+    """``(n, y, x)`` 1 on top of a round spot, 0 on a straight line: the ratio of the two curvatures, where both bend down.
+
+    Borders are as bright as spots; they bend across, and not along (Frangi et al. 1998).
+    """
+    padded = np.pad(smooth, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    middle, up, down = padded[:, 1:-1], padded[:, :-2], padded[:, 2:]
+    yy = (up + down - 2 * middle)[:, :, 1:-1]
+    xx = middle[:, :, :-2] + middle[:, :, 2:] - 2 * middle[:, :, 1:-1]
+    xy = (down[:, :, 2:] + up[:, :, :-2] - down[:, :, :-2] - up[:, :, 2:]) / 4
+    half, root = (yy + xx) / 2, np.hypot((yy - xx) / 2, xy)
+    ratio = (half + root) / np.minimum(half - root, -1e-12)
+    return np.where(half + root < 0, np.clip(ratio, 0.0, 1.0), 0.0)
 
 
 def _aside(light: np.ndarray, regions: Regions) -> np.ndarray:
@@ -213,7 +234,7 @@ def _aside(light: np.ndarray, regions: Regions) -> np.ndarray:
 
 
 def _background(image: np.ndarray, cell: np.ndarray) -> np.ndarray:
-    """``(n, 1, 1)`` the darkest tenth outside of the cell; the darkest of all where it fills its crop."""
+    """``(n, 1, 1)`` the darkest twentieth outside of the cell; the darkest of all where it fills its crop."""
     outside = ~cell
     level = np.where(outside.any(axis=(1, 2)), _quantile(image, outside, _DARK), image.min(axis=(1, 2)))
     return np.asarray(level[:, None, None])
@@ -236,7 +257,7 @@ def _mean(image: np.ndarray, inside: np.ndarray) -> np.ndarray:
 
 
 def _distance(inside: np.ndarray, *, edge: bool = False) -> np.ndarray:
-    """``(n, y, x)`` distance to the nearest pixel outside, within each crop; beyond it all is outside, or nothing is."""
+    """``(n, y, x)`` distance to the nearest pixel outside; beyond the crop all is outside, or, with ``edge``, nothing."""
     padded = np.pad(inside, ((0, 0), (1, 1), (1, 1)), constant_values=edge)
     return np.asarray(ndimage.distance_transform_edt(padded, sampling=(_APART, 1.0, 1.0))[:, 1:-1, 1:-1])
 
