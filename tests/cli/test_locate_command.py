@@ -47,6 +47,7 @@ def words(folder, *more):
 MASKS = ("--nucleus", "DNA", "--cells", "protein,DNA", "--diameter", "14")
 
 
+@pytest.mark.slow
 def test_places_of_unlabelled_crops_and_what_moved(folder, capsys):
     out = folder / "cells.csv"
     assert main(words(folder, *MASKS, "--learn", "place", "--out", out, "--json")) == 0

@@ -11,7 +11,7 @@ from rich.console import RenderableType
 from aivc.cli.console import Outcome, Reporter, table
 from aivc.cli.grammar import Commands, listed, natural, positive
 from aivc.cli.sources import add_source, measured
-from aivc.core.errors import SchemaError, WritingError
+from aivc.core.errors import DataError, SchemaError, WritingError
 from aivc.core.measurement import CONTROL, Measurement
 
 _SHOWN = 20
@@ -46,7 +46,7 @@ def add(commands: Commands) -> None:
 def _locate(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     from aivc.data.images.subcellular import complete
     from aivc.experiments.known_location import agreement
-    from aivc.experiments.locate import Locator
+    from aivc.experiments.locate import Locator, labelled
     from aivc.experiments.translocation import translocation
 
     if args.out is not None and args.out.exists():
@@ -57,13 +57,17 @@ def _locate(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     crops = crops.take(kept)
     if args.learn:
         reporter("learning places", 0, 0)
-        locator = Locator.fit(crops, args.channel, column=args.learn, seed=args.seed)
-        crops = crops.take(crops.entities[args.learn].isna().to_numpy())
+        known_n = labelled(crops, args.learn)
+        if known_n.all():
+            raise DataError([f"All crops have a place in {args.learn}. Leave it blank where the place is asked for."])
+        locator = Locator.fit(crops.take(known_n), args.channel, column=args.learn, seed=args.seed)
+        crops = crops.take(~known_n)
     else:
         reporter("learning places from simulated cells", 0, 0)
         locator = Locator.simulated(seed=args.seed)
     found = locator.locate(crops, args.channel)
-    mean = found.wells.assign(perturbation=_label(found.wells)).groupby("perturbation")[list(found.places)].mean()
+    label = found.wells.get("perturbation", CONTROL)
+    mean = found.wells.assign(perturbation=label).groupby("perturbation")[list(found.places)].mean()
     whole = found.wells[list(found.places)].mean()
     sets = tuple(sorted({place for each in found.wells["set"] for place in each.split("|")}))
     known = agreement(args.gene, (whole / whole.sum()).to_dict(), sets) if args.gene else None
@@ -117,10 +121,6 @@ def _masked(crops: Measurement, args: argparse.Namespace, reporter: Reporter) ->
     reporter("finding nuclei and cells", 0, 0)
     how = Segmentation(nucleus=args.nucleus, cell=tuple(args.cells), diameter=args.diameter)
     return central_masks(crops, how) if args.crop is None else segmented_crops(crops, how, args.crop)
-
-
-def _label(frame: pd.DataFrame) -> Any:
-    return frame["perturbation"] if "perturbation" in frame else CONTROL
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -271,7 +271,7 @@ def _imaged(
         width = float(blur[own][0])
         made[own] = ndimage.gaussian_filter(made[own], (0, width, width))
     gain = (photons[plate_n] / np.maximum(hard_n, 0.1) ** 2)[:, None, None]
-    made = rng.poisson(made * gain) / gain + 0.03 * hard_n[:, None, None] * rng.normal(size=made.shape)
+    made = rng.poisson(np.maximum(made * gain, 0)) / gain + 0.03 * hard_n[:, None, None] * rng.normal(size=made.shape)
     return np.asarray(made * lamp[plate_n][:, None, None], dtype=np.float32)
 
 

@@ -92,9 +92,7 @@ class Locator:
             DataError: There are fewer than two places, or no column of wells.
             UnknownNameError: A column, mask or channel is missing.
         """
-        if column not in crops.entities:
-            raise UnknownNameError("column", column, map(str, crops.entities), "Name the column of the place.")
-        crops = crops.take(crops.entities[column].notna().to_numpy())
+        crops = crops.take(labelled(crops, column))
         names, x_nf = _read(crops, channel)
         center, deviation = x_nf.mean(axis=0), np.maximum(x_nf.std(axis=0), 1e-6)
         z_nf = _standardized(x_nf, center, deviation)
@@ -164,6 +162,22 @@ class Locator:
     def _said(self, labels: Any, ur: UR, level: float) -> pd.DataFrame:
         said = labels.labels(ur, level=level)[["best", "confidence", "set", "novelty"]]
         return said.join(pd.DataFrame(labels.probabilities(ur), columns=list(self.places), index=said.index))
+
+
+def labelled(crops: Measurement, column: str) -> np.ndarray:
+    """``(n,)`` which crops have a place in a column; blank and lost values are none.
+
+    Args:
+        crops: With the column.
+        column: Of the place.
+
+    Raises:
+        UnknownNameError: There is no such column.
+    """
+    if column not in crops.entities:
+        raise UnknownNameError("column", column, map(str, crops.entities), "Name the column of the place.")
+    given = crops.entities[column]
+    return np.asarray(given.notna() & (given.astype(str).str.strip() != ""))
 
 
 def _read(crops: Measurement, channel: str) -> tuple[tuple[str, ...], np.ndarray]:

@@ -77,9 +77,9 @@ def moved_share(
     for text, treated in wells[wells["perturbation"] != CONTROL].groupby("perturbation", sort=True):
         shared = sorted(set(treated["batch"]) & set(control["batch"]))
         if shared:
-            pair = [arm[arm["batch"].isin(shared)] for arm in (treated, control)]
+            ours, theirs = (arm[arm["batch"].isin(shared)] for arm in (treated, control))
             # A seed for each: which others are asked for changes nothing.
-            rows.append({"perturbation": text, **_compared(*pair, level, draws, np.random.default_rng(seed))})
+            rows.append({"perturbation": text, **_compared(ours, theirs, level, draws, np.random.default_rng(seed))})
     if not rows:
         raise ControlError(
             "No plate holds both controls and treated wells, so nothing can be compared. Give its controls."

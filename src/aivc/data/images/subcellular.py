@@ -205,7 +205,7 @@ def _spots(light: np.ndarray, regions: Regions, spot: float | int, total: np.nda
 
 
 def _roundness(smooth: np.ndarray) -> np.ndarray:
-    """``(n, y, x)`` 1 on top of a round spot, 0 on a straight line: the ratio of the two curvatures, where both bend down.
+    """``(n, y, x)`` 1 on a round spot, 0 on a straight line: the ratio of the two curvatures, where both bend down.
 
     Borders are as bright as spots; they bend across, and not along (Frangi et al. 1998).
     """
@@ -257,7 +257,7 @@ def _mean(image: np.ndarray, inside: np.ndarray) -> np.ndarray:
 
 
 def _distance(inside: np.ndarray, *, edge: bool = False) -> np.ndarray:
-    """``(n, y, x)`` distance to the nearest pixel outside; beyond the crop all is outside, or, with ``edge``, nothing."""
+    """``(n, y, x)`` distance to the nearest pixel outside; beyond the crop all is outside, or nothing is (``edge``)."""
     padded = np.pad(inside, ((0, 0), (1, 1), (1, 1)), constant_values=edge)
     return np.asarray(ndimage.distance_transform_edt(padded, sampling=(_APART, 1.0, 1.0))[:, 1:-1, 1:-1])
 
