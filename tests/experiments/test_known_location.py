@@ -1,5 +1,7 @@
 """A picture agrees with what is annotated, differs from it, or leaves it open; chance stands beside it."""
 
+from types import MappingProxyType
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ GENES = {"NUC": [0, 1, 0], "BOTH": [0.7, 0.7, 0], "CYT": [1, 0, 0], "MEM": [0, 0
 
 
 class Known:
-    provenance = {"axes": AXES}
+    provenance = MappingProxyType({"axes": AXES})
 
     @classmethod
     def build(cls):
