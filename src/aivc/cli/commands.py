@@ -39,6 +39,7 @@ COMMANDS = {
         "order_command",
         "Say where in the cell cycle each cell is: an angle, and scores of S and of G2 and M",
     ),
+    "locate": ("locate_command", "Say where in the cell a protein is, and whether a treatment moves it"),
     "series": ("series_command", "Say what signals, such as phosphorylation sites, are at times nobody measured"),
     "neighbors": ("neighbors_command", "Say what surrounds some cells of a tissue more than chance would have it"),
     "niches": ("niches_command", "Find the niches of a tissue, name them, and count them in sections and patients"),
