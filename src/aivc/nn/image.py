@@ -42,7 +42,7 @@ class ImageShape:
 
 
 PRESETS = {
-    "cpu-xs": ImageShape(32, 1, 2, 8, 16, 2),
+    "cpu-xs": ImageShape(32, 1, 2, 8, 16, 2, side=32),
     "cpu-s": ImageShape(64, 2, 4, 16, 32, 4),
     "gpu-s": ImageShape(256, 6, 8, 64, 128, 4, side=128, rings=8),
     "gpu-m": ImageShape(768, 12, 12, 128, 384, 8, side=256, rings=16),
@@ -112,8 +112,8 @@ class ImageNetwork(nn.Module):
     A filter is applied in its eight orientations and averaged over them (Cohen and Welling 2016); places are known by
     their distance from the middle alone: a turn or a mirror swaps places and orientations, and every sum over them
     stays what it was. Tokens have no order, so channels may be any. The brightness of a channel is read relative to
-    that of the others. Of masked rings nothing is read, and what their light is like is predicted from the embedding (the
-    encoder and small decoder of He et al. 2022, without pixels: light is described by what no turn changes).
+    that of the others. Of masked rings nothing is read, and what their light is like is predicted from the embedding
+    (the encoder and small decoder of He et al. 2022, without pixels: light is described by what no turn changes).
 
     Args:
         shape: Sizes.
