@@ -306,7 +306,8 @@ class _Work:
 def _seen(measurement: Measurement) -> list[str]:
     """Channels that were recorded, without masks."""
     seen = measurement.observed
-    here = np.ones(len(measurement.features), dtype=bool) if seen is None else np.atleast_2d(seen).all(axis=0)
+    everywhere = np.ones(len(measurement.features), dtype=bool)
+    here = everywhere if seen is None else np.asarray(np.atleast_2d(seen).all(axis=0), dtype=bool).ravel()
     return [str(name) for name, there in zip(measurement.features, here, strict=True) if there and not is_mask(name)]
 
 

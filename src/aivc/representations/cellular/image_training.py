@@ -71,7 +71,7 @@ def crops_of(measurement: Measurement, channels: np.ndarray, identity_ci: np.nda
     taken = np.sort(np.random.default_rng(seed).permutation(len(measurement))[:MOST])
     image = torch.from_numpy(np.concatenate([block[kept] for kept, block in _blocks(measurement, channels, taken)]))
     with torch.no_grad():
-        said = torch.cat([described(part, PRESETS[preset]) for part in image.split(_BLOCK)])
+        said = torch.cat([described(part, PRESETS[preset]) for part in torch.split(image, _BLOCK)])
     middle, spread = said.mean(dim=0), said.std(dim=0, correction=0).clamp_min(0.05)
     return Crops(image, ((said - middle) / spread).clamp(-5, 5), torch.from_numpy(identity_ci).float(), seed)
 
