@@ -1,11 +1,12 @@
-"""Learned tokens of images: `AIVC_DATA=../shared/data python benchmarks/image_tokens.py [27801] [27821] [speed]`.
+"""Learned tokens of images: `AIVC_DATA=../shared/data python benchmarks/image_tokens.py [TASK ...]`.
 
 I4 and I5 of the frozen image tasks (`image_tasks.json` beside the data), as `image_profiles.py` asks them: DMSO or
 cycloheximide on a plate not trained on, by a ridge regression on log dose whose settings are chosen by fields of the
 training plates; then a lost channel, turns, dimmer lamps and shifts. The encoder decides on the training plates whether
 it keeps its tokens; they are measured here in any case, beside morphology, six intensity numbers and the same network
 untrained. Speed: 100,000 crops of 64 x 64 x 3 streamed from disk, beside a plain loop over scikit-image and a small
-vision transformer of equal width; `speed=20000` streams fewer and extrapolates.
+vision transformer of equal width; `speed=20000` streams fewer and extrapolates. Other tasks are `27801`,
+`27821` and the gate alone, `gate=27801`.
 """
 
 import json
@@ -36,16 +37,17 @@ LOOKED_AT = (
 
 
 def main() -> None:
-    asked = sys.argv[1:] or [*PLATES, "speed"]
+    asked = sys.argv[1:] or [*(f"gate={plate}" for plate in PLATES), *PLATES, "speed"]
     for name in asked:
         started = time.process_time()
-        task, _, crops = name.partition("=")
-        made = cells(task) if task in PLATES else speed(int(crops or CROPS))
-        made["cpu_s"] = round(time.process_time() - started, 1)
+        task, _, which = name.partition("=")
+        made = gate(which) if task == "gate" else cells(task) if task in PLATES else speed(int(which or CROPS))
+        if task != "gate":
+            made["cpu_s"] = round(time.process_time() - started, 1)
         # Of tasks that are not asked for, what was found before is kept.
         before = json.loads(OUT.read_text(encoding="utf-8"))["results"] if OUT.is_file() else {}
-        before[task] = made
-        results = {name: before[name] for name in (*PLATES, "speed") if name in before}
+        before[task] = before.get(task, {}) | made if task == "gate" else made
+        results = {name: before[name] for name in ("gate", *PLATES, "speed") if name in before}
         body = {"command": COMMAND, "python": sys.version.split()[0], "looked_at": LOOKED_AT, "bars": bars(results)}
         OUT.write_text(json.dumps({**body, "results": results}, indent=1) + "\n", encoding="utf-8")
 
@@ -57,26 +59,16 @@ def bars(results):
         met = value >= limit if better == "higher" else value <= limit
         rows.append({"name": name, "value": round(float(value), 4), "bar": limit, "better": better, "met": bool(met)})
 
+    for plate, own in results.get("gate", {}).items():
+        bar(f"CPU s of a fit with its gate, without plate {plate}", own["fit_cpu_s"], 120, "lower")
+        bar(f"parameters, without plate {plate}", own["parameters"], 1_000_000, "lower")
+        for rival in ("intensity", "untrained", "morphology"):
+            scores = own["verdict"]["scores"]
+            bar(f"gate: labels told apart, tokens no less than {rival}, without plate {plate}", scores["tokens"],
+                scores[rival])  # fmt: skip
     for plate, least in zip(PLATES, (0.60, 0.50), strict=True):
-        if not (own := results.get(plate)):
-            continue
-        for name in ("image-tokens", "tokens"):
-            if plate == "27801":
-                bar(f"I4 AUROC at 5 uM, {name}, plate {plate}", own[name]["auroc_5uM"], 0.97)
-            bar(f"I4 dose order, {name}, plate {plate}", own[name]["dose_order"], least)
-        for rival in ("six numbers", "untrained", "morphology"):
-            bar(f"I4 dose order, tokens no less than {rival}, plate {plate}", own["tokens"]["dose_order"],
-                own[rival]["dose_order"])  # fmt: skip
-        asked = own["tokens"]
-        lost = max(each["retrained"] - each["lost"] for each in asked["lost_channel"].values())
-        bar(f"I5 AUROC that a lost channel costs at most, tokens, plate {plate}", lost, 0.02, "lower")
-        turned = max(asked["change"]["rotation"], asked["change"]["flip"])
-        bar(f"I5 change by rotation or flip, tokens, plate {plate}", turned, 0.05, "lower")
-        bar(f"I5 change at .8 of the intensity, tokens, plate {plate}", asked["change"]["intensity 0.8"], 0.3, "lower")
-        moved = max(abs(value) for value in asked["score_shift"].values())
-        bar(f"I5 shift of the score at .7 and 1.3 of the intensity, sd, tokens, plate {plate}", moved, 0.2, "lower")
-        bar(f"CPU s of a fit with its gate, plate {plate}", own["fit_cpu_s"], 120, "lower")
-        bar(f"parameters, plate {plate}", own["parameters"], 1_000_000, "lower")
+        if own := results.get(plate):
+            _plate_bars(bar, plate, own, least)
     if own := results.get("speed"):
         for name in ("features", "tokens"):
             bar(f"peak MB of {own[name]['crops']:,} crops streamed, {name}", own[name]["peak_mb"], 2048, "lower")
@@ -85,6 +77,24 @@ def bars(results):
         bar("cells a second, tokens no fewer than a vision transformer of equal width", own["tokens"]["cells_per_s"],
             own["vision transformer"]["cells_per_s"])  # fmt: skip
     return rows
+
+
+def _plate_bars(bar, plate, own, least):
+    for name in ("image-tokens", "tokens"):
+        if plate == "27801":
+            bar(f"I4 AUROC at 5 uM, {name}, plate {plate}", own[name]["auroc_5uM"], 0.97)
+        bar(f"I4 dose order, {name}, plate {plate}", own[name]["dose_order"], least)
+    for rival in ("six numbers", "untrained", "morphology"):
+        bar(f"I4 dose order, tokens no less than {rival}, plate {plate}", own["tokens"]["dose_order"],
+            own[rival]["dose_order"])  # fmt: skip
+    asked = own["tokens"]
+    lost = max(each["retrained"] - each["lost"] for each in asked["lost_channel"].values())
+    bar(f"I5 AUROC that a lost channel costs at most, tokens, plate {plate}", lost, 0.02, "lower")
+    turned = max(asked["change"]["rotation"], asked["change"]["flip"])
+    bar(f"I5 change by rotation or flip, tokens, plate {plate}", turned, 0.05, "lower")
+    bar(f"I5 change at .8 of the intensity, tokens, plate {plate}", asked["change"]["intensity 0.8"], 0.3, "lower")
+    moved = max(abs(value) for value in asked["score_shift"].values())
+    bar(f"I5 shift of the score at .7 and 1.3 of the intensity, sd, tokens, plate {plate}", moved, 0.2, "lower")
 
 
 # --- I4 and I5 ---
@@ -114,9 +124,7 @@ def cells(plate):
 def _of_plate(plate, crops, changed, of_features, about):
     test, treated = about["plate"] == plate, about["dose"] > 0
     seen = crops.take(~(test & treated))
-    started = time.process_time()
-    encoder = ENCODERS.load("image-tokens").fit(seen, dim=64)
-    spent = round(time.process_time() - started, 1)
+    encoder, spent = _fitted(seen)
     networks = {"tokens": _network(seen), "untrained": fresh(PRESET, _identity(seen).shape[1], 0).eval()}
     tables = {
         name: {key: _embedded(network, each) for key, each in changed.items()} for name, network in networks.items()
@@ -125,11 +133,7 @@ def _of_plate(plate, crops, changed, of_features, about):
              for lost, kept in ((str(c), changed[f"without {c}"]) for c in crops.features)}  # fmt: skip
     six = {key: _numbers(each) for key, each in changed.items()}
     made = {
-        "opened": encoder.opened,
-        "notes": encoder.notes[0],
-        "verdict": encoder.verdict,
-        "fit_cpu_s": spent,
-        "parameters": sum(weight.numel() for weight in networks["tokens"].parameters()),
+        **_decided(encoder, spent, seen),
         "tokens": _scored(tables["tokens"], again, test, about),
         "untrained": _scored(tables["untrained"], {}, test, about),
         "six numbers": _scored(six, {}, test, about),
@@ -139,6 +143,32 @@ def _of_plate(plate, crops, changed, of_features, about):
     made["image-tokens"] = made["tokens" if encoder.opened else "morphology"]
     print(plate, json.dumps(made), flush=True)
     return made
+
+
+def gate(plate):
+    """What the encoder decides without the treated crops of a plate."""
+    crops = catalog.load("bbbc021-cells")
+    crops = crops.take(np.arange(len(crops)))
+    test = np.array([text.split("_")[1] == plate for text in crops.entities["batch"]])
+    seen = crops.take(~(test & (crops.entities["concentration_uM"].to_numpy(float) > 0)))
+    return {plate: _decided(*_fitted(seen), seen)}
+
+
+def _fitted(seen):
+    started = time.process_time()
+    encoder = ENCODERS.load("image-tokens").fit(seen, dim=64)
+    return encoder, round(time.process_time() - started, 1)
+
+
+def _decided(encoder, spent, seen):
+    count = sum(weight.numel() for weight in fresh(PRESET, _identity(seen).shape[1], 0).parameters())
+    return {
+        "opened": encoder.opened,
+        "notes": encoder.notes[0],
+        "verdict": encoder.verdict,
+        "fit_cpu_s": spent,
+        "parameters": count,
+    }
 
 
 def _identity(crops):
