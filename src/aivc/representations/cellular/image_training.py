@@ -22,7 +22,7 @@ _RINGS_HIDDEN, _SHIFT = 0.35, 2
 
 @final
 @dataclass(frozen=True, eq=False)
-class Crops:
+class HiddenCrops:
     """Crops to learn from, with the description that is to be read.
 
     Attributes:
@@ -58,7 +58,9 @@ class Crops:
         return {**rows(made, rank, world), "identity": self.identity}
 
 
-def crops_of(measurement: Measurement, channels: np.ndarray, identity_ci: np.ndarray, preset: str, seed: int) -> Crops:
+def crops_of(
+    measurement: Measurement, channels: np.ndarray, identity_ci: np.ndarray, preset: str, seed: int
+) -> HiddenCrops:
     """Crops of the channels, at most 4,000 of them, and their description.
 
     Args:
@@ -73,7 +75,7 @@ def crops_of(measurement: Measurement, channels: np.ndarray, identity_ci: np.nda
     with torch.no_grad():
         said = torch.cat([described(part, PRESETS[preset]) for part in torch.split(image, _BLOCK)])
     middle, spread = said.mean(dim=0), said.std(dim=0, correction=0).clamp_min(0.05)
-    return Crops(image, ((said - middle) / spread).clamp(-5, 5), torch.from_numpy(identity_ci).float(), seed)
+    return HiddenCrops(image, ((said - middle) / spread).clamp(-5, 5), torch.from_numpy(identity_ci).float(), seed)
 
 
 def _blocks(
@@ -101,7 +103,7 @@ def fresh(preset: str, identity: int, seed: int) -> ImageNetwork:
 
 
 def learned(
-    crops: Crops,
+    crops: HiddenCrops,
     preset: str,
     *,
     steps: int,
