@@ -19,7 +19,7 @@ from aivc.training.cells import MemoryCells
 CELLS = sample_measurement(features=6)
 IMAGES = CELLS.replace(values=CELLS.dense()[:, :, None, None] * np.ones((1, 1, 2, 3)), modality="image")
 REFUSED = r"needs one number per entity and feature.*4 axes: 184 × 6 × 2 × 3"
-EXPRESSION = [name for name in ENCODERS.names() if name not in ("tiny-encoder", "morphology")]
+EXPRESSION = [name for name in ENCODERS.names() if name not in ("tiny-encoder", "image-tokens", "morphology")]
 
 
 WORK = {
