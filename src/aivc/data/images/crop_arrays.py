@@ -107,7 +107,7 @@ def crop_array(path: Path, layout: ImageLayout) -> CropArray:
         IntegrityError: The file is damaged or holds objects.
         SchemaError: There is no such array, or its axes are not declared.
     """
-    arrays = _arrays(path)
+    arrays = arrays_in(path)
     key = layout.array if suffix(path) != ".npy" else ""
     if key not in arrays:
         raise SchemaError(
@@ -133,8 +133,15 @@ def crop_array(path: Path, layout: ImageLayout) -> CropArray:
     return CropArray(rows, named, frame, dtype, about)
 
 
-def _arrays(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    """Sizes and kinds of the arrays in a file, by name."""
+def arrays_in(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Sizes and kinds of the arrays in a file, by name; nothing of their values is read.
+
+    Args:
+        path: Of a npy, a npz or a zarr folder.
+
+    Raises:
+        IntegrityError: The file is damaged or holds objects.
+    """
     with intact(path):
         if suffix(path) == ".zarr":
             with opened(path) as store:

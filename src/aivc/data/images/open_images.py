@@ -103,7 +103,8 @@ def _of_fields(path: Path, fields: list[Field], facts: ImageFacts, layout: Image
         raise DataError([f"{path} names no image. Give one with at least one field of view."])
     kinds = {(each.channels, each.planes[0].dtype) for each in fields}
     if len(kinds) > 1:
-        shown = ", ".join(f"{count} channels of {dtype}" for count, dtype in sorted(kinds))
+        first = {(each.channels, each.planes[0].dtype): each.name for each in reversed(fields)}
+        shown = ", ".join(f"{count} channels of {dtype} in {first[count, dtype]}" for count, dtype in sorted(kinds))
         raise DataError([f"Fields of {path.name} differ: {shown}. Read those that are alike together."])
     channels, size = _declared(path, layout, facts, fields[0].channels)
     about = _about(channels, size, np.dtype(fields[0].planes[0].dtype), layout, {})
@@ -112,7 +113,7 @@ def _of_fields(path: Path, fields: list[Field], facts: ImageFacts, layout: Image
     if layout.crop is not None:
         rows, entities = cut(fields, layout.crop)
         values: StoredRows = rows
-        return Raw(values, features, entities, image=about)
+        return Raw(values, features, entities, notes=_empty(fields, entities), image=about)
     sizes = sorted({each.sides for each in fields})
     if len(sizes) > 1:
         raise DataError(
@@ -120,6 +121,15 @@ def _of_fields(path: Path, fields: list[Field], facts: ImageFacts, layout: Image
         )
     entities = pd.DataFrame([each.columns for each in fields], index=pd.Index([each.name for each in fields]))
     return Raw(FieldRows(tuple(fields)), features, entities, image=about)
+
+
+def _empty(fields: list[Field], crops: pd.DataFrame) -> tuple[str, ...]:
+    """Fields without any object, which are no row of what is read: a well without cells may be what a drug does."""
+    seen = set(crops["field"])
+    without = [each.name for each in fields if each.name not in seen]
+    shown = ", ".join(without[:3]) + (f" and {len(without) - 3} more" if len(without) > 3 else "")
+    said = f"{len(without)} of {len(fields)} fields show no object in their masks and are left out: {shown}."
+    return (said,) if without else ()
 
 
 def _declared(path: Path, layout: ImageLayout, facts: ImageFacts, count: int) -> tuple[tuple[str, ...], float | None]:
