@@ -41,9 +41,9 @@ def synthetic_plate(
 ) -> Mapping[str, str]:
     """Write a folder of images and the table ``plate.csv`` that says which file is what.
 
-    Each well is one field with a TIFF for DNA and one for actin (16 bits, 0.65 µm a pixel, as ImageJ writes it), and label images of nuclei
-    and cells such as Cellpose writes. Wells are shuffled on each plate, and lamps differ between plates. Effects grow
-    with the dose and are half as large at 0.5 µM.
+    Each well is one field with a TIFF for DNA and one for actin (16 bits, 0.65 µm a pixel, as ImageJ writes it), and
+    label images of nuclei and cells such as Cellpose writes. Wells are shuffled on each plate, and lamps differ between
+    plates. Effects grow with the dose and are half as large at 0.5 µM.
 
     Args:
         folder: A new folder.

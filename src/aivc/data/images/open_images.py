@@ -20,7 +20,7 @@ from aivc.data.images.ome_zarr import is_ome_zarr, ome_zarr_fields
 from aivc.data.images.planes import PICTURES, TIFF, series_of
 from aivc.data.io.formats import Raw, suffix
 from aivc.data.io.schema import Schema
-from aivc.data.io.tables import TABLES, join_metadata
+from aivc.data.io.tables import TABLES, join_metadata, read_table
 
 _ARRAYS = (".npz", ".npy")
 
@@ -81,7 +81,7 @@ def _crops(path: Path, layout: ImageLayout) -> Raw:
     found = crop_array(path, layout)
     if layout.masks:
         raise SchemaError("Masks of crops that were cut already are channels named mask:nucleus. Leave masks out.")
-    facts = ImageFacts(found.channels)
+    facts = ImageFacts(found.channels, found.um_per_pixel)
     channels, size = _declared(path, layout, facts, found.rows.shape[1])
     about = _about(channels, size, found.dtype, layout, found.about)
     return Raw(found.rows, pd.DataFrame(index=pd.Index(channels, dtype=object)), found.columns, image=about)
@@ -163,7 +163,7 @@ def _about(
     channels: tuple[str, ...], size: float | None, dtype: np.dtype[Any], layout: ImageLayout, more: Mapping[str, Any]
 ) -> dict[str, Any]:
     bits = layout.bits or (8 * dtype.itemsize if dtype.kind in "iu" else None)
-    return {"channels": list(channels), "um_per_pixel": size, "dtype": str(dtype), "bits": bits, **more}
+    return {**more, "channels": list(channels), "um_per_pixel": size, "dtype": str(dtype), "bits": bits}
 
 
 def _with_table(raw: Raw, path: Path, schema: Schema) -> Raw:
@@ -172,4 +172,16 @@ def _with_table(raw: Raw, path: Path, schema: Schema) -> Raw:
     beside = path.parent / schema.metadata
     if not beside.exists():
         raise UnavailableError(f"There is no table {beside}, which metadata names. It lies beside the images.")
-    return join_metadata(raw, beside, schema)
+    if "field" not in raw.entities or _names_any(beside, raw.entities.index):
+        return join_metadata(raw, beside, schema)
+    # What is known of a field is known of the crops that were cut out of it.
+    fields = raw.entities.drop_duplicates("field").set_index("field")
+    joined = join_metadata(replace(raw, entities=fields), beside, schema)
+    added = joined.entities.drop(columns=fields.columns).loc[raw.entities["field"]]
+    return replace(joined, entities=pd.concat([raw.entities, added.set_axis(raw.entities.index)], axis=1))
+
+
+def _names_any(table: Path, entities: pd.Index) -> bool:
+    """Whether a table has rows for crops themselves, rather than for fields."""
+    frame = read_table(table)[0]
+    return any(entities.isin(frame[name].astype(str)).any() for name in frame.select_dtypes(exclude="number"))

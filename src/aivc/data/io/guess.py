@@ -88,7 +88,7 @@ class Guess:
 
 
 def guess(data: "AnnData | Path | str") -> Guess:
-    """Suggest a schema, by conventions such as those of scPerturb, GEARS, State, sci-Plex, Tahoe, Cell Ranger and CellProfiler.
+    """Suggest a schema, by conventions such as those of scPerturb, GEARS, sci-Plex, Tahoe, Cell Ranger, CellProfiler.
 
     Nothing is decided by it: every line comes with its evidence, and a person confirms it and hands the schema over.
 

@@ -19,10 +19,10 @@ from aivc.data.images.planes import PICTURES, TIFF
 from aivc.data.io.conventions import Line
 from aivc.data.io.formats import intact, keys, opened, suffix
 from aivc.data.io.guess_plates import plate_lines
-from aivc.data.io.tables import METADATA, TABLES, read_table
+from aivc.data.io.tables import METADATA, TABLES, is_metadata, read_table
 
 _ARRAYS = (".npz", ".npy")
-_PROFILE = re.compile(r"(?:Cells|Nuclei|Cytoplasm|Image|Cell|Nucleus)_[A-Z]\w*")
+_PROFILE = re.compile(r"(?!Image_Metadata_)(?:Cells|Nuclei|Cytoplasm|Image|Cell|Nucleus)_[A-Z].*")
 _MASK = re.compile(r"(?i)(?:.*[_ -])?(?:mask|label|seg|nuclei|nucleus|cells?)(?:s|mask|labels?)?(?:[_ .-].*)?")
 # Parts of file names that say the place of an image, where no table does.
 _PLACE = re.compile(r"(?i)[A-P]\d{2}(?!\d)|r\d{2}c\d{2}|_w\d\b|ch\d")
@@ -138,7 +138,7 @@ def _of_table(path: Path, frame: pd.DataFrame, files: Sequence[str], *more: Line
     doubts = []
     if len(channels) == 1 and inside > 1:
         image["channels"] = list(own) if len(own) == inside else [f"channel{i + 1}" for i in range(inside)]
-        doubts += [] if len(own) == inside else [f"{first.name} holds {inside} channels without names"]
+        doubts += [] if len(own) == inside else [_unnamed(inside)]
         if "s" in axes:
             image["channels"], doubts = ["Red", "Green", "Blue"], []
     doubts += [] if set(axes) <= set("tczyxs") else [f"{first.name} leaves axes unnamed: sizes {shape}"]
@@ -152,7 +152,8 @@ def _of_table(path: Path, frame: pd.DataFrame, files: Sequence[str], *more: Line
     doubts += [] if size else [f"{first.name} does not state the size of a pixel: how many µm? um_per_pixel = 0.65"]
     shown = f"columns {', '.join(map(repr, channels))} name images"
     if masks:
-        shown += f", {', '.join(map(repr, masks))} label images; the largest object of the first wells fits in {image['crop']} pixels"
+        shown += f", {', '.join(map(repr, masks))} label images; the largest object of the first wells fits in "
+        shown += f"{image['crop']} pixels"
     empty = [name for name in files if frame[name].isna().any()]
     lost = [
         f"{frame[name].isna().sum()} rows have no file in {name!r}: leave these out of the table." for name in empty
@@ -251,7 +252,7 @@ def _one_image(path: Path) -> ImageGuess:
     doubts = []
     if not named:
         image["channels"] = ["Red", "Green", "Blue"] if "s" in axes else [f"channel{i + 1}" for i in range(count)]
-        doubts += [] if "s" in axes else [f"{count} channels without names"]
+        doubts += [] if "s" in axes else [_unnamed(count)]
     if not set(axes) <= set("tczyxs"):
         image["axes"], doubts = "tyx", [*doubts, f"axes of sizes {shape} are not named: frames (tyx), channels (cyx)?"]
     if facts.um_per_pixel is None:
@@ -270,16 +271,19 @@ def _one_image(path: Path) -> ImageGuess:
     return ImageGuess("", (*lines, control), tuple(deep))
 
 
+def _unnamed(count: int) -> str:
+    return "one channel without a name: what does it show?" if count == 1 else f"{count} channels without names: which?"
+
+
 def _array(path: Path) -> ImageGuess:
     layout, evidence, sure = _array_layout(path)
     found = crop_array(path, ImageLayout.from_json(layout))
     about: dict[str, Any] = {**layout}
     if not found.channels:
         about["channels"] = [f"channel{i + 1}" for i in range(found.rows.shape[1])]
-        evidence, sure = f"{evidence}; {found.rows.shape[1]} channels without names: which are they?", False
-    stated = found.about.get("um_per_pixel", [])
-    if len(stated) == 1:
-        about["um_per_pixel"], evidence = float(stated[0]), f"{evidence}; um_per_pixel is stated"
+        evidence, sure = f"{evidence}; {_unnamed(found.rows.shape[1])}", False
+    if found.um_per_pixel is not None:
+        about["um_per_pixel"], evidence = found.um_per_pixel, f"{evidence}; um_per_pixel is stated"
     else:
         about["um_per_pixel"] = UNKNOWN_SIZE
         evidence, sure = f"{evidence}; the size of a pixel is not stated: how many µm?", False
@@ -328,7 +332,7 @@ def _ome_zarr(path: Path) -> ImageGuess:
     doubts = []
     if not facts.channels:
         image["channels"] = [f"channel{i + 1}" for i in range(fields[0].channels)]
-        doubts.append(f"{fields[0].channels} channels without names")
+        doubts.append(_unnamed(fields[0].channels))
     if facts.um_per_pixel is None:
         image["um_per_pixel"] = UNKNOWN_SIZE
         doubts.append("the size of a pixel is not stated")
@@ -340,10 +344,24 @@ def _ome_zarr(path: Path) -> ImageGuess:
     columns = pd.DataFrame([each.columns for each in fields], index=[each.name for each in fields])
     more: list[Line] = []
     if "well" in columns:
-        asked = "a plate holds no treatments: name a table beside it, with a row for each field named as A01_0"
-        more.append(Line("metadata", "plate.csv", asked, sure=False))
+        if beside := _describing(path, columns.index):
+            described = _read(beside)
+            columns = columns.join(described.set_index(described.columns[0]), rsuffix=" of the table")
+            more.append(
+                Line("metadata", beside.name, f"{beside.name} has a row for each field, such as {fields[0].name}")
+            )
+        else:
+            asked = f"a plate holds no treatments: which table beside it has a row for each field, as {fields[0].name}?"
+            more.append(Line("metadata", "plate.csv", asked, sure=False))
     layout = _Layout(image, not doubts, "; ".join(filter(None, [said, stated, *doubts])))
     return _whole("OME-Zarr", layout, columns, more, ())
+
+
+def _describing(path: Path, names: pd.Index) -> Path | None:
+    """A table beside a file whose first column names its fields."""
+    tables = [each for each in sorted(path.parent.iterdir()) if each.is_file() and suffix(each) in TABLES]
+    firsts = ((each, frame.iloc[:, 0].astype(str)) for each in tables if len((frame := _read(each)).columns))
+    return next((each for each, first in firsts if names.isin(first).all()), None)
 
 
 def _labels_inside(path: Path, inside: str) -> list[str]:
@@ -360,7 +378,7 @@ def _table(path: Path) -> ImageGuess | None:
     if files := _file_columns(frame, path.parent):
         return _of_table(path, frame, files)
     features = [name for name in frame if _PROFILE.fullmatch(str(name))]
-    metadata = [name for name in frame if str(name).startswith(METADATA)]
+    metadata = [name for name in frame if is_metadata(name)]
     if len(features) < _LEAST_FEATURES and not metadata:
         return None
     lines, notes = plate_lines(frame.drop(columns=[name for name in features if name not in metadata]))
@@ -370,12 +388,11 @@ def _table(path: Path) -> ImageGuess | None:
     places = [
         n for n in numeric if re.search(r"(?i)number|object|index|^unnamed|_id$|^site$|^field$|^replicate$", str(n))
     ]
-    describe = [Line("describe", list(map(str, places)), "numbers that are no features")] if places else []
-    return ImageGuess(
-        _whose(metadata, features),
-        (*_kind_of_table(len(features), len(metadata)), *lines, *describe),
-        (*notes, *_odd(frame, features)),
-    )
+    missing, why = _left_out(frame, features)
+    said = "; ".join(filter(None, [f"{len(places)} columns of numbers are no features" if places else "", why]))
+    describe = [Line("describe", [*map(str, places), *missing], said)] if said else []
+    kinds = _kind_of_table(len(features), len(metadata))
+    return ImageGuess(_whose(metadata, features), (*kinds, *lines, *describe), tuple(notes))
 
 
 def _promising(path: Path) -> bool:
@@ -398,7 +415,7 @@ def _stored_profiles(path: Path) -> ImageGuess | None:
     try:
         crops = [name for name, block in held.obsm.items() if len(block.shape) > 2]
         features = [str(name) for name in held.var_names if _PROFILE.fullmatch(str(name))]
-        metadata = [name for name in held.obs if str(name).startswith(METADATA)]
+        metadata = [name for name in held.obs if is_metadata(name)]
         if crops:
             raise DataError(
                 [
@@ -435,17 +452,12 @@ def _kind_of_table(features: int, metadata: int) -> list[Line]:
     ]
 
 
-def _odd(frame: pd.DataFrame, features: Sequence[str]) -> list[str]:
-    """Columns of profiles that pycytominer's feature selection drops, and that stop a read here."""
-    block = frame[features].select_dtypes("number")
-    missing = [str(name) for name in block if not np.isfinite(block[name].to_numpy(dtype=float, na_value=np.nan)).all()]
-    if not missing:
-        return []
-    shown = ", ".join(missing[:3])
-    return [
-        f"{len(missing)} features hold NaN or infinite values ({shown}). Drop them, as pycytominer's feature selection "
-        "does, or drop the rows."
-    ]
+def _left_out(frame: pd.DataFrame, features: Sequence[str]) -> tuple[list[str], str]:
+    """Features that hold NaN or infinite values, which pycytominer's feature selection drops too, and why."""
+    block = frame[list(features)].select_dtypes("number")
+    whole = np.isfinite(block.to_numpy(dtype=float, na_value=np.nan)).all(axis=0)
+    missing = [str(name) for name, good in zip(block, whole, strict=True) if not good]
+    return missing, f"{len(missing)} features hold NaN or infinite values" if missing else ""
 
 
 def _kind_of_pixels() -> list[Line]:

@@ -23,7 +23,8 @@ _NEGATIVE = re.compile(r"(?i)neg(?:ative)?[_ -]?(?:con|control|ctrl)?|control|ct
 _POSITIVE = re.compile(r"(?i)pos(?:ative|itive)?[_ -]?(?:con|control|ctrl)\w*|poscon\w*")
 _GENETIC = ("gene", "gene_symbol", "target")
 _DOSE = re.compile(
-    r"(?:\w+_)?(?:conc|concentration|dose|dosage|mmoles_per_liter)(?:_?(?:val|value))?(?:_?[(\[]?(?:[pnuµμm]m|[mnuµμ]g.*|%)[)\]]?)?"
+    r"(?:\w+_)?(?:conc|concentration|dose|dosage|mmoles_per_liter)(?:_?(?:val|value))?"
+    r"(?:_?[(\[]?(?:[pnuµμm]m|[mnuµμ]g.*|%)[)\]]?)?"
 )
 _UNIT = re.compile(r"(?i)(?:^|[^a-zµμ])(?P<unit>[pnuµμm]M|mol/l|mg/ml|[uµμn]g/ml|%)(?:[^a-z]|$)")
 _WRITTEN = re.compile(r"(?i)^\s*[\d.,eE+-]+\s*(?P<unit>[pnuµμm]?M|[mnuµμ]g/ml|%)\s*$")
@@ -152,5 +153,5 @@ def _uncontrolled(entities: pd.DataFrame, plate: str, found: Sequence[Line]) -> 
         return []
     shown = ", ".join(without[:3])
     return [
-        f"Without any control: {len(without)} of {len(set(plates))} plates ({shown}). Nothing brings them to the others."
+        f"Without any control: {len(without)} of {len(set(plates))} plates ({shown}); nothing brings them to others."
     ]
