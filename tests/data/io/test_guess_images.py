@@ -48,6 +48,13 @@ def test_a_size_that_no_file_states_is_left_open(tmp_path):
     assert lines["image"].value == {"files": ["FileName_OrigDNA"], "channels": ["DNA"], "um_per_pixel": "unknown"}
     assert not lines["image"].sure
     assert "how many µm" in lines["image"].evidence
+    table.rename(columns={"FileName_OrigDNA": "file"}).to_csv(tmp_path / "images.csv", index=False)
+    (line,) = [line for line in guess(tmp_path / "images.csv").lines if line.field == "image"]
+    assert "one channel without a name" in line.evidence
+    for i in range(2):
+        (tmp_path / f"{i}.tif").unlink()
+    with pytest.raises(DataError, match=r"such as 0\.tif, and none lies beside it"):
+        guess(tmp_path / "images.csv")
 
 
 def test_arrays_of_crops_state_their_channels_and_size(tmp_path):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,20 @@ _DOSE = re.compile(
 _UNIT = re.compile(r"(?i)(?:^|[^a-zµμ])(?P<unit>[pnuµμm]M|mol/l|mg/ml|[uµμn]g/ml|%)(?:[^a-z]|$)")
 _WRITTEN = re.compile(r"(?i)^\s*[\d.,eE+-]+\s*(?P<unit>[pnuµμm]?M|[mnuµμ]g/ml|%)\s*$")
 _UNITS = {"pm": "pM", "nm": "nM", "um": "uM", "µm": "uM", "μm": "uM", "mm": "mM"}
+
+
+class ImageGuess(NamedTuple):
+    """What images seem to be.
+
+    Attributes:
+        convention: Whose they are, such as ``OME-Zarr``.
+        lines: Of a schema.
+        notes: What no schema can say.
+    """
+
+    convention: str
+    lines: tuple[Line, ...]
+    notes: tuple[str, ...]
 
 
 def plate_lines(entities: pd.DataFrame) -> tuple[list[Line], list[str]]:
