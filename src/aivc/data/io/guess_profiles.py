@@ -48,8 +48,8 @@ def guess_table(path: Path) -> ImageGuess | None:
         return None
     lines, notes = plate_lines(frame.drop(columns=[name for name in features if name not in metadata]))
     others = [name for name in frame if name not in (*metadata, *features)]
-    named = {line.value for line in lines if isinstance(line.value, str)}
-    numeric = [n for n in others if n not in named and pd.api.types.is_numeric_dtype(frame[n])]
+    taken = {line.value for line in lines if isinstance(line.value, str)}
+    numeric = [n for n in others if n not in taken and pd.api.types.is_numeric_dtype(frame[n])]
     places = [
         n for n in numeric if re.search(r"(?i)number|object|index|^unnamed|_id$|^site$|^field$|^replicate$", str(n))
     ]
