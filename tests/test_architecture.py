@@ -151,6 +151,8 @@ TESTED_THROUGH = {
     "data/images/planes.py": "data/images/test_open_images.py",
     "data/io/conventions.py": "data/io/test_guess.py",
     "data/io/formats.py": "data/io/test_read.py",
+    "data/io/guess_image_tables.py": "data/io/test_guess_images.py",
+    "data/io/guess_profiles.py": "data/io/test_guess_images.py",
     "data/io/in_memory.py": "data/io/test_as_measurement.py",
     "data/io/labels.py": "data/io/test_read.py",
     "data/io/own_file.py": "hostile/test_hostile.py",

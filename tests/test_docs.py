@@ -10,6 +10,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from aivc.cli import main
@@ -103,6 +104,31 @@ def test_tutorial_on_schedules_runs(tmp_path, monkeypatch):
     assert (tmp_path / "river.png").is_file()
     assert abs(after["come"] - after["truth"].drift * after["hours"]) < 0.2
     assert after["made"].obs["step"].nunique() == 4
+
+
+@pytest.mark.slow
+def test_tutorial_on_images_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    page, after = DOCS / "tutorials" / "from-tiffs-to-mechanisms.md", {}
+    for language, code in re.findall(r"^```(\w+)\n(.*?)^```", page.read_text(encoding="utf-8"), re.S | re.M):
+        if language == "python":
+            exec(compile(code, page.name, "exec"), after)
+        elif language == "toml":
+            (tmp_path / "page.toml").write_text(code)
+            assert Schema.from_toml("screen.toml") == Schema.from_toml("page.toml")
+        elif language == "sh":
+            for line in code.splitlines():
+                asked, _, to = line.partition(" > ")
+                capsys.readouterr()
+                assert main(shlex.split(asked)[1:]) == 0, line
+                if to:
+                    Path(to).write_text(capsys.readouterr().out)
+    assert set(after["found"].loc[["drug:cpd-06@0.3uM", "drug:cpd-06@3uM"], "called"]) == {"actin at the rim"}
+    assert (after["right"]["called"] == after["right"]["mechanism"]).all()
+    assert np.mean(after["chance"]) < 0.5
+    assert after["size"]["drug:cpd-06@3uM"] > after["size"]["drug:cpd-06@0.3uM"] > 2 * after["chance_size"]
+    assert Path("cpd-06.png").is_file()
+    assert Path("embedded.h5ad").is_file()
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from aivc.core.scale import Scale
 from aivc.core.space import Space
 from aivc.core.ur import UR
 from aivc.experiments.mechanisms import mechanisms
+from aivc.testing import sample_ur
 
 
 def drawn(compounds=40, kinds=5, noise=0.5, dim=20, seed=0):
@@ -53,3 +54,9 @@ def test_mechanisms_that_nobody_shares_are_refused():
     ur, known = drawn(compounds=3, kinds=3)
     with pytest.raises(DataError, match="No two compounds share"):
         mechanisms(ur, known)
+
+
+def test_controls_alone_have_no_mechanism():
+    states = sample_ur()
+    with pytest.raises(DataError, match="All entities are controls"):
+        mechanisms(states.take(states.perturbations == "control"), {})

@@ -36,9 +36,11 @@ def add(commands: Commands) -> None:
         "guess",
         _guess,
         "Suggest a schema for a file, with the evidence for every line. Confirm it: nothing uses it by itself.",
-        examples=("aivc data guess screen.h5ad > screen.toml",),
+        examples=("aivc data guess screen.h5ad > screen.toml", "aivc data guess images/ > images.toml"),
     )
-    made.add_argument("file", type=Path, metavar="FILE", help="h5ad, zarr, h5mu, 10x h5 or folder, or a table")
+    made.add_argument(
+        "file", type=Path, metavar="FILE", help="what `check` reads; a folder of images with its table, too"
+    )
 
 
 def _list(args: argparse.Namespace, reporter: Reporter) -> Outcome:

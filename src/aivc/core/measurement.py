@@ -181,8 +181,8 @@ class Measurement:
             axes = " × ".join(map(str, self.values.shape))
             problem = (
                 f"{asker} needs one number per entity and feature, (n, f), but these {self.modality} values have "
-                f"{len(self.values.shape)} axes: {axes}. Encode them with an encoder of such values, or reduce each "
-                "feature to a number first, such as its mean over the further axes."
+                f"{len(self.values.shape)} axes: {axes}. Encode them with an encoder of such values (morphology for "
+                "images), or reduce each feature to a number first, such as its mean over the further axes."
             )
             raise DataError([problem])
 

@@ -32,7 +32,7 @@ def mechanisms(ur: UR, known: Mapping[str, str], *, level: float = 0.9) -> pd.Da
 
     Raises:
         ControlError: There are no controls.
-        DataError: Fewer than two compounds share a mechanism, so nothing can be compared.
+        DataError: Nothing was treated, or fewer than two compounds share a mechanism, so nothing can be compared.
 
     >>> from aivc.testing import sample_ur
     >>> found = mechanisms(sample_ur(), {f"ko:G0{i}": "ABC"[i % 3] for i in range(6)})
@@ -41,6 +41,8 @@ def mechanisms(ur: UR, known: Mapping[str, str], *, level: float = 0.9) -> pd.Da
     """
     seen = effects(ur).by_perturbation()
     text_t = seen.perturbations.astype(str)
+    if not len(text_t):
+        raise DataError(["All entities are controls, so there is no treatment whose mechanism could be asked."])
     family_t = np.array([Perturbation.parse(text).family for text in text_t], dtype=object)
     mechanism_t = np.array([known.get(text, "") for text in text_t], dtype=object)
     size_t = np.linalg.norm(seen.shifts, axis=1, keepdims=True)

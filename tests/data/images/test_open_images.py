@@ -8,7 +8,9 @@ import pytest
 
 from aivc.core.errors import DataError, IntegrityError, SchemaError, UnavailableError
 from aivc.core.measurement import StoredRows
+from aivc.data.io.guess import guess
 from aivc.data.io.read import read
+from aivc.data.io.schema import Schema
 from tiny_images import field_of_cells, image_schema
 
 tifffile = pytest.importorskip("tifffile")
@@ -208,6 +210,22 @@ def test_a_map_of_wells_says_what_is_in_a_plate(tmp_path):
         read(path, schema, controls=False)
 
 
+def test_a_plate_in_ome_zarr_is_suggested_with_the_table_beside_it(tmp_path):
+    ome_zarr(tmp_path / "p.zarr", "0.5", plate=True)
+    found = guess(tmp_path / "p.zarr").to_json()
+    assert found["convention"] == "OME-Zarr"
+    assert set(found["open"]) == {"perturbation", "kind", "metadata", "image"}
+    (tmp_path / "wells.csv").write_text("field,compound\nB02_0,DMSO\n")
+    found = guess(tmp_path / "p.zarr").to_json()
+    assert found["open"] == ["image"]
+    (image,) = [line for line in found["lines"] if line["field"] == "image"]
+    assert image["value"] == {"masks": {"nucleus": "nuclei"}, "crop": 64}
+    assert "DNA, Actin" in image["evidence"]
+    cells = read(tmp_path / "p.zarr", Schema.from_json(found["schema"] | {"image": image["value"]}))
+    assert set(cells.perturbations) == {"control"}
+    assert set(cells.entities["batch"]) == {"P7"}
+
+
 def test_fields_of_different_sizes_need_crops(tmp_path):
     for i, side in enumerate((16, 20)):
         tifffile.imwrite(tmp_path / f"{i}.tif", np.ones((side, side), np.uint8))
@@ -220,3 +238,43 @@ def test_json_of_the_schema_is_plain():
     assert json.loads(json.dumps(image_schema(masks={"cell": "c"}, crop=8).to_json()))["image"]["masks"] == {
         "cell": "c"
     }
+
+
+def masked_table(folder, shown=True, scale=1, rows=(0, 1)):
+    for i in (0, 1):
+        image, nuclei, _ = field_of_cells(i)
+        tifffile.imwrite(folder / f"{i}.tif", image[0])
+        tifffile.imwrite(
+            folder / f"{i}_m.tif", (nuclei if shown or (shown is None and i) else nuclei * 0)[::scale, ::scale]
+        )
+    table = pd.DataFrame({"dna": ["0.tif", "1.tif"], "m": ["0_m.tif", "1_m.tif"], "compound": ["A", "DMSO"]})
+    table.assign(plate="p").iloc[list(rows)].to_csv(folder / "images.csv", index=False)
+    return read(
+        folder / "images.csv",
+        image_schema("compound", channels=["DNA"], files=["dna"], masks={"nucleus": "m"}, crop=24),
+    )
+
+
+def test_masks_without_objects_and_of_another_size(tmp_path):
+    with pytest.raises(DataError, match="show no object"):
+        masked_table(tmp_path, shown=False)
+    with pytest.raises(DataError, match="48 × 48 pixels, and its image is 96 × 96"):
+        masked_table(tmp_path, scale=2)
+    noted = masked_table(tmp_path, shown=None).provenance["notes"]
+    assert "1 of 2 fields show no object in their masks and are left out: 0." in noted
+
+
+def test_a_field_in_two_rows_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"1 fields of images\.csv stand in more than one row: 0"):
+        masked_table(tmp_path, rows=(0, 0, 1))
+
+
+def test_a_size_in_the_file_is_the_size(tmp_path):
+    np.savez(tmp_path / "a.npz", images=CROPS, um_per_pixel=np.array([0.65]), **LABELS)
+    stated = read(tmp_path / "a.npz", image_schema("compound", axes="nyxc", um_per_pixel=None))
+    assert stated.provenance["image"]["um_per_pixel"] == 0.65
+    with pytest.raises(SchemaError, match=r"states 0\.65 µm"):
+        read(tmp_path / "a.npz", image_schema("compound", axes="nyxc"))
+    np.savez(tmp_path / "b.npz", images=CROPS, um_per_pixel=np.array([0.65, 1.0]), **LABELS)
+    with pytest.raises(SchemaError, match="crops of each size alone"):
+        read(tmp_path / "b.npz", image_schema("compound", axes="nyxc"))

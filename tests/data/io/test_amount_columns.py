@@ -71,3 +71,10 @@ def test_times_of_day_are_too_many_to_be_durations():
     raw = pd.concat([screen(time=[24, 24, 72, 72])] * 20, ignore_index=True)
     raw["time"] = np.arange(len(raw))
     assert notes(raw) == []
+
+
+@pytest.mark.parametrize("name", ["Concentration (nM)", "dose [µM]", "conc (ug/ml)"])
+def test_units_in_brackets_hide_no_dose(name):
+    raw = pd.DataFrame({"drug": ["A", "A", "B", "B"], name: [1.0, 10.0, 1.0, 10.0]})
+    (note,) = unnamed_amounts(raw, {"perturbation": np.array(["drug:A"] * 2 + ["drug:B"] * 2)}, Schema(**PLAIN))
+    assert "reads like doses" in note

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aivc.core.errors import ControlError, DataError, UnknownNameError
-from aivc.representations.cellular.morphology import Morphology
+from aivc.representations.cellular.morphology import Morphology, _main_axes
 from aivc.representations.cellular.plate_space import PlateSpace, whitened, whitening
 from tiny_images import screen_of_crops
 
@@ -107,3 +107,13 @@ def test_whitened_controls_are_round_and_plates_are_brought_together():
     assert found.rank == 6
     unknown = space.standardized(x_nf[:3], np.array(["c"] * 3, dtype=object))
     np.testing.assert_allclose(unknown, (x_nf[:3] - space.center) / space.scale)
+
+
+def test_axes_of_few_wells_with_many_features_are_those_of_their_covariance():
+    draw = np.random.default_rng(0)
+    wide_nf = draw.normal(size=(20, 60)) * np.linspace(3, 0.1, 60)
+    axes_fd = _main_axes(wide_nf, 6)
+    share, all_axes = np.linalg.eigh(wide_nf.T @ wide_nf)
+    np.testing.assert_allclose(np.abs(axes_fd.T @ all_axes[:, ::-1][:, :6]), np.eye(6), atol=1e-9)
+    assert np.sum((wide_nf @ axes_fd) ** 2, axis=0) == pytest.approx(share[::-1][:6])
+    assert _main_axes(wide_nf, 30).shape == (60, 30)

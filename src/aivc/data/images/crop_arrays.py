@@ -14,6 +14,7 @@ from aivc.data.io.formats import intact, opened, refuse_unknown, suffix
 
 # A compressed npz cannot be read in part: up to this size it is read whole.
 _WHOLE = 1 << 28
+_SIZE = "um_per_pixel"
 
 
 @final
@@ -87,6 +88,7 @@ class CropArray:
         columns: A row for each crop.
         dtype: Of the pixels.
         about: Small arrays that are no column of the crops, such as the scale of each channel.
+        um_per_pixel: Size of a pixel in µm, where an array of this name with one number states it.
     """
 
     rows: ArrayRows
@@ -94,6 +96,7 @@ class CropArray:
     columns: pd.DataFrame
     dtype: np.dtype[Any]
     about: dict[str, list[Any]]
+    um_per_pixel: float | None = None
 
 
 def crop_array(path: Path, layout: ImageLayout) -> CropArray:
@@ -107,7 +110,7 @@ def crop_array(path: Path, layout: ImageLayout) -> CropArray:
         IntegrityError: The file is damaged or holds objects.
         SchemaError: There is no such array, or its axes are not declared.
     """
-    arrays = _arrays(path)
+    arrays = arrays_in(path)
     key = layout.array if suffix(path) != ".npy" else ""
     if key not in arrays:
         raise SchemaError(
@@ -123,18 +126,43 @@ def crop_array(path: Path, layout: ImageLayout) -> CropArray:
         )
     sizes = dict(zip(axes, shape, strict=True))
     n = sizes["n"]
-    beside = {name: _small(path, name) for name, (size, _) in arrays.items() if name != key and len(size) == 1}
-    columns = {name: value for name, value in beside.items() if len(value) == n}
+    beside = {name: _small(path, name) for name, (size, _) in arrays.items() if name != key and len(size) <= 1}
+    size = _stated_size(path, beside.pop(_SIZE, None))
+    columns = {name: value for name, value in beside.items() if value.shape == (n,)}
     about = {name: value.tolist() for name, value in beside.items() if name not in columns}
     named = tuple(map(str, about.pop("channels", ())))
     rows = ArrayRows(path, key, axes, (n, sizes.get("c", 1), sizes["y"], sizes["x"]))
     names = columns.pop("entity", np.array([f"crop-{i}" for i in range(n)], dtype=object))
     frame = pd.DataFrame(columns, index=pd.Index(names.astype(str).astype(object)))
-    return CropArray(rows, named, frame, dtype, about)
+    return CropArray(rows, named, frame, dtype, about, size)
 
 
-def _arrays(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    """Sizes and kinds of the arrays in a file, by name."""
+def _stated_size(path: Path, stated: np.ndarray | None) -> float | None:
+    """The one size of pixels that an array states, once or for each crop.
+
+    Raises:
+        SchemaError: It states several, or none that is positive.
+    """
+    if stated is None:
+        return None
+    sizes = np.unique(stated) if stated.dtype.kind in "iuf" else np.zeros(0)
+    if len(sizes) != 1 or not 0 < float(sizes[0]) < float("inf"):
+        raise SchemaError(
+            f"The array {_SIZE} in {path} is one positive size of pixels in µm; got {stated.ravel()[:3].tolist()}. "
+            "Read crops of each size alone."
+        )
+    return float(sizes[0])
+
+
+def arrays_in(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Sizes and kinds of the arrays in a file, by name; nothing of their values is read.
+
+    Args:
+        path: Of a npy, a npz or a zarr folder.
+
+    Raises:
+        IntegrityError: The file is damaged or holds objects.
+    """
     with intact(path):
         if suffix(path) == ".zarr":
             with opened(path) as store:
@@ -164,6 +192,6 @@ def _small(path: Path, name: str) -> np.ndarray:
     with intact(path):
         if suffix(path) == ".zarr":
             with opened(path) as store:
-                return np.asarray(store[name][:])
+                return np.asarray(store[name][...])
         with np.load(path, allow_pickle=False) as held:
             return np.asarray(held[name])

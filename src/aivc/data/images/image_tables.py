@@ -1,11 +1,12 @@
 """Folders of TIFF and PNG files with a table that says which file is which channel of which field."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from aivc.core.errors import IntegrityError, SchemaError
+from aivc.core.errors import DataError, IntegrityError, SchemaError
 from aivc.data.images.fields import Field
 from aivc.data.images.layout import ImageLayout
 from aivc.data.images.planes import Plane, series_of
@@ -23,6 +24,7 @@ def table_fields(path: Path, layout: ImageLayout, entity: str | None, texts: tup
         texts: Columns read as text.
 
     Raises:
+        DataError: A field stands in two rows.
         IntegrityError: A file is damaged, or leads out of the folder.
         SchemaError: The table has no such column.
         UnavailableError: There is no such file.
@@ -50,7 +52,25 @@ def table_fields(path: Path, layout: ImageLayout, entity: str | None, texts: tup
         name = _name(frame, row, entity, layout.files[0])
         columns = {str(key): rest[key].iloc[row] for key in rest}
         fields += _frames(name, planes, own, columns)
+    _require_once(path, [each.name for each in fields])
     return fields
+
+
+def _require_once(path: Path, names: list[str]) -> None:
+    """Refuse a field that stands in two rows.
+
+    Raises:
+        DataError: Two fields have one name.
+    """
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        shown = ", ".join(twice[:3]) + (f" and {len(twice) - 3} more" if len(twice) > 3 else "")
+        raise DataError(
+            [
+                f"{len(twice)} fields of {path.name} stand in more than one row: {shown}. Leave the copies out; where "
+                'these are different fields, name them apart in a column and declare it: entity = "field".'
+            ]
+        )
 
 
 def _name(frame: pd.DataFrame, row: int, entity: str | None, first: str) -> str:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from aivc.core.errors import DataError
 from aivc.data.images.fields import CropRows, Field, labelled
 
 BORDER = "touches_border"
@@ -72,10 +73,14 @@ def cut(fields: list[Field], side: int) -> tuple[CropRows, pd.DataFrame]:
     Returns:
         The crops on disk; and a row for each, with the field, its columns, the object's number, where it lies and
         whether the border cuts it.
+
+    Raises:
+        DataError: A mask has other sides than its field, or no mask shows any object.
     """
     of, center, labels, frames = [], [], [], []
     for number, each in enumerate(fields):
         masks = [labelled(plane) for plane in each.masks]
+        _require_alike(each, masks)
         found = objects(masks[0])
         others = [partners(masks[0], mask, found.label) for mask in masks[1:]]
         of.append(np.full(len(found.label), number))
@@ -93,5 +98,21 @@ def cut(fields: list[Field], side: int) -> tuple[CropRows, pd.DataFrame]:
             index=pd.Index([f"{each.name}/{label}" for label in found.label], dtype=object),
         )
         frames.append(own)
+    if not any(map(len, frames)):
+        raise DataError([f"The masks of {len(fields)} fields show no object: 0 stands everywhere. Segment them again."])
     rows = CropRows(tuple(fields), np.concatenate(of), np.concatenate(center), np.concatenate(labels), side)
     return rows, pd.concat(frames)
+
+
+def _require_alike(field: Field, masks: list[np.ndarray]) -> None:
+    """Masks that were made at another size lie beside the cells.
+
+    Raises:
+        DataError: A mask has other sides than its field.
+    """
+    for plane, mask in zip(field.masks, masks, strict=True):
+        if mask.shape != field.sides:
+            got, wanted = (" × ".join(map(str, sides)) for sides in (mask.shape, field.sides))
+            raise DataError(
+                [f"The mask {plane.path.name} is {got} pixels, and its image is {wanted}. Bring the mask to its size."]
+            )

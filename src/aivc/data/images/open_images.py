@@ -20,7 +20,7 @@ from aivc.data.images.ome_zarr import is_ome_zarr, ome_zarr_fields
 from aivc.data.images.planes import PICTURES, TIFF, series_of
 from aivc.data.io.formats import Raw, suffix
 from aivc.data.io.schema import Schema
-from aivc.data.io.tables import TABLES, join_metadata
+from aivc.data.io.tables import TABLES, join_metadata, read_table
 
 _ARRAYS = (".npz", ".npy")
 
@@ -81,7 +81,7 @@ def _crops(path: Path, layout: ImageLayout) -> Raw:
     found = crop_array(path, layout)
     if layout.masks:
         raise SchemaError("Masks of crops that were cut already are channels named mask:nucleus. Leave masks out.")
-    facts = ImageFacts(found.channels)
+    facts = ImageFacts(found.channels, found.um_per_pixel)
     channels, size = _declared(path, layout, facts, found.rows.shape[1])
     about = _about(channels, size, found.dtype, layout, found.about)
     return Raw(found.rows, pd.DataFrame(index=pd.Index(channels, dtype=object)), found.columns, image=about)
@@ -103,7 +103,8 @@ def _of_fields(path: Path, fields: list[Field], facts: ImageFacts, layout: Image
         raise DataError([f"{path} names no image. Give one with at least one field of view."])
     kinds = {(each.channels, each.planes[0].dtype) for each in fields}
     if len(kinds) > 1:
-        shown = ", ".join(f"{count} channels of {dtype}" for count, dtype in sorted(kinds))
+        first = {(each.channels, each.planes[0].dtype): each.name for each in reversed(fields)}
+        shown = ", ".join(f"{count} channels of {dtype} in {first[count, dtype]}" for count, dtype in sorted(kinds))
         raise DataError([f"Fields of {path.name} differ: {shown}. Read those that are alike together."])
     channels, size = _declared(path, layout, facts, fields[0].channels)
     about = _about(channels, size, np.dtype(fields[0].planes[0].dtype), layout, {})
@@ -112,7 +113,7 @@ def _of_fields(path: Path, fields: list[Field], facts: ImageFacts, layout: Image
     if layout.crop is not None:
         rows, entities = cut(fields, layout.crop)
         values: StoredRows = rows
-        return Raw(values, features, entities, image=about)
+        return Raw(values, features, entities, notes=_empty(fields, entities), image=about)
     sizes = sorted({each.sides for each in fields})
     if len(sizes) > 1:
         raise DataError(
@@ -120,6 +121,15 @@ def _of_fields(path: Path, fields: list[Field], facts: ImageFacts, layout: Image
         )
     entities = pd.DataFrame([each.columns for each in fields], index=pd.Index([each.name for each in fields]))
     return Raw(FieldRows(tuple(fields)), features, entities, image=about)
+
+
+def _empty(fields: list[Field], crops: pd.DataFrame) -> tuple[str, ...]:
+    """Fields without any object, which are no row of what is read: a well without cells may be what a drug does."""
+    seen = set(crops["field"])
+    without = [each.name for each in fields if each.name not in seen]
+    shown = ", ".join(without[:3]) + (f" and {len(without) - 3} more" if len(without) > 3 else "")
+    said = f"{len(without)} of {len(fields)} fields show no object in their masks and are left out: {shown}."
+    return (said,) if without else ()
 
 
 def _declared(path: Path, layout: ImageLayout, facts: ImageFacts, count: int) -> tuple[tuple[str, ...], float | None]:
@@ -153,7 +163,7 @@ def _about(
     channels: tuple[str, ...], size: float | None, dtype: np.dtype[Any], layout: ImageLayout, more: Mapping[str, Any]
 ) -> dict[str, Any]:
     bits = layout.bits or (8 * dtype.itemsize if dtype.kind in "iu" else None)
-    return {"channels": list(channels), "um_per_pixel": size, "dtype": str(dtype), "bits": bits, **more}
+    return {**more, "channels": list(channels), "um_per_pixel": size, "dtype": str(dtype), "bits": bits}
 
 
 def _with_table(raw: Raw, path: Path, schema: Schema) -> Raw:
@@ -162,4 +172,16 @@ def _with_table(raw: Raw, path: Path, schema: Schema) -> Raw:
     beside = path.parent / schema.metadata
     if not beside.exists():
         raise UnavailableError(f"There is no table {beside}, which metadata names. It lies beside the images.")
-    return join_metadata(raw, beside, schema)
+    if "field" not in raw.entities or _names_any(beside, raw.entities.index):
+        return join_metadata(raw, beside, schema)
+    # What is known of a field is known of the crops that were cut out of it.
+    fields = raw.entities.drop_duplicates("field").set_index("field")
+    joined = join_metadata(replace(raw, entities=fields), beside, schema)
+    added = joined.entities.drop(columns=fields.columns).loc[raw.entities["field"]]
+    return replace(joined, entities=pd.concat([raw.entities, added.set_axis(raw.entities.index)], axis=1))
+
+
+def _names_any(table: Path, entities: pd.Index) -> bool:
+    """Whether a table has rows for crops themselves, rather than for fields."""
+    frame = read_table(table)[0]
+    return any(entities.isin(frame[name].astype(str)).any() for name in frame.select_dtypes(exclude="number"))

@@ -17,7 +17,7 @@ _LOG = re.compile(r"(?i)(?:.*[^a-z])?p?(?P<base>log(?:10|2|e|1p)?|ln)(?:[^a-z].*
 _MINUS = re.compile(r"(?i)^\s*-|(?:^|[^a-z])(?:p|neg(?:ative)?[_. -]?)l(?:og|n)")
 _DOSE = re.compile(
     r"(?i)(?:.*[_. -])?(?:doses?|dosage|conc|concentration|amount)"
-    r"(?:[_. -]?(?:val|value|[pnumµμ]m|[numµμ]g.*|num|level))?"
+    r"(?:[_. -]*[(\[]?(?:val|value|[pnumµμ]m|[numµμ]g.*|num|level)[)\]]?)?"
 )
 _HOURS = re.compile(
     r"(?i)(?:.*[_. -])?(?:time|timepoint|time[_. -]point|hours?|hrs?|duration|days?)"

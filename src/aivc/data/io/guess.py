@@ -21,10 +21,12 @@ from aivc.data.io.conventions import (
     lines_of,
 )
 from aivc.data.io.formats import Raw, intact, opened, suffix
+from aivc.data.io.guess_images import guess_images
 from aivc.data.io.guess_places import guides_of, places_of_values, several_samples, table_beside, turned, with_table
 from aivc.data.io.guess_positions import CELLS, beside_positions, position_lines, units_of_cells
 from aivc.data.io.guess_times import time_lines, whole_in_time
 from aivc.data.io.in_memory import anndata_raw, is_anndata, name_of
+from aivc.data.io.own_file import refuse_odd_file
 from aivc.data.io.read import BACKED, open_raw
 from aivc.data.io.schema import Constant, Schema, toml_value
 from aivc.data.io.vendor_folders import vendors_of
@@ -86,7 +88,7 @@ class Guess:
 
 
 def guess(data: "AnnData | Path | str") -> Guess:
-    """Suggest a schema, by conventions such as those of scPerturb, GEARS, State, sci-Plex, Tahoe and Cell Ranger.
+    """Suggest a schema, by conventions such as those of scPerturb, GEARS, sci-Plex, Tahoe, Cell Ranger, CellProfiler.
 
     Nothing is decided by it: every line comes with its evidence, and a person confirms it and hands the schema over.
 
@@ -95,7 +97,7 @@ def guess(data: "AnnData | Path | str") -> Guess:
             looked at.
 
     Raises:
-        DataError: This is neither a path nor an AnnData.
+        DataError: This is neither a path nor an AnnData; or images without what says which is what.
         IntegrityError: The file is damaged, hostile, or of an unknown kind.
         UnavailableError: There is no such file.
 
@@ -109,6 +111,8 @@ def guess(data: "AnnData | Path | str") -> Guess:
         raise DataError(
             [f"A schema is suggested for a file or an AnnData, got {type(data).__name__}. Give the path of a file."]
         )
+    if not is_anndata(data) and (seen := _images(Path(data))) is not None:
+        return seen
     layers, place = _layers(data), data if is_anndata(data) else Path(data)
     samples = several_samples(place)
     raw, beside = _whole(place, _opened(data, layers[0], **({"prefix": samples[0]} if samples else {})))
@@ -135,6 +139,15 @@ def guess(data: "AnnData | Path | str") -> Guess:
         lines.append(Line("metadata", "cells.csv", "labels of cells lie beside a Cell Ranger file", sure=False))
     whose = vendor or ("Cell Ranger" if ten_x else convention(raw.entities))
     return Guess(name_of(data), whose, tuple(lines), tuple(notes))
+
+
+def _images(path: Path) -> Guess | None:
+    """The suggestion for images of cells and for their profiles; None for anything else."""
+    if not path.exists() or (path.is_dir() and vendors_of(path)):
+        return None
+    refuse_odd_file(path)
+    found = guess_images(path)
+    return None if found is None else Guess(name_of(path), found.convention, found.lines, found.notes)
 
 
 def _labels(lines: list[Line]) -> bool:

@@ -22,9 +22,20 @@ from aivc.data.io.text_tables import Dialect, dialect
 TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet")
 METADATA = "Metadata_"
 _PLATE, _WELL, _ENTITY = "plate", "well", "entity"
+# CellProfiler writes them so beside measurements of images.
+_OF_IMAGES = f"Image_{METADATA}"
 # Not "None" and "null": laboratories call controls so.
 _MISSING = ["", "NA", "NaN", "nan", "N/A", "#N/A", "#NA", "n/a", "<NA>"]
 _KEYS = ("perturbation", "kind_column", "context", "donor", "batch", "dose", "dose_unit", "hours", "time", "clone")
+
+
+def is_metadata(name: object) -> bool:
+    """Whether CellProfiler or pycytominer would say that a column is no measurement.
+
+    >>> is_metadata("Metadata_Well"), is_metadata("Image_Metadata_Site"), is_metadata("Cells_AreaShape_Area")
+    (True, True, False)
+    """
+    return str(name).startswith((METADATA, _OF_IMAGES))
 
 
 def table(path: Path, schema: Schema) -> Raw:
@@ -126,7 +137,7 @@ def _named(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
 def _wide(frame: pd.DataFrame, schema: Schema, problems: list[str]) -> Raw:
     frame = _named(frame, schema)
     # Of CellProfiler and pycytominer, whatever is no measurement begins so, numbers too.
-    metadata = [name for name in frame if str(name).startswith(METADATA)]
+    metadata = [name for name in frame if is_metadata(name)]
     described = {*schema.columns.values(), *schema.describe, *metadata, schema.entity}
     rest = [name for name in frame if name not in described]
     numeric = [n for n in rest if pd.api.types.is_numeric_dtype(frame[n]) and not pd.api.types.is_bool_dtype(frame[n])]

@@ -292,7 +292,11 @@ def _plates(measurement: Measurement) -> np.ndarray:
 
 def _main_axes(white_nf: np.ndarray, dim: int) -> np.ndarray:
     """``(f, d)`` directions along which most lies, seen from the controls; of a sign that does not depend on chance."""
-    _, axes = np.linalg.eigh(white_nf.T @ white_nf)
-    axes = axes[:, ::-1][:, : min(dim, axes.shape[1])]
+    n, f = white_nf.shape
+    if dim <= n < f:
+        # Tables have thousands of features of few wells: the same axes, in a hundredth of the time.
+        axes = np.linalg.svd(white_nf, full_matrices=False)[2][:dim].T
+    else:
+        axes = np.linalg.eigh(white_nf.T @ white_nf)[1][:, ::-1][:, : min(dim, f)]
     largest = np.abs(axes).argmax(axis=0)
     return np.asarray(axes * np.sign(axes[largest, np.arange(axes.shape[1])]))
