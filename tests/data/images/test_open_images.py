@@ -206,7 +206,7 @@ def test_a_map_of_wells_says_what_is_in_a_plate(tmp_path):
     with pytest.raises(DataError, match="describes well B02 twice"):
         read(path, schema, controls=False)
     (tmp_path / "wells.csv").write_text("well,compound\nB03,A\n")
-    with pytest.raises(DataError, match="does not describe 3 of 3"):
+    with pytest.raises(DataError, match="does not describe 1 of 1"):
         read(path, schema, controls=False)
 
 
