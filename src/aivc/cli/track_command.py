@@ -40,7 +40,9 @@ def add(commands: Commands) -> None:
     made.add_argument(
         "data", metavar="MOVIE|DATASET", help="a TIFF of one channel; any images with their schema; or a catalog name"
     )
-    made.add_argument("--schema", metavar="S.toml", default="", help="says what the file holds (TIFF of one channel: none)")
+    made.add_argument(
+        "--schema", metavar="S.toml", default="", help="says what the file holds (TIFF of one channel: none)"
+    )
     made.add_argument("--axes", default="tyx", help="of a TIFF without a schema, where it does not name them (tyx)")
     made.add_argument("--nucleus", default="", metavar="CHANNEL", help="that shows nuclei (default: the only one)")
     made.add_argument("--diameter", type=_pixels, required=True, metavar="PX", help="of a nucleus, about, at least 4")
@@ -101,7 +103,9 @@ def _movie(args: argparse.Namespace, reporter: Reporter) -> Measurement:
     if not bare:
         return measured(args.data, args.schema, on_disk=False, reporter=reporter, controls=False)[0]
     if not path.exists():
-        raise UnavailableError(f"There is no movie {path}, nor a dataset of this name: {', '.join(catalog.names()[:3])} …")
+        raise UnavailableError(
+            f"There is no movie {path}, nor a dataset of this name: {', '.join(catalog.names()[:3])} …"
+        )
     from aivc.data.io.read import read
     from aivc.data.io.schema import Schema
 
@@ -140,6 +144,7 @@ def _body(each: Followed) -> dict[str, Any]:
         "notes": list(each.notes),
         "copies": list(each.copies),
         "linked": each.linked,
+        "fusions_in_reversed": each.fusions,
         "counts": each.lineages.counts.to_dict("records"),
         "divisions": each.lineages.divisions.to_dict("records"),
     }

@@ -79,20 +79,22 @@ def known_movie(
         radius = _RADIUS * np.sqrt(0.5 + 0.5 * np.minimum(age / _GROWTH, 1.0))
         seen = at - _MARGIN
         images.append(draw.poisson(_drawn(seen, radius, light * light_of, side)).astype(np.uint16))
-        inside = ((seen >= -_SEEN * radius[:, None]) & (seen <= side - 1 + _SEEN * radius[:, None])).all(axis=1)
+        # Pixels reach half of one beyond their middle.
+        out = 0.5 + _SEEN * radius[:, None]
+        inside = ((seen >= -out) & (seen <= side - 1 + out)).all(axis=1)
         columns = {"cell": cell, "y_px": seen[:, 0], "x_px": seen[:, 1], "radius_px": radius, "mother": mother}
         rows.append(pd.DataFrame({"frame": t, **columns})[inside])
     return KnownMovie(np.stack(images), pd.concat(rows, ignore_index=True))
 
 
-def _moved(at_n2: np.ndarray, step: float, t: int, whole: float) -> np.ndarray:
+def _moved(at_n2: np.ndarray, step: float, t: int, whole: int) -> np.ndarray:
     """Carried by a turning flow that keeps areas, so that nuclei do not crowd; what leaves comes in opposite."""
     turn = 2 * np.pi * at_n2 / whole
     flow = np.stack([np.sin(turn[:, 1] + 0.15 * t), np.cos(turn[:, 0] + 0.1 * t)], axis=1)
     return np.asarray((at_n2 + step * flow) % whole)
 
 
-def _apart(at_n2: np.ndarray, whole: float) -> np.ndarray:
+def _apart(at_n2: np.ndarray, whole: int) -> np.ndarray:
     """Nuclei that overlap push each other away."""
     at_n2 = at_n2 % whole
     for _ in range(3):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import final
 
 import numpy as np
@@ -28,12 +29,15 @@ class Followed:
         lineages: Objects, divisions and counts; ``frame`` counts the frames of the movie as they were given.
         copies: Frames that are exact copies of the one before, and were left out.
         linked: Share of the objects of a frame that were found in the next, on average.
+        fusions: Divisions that the same rule finds in the reversed movie. Nuclei do not fuse, so about so many of the
+            divisions are objects that were merged or lost.
     """
 
     name: str
     lineages: Lineages
     copies: tuple[int, ...]
     linked: float
+    fusions: int
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -41,7 +45,8 @@ class Followed:
         counts = self.lineages.counts
         said = [
             f"{self.name}: {len(counts)} frames with {counts['cells'].min()} to {counts['cells'].max()} cells; "
-            f"{self.linked:.0%} of the nuclei are found in the next frame; {len(self.lineages.divisions)} divisions."
+            f"{self.linked:.0%} of the nuclei are found in the next frame; {len(self.lineages.divisions)} divisions, "
+            f"and {self.fusions} in the reversed movie, where there is none: about so many are false."
         ]
         if self.copies:
             frames = ", ".join(map(str, self.copies))
@@ -81,7 +86,9 @@ def followed(
         UnknownNameError: A column other than ``section`` is not there.
     """
     if len(movie.values.shape) != 4:
-        raise DataError([f"A movie is frames (n, c, y, x); these values are {movie.values.shape}. Read them as images."])
+        raise DataError(
+            [f"A movie is frames (n, c, y, x); these values are {movie.values.shape}. Read them as images."]
+        )
     if by not in movie.entities and by != "section":
         raise UnknownNameError("column", by, map(str, movie.entities), "Name the column that tells movies apart.")
     if by in movie.entities:
@@ -93,9 +100,13 @@ def followed(
         rows = np.flatnonzero(names == name)
         if "frame" in movie.entities:
             rows = rows[np.argsort(movie.entities["frame"].to_numpy()[rows], kind="stable")]
-        made.append(_followed(str(name), movie, rows, how, reach, lambda k, start=done: progress("frames", start + k, len(movie))))
+        made.append(_followed(str(name), movie, rows, how, reach, partial(_said, progress, done, len(movie))))
         done += len(rows)
     return made
+
+
+def _said(progress: Progress, before: int, total: int, done: int) -> None:
+    progress("frames", before + done, total)
 
 
 def _followed(
@@ -126,7 +137,7 @@ def _followed(
     made = lineages(found, reach)
     number = np.array(kept)
     made = Lineages(*(each.assign(frame=number[each["frame"].to_numpy(dtype=int)]) for each in made))
-    return Followed(name, made, tuple(copies), _linked(made.objects, kept))
+    return Followed(name, made, tuple(copies), _linked(made.objects, kept), len(lineages(found[::-1], reach).divisions))
 
 
 def _linked(rows: pd.DataFrame, kept: list[int]) -> float:

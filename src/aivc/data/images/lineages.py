@@ -57,8 +57,8 @@ def lineages(frames: Sequence[Objects], reach: float) -> Lineages:
 
     Objects are linked frame by frame (`linked`). One that is missing in a single frame is found again, within half the
     reach of where its neighbours' motion takes it. One that appears is a daughter of an object beside it where both
-    are smaller than that was, like each other, and where it would be expected lies between them: gated assignment
-    as for splitting in Jaqaman et al. 2008, Nature Methods 5:695, with sizes. A daughter is still there one frame on.
+    are smaller than that was in two frames, like each other, and where it would be expected lies between them: gated
+    assignment as for splitting in Jaqaman et al. 2008, Nature Methods 5:695, with sizes. A daughter is still there one frame on.
 
     Args:
         frames: Objects of each frame, in time, without copied frames.
@@ -74,7 +74,7 @@ def lineages(frames: Sequence[Objects], reach: float) -> Lineages:
     for t in range(len(frames) - 2):
         links.gaps.extend((t, i, j) for i, j in _found_again(frames[t : t + 3], pairs[t : t + 2], links, t, reach))
     for t, some in enumerate(pairs):
-        links.divisions.extend((t, *each) for each in _split(frames[t], frames[t + 1], some, links, t))
+        links.divisions.extend((t, *each) for each in _split(frames, some, links, t))
     track, mother = _named(frames, links)
     return Lineages(_rows(frames, track, mother), _divided(frames, track, links), _counted(frames, links))
 
@@ -94,8 +94,9 @@ def _found_again(
     return np.stack([ended[chosen[:, 0]], started[chosen[:, 1]]], axis=1)
 
 
-def _split(one: Objects, two: Objects, pairs: np.ndarray, links: _Links, t: int) -> list[tuple[int, int, int]]:
-    """Mothers of a frame and their daughters in the next."""
+def _split(frames: Sequence[Objects], pairs: np.ndarray, links: _Links, t: int) -> list[tuple[int, int, int]]:
+    """Mothers of frame ``t`` and their daughters in the next."""
+    one, two = frames[t], frames[t + 1]
     again = [j for frame, _, j in links.gaps if frame + 2 == t + 1]
     new = np.setdiff1d(np.flatnonzero((links.before[t + 1] < 0) & ~two.border), again)
     if t + 2 < len(links.after):
@@ -104,7 +105,12 @@ def _split(one: Objects, two: Objects, pairs: np.ndarray, links: _Links, t: int)
         return []
     mother, first = pairs[:, 0], pairs[:, 1]
     expected = one.center[mother] + common_step(one.center, two.center, pairs)[mother]
-    area, a, b = one.area[mother][:, None], two.area[first][:, None], two.area[new][None]
+    area = one.area[mother].astype(float)
+    if t:
+        # Two that touched for a frame were no mother: she was as large the frame before.
+        earlier = links.before[t][mother]
+        area = np.where(earlier < 0, area, np.minimum(area, frames[t - 1].area[earlier]))
+    area, a, b = area[:, None], two.area[first][:, None], two.area[new][None]
     diameter = 2 * np.sqrt(area / np.pi)
     middle = (two.center[first][:, None] + two.center[new][None]) / 2
     off = np.linalg.norm(middle - expected[:, None], axis=2) / diameter
@@ -147,9 +153,7 @@ def _rows(frames: Sequence[Objects], track: list[np.ndarray], mother: list[np.nd
     columns = ["frame", "object", "y_px", "x_px", "area_px", "track", "mother"]
     blocks = [
         pd.DataFrame(
-            dict(
-                zip(columns, (t, each.label, each.center[:, 0], each.center[:, 1], each.area, one, two), strict=True)
-            ),
+            dict(zip(columns, (t, each.label, each.center[:, 0], each.center[:, 1], each.area, one, two), strict=True)),
             columns=columns,
         )
         for t, (each, one, two) in enumerate(zip(frames, track, mother, strict=True))

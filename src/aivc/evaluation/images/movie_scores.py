@@ -110,6 +110,6 @@ def _said_divisions(divisions: pd.DataFrame, rows: pd.DataFrame, cells: pd.DataF
     cell = {(row.track, row.frame): row.cell for row in rows.itertuples()}
     told = []
     for row in divisions.itertuples():
-        parents = {mother.get(cell[each, row.frame], -1) for each in (row.daughter_1, row.daughter_2)}
+        parents = {mother.get(cell.get((each, row.frame), -1), -1) for each in (row.daughter_1, row.daughter_2)}
         told.append((int(row.frame), int(parents.pop()) if len(parents) == 1 else -1))
     return told
