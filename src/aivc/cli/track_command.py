@@ -45,8 +45,8 @@ def add(commands: Commands) -> None:
     )
     made.add_argument("--axes", default="tyx", help="of a TIFF without a schema, where it does not name them (tyx)")
     made.add_argument("--nucleus", default="", metavar="CHANNEL", help="that shows nuclei (default: the only one)")
-    made.add_argument("--diameter", type=_pixels, required=True, metavar="PX", help="of a nucleus, about, at least 4")
-    made.add_argument("--reach", type=_pixels, required=True, metavar="PX", help="longest step between two frames")
+    made.add_argument("--diameter", type=length, required=True, metavar="PX", help="of a nucleus, about, at least 4")
+    made.add_argument("--reach", type=length, required=True, metavar="PX", help="longest step between two frames")
     made.add_argument(
         "--method", choices=("otsu", "local"), default="otsu", help="local: for light that is uneven (default otsu)"
     )
@@ -58,13 +58,14 @@ def add(commands: Commands) -> None:
     made.add_argument("--overwrite", action="store_true", help="replace files that are there")
 
 
-def _pixels(text: str) -> float:
+def length(text: str) -> float:
+    """Read a number above 0."""
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"a length above 0 in pixels is wanted; got {text!r}")
+        raise argparse.ArgumentTypeError(f"a number above 0 is wanted; got {text!r}")
     return value
 
 
