@@ -1,10 +1,11 @@
 """Counts, links and divisions in movies: known motion of 2, 4 and 8 px, and two real movies without a truth.
 
-The movies with known truth are made here: nuclei that a flow carries, that divide, die, enter and leave the window, with
-photon noise; they are found by the product's own segmentation. The rule of divisions and the interval of counts were chosen
-on movies drawn from seeds 100 to 102. Seeds 0 to 4 were scored once with an earlier rule (links at 8 px .995, precision of
-divisions .74 to .85); those scored here, of seeds 5 to 9, were not looked at before. The bar of links is a frozen one; the
-others are our own. Beside each score stand nearest neighbors, and divisions called wherever an object appears.
+The movies with known truth are made here: nuclei that a flow carries, that divide, die, enter and leave the window,
+with photon noise; they are found by the product's own segmentation. The rule of divisions and the interval of
+counts were chosen on movies drawn from seeds 100 to 102. Seeds 0 to 4 were scored once with an earlier rule (links
+at 8 px .995, precision of divisions .74 to .85); those scored here, of seeds 5 to 9, were not looked at before. The
+bar of links is a frozen one; the others are our own. Beside each score stand nearest neighbors, and divisions
+called wherever an object appears.
 
 Run: AIVC_DATA=FOLDER python benchmarks/movies.py
 """

@@ -76,6 +76,8 @@ def _require(args: argparse.Namespace, columns: tuple[str, ...] | None) -> None:
         raise UnavailableError(f"There is no image {args.image}. Check its path.")
     if (args.out is None) == (args.use is not None):
         raise DataError(["--use writes what it predicts: add --out OUT.h5ad. --fit writes its folder alone."])
+    if args.use is not None and not args.use.is_dir():
+        raise UnavailableError(f"There is no folder {args.use}. Give the one that `aivc slide --fit` wrote.")
     for place in (args.fit, args.out):
         if place is not None:
             require_absent(place)
@@ -111,7 +113,8 @@ def _predicted(made: Slide, args: argparse.Namespace, reporter: Reporter) -> Out
     cells = to_anndata(predicted)
     cells.uns["predicted"] = " ".join(fitted.notes)
     write_h5ad(cells, args.out, overwrite=False)
-    said = f"{len(predicted.features)} genes of {len(predicted)} spots, predicted from {args.image.name}, lie in {args.out}."
+    n, f = len(predicted), len(predicted.features)
+    said = f"{f} genes of {n} spots, predicted from {args.image.name}, lie in {args.out}."
     body = {
         "spots": len(predicted),
         "left_out": list(made.patches.left_out),

@@ -20,8 +20,8 @@ class KnownMovie(NamedTuple):
 
     Attributes:
         frames: ``(t, y, x)`` counts of photons.
-        cells: A row for each frame and nucleus of which a quarter or more lies in the window: ``frame``, ``cell``, ``y_px``, ``x_px``,
-            ``radius_px``, and ``mother``, the cell that it came of; -1 for none.
+        cells: A row for each frame and nucleus of which a quarter or more lies in the window: ``frame``, ``cell``,
+            ``y_px``, ``x_px``, ``radius_px``, and ``mother``, the cell that it came of; -1 for none.
     """
 
     frames: Int[np.ndarray, "t y x"]
@@ -58,14 +58,15 @@ def known_movie(
     at = at + draw.uniform(-0.25, 0.25, at.shape) * _SPACING
     # A fifth of the places is empty: daughters need room.
     at = at[draw.random(len(at)) > 0.2]
-    cell, mother, age = np.arange(len(at)), np.full(len(at), -1), np.full(len(at), _GROWTH)
-    light_of, next_cell = draw.uniform(0.7, 1.3, len(at)), len(at)
+    cell, mother, age = (np.asarray(each) for each in (np.arange(len(at)), [-1] * len(at), [_GROWTH] * len(at)))
+    light_of, next_cell = np.asarray(draw.uniform(0.7, 1.3, len(at))), len(at)
     images, rows = [], []
     for t in range(frames):
         if t:
             at = _apart(_moved(at, step, t, whole) + draw.normal(0, jitter, at.shape), whole)
             alive = draw.random(len(at)) >= dying
-            at, cell, mother, age, light_of = (each[alive] for each in (at, cell, mother, age + 1, light_of))
+            at, cell, mother, age = at[alive], cell[alive], mother[alive], age[alive] + 1
+            light_of = light_of[alive]
             parts = np.flatnonzero((draw.random(len(at)) < dividing) & (age >= _GROWTH))
             made = _divided(at, parts, draw)
             keep = np.setdiff1d(np.arange(len(at)), parts)

@@ -71,8 +71,8 @@ def followed(
 ) -> list[Followed]:
     """Follow the nuclei of each movie.
 
-    Nothing here was trained, and no truth is known: counts and links of a new movie have no accuracy but what movies with
-    known motion say.
+    Nothing here was trained, and no truth is known: counts and links of a new movie have no accuracy but what movies
+    with known motion say.
 
     Args:
         movie: Frames ``(n, c, y, x)``, read one at a time; in time, or with a column ``frame`` that orders them.
@@ -135,8 +135,8 @@ def _followed(
     if not any(len(each.label) for each in found):
         raise DataError([f"No frame of {name} shows a nucleus. Look at the channel and the diameter."])
     made = lineages(found, reach)
-    number = np.array(kept)
-    made = Lineages(*(each.assign(frame=number[each["frame"].to_numpy(dtype=int)]) for each in made))
+    given = np.array(kept)
+    made = Lineages(*(each.assign(frame=given[each["frame"].to_numpy(dtype=int)]) for each in made))
     return Followed(name, made, tuple(copies), _linked(made.objects, kept), len(lineages(found[::-1], reach).divisions))
 
 

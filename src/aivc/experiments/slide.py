@@ -43,9 +43,10 @@ def slide(
     *,
     section: str = "",
     columns: tuple[str, str] | None = None,
-    scale: float = 1.0,
-    width: float | None = None,
-    um_per_pixel: float | None = None,
+    scale: float | int = 1.0,
+    width: float | int | None = None,
+    um_per_pixel: float | int | None = None,
+    side: int = 224,
 ) -> Slide:
     """Bring the spots of one section and its image together.
 
@@ -53,13 +54,14 @@ def slide(
         spots: With positions in pixels of the image at full resolution, as columns.
         image: TIFF, PNG or JPEG in color.
         section: Which one, where the column ``section`` names several.
-        columns: The columns with x and y; None takes those of Space Ranger, or ``pixel_x`` and ``pixel_y``. Without any,
-            positions in µm are divided by ``um_per_pixel``.
+        columns: The columns with x and y; None takes those of Space Ranger, or ``pixel_x`` and ``pixel_y``. Without
+            any, positions in µm are divided by ``um_per_pixel``.
         scale: Pixels of this image for each pixel at full resolution; of ``tissue_hires_image.png`` it is
             ``tissue_hires_scalef``.
         width: Of a patch, in µm where ``um_per_pixel`` is given, else in pixels of this image; None takes twice the
             distance between spots.
         um_per_pixel: Size of a pixel of this image.
+        side: Of the patches that are made, in pixels.
 
     Raises:
         DataError: There are several sections, positions are missing, or spots do not lie in the image.
@@ -71,7 +73,7 @@ def slide(
     one = _section(spots, section)
     at = _places(one, columns, scale, um_per_pixel)
     pixels = width / um_per_pixel if width is not None and um_per_pixel is not None else width
-    cut = patches(image, one, at, width=pixels)
+    cut = patches(image, one, at, width=pixels, side=side)
     wide = f"{cut.width} pixels" + (f", {cut.width * um_per_pixel:.0f} µm," if um_per_pixel else "")
     notes = [f"{cut.kept.sum()} patches of {wide} a side are cut out of {image.name}; the inner half is the spot."]
     if cut.left_out:
@@ -134,7 +136,7 @@ def _section(spots: Measurement, section: str) -> Measurement:
 
 
 def _places(
-    spots: Measurement, columns: tuple[str, str] | None, scale: float, um_per_pixel: float | None
+    spots: Measurement, columns: tuple[str, str] | None, scale: float | int, um_per_pixel: float | int | None
 ) -> np.ndarray:
     """``(s, 2)`` pixels of the image, x before y."""
     if columns is not None:
@@ -158,15 +160,17 @@ def _variable(spots: Measurement, genes: int) -> Measurement:
     """Normalized expression of the genes that vary most."""
     if len(spots) < 2 * _NAMED:
         raise DataError([f"{len(spots)} spots say nothing about a gene on blocks left out. Give a whole section."])
+    seen = (spots.dense() != 0).mean(axis=0) >= _SEEN
+    if not seen.any():
+        raise DataError([f"No gene is seen in {_SEEN:.0%} of the spots. Check that these are spots of a section."])
     units = profile_units(spots)
     made = normalize(spots, units)
     values = made.dense()
-    seen = (spots.dense() != 0).mean(axis=0) >= _SEEN
     spread = np.where(seen, values.std(axis=0), 0.0)
     chosen = np.sort(np.argsort(-spread, kind="stable")[:genes])
     chosen = chosen[spread[chosen] > 0]
     if not len(chosen):
-        raise DataError([f"No gene is seen in {_SEEN:.0%} of the spots and varies. Check that these are spots."])
+        raise DataError(["No gene varies between the spots. Check that these are spots of a section."])
     return Measurement(
         values[:, chosen], made.features[chosen], spots.entities, units, modality=spots.modality, scale=spots.scale
     )

@@ -58,7 +58,8 @@ def lineages(frames: Sequence[Objects], reach: float) -> Lineages:
     Objects are linked frame by frame (`linked`). One that is missing in a single frame is found again, within half the
     reach of where its neighbours' motion takes it. One that appears is a daughter of an object beside it where both
     are smaller than that was in two frames, like each other, and where it would be expected lies between them: gated
-    assignment as for splitting in Jaqaman et al. 2008, Nature Methods 5:695, with sizes. A daughter is still there one frame on.
+    assignment as for splitting in Jaqaman et al. 2008, Nature Methods 5:695, with sizes. A daughter is still there
+    one frame on.
 
     Args:
         frames: Objects of each frame, in time, without copied frames.
@@ -68,7 +69,8 @@ def lineages(frames: Sequence[Objects], reach: float) -> Lineages:
         DataError: The reach is no length.
     """
     pairs = [linked(one.center, two.center, reach) for one, two in pairwise(frames)]
-    links = _Links(*([np.full(len(each.label), -1) for each in frames] for _ in range(2)), [], [])
+    before, after = ([np.full(len(each.label), -1) for each in frames] for _ in range(2))
+    links = _Links(before, after, [], [])
     for t, some in enumerate(pairs):
         links.after[t][some[:, 0]], links.before[t + 1][some[:, 1]] = some[:, 1], some[:, 0]
     for t in range(len(frames) - 2):

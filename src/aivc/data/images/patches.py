@@ -77,7 +77,12 @@ class PatchRows:
 
 
 def patches(
-    image: Path, spots: Measurement, at_n2: Float[np.ndarray, "s 2"], *, width: float | None = None, side: int = 224
+    image: Path,
+    spots: Measurement,
+    at_n2: Float[np.ndarray, "s 2"],
+    *,
+    width: float | int | None = None,
+    side: int = 224,
 ) -> Patches:
     """Cut a patch around each spot of one section.
 
@@ -100,19 +105,20 @@ def patches(
     if whole < _FEWEST or side < _FEWEST:
         raise DataError(
             [
-                f"A patch would be {whole} pixels of the image and {side} of its own, and shows nothing with fewer than "
-                f"{_FEWEST}. Give the image at full resolution, or a larger width."
+                f"A patch would be {whole} pixels of the image and {side} of its own, and shows nothing with fewer "
+                f"than {_FEWEST}. Give the image at full resolution, or a larger width."
             ]
         )
     # As the window is cut, from the rounded middle.
     first = np.round(at[:, ::-1]) - whole // 2
-    kept = ((first >= 0) & (first + whole <= np.array(plane.sides))).all(axis=1)
+    kept = np.asarray(((first >= 0) & (first + whole <= np.array(plane.sides))).all(axis=1))
     if kept.sum() < 3:
         raise DataError(
             [
                 f"{kept.sum()} of {len(kept)} spots have a patch inside of {image.name}, {plane.sides[1]} × "
                 f"{plane.sides[0]} pixels; the spots lie at x {at[:, 0].min():.0f} to {at[:, 0].max():.0f}, y "
-                f"{at[:, 1].min():.0f} to {at[:, 1].max():.0f}. Say how large the image is beside the positions (scale)."
+                f"{at[:, 1].min():.0f} to {at[:, 1].max():.0f}. Say how large the image is beside "
+                "the positions (scale)."
             ]
         )
     rows = PatchRows(plane, at[kept][:, ::-1], whole, side)
@@ -135,13 +141,13 @@ def _checked(plane: Plane, spots: Measurement, at_n2: np.ndarray) -> tuple[np.nd
     if plane.channels != 3 or plane.dtype != "uint8":
         raise DataError(
             [
-                f"{plane.path.name} has {plane.channels} channels of {plane.dtype}; a stained section is red, green and "
-                "blue of 8 bits. Export it as RGB."
+                f"{plane.path.name} has {plane.channels} channels of {plane.dtype}; a stained section is red, green "
+                "and blue of 8 bits. Export it as RGB."
             ]
         )
     at = np.asarray(at_n2, dtype=np.float64)
     if at.shape != (len(spots), 2) or not np.isfinite(at).all():
-        raise DataError([f"Each of {len(spots)} spots needs a finite x and y in pixels; got {at.shape}. Correct them."])
+        raise DataError([f"Each of {len(spots)} spots needs a finite x and y in pixels. Correct or drop the others."])
     distance = nearest_distances(at)
     if not len(distance):
         raise DataError(["Patches are cut around spots at two places or more. Give the spots of a whole section."])

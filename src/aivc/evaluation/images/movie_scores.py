@@ -1,6 +1,7 @@
 """Scores what was counted, linked and divided in a movie against what it shows, beside nearest neighbors."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -82,7 +83,7 @@ def _recognized(objects: pd.DataFrame, cells: pd.DataFrame) -> np.ndarray:
 def _links(rows: pd.DataFrame) -> tuple[float, float]:
     right, nearest_right, total = 0, 0, 0
     frames = [frame for _, frame in rows.groupby("frame")]
-    for one, two in zip(frames, frames[1:], strict=False):
+    for one, two in pairwise(frames):
         known, later = (each[each["cell"] >= 0].set_index("cell") for each in (one, two))
         both = known.index.intersection(later.index)
         total += len(both)
