@@ -33,6 +33,7 @@ def run(place, capsys, name, *words):
     return code, out, " ".join(err.split())
 
 
+@pytest.mark.slow
 def test_a_section_is_learned_and_another_is_predicted(place, capsys):
     code, out, err = run(place, capsys, "one", "--fit", place / "reader")
     assert code == 0, err
