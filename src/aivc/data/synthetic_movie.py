@@ -39,7 +39,7 @@ def known_movie(
     light: float = 60.0,
     seed: int = 0,
 ) -> KnownMovie:
-    """Make a movie of nuclei that a smooth flow carries; some divide, some die, some enter and leave the window.
+    """Make a movie of nuclei in a smooth flow; some divide, some die, some enter and leave the window.
 
     Args:
         step: Root mean square of the motion in common between two frames, in pixels.
@@ -89,7 +89,7 @@ def known_movie(
 
 
 def _moved(at_n2: np.ndarray, step: float, t: int, whole: int) -> np.ndarray:
-    """Carried by a turning flow that keeps areas, so that nuclei do not crowd; what leaves comes in opposite."""
+    """Moved by a turning flow that keeps areas, so that nuclei do not crowd; what leaves comes in opposite."""
     turn = 2 * np.pi * at_n2 / whole
     flow = np.stack([np.sin(turn[:, 1] + 0.15 * t), np.cos(turn[:, 0] + 0.1 * t)], axis=1)
     return np.asarray((at_n2 + step * flow) % whole)

@@ -51,17 +51,17 @@ def movie_scores(found: Lineages, cells: pd.DataFrame) -> MovieScores:
     true = cells.groupby("frame").size().reindex(found.counts["frame"], fill_value=0).to_numpy()
     said = found.counts
     inside = (true >= said["low"]) & (true <= said["high"])
-    truth, told = _true_divisions(cells), _said_divisions(found.divisions, rows, cells)
-    near = [any((frame + off, mother) in told for off in (-1, 0, 1)) for frame, mother in truth]
-    right = [any((frame + off, mother) in truth for off in (-1, 0, 1)) for frame, mother in told]
+    truth, claimed = _true_divisions(cells), _said_divisions(found.divisions, rows, cells)
+    near = [any((frame + off, mother) in claimed for off in (-1, 0, 1)) for frame, mother in truth]
+    right = [any((frame + off, mother) in truth for off in (-1, 0, 1)) for frame, mother in claimed]
     return MovieScores(
         float(np.abs(said["cells"] - true).sum() / true.sum()),
         float(inside.mean()),
         *_links(rows),
         len(truth),
-        len(truth & set(told)),
+        len(truth & set(claimed)),
         int(sum(near)),
-        len(told),
+        len(claimed),
         int(sum(right)),
     )
 
@@ -109,8 +109,8 @@ def _said_divisions(divisions: pd.DataFrame, rows: pd.DataFrame, cells: pd.DataF
     """Frame and true mother of what was said; -1 where the two are no sisters."""
     mother = dict(zip(cells["cell"], cells["mother"], strict=True))
     cell = {(row.track, row.frame): row.cell for row in rows.itertuples()}
-    told = []
+    claimed = []
     for row in divisions.itertuples():
         parents = {mother.get(cell.get((each, row.frame), -1), -1) for each in (row.daughter_1, row.daughter_2)}
-        told.append((int(row.frame), int(parents.pop()) if len(parents) == 1 else -1))
-    return told
+        claimed.append((int(row.frame), int(parents.pop()) if len(parents) == 1 else -1))
+    return claimed
