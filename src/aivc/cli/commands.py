@@ -41,6 +41,8 @@ COMMANDS = {
     ),
     "locate": ("locate_command", "Say where in the cell a protein is, and whether a treatment moves it"),
     "series": ("series_command", "Say what signals, such as phosphorylation sites, are at times nobody measured"),
+    "slide": ("slide_command", "Learn what spots express from the stained image of a section"),
+    "track": ("track_command", "Count and follow the nuclei of a movie, with divisions"),
     "neighbors": ("neighbors_command", "Say what surrounds some cells of a tissue more than chance would have it"),
     "niches": ("niches_command", "Find the niches of a tissue, name them, and count them in sections and patients"),
     "screen": (

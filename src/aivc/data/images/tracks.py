@@ -39,8 +39,30 @@ def linked(
         pairs = _assigned(before_n2 + common_n2, after_m2, reach)
         if not len(pairs):
             break
-        common_n2 = _in_common(before_n2, pairs[:, 0], after_m2[pairs[:, 1]] - before_n2[pairs[:, 0]])
+        common_n2 = common_step(before_n2, after_m2, pairs)
     return pairs
+
+
+def common_step(
+    before_n2: Float[np.ndarray, "n 2"],
+    after_m2: Float[np.ndarray, "m 2"],
+    pairs: Int[np.ndarray, "k 2"],
+    at_q2: Float[np.ndarray, "q 2"] | None = None,
+) -> Float[np.ndarray, "q 2"]:
+    """Say how far the nearest linked objects moved, as a median.
+
+    Args:
+        before_n2: ``(n, 2)`` centers, in pixels.
+        after_m2: ``(m, 2)`` centers in the next frame.
+        pairs: ``(k, 2)`` links, one or more, as `linked` returns them.
+        at_q2: ``(q, 2)`` places; None takes the objects of the first frame, none of which answers for itself.
+    """
+    step_k2 = after_m2[pairs[:, 1]] - before_n2[pairs[:, 0]]
+    away = cdist(before_n2 if at_q2 is None else at_q2, before_n2[pairs[:, 0]])
+    if at_q2 is None:
+        away[pairs[:, 0], np.arange(len(pairs))] = np.inf
+    nearest = np.argsort(away, axis=1)[:, : min(_NEAREST, len(pairs))]
+    return np.asarray(np.median(step_k2[nearest], axis=1))
 
 
 def _assigned(before_n2: np.ndarray, after_m2: np.ndarray, reach: float) -> np.ndarray:
@@ -51,11 +73,3 @@ def _assigned(before_n2: np.ndarray, after_m2: np.ndarray, reach: float) -> np.n
     kept = second < len(after_m2)
     kept[kept] = square[first[kept], second[kept]] <= reach**2
     return np.stack([first[kept], second[kept]], axis=1)
-
-
-def _in_common(before_n2: np.ndarray, linked_k: np.ndarray, step_k2: np.ndarray) -> np.ndarray:
-    """``(n, 2)`` median step of the nearest linked objects, not counting an object itself."""
-    away = cdist(before_n2, before_n2[linked_k])
-    away[linked_k, np.arange(len(linked_k))] = np.inf
-    nearest = np.argsort(away, axis=1)[:, : min(_NEAREST, len(linked_k))]
-    return np.asarray(np.median(step_k2[nearest], axis=1))

@@ -1,5 +1,7 @@
 """Genes that follow what a stain shows are read off new tissue; those that follow nothing are not shown."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,10 @@ from aivc.core.errors import DataError
 from aivc.core.measurement import Measurement
 from aivc.core.state import State
 from aivc.core.units import ARBITRARY, INTENSITY
-from aivc.instruments.decoders.images.patch_expression import PatchExpression
+from aivc.data import catalog
+from aivc.data.streaming.normalize import normalize
+from aivc.experiments.slide import fit_slide, slide
+from aivc.instruments.decoders.images.patch_expression import PatchExpression, correlations
 from tiny_images import disk
 
 
@@ -67,3 +72,20 @@ def test_what_is_missing_is_asked_for(fitted):
     with pytest.raises(DataError, match="16 pixels"):
         fitted.decode(images.replace(values=images.values[..., :8, :8]))
     assert len(blocks) == 12
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("AIVC_DATA" not in os.environ, reason="needs the sections of her2st")
+def test_genes_of_a_real_section_are_read_off_another():
+    spots = catalog.load("her2st", offline=True)
+    one, other = (
+        slide(spots, catalog.path("her2st-images", name, offline=True), section=name) for name in ("C2", "C3")
+    )
+    fitted = fit_slide(one, genes=100)
+    made = fitted.decode(other.patches.images)
+    true = normalize(other.spots, made.units).select(list(made.features)).dense()
+    r = correlations(made.dense(), true)
+    turned = correlations(made.dense()[::-1], true)
+    assert len(r) >= 20
+    assert r.mean() > 0.2
+    assert abs(turned.mean()) < r.mean() / 2

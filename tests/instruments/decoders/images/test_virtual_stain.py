@@ -1,5 +1,7 @@
 """A stain that others determine is drawn; one that nothing determines is the mean image, and is said to be."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from aivc.core.errors import DataError, UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.state import State
+from aivc.data import catalog
 from aivc.instruments.decoders.images.pixels import pixel_pearson
 from aivc.instruments.decoders.images.virtual_stain import VirtualStain
 from tiny_images import disk
@@ -78,3 +81,18 @@ def test_what_it_cannot_read_is_refused(stain):
         stain.decode(new.select(["Body"]))
     with pytest.raises(DataError, match="20 × 20"):
         stain.decode(crops(2, side=24))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("AIVC_DATA" not in os.environ, reason="needs the crops of BBBC021")
+def test_actin_of_real_cells_is_better_than_their_mean_image():
+    cells = catalog.load("bbbc021-cells", offline=True)
+    plate = cells.entities["batch"].astype(str).to_numpy()
+    train, test = (cells.take(np.flatnonzero(plate == f"Week4_{name}")[:400]) for name in (27801, 27821))
+    target = next(str(name) for name in cells.features if "actin" in str(name).lower())
+    drawn = VirtualStain.fit(train, target=target).decode(test).values[:, 0]
+    place = [str(name) for name in cells.features].index(target)
+    real, mean = np.asarray(test.values)[:, place], np.asarray(train.values)[:, place].mean(axis=0)
+    gain = pixel_pearson(drawn, real) - pixel_pearson(np.broadcast_to(mean, real.shape), real)
+    assert np.median(pixel_pearson(drawn, real)) > 0.6
+    assert np.median(gain) > 0.05

@@ -19,6 +19,8 @@ _COLORS = ("R", "G", "B")
 _PENALTIES = np.geomspace(0.03, 30.0, 11)
 # Standardized features beyond this count as this, and genes below this correlation on blocks left out are not shown.
 _CLIP, SHOWN = 4.0, 0.1
+# Patches that are in memory at once.
+_BLOCK = 512
 
 
 @final
@@ -164,7 +166,9 @@ def section_features(measurement: Measurement) -> Float[np.ndarray, "n p"]:
     """
     if measurement.links is None:
         raise DataError(["Patches are read beside their neighbours'. Link spots first, such as with a graph rule."])
-    own = _standardized(patch_features(pixels(measurement, _COLORS)))
+    n = len(measurement)
+    blocks = [patch_features(pixels(measurement, _COLORS, slice(i, min(i + _BLOCK, n)))) for i in range(0, n, _BLOCK)]
+    own = _standardized(np.concatenate(blocks))
     around, _ = shell_means(measurement.links, own, 1)
     both = np.concatenate([own, _standardized(around[:, 0])], axis=1)
     return np.asarray(both / np.sqrt(both.shape[1]))
