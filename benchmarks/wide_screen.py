@@ -150,6 +150,16 @@ def main(depths: list[str]) -> None:
         "batches": BATCHES,
         "inner_folds": 5,
         "screens": found,
+        "bars": [
+            {
+                "name": f"peak GB, {depth}",
+                "value": each["peak_gb"],
+                "bar": PEAK_GB,
+                "better": "lower",
+                "met": each["peak_gb"] <= PEAK_GB,
+            }
+            for depth, each in found.items()
+        ],
         "python": platform.python_version(),
         "versions": {name: version(name) for name in ("aivc", "numpy", "scipy", "anndata")},
     }

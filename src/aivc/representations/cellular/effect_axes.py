@@ -90,23 +90,24 @@ def _exact(rows_rf: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _strongest(rows_rf: np.ndarray, most: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The strongest axes, by subspace iteration (Halko, Martinsson & Tropp 2011, algorithm 4.4).
-
-    Rows are fewer than features, so that it is done on combinations of rows: their products with one another are a
-    small matrix, and a block of axes is made once, at the end, instead of at every step. Products lose half of the
-    digits, which axes that are a millionth as strong as the strongest need; where there are such, axes are iterated.
-    """
+    """The strongest axes, by subspace iteration (Halko, Martinsson & Tropp 2011, algorithm 4.4)."""
     start = np.random.default_rng(seed).standard_normal((rows_rf.shape[1], most + _SPARE))
-    if len(rows_rf) > rows_rf.shape[1]:
-        return _iterated(rows_rf, start)
+    found = _among_rows(rows_rf, start, most) if len(rows_rf) <= rows_rf.shape[1] else None
+    return _iterated(rows_rf, start) if found is None else found
+
+
+def _among_rows(rows_rf: np.ndarray, start: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Iterate on combinations of rows, whose products with one another are a small matrix, and make axes at the end.
+
+    Products keep half of the digits, too few for axes a millionth as strong as the strongest: None where there are.
+    """
     across_rr, mixed_rk = rows_rf @ rows_rf.T, np.linalg.qr(rows_rf @ start)[0]
     for _ in range(_POWERS - 1):
         mixed_rk = np.linalg.qr(across_rr @ mixed_rk)[0]
     turned_rk = across_rr @ mixed_rk
     length_k, turn_kk = np.linalg.eigh(mixed_rk.T @ turned_rk)
     if length_k[0] <= _FAINT**2 * length_k[-1]:
-        return _iterated(rows_rf, start)
-    del start
+        return None
     turn_kk /= np.sqrt(length_k)
     _, strength_k, last_kk = np.linalg.svd(turned_rk @ turn_kk, full_matrices=False)
     return rows_rf.T @ (mixed_rk @ (turn_kk @ last_kk.T[:, :most])), strength_k[:most]
