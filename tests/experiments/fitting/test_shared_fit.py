@@ -335,3 +335,12 @@ def test_a_sparse_table_loses_the_same_own_targets(screen):
     found = without_own_target(profiles.replace(values=sparse.csr_matrix(profiles.values)))
     assert not np.array_equal(wanted.values, profiles.values)
     np.testing.assert_array_equal(found.dense(), wanted.values)
+
+
+def test_inner_fits_laid_one_by_one_are_those_laid_at_once(screen, ground):
+    lazily = shared_fit(summarize(screen), ground.recipe, once=True)
+    assert (len(lazily.inner), lazily.left_out) == (len(ground.inner), ground.left_out)
+    for (one, keys), (other, wanted) in zip(lazily.inner, ground.inner, strict=True):
+        assert keys == wanted
+        np.testing.assert_array_equal(one.states.values, other.states.values)
+        np.testing.assert_array_equal(one.states.variance, other.states.variance)

@@ -237,3 +237,19 @@ def test_it_keeps_the_promises_of_an_encoder_for_tables_and_for_cells():
 def test_normalized_cells_and_counts_lie_in_the_same_place(screen, encoder):
     done = normalize(screen, encoder.units)
     np.testing.assert_allclose(encoder.encode(done).values, encoder.encode(screen).values, atol=1e-6)
+
+
+def test_axes_of_products_of_rows_are_those_of_rows():
+    rng = np.random.default_rng(0)
+    rows_rf = (rng.standard_normal((60, 60)) * np.exp(-np.arange(60) / 10)) @ rng.standard_normal((60, 300))
+    start = rng.standard_normal((300, 20))
+    found, strength = axes_of._among_rows(rows_rf, start, 5)
+    wanted, wanted_strength = axes_of._iterated(rows_rf, start)
+    np.testing.assert_allclose(strength, wanted_strength[:5], rtol=1e-9)
+    np.testing.assert_allclose(np.abs(found.T @ wanted[:, :5]), np.eye(5), atol=1e-8)
+
+
+def test_rows_with_faint_axes_are_left_to_the_iteration():
+    rng = np.random.default_rng(0)
+    rows_rf = rng.standard_normal((60, 4)) @ rng.standard_normal((4, 300))
+    assert axes_of._among_rows(rows_rf, rng.standard_normal((300, 20)), 5) is None

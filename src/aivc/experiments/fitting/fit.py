@@ -116,7 +116,7 @@ def fit(  # noqa: PLR0913 - each one is a question a user may ask
     if split is not None:
         measurement = measurement.take(np.isin(split.roles(measurement, fold).astype(str), (TRAIN, CONTROL_TRAIN)))
         asked = {"split": split.digest, "fold": fold}
-    ground = shared_fit(summarize(measurement, seed=recipe.seed, progress=progress), recipe, known.parts)
+    ground = shared_fit(summarize(measurement, seed=recipe.seed, progress=progress), recipe, known.parts, once=True)
     cell = assemble(ground, manipulator, parts=known.parts, settings=settings, abstain=abstain)
     stated = provenance_by_part(
         cell, ground, measurement, parts=known.parts, made_from=made_from, **asked, progress=progress
@@ -155,7 +155,7 @@ def assemble(
             few perturbations were left out to learn where.
     """
     if abstain:
-        negative_transfer.require_enough(sum(len(keys) for _, keys in ground.inner))
+        negative_transfer.require_enough(sum(map(len, ground.left_out)))
     fitted = _fit(ground, manipulator, parts, settings or {}, shuffled)
     decoder = ground.decoder
     quick = {**(settings or {}), **fitted.refits}
@@ -191,17 +191,19 @@ def left_out(
 ) -> list[HeldOut]:
     """Fit one manipulator on each inner shared fit, and predict what that has not seen; arguments as in `assemble`."""
     quick = {**(settings or {}), **MANIPULATORS.load(manipulator).for_means}
-    found, follows = [], 1.0
-    for number, (inner, keys) in enumerate(ground.inner):
+    found: list[HeldOut] = []
+    follows = 1.0 if MANIPULATORS.load(manipulator).needs_cells else None
+    # Not numbered: who counts holds the last one while the next is laid.
+    for inner, keys in ground.inner:
         refit = _fit(inner, manipulator, parts, quick, shuffled)
-        if number == 0 and not MANIPULATORS.load(manipulator).needs_cells:
+        if follows is None:
             moved, noise = with_other_controls(inner)
             again = _fit(moved, manipulator, parts, quick, shuffled) if noise else refit
             follows = following(inner, keys, noise, refit, again)
-            del again
+            del again, moved
         found += [each._replace(follows=follows) for each in _predict(inner, refit, ground, keys)]
-        # What a fit keeps is several times as large as its rows: one at a time.
-        del refit
+        # What a fit keeps is several times as large as its rows: one at a time, and so are inner shared fits.
+        del refit, inner
     return found
 
 
@@ -212,7 +214,7 @@ def calibrated(ground: SharedFit, held_out: Sequence[HeldOut]) -> Decoder:
         DataError: Fewer than two were held out.
     """
     # Where whole contexts were left out, the promise is for contexts never seen perturbed.
-    contexts = {context for _, keys in ground.inner for context, _ in keys}
+    contexts = {context for keys in ground.left_out for context, _ in keys}
     anywhere = ground.recipe.unseen == "context" and len(contexts) > 1
     decoder = WRAPPERS.load("conformal").fit(
         ground.states,

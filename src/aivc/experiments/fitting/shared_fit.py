@@ -1,10 +1,10 @@
 """All that manipulators share, fitted once: encoder, decoder, and what each training perturbation did."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, final
+from typing import NamedTuple, TypeAlias, final
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,8 @@ _CELLS, _FEWEST, _VALUES, STATES = 20_000, 4_000, 40_000_000, 200
 # Dense values that are worked on at once, 128 MiB of them.
 _VALUES_AT_ONCE = 2**24
 _UNSEEN = ("any", "perturbation", "context", "pair")
+# Contexts and perturbations that were left out.
+Keys: TypeAlias = tuple[tuple[str, str], ...]
 
 
 @final
@@ -76,7 +78,8 @@ class SharedFit:
         cells: ``(n,)`` names of the entities that encoder and decoder were fitted on.
         sample: Training cells, and those kept from this shared fit too.
         kept: ``(n,)`` which of these are its own.
-        inner: The same without some of it, and which contexts and perturbations those are; for calibration.
+        inner: The same without some of it, and which contexts and perturbations those are; for calibration. Those of a
+            shared fit that is used once are laid one by one as they are walked through (`Folds`).
         parts: Molecular UR that the encoder was given; None where it uses none.
     """
 
@@ -90,8 +93,13 @@ class SharedFit:
     cells: np.ndarray
     sample: Measurement
     kept: np.ndarray
-    inner: tuple[tuple["SharedFit", tuple[tuple[str, str], ...]], ...] = ()
+    inner: "Sequence[tuple[SharedFit, Keys]] | Folds" = ()
     parts: UR | None = None
+
+    @property
+    def left_out(self) -> tuple[Keys, ...]:
+        """Which contexts and perturbations each inner shared fit is without."""
+        return self.inner.keys if isinstance(self.inner, Folds) else tuple(keys for _, keys in self.inner)
 
     def start(self, context: str) -> UR:
         """Control states of a context.
@@ -128,13 +136,65 @@ class SharedFit:
         return dataclasses.replace(cells, values=cells.values + _to_means(cells, self.states))
 
 
-def shared_fit(summary: Summary, recipe: Recipe, parts: UR | None = None) -> SharedFit:
+@final
+@dataclass(frozen=True, eq=False)
+class Folds:
+    """Shared fits without some of the training set, laid when they are walked through and not kept.
+
+    Attributes:
+        summary: Of the whole training set.
+        recipe: How each is made.
+        parts: Molecular UR, for an encoder that uses it.
+        left_out: Of each fold, the profiles and sampled cells it leaves out, True per row of each; and their names.
+    """
+
+    summary: Summary
+    recipe: Recipe
+    parts: UR | None
+    left_out: tuple[tuple[np.ndarray, np.ndarray, Keys], ...]
+
+    @classmethod
+    def of(cls, summary: Summary, recipe: Recipe, parts: UR | None) -> "Folds":
+        """Choose what each fold leaves out."""
+        units = _Units.of(summary.profiles, recipe)
+        rows, cells = units.named(summary.profiles), units.named(summary.sample)
+        chosen = []
+        for part in units.folds(rows, recipe):
+            out, gone = (pd.Series(names).isin(part).to_numpy() for names in (rows, cells))
+            labels = (summary.profiles.contexts[out], summary.profiles.perturbations[out])
+            keys = sorted(set(zip(*(map(str, each) for each in labels), strict=True)))
+            chosen.append((out, gone, tuple(keys)))
+        return cls(summary, recipe, parts, tuple(chosen))
+
+    def __len__(self) -> int:
+        return len(self.left_out)
+
+    def __iter__(self) -> "Iterator[tuple[SharedFit, Keys]]":
+        # Nothing of a fold is held here while the next is laid.
+        for out, gone, keys in self.left_out:
+            yield self._laid(out, gone), keys
+
+    def _laid(self, out: np.ndarray, gone: np.ndarray) -> SharedFit:
+        # The cells are those of the whole, not copied for every fold.
+        laid = _lay(restrict(self.summary, ~out, ~gone), self.recipe, self.summary.sample, ~gone, self.parts)
+        # No one reads its values again, and those of all folds are several times as large as the whole.
+        return dataclasses.replace(laid, profiles=laid.profiles.select([]))
+
+    @property
+    def keys(self) -> tuple[Keys, ...]:
+        """What each fold leaves out, without laying it."""
+        return tuple(keys for _, _, keys in self.left_out)
+
+
+def shared_fit(summary: Summary, recipe: Recipe, parts: UR | None = None, *, once: bool = False) -> SharedFit:
     """Fit what manipulators share, on training entities only.
 
     Args:
         summary: Of the training entities and the controls given to methods.
         recipe: What to make.
         parts: Molecular UR, for an encoder that uses it.
+        once: For one manipulator alone: inner shared fits are laid as they are walked through, so that one of them is
+            in memory at a time.
 
     Raises:
         ControlError: A context has no control, or there are no perturbations.
@@ -143,19 +203,8 @@ def shared_fit(summary: Summary, recipe: Recipe, parts: UR | None = None) -> Sha
     if not (summary.profiles.perturbations != CONTROL).any():
         raise ControlError("There is nothing but controls to learn from. Add perturbed cells, or use fewer folds.")
     whole = _lay(summary, recipe, summary.sample, np.ones(len(summary.sample), dtype=bool), parts)
-    units = _Units.of(summary.profiles, recipe)
-    rows, cells = units.named(summary.profiles), units.named(summary.sample)
-    inner = []
-    for part in units.folds(rows, recipe):
-        out = pd.Series(rows).isin(part).to_numpy()
-        keys = zip(map(str, summary.profiles.contexts[out]), map(str, summary.profiles.perturbations[out]), strict=True)
-        kept = ~pd.Series(cells).isin(part).to_numpy()
-        # The cells are those of the whole, not copied for every fold.
-        laid = _lay(restrict(summary, ~out, kept), recipe, summary.sample, kept, parts)
-        # No one reads its values again, and those of all folds are several times as large as the whole.
-        laid = dataclasses.replace(laid, profiles=laid.profiles.select([]))
-        inner.append((laid, tuple(sorted(set(keys)))))
-    return dataclasses.replace(whole, inner=tuple(inner))
+    folds = Folds.of(summary, recipe, parts)
+    return dataclasses.replace(whole, inner=folds if once else tuple(folds))
 
 
 def _require_readable(recipe: Recipe, decoder: Decoder, states: UR, units: str) -> None:
@@ -220,7 +269,9 @@ class _Units(NamedTuple):
 
 def restrict(summary: Summary, profiles: np.ndarray, sample: np.ndarray) -> Summary:
     """Keep some of the profiles and some of the sampled cells: True per row of each."""
-    return Summary(summary.profiles.take(profiles), summary.variance[profiles], summary.sample.take(sample))
+    rows = np.arange(len(summary.profiles)) if summary.rows is None else summary.rows
+    # The variance is read in the whole one: as large as the profiles, it is not copied for every fold.
+    return Summary(summary.profiles.take(profiles), summary.variance, summary.sample.take(sample), rows[profiles])
 
 
 def _lay(summary: Summary, recipe: Recipe, sample: Measurement, kept: np.ndarray, parts: UR | None) -> SharedFit:

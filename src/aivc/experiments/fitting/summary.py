@@ -31,11 +31,14 @@ class Summary:
         variance: ``(p, f)`` variance of one cell in each; NaN where there is one cell only. Dense, or CSR as the
             profiles are where they are many and mostly zero.
         sample: Cells drawn from each context, perturbation and part, in the units they came in, in memory.
+        rows: Which rows of the variance are those of the profiles, where it is that of more; None means all. Read it
+            by `variance_of`.
     """
 
     profiles: Measurement
     variance: Table
     sample: Measurement
+    rows: np.ndarray | None = None
 
     @property
     def units(self) -> str:
@@ -44,7 +47,7 @@ class Summary:
 
     def variance_of(self, rows: np.ndarray | slice) -> np.ndarray:
         """``(r, f)`` variance of one cell in some groups: positions, a slice, or True per group."""
-        return dense_rows(self.variance, rows)
+        return dense_rows(self.variance, rows if self.rows is None else self.rows[rows])
 
 
 def summarize(
