@@ -55,8 +55,19 @@ def main() -> None:
         before = json.loads(OUT.read_text(encoding="utf-8"))["results"] if OUT.is_file() else {}
         before[task] = before.get(task, {}) | made if task == "gate" else made
         results = {name: before[name] for name in ("gate", *PLATES, "speed") if name in before}
-        body = {"command": COMMAND, "python": sys.version.split()[0], "looked_at": LOOKED_AT, "bars": bars(results)}
+        body = {
+            "command": command(results),
+            "python": sys.version.split()[0],
+            "looked_at": LOOKED_AT,
+            "bars": bars(results),
+        }
         OUT.write_text(json.dumps({**body, "results": results}, indent=1) + "\n", encoding="utf-8")
+
+
+def command(results):
+    """That asks for all that the file holds, part by part; parts may have been run one by one."""
+    parts = [*results.get("gate", {}).values(), *(own for name, own in results.items() if name != "gate")]
+    return " ".join([COMMAND, *(own["command"].removeprefix(COMMAND).strip() for own in parts)])
 
 
 def bars(results):
