@@ -19,10 +19,15 @@ import time
 from pathlib import Path
 
 import numpy as np
-from image_profiles import ENCODED, PLATES, _auroc, _chosen, _encoder, _order, _plain_loop, _regression, _said, _table
+from image_fields import _plain_loop
+from image_profiles import CHANGES, PLATES, TASK, _again
 
 from aivc.core.registry import ENCODERS
 from aivc.data import catalog
+from aivc.evaluation.benchmarks.benchmark import benchmark
+from aivc.evaluation.images.dose_regression import DosedCells, dose_order, dose_scores, dose_weights
+from aivc.evaluation.images.unseen_plate import chosen_states
+from aivc.evaluation.tissue.tissue_inputs import auroc
 from aivc.representations.cellular.channel_identity import STAINED, ChannelIdentity, gene_axes, identity_axes
 from aivc.representations.cellular.image_gate import intensity_numbers, table_of
 from aivc.representations.cellular.image_training import crops_of, embedded, fresh, learned
@@ -42,14 +47,27 @@ def main() -> None:
         started = time.process_time()
         task, _, which = name.partition("=")
         made = gate(which) if task == "gate" else cells(task) if task in PLATES else speed(int(which or CROPS))
-        if task != "gate":
-            made["cpu_s"] = round(time.process_time() - started, 1)
+        # Parts may be asked for one by one: each says what it was asked with.
+        own = made[which] if task == "gate" else made
+        own["command"] = f"{COMMAND} {name}"
+        own["cpu_s"] = round(time.process_time() - started, 1)
         # Of tasks that are not asked for, what was found before is kept.
         before = json.loads(OUT.read_text(encoding="utf-8"))["results"] if OUT.is_file() else {}
         before[task] = before.get(task, {}) | made if task == "gate" else made
         results = {name: before[name] for name in ("gate", *PLATES, "speed") if name in before}
-        body = {"command": COMMAND, "python": sys.version.split()[0], "looked_at": LOOKED_AT, "bars": bars(results)}
+        body = {
+            "command": command(results),
+            "python": sys.version.split()[0],
+            "looked_at": LOOKED_AT,
+            "bars": bars(results),
+        }
         OUT.write_text(json.dumps({**body, "results": results}, indent=1) + "\n", encoding="utf-8")
+
+
+def command(results):
+    """That asks for all that the file holds, part by part; parts may have been run one by one."""
+    parts = [*results.get("gate", {}).values(), *(own for name, own in results.items() if name != "gate")]
+    return " ".join([COMMAND, *(own["command"].removeprefix(COMMAND).strip() for own in parts)])
 
 
 def bars(results):
@@ -103,11 +121,6 @@ def _plate_bars(bar, plate, own, least):
 def cells(plate):
     crops = catalog.load("bbbc021-cells")
     crops = crops.take(np.arange(len(crops)))
-    about = {
-        "plate": np.array([text.split("_")[1] for text in crops.entities["batch"]]),
-        "dose": crops.entities["concentration_uM"].to_numpy(float),
-        "field": crops.entities["field"].to_numpy(str),
-    }
     light = crops.values.astype(np.float32)
     changed = {
         "all": crops,
@@ -117,13 +130,14 @@ def cells(plate):
         **{f"intensity {share}": crops.replace(values=share * light) for share in (0.7, 0.8, 1.3)},
         **{f"without {lost}": crops.select([c for c in crops.features if c != lost]) for lost in crops.features},
     }
-    of_features = {name: _table(each) for name, each in changed.items()}
-    return _of_plate(plate, crops, changed, of_features, about)
+    table = ENCODERS.load("morphology").table
+    of_features = {name: table(each) for name, each in changed.items()}
+    return _of_plate(plate, crops, changed, of_features)
 
 
-def _of_plate(plate, crops, changed, of_features, about):
-    test, treated = about["plate"] == plate, about["dose"] > 0
-    seen = crops.take(~(test & treated))
+def _of_plate(plate, crops, changed, of_features):
+    about = DosedCells.of(crops, f"Week4_{plate}")
+    seen = crops.take(~about.hidden)
     encoder, spent = _fitted(seen)
     networks = {"tokens": _network(seen), "untrained": fresh(PRESET, _identity(seen).shape[1], 0).eval()}
     tables = {
@@ -134,10 +148,10 @@ def _of_plate(plate, crops, changed, of_features, about):
     six = {key: _numbers(each) for key, each in changed.items()}
     made = {
         **_decided(encoder, spent, seen),
-        "tokens": _scored(tables["tokens"], again, test, about),
-        "untrained": _scored(tables["untrained"], {}, test, about),
-        "six numbers": _scored(six, {}, test, about),
-        "morphology": _scored(of_features, {}, test, about),
+        "tokens": _scored(tables["tokens"], again, about),
+        "untrained": _scored(tables["untrained"], {}, about),
+        "six numbers": _scored(six, {}, about),
+        "morphology": _scored(of_features, {}, about),
     }
     # What the encoder answers with: its tokens where it kept them, morphology where it did not.
     made["image-tokens"] = made["tokens" if encoder.opened else "morphology"]
@@ -149,8 +163,7 @@ def gate(plate):
     """What the encoder decides without the treated crops of a plate."""
     crops = catalog.load("bbbc021-cells")
     crops = crops.take(np.arange(len(crops)))
-    test = np.array([text.split("_")[1] == plate for text in crops.entities["batch"]])
-    seen = crops.take(~(test & (crops.entities["concentration_uM"].to_numpy(float) > 0)))
+    seen = crops.take(~DosedCells.of(crops, f"Week4_{plate}").hidden)
     return {plate: _decided(*_fitted(seen), seen)}
 
 
@@ -190,29 +203,26 @@ def _numbers(crops):
     return table_of(intensity_numbers(crops), crops).replace(features=np.array(names, dtype=object))
 
 
-def _scored(tables, again, test, about):
+def _scored(tables, again, about):
     """As `image_profiles.py` asks: settings by fields of the training plates, then the test plate."""
-    treated, five = about["dose"] > 0, np.isin(about["dose"], (0, 5))
-    own = tables["all"]
-    validated, penalty, dim, ridge = max(
-        ((*_chosen(own, test, about, dim, ridge), dim, ridge) for dim, ridge in ENCODED), key=lambda each: each[0]
-    )
-    encoder = _encoder(own, test & treated, dim, ridge)
+    test, treated, five = about.test, about.treated, np.isin(about.dose, (0, 5))
+    own = chosen_states(tables["all"], about, benchmark(TASK).settings, "morphology")
+    encoder = ENCODERS.load("morphology").fit(tables["all"].take(~about.hidden), **own.options)
     states = {key: encoder.encode(table).values for key, table in tables.items()}
-    weights = _regression(states["all"], ~test, about, penalty)
-    score = {key: _said(value, weights) for key, value in states.items()}
+    weights = dose_weights(own.states, about.dose, ~test, own.penalty)
+    score = {key: dose_scores(value, weights) for key, value in states.items()}
     made = {
-        "settings": {"dim": dim, "ridge": ridge, "penalty": penalty, "validated_dose_order": round(validated, 3)},
-        "auroc": _auroc(score["all"][test], treated[test]),
-        "dose_order": _order(score["all"], about["dose"], test & treated),
+        "settings": {**own.options, "penalty": own.penalty, "validated_dose_order": round(own.validated, 3)},
+        "auroc": round(auroc(score["all"][test], treated[test]), 4),
+        "dose_order": round(dose_order(score["all"], about.dose, about.hidden), 4),
     }
-    if (test & five & treated).any():
-        made["auroc_5uM"] = _auroc(score["all"][test & five], treated[test & five])
-    apart = np.linalg.norm(states["all"][test][:, None] - states["all"][test], axis=2)
+    if (about.hidden & five).any():
+        made["auroc_5uM"] = round(auroc(score["all"][test & five], treated[test & five]), 4)
+    apart = np.linalg.norm(own.states[test][:, None] - own.states[test], axis=2)
     between = np.median(apart[apart > 0])
     made["change"] = {
-        key: round(float(np.median(np.linalg.norm(states[key] - states["all"], axis=1)[test]) / between), 4)
-        for key in ("rotation", "flip", "intensity 0.8", "shift 2 px")
+        key: round(float(np.median(np.linalg.norm(states[key] - own.states, axis=1)[test]) / between), 4)
+        for key in CHANGES
     }
     made["score_shift"] = {
         key: round(float((score[key] - score["all"])[test].mean() / score["all"][test].std()), 4)
@@ -220,11 +230,9 @@ def _scored(tables, again, test, about):
     }
     made["lost_channel"] = {}
     for lost in ("DAPI", "Tubulin", "Actin"):
-        made["lost_channel"][lost] = {"lost": _auroc(score[f"without {lost}"][test], treated[test])}
+        made["lost_channel"][lost] = {"lost": round(auroc(score[f"without {lost}"][test], treated[test]), 4)}
         if lost in again:
-            z_nd = _encoder(again[lost], test & treated, dim, ridge).encode(again[lost]).values
-            fresh_score = _said(z_nd, _regression(z_nd, ~test, about, penalty))
-            made["lost_channel"][lost]["retrained"] = _auroc(fresh_score[test], treated[test])
+            made["lost_channel"][lost]["retrained"] = _again(again[lost], about, own)
     return made
 
 

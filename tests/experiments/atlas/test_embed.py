@@ -5,13 +5,14 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from aivc.core.errors import IntegrityError, SchemaError, UnknownNameError
+from aivc.core.errors import DataError, IntegrityError, SchemaError, UnknownNameError
 from aivc.core.registry import ENCODERS
 from aivc.data.io.read import read
 from aivc.data.io.schema import Constant, Schema
 from aivc.experiments.atlas.embed import coverage, embed, embed_file, embedding
 from aivc.experiments.fitting.fit import fit
 from aivc.testing import sample_measurement
+from tiny_images import image_schema, screen_of_crops
 
 SCHEMA = Schema(units="counts", perturbation=Constant("control"), species="none")
 
@@ -154,3 +155,15 @@ def test_what_was_left_out_is_not_written(tmp_path):
     dropped = Schema(units="counts", perturbation="guide", control="NT", kind="ko", species="none", exclude=("",))
     embed_file(tmp_path / "in.h5ad", tmp_path / "out.h5ad", schema=dropped, dim=3)
     assert anndata.read_h5ad(tmp_path / "out.h5ad").n_obs == adata.n_obs - 1
+
+
+def test_images_are_refused_before_they_are_read(tmp_path):
+    # No file is there: whoever had read first would have said so.
+    nowhere = tmp_path / "plate.zarr"
+    for scale in ("cellular", "multicellular"):
+        with pytest.raises(DataError, match='such as "morphology"'):
+            embed(nowhere, schema=image_schema(), scale=scale)
+    with pytest.raises(DataError, match='such as "morphology"'):
+        embed_file(nowhere, tmp_path / "out.h5ad", schema=image_schema())
+    with pytest.raises(DataError, match="morphology for images"):
+        embed(screen_of_crops(2))

@@ -31,6 +31,7 @@ UNCERTAINTY, COVERAGE, NOVELTY = "aivc_uncertainty", "aivc_coverage", "aivc_nove
 ABOUT = "aivc"
 # What an encoder is fitted on where none is given: more would take minutes and change little.
 _CELLS, _FEATURES, _NEAREST = 10_000, 2000, 15
+_USUAL = "factor-analysis"
 
 
 class CellEmbedding(NamedTuple):
@@ -54,7 +55,7 @@ class CellEmbedding(NamedTuple):
 
 def embed(  # noqa: PLR0913 - each one is a question a user may ask
     cells: Cells,
-    encoder: str | Path | Encoder | VirtualCell = "factor-analysis",
+    encoder: str | Path | Encoder | VirtualCell = _USUAL,
     *,
     schema: Schema | None = None,
     parts: UR | None = None,
@@ -95,7 +96,7 @@ def embed(  # noqa: PLR0913 - each one is a question a user may ask
         unless it held neighbors, squidpy's ``obsp`` and ``uns["spatial_neighbors"]``.
 
     Raises:
-        DataError: Values of more than two axes.
+        DataError: Values of more than two axes; images and ``factor-analysis``, before any is read.
         IntegrityError: The AnnData was embedded already.
         SchemaError: An AnnData or a file without a schema, a Measurement with one, or both a schema and columns.
         UnitsError: The values cannot be brought to the units of the encoder.
@@ -111,6 +112,7 @@ def embed(  # noqa: PLR0913 - each one is a question a user may ask
             "An AnnData or a file needs a schema that says what its values are; a Measurement knows that itself. Give "
             'units="counts", or schema=Schema(...), with an AnnData or a file, and none otherwise.'
         )
+    _require_numbers(encoder, cells if isinstance(cells, Measurement) else schema)
     if _asked(scale, graph, reach, parts) is Scale.MULTICELLULAR:
         # What represents tissue stands on what represents cells.
         from aivc.experiments.atlas.embed_tissue import embed_tissue
@@ -145,7 +147,7 @@ def _asked(scale: Scale | str, graph: str | None, reach: int | None, parts: UR |
 def embed_file(  # noqa: PLR0913 - each one is a question a user may ask
     path: Path,
     out: Path,
-    encoder: str | Path | Encoder | VirtualCell = "factor-analysis",
+    encoder: str | Path | Encoder | VirtualCell = _USUAL,
     *,
     schema: Schema,
     on_disk: bool = False,
@@ -169,11 +171,13 @@ def embed_file(  # noqa: PLR0913 - each one is a question a user may ask
         progress: As for `embed`.
 
     Raises:
-        DataError: No gene has an ortholog, or values of genes that share one cannot be summed.
+        DataError: No gene has an ortholog, or values of genes that share one cannot be summed; images and
+            ``factor-analysis``, before any is read.
         IntegrityError: ``out`` exists, or ``path`` was embedded already.
         UnknownNameError: No such pair of species.
     """
     require_free(out)
+    _require_numbers(encoder, schema)
     if kept_whole(path, schema):
         require_no_matrices(path, [AXES])
     cells = read(path, schema, backed=on_disk, controls=False)
@@ -186,6 +190,21 @@ def embed_file(  # noqa: PLR0913 - each one is a question a user may ask
     columns = pd.DataFrame(_columns(answer), index=cells.entities.index)
     add_columns(path, cells, out, columns, {ABOUT: answer.about}, obsm={AXES: answer.values}, schema=schema)
     return answer
+
+
+def _require_numbers(encoder: object, cells: Measurement | Schema | None) -> None:
+    """Refuse images and what is fitted unless told otherwise, before a plate of them is read."""
+    if encoder != _USUAL or cells is None:
+        return
+    if isinstance(cells, Measurement):
+        cells.require_table(_USUAL)
+    elif cells.image is not None:
+        raise DataError(
+            [
+                f"{_USUAL} needs one number per entity and feature, but the schema says that these are images. Name an "
+                'encoder of images, such as "morphology".'
+            ]
+        )
 
 
 def require_free(out: Path) -> None:
@@ -203,7 +222,7 @@ def require_free(out: Path) -> None:
 
 def embedding(
     cells: Measurement,
-    encoder: str | Path | Encoder | VirtualCell = "factor-analysis",
+    encoder: str | Path | Encoder | VirtualCell = _USUAL,
     *,
     parts: UR | None = None,
     dim: int = 32,
