@@ -20,7 +20,7 @@ from aivc.experiments.phenotypic_screen import phenotypic_screen
 
 RESULT = Path(__file__).parent / "results" / "phenotypic_screen.json"
 SIDES = Sides("sick", "healthy")
-WORLDS, PERTURBATIONS = 4, 24
+WORLDS, PERTURBATIONS = 3, 24
 # True share of the way: at least this is a reversal, at most that is none.
 REVERSES, NOT = 0.4, 0.05
 CASES = {
