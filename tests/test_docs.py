@@ -57,6 +57,13 @@ def test_tutorial_on_the_lab_in_the_loop_runs(tmp_path, monkeypatch):
     assert len(after["found"]) > 10
 
 
+def test_page_on_reversing_a_disease_runs():
+    after: dict = {}
+    for code in blocks(DOCS / "how-to" / "reverse-a-disease.md", "python"):
+        exec(compile(code, "reverse-a-disease.md", "exec"), after)
+    assert after["found"].table["perturbation"].iloc[0] == "ko:G0011"
+
+
 def test_tutorial_on_sections_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     after: dict = {}

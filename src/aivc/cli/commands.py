@@ -50,6 +50,10 @@ COMMANDS = {
         "Ask a virtual cell about many perturbations and rank them by what they do to a response",
     ),
     "search": ("screen_command", "Find the intervention that brings control cells closest to a wanted state"),
+    "reverse": (
+        "reverse_command",
+        "Rank interventions by how far they carry patients' sick cells toward healthy ones",
+    ),
     "propose": ("screen_command", "Turn a virtual screen into the next plate: part to confirm, part to learn"),
     "campaign": (
         "campaign_command",
