@@ -41,7 +41,7 @@ LOOKED = (
     "Features, penalties (30 to 200), members and first batches were compared on these same tasks and on their final "
     "round, with one seed each, in about thirty combinations. Of pairs, four members were compared over three seeds, "
     "and a signed low rank was added after a first look at the rich task. The rule of when magnitude alone is believed "
-    "was tried on the cold task with ten seeds before magnitude got a slope of its own in it: 13.26 to 13.66 % of hits. "
+    "was tried on the cold task with ten seeds before magnitude got a slope in it: 13.26 to 13.66 % of hits. "
     "So all rows lean high by some tenths of a point."
 )
 
