@@ -1,14 +1,15 @@
 """Campaigns: rounds find hits, wrong files change nothing, and everything comes out the same again."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from aivc.core.errors import DataError, IntegrityError
+from aivc.core.errors import DataError, IntegrityError, UnitsError
 from aivc.data.io.written import write_table
-from aivc.experiments.campaign.campaign import Campaign, CampaignSettings
-from tiny_campaigns import tiny_library
+from aivc.experiments.campaign.campaign import Campaign, CampaignSettings, measured_units
+from tiny_campaigns import tiny_library, tiny_pairs
 
 SETTINGS = CampaignSettings("log2fc", batch=15, plate=96, controls=8, replicates=2, seed=5)
 
@@ -120,3 +121,40 @@ def test_no_campaign_and_strangers_are_refused(world):
     (campaign.folder / "candidates" / "settings.json").write_text("{}")
     with pytest.raises(IntegrityError):
         Campaign.load(campaign.folder)
+
+
+def test_pairs_go_round_on_the_same_record_and_replay(tmp_path):
+    library, score = tiny_pairs()
+    campaign = Campaign.new(tmp_path / "made", library, replace(SETTINGS, units="score", batch=10))
+    go(campaign, list(score.values()), tmp_path, 2)
+    again = Campaign.load(campaign.folder)
+    status = again.status()
+    assert (status["candidates"], status["measured"], status["rounds"]) == (90, 20, 2)
+    assert again.features.state().digest() == library.state().digest()
+    # The pairs given before choose the first batch: it is stronger than the rest.
+    size = {name: abs(value) for name, value in score.items()}
+    first = campaign.replay() == [] and [size[name] for name in _proposed(campaign, 1)]
+    assert np.mean(first) > 1.5 * np.mean(list(size.values()))
+    with pytest.raises(DataError, match="2 problems found"):
+        campaign.bring_in(
+            measured(campaign.propose(), [], (), tmp_path / "odd.csv", change=lambda table: table.iloc[2:])
+        )
+    with pytest.raises(DataError, match="A campaign of pairs"):
+        Campaign.new(tmp_path / "b", library, replace(SETTINGS, rule="thompson"))
+
+
+def _proposed(campaign, number):
+    lines = (campaign.folder / "campaign.jsonl").read_text().splitlines()
+    events = [json.loads(line) for line in lines]
+    return next(e for e in events if e.get("event") == "proposed" and e["round"] == number)["names"]
+
+
+def test_units_are_words_we_know_when_a_campaign_begins(tmp_path):
+    features, _ = tiny_library(20)
+    with pytest.raises(UnitsError, match="Units must be one of"):
+        Campaign.new(tmp_path / "a", features, replace(SETTINGS, units="bananas"))
+    with pytest.raises(UnitsError, match="never in expected_counts"):
+        measured_units("expected_counts")
+    assert not (tmp_path / "a").exists()
+    made = Campaign.new(tmp_path / "b", features, replace(SETTINGS, units="log1p_cp10000"))
+    assert made.settings.units == "log1p_cp10k"

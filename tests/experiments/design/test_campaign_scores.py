@@ -1,5 +1,8 @@
 """Scores of campaigns: by hand, at their ends, and with what is charged."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -34,3 +37,19 @@ def test_area_is_one_for_an_oracle_and_a_half_for_half_of_it():
 def test_a_share_of_no_hits_is_refused():
     with pytest.raises(DataError, match="another threshold"):
         fraction_of_hits(np.zeros(3, dtype=bool), np.array([0]))
+
+
+def test_scores_are_those_of_assaybench():
+    """On the campaign and with the numbers that `benchmarks/peers/assay_scores.py` wrote."""
+    found = json.loads((Path(__file__).parents[3] / "benchmarks" / "results" / "peers_assay.json").read_text())
+    task, wanted = found["example"], found["example"]["assaybench"]
+    hit, measured, share, spent = np.isin(task["library"], task["hits"]), list[int](), [], []
+    for named in task["rounds"]:
+        measured += charge(named, task["library"], measured, len(named)).places.tolist()
+        share.append(fraction_of_hits(hit, np.array(measured)))
+        spent.append(len(named) + (spent[-1] if spent else 0))
+    assert share[-1] == pytest.approx(wanted["fraction_of_hits"], abs=1e-12)
+    ef = enrichment_factor(hit, np.array(measured), task["budget"])
+    assert ef == pytest.approx(wanted["enrichment_factor"], abs=1e-12)
+    area = adjusted_nauc(share, spent, len(hit), int(hit.sum()))
+    assert area == pytest.approx(wanted["adjusted_nauc"], abs=1e-12)

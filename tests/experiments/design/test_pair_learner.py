@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aivc.core.errors import DataError
-from aivc.experiments.design.pair_learner import PairCandidates, PairLearner, completed
+from aivc.experiments.design.pair_learner import PairCandidates, PairLearner, completed, stack_earned
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +66,22 @@ def test_impossible_pairs_and_too_few_are_refused(world):
         PairCandidates.of(("A", "B"), np.array([[1, 1]]))
     with pytest.raises(DataError, match="at random"):
         PairLearner(candidates, np.zeros((0, 2), dtype=int), np.zeros(0)).posterior(np.arange(3), score[:3])
+
+
+def test_magnitude_alone_is_believed_until_the_pairs_show_more(world):
+    candidates, _ = world
+    # Nothing is there to learn.
+    score = np.random.default_rng(2).standard_normal(len(candidates))
+    measured = np.arange(0, len(score), 10)
+    learner = PairLearner(candidates, np.zeros((0, 2), dtype=int), np.zeros(0))
+    said = learner.posterior(measured, score[measured]).mean
+    simple, _ = learner.magnitude(candidates.pairs[measured], np.abs(score[measured]), np.arange(1))
+    np.testing.assert_array_equal(said, simple)
+
+
+def test_a_stack_is_earned_by_more_than_one_standard_error():
+    rng = np.random.default_rng(0)
+    size = rng.standard_normal(200)
+    noise = size + rng.standard_normal(200)
+    assert stack_earned(np.column_stack([noise, size + 0.3 * rng.standard_normal(200)]), size)
+    assert not stack_earned(np.column_stack([size + 0.1 * rng.standard_normal(200), rng.standard_normal(200)]), size)

@@ -1,22 +1,25 @@
 """A campaign in a folder: what is asked next, what was measured, and everything anybody did, to be done again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 import pandas as pd
 
-from aivc.core.errors import DataError, IntegrityError
+from aivc.core.errors import DataError, IntegrityError, UnitsError
 from aivc.core.state import SETTINGS, State
+from aivc.core.units import EXPECTED_COUNTS, parse_units
 from aivc.core.writing import whole_folder
+from aivc.experiments.campaign.campaign_learner import campaign_learner, library_from, require_fit
 from aivc.experiments.campaign.campaign_record import MEASURED, NEW, PROPOSED, CampaignRecord
+from aivc.experiments.campaign.pair_library import PairLibrary
 from aivc.experiments.campaign.plate_map import plate_map, read_measured, scores
 from aivc.experiments.design.acquisition import acquisition
 from aivc.experiments.design.batching import Limits, batch
 from aivc.experiments.design.gene_features import GeneFeatures, strong
-from aivc.experiments.design.gene_learner import GeneLearner, LearnerSettings
+from aivc.experiments.design.gene_learner import LearnerSettings
 from aivc.experiments.design.stopping import StoppingRule
 
 _RECORD, _INPUTS = "campaign.jsonl", "candidates"
@@ -101,14 +104,14 @@ class Campaign:
     Attributes:
         folder: Where it lies.
         settings: See `CampaignSettings`.
-        features: Candidates and what is known of them.
+        features: Candidates, genes or pairs, and what is known of them.
         cost: ``(n,)`` of each candidate.
         families: ``n`` names of the set that each belongs to, empty for none.
     """
 
     folder: Path
     settings: CampaignSettings
-    features: GeneFeatures
+    features: GeneFeatures | PairLibrary
     cost: np.ndarray
     families: tuple[str, ...]
 
@@ -116,7 +119,7 @@ class Campaign:
     def new(
         cls,
         folder: Path | str,
-        features: GeneFeatures,
+        features: GeneFeatures | PairLibrary,
         settings: CampaignSettings,
         *,
         cost: Mapping[str, float] | None = None,
@@ -127,14 +130,24 @@ class Campaign:
         Args:
             folder: Missing or empty.
             features: Candidates.
-            settings: See `CampaignSettings`.
+            settings: See `CampaignSettings`; its units are those that `measured_units` knows.
             cost: Of candidates, by name; 1 for those that are not named.
             families: Set of a candidate, by name.
 
         Raises:
-            DataError: A cost or a family is of no candidate, or the plates have no room.
+            DataError: A cost or a family is of no candidate, the plates have no room, or a setting means nothing for
+                pairs.
+            UnitsError: The units are none we know.
             IntegrityError: The folder holds something.
         """
+        settings = replace(settings, units=measured_units(settings.units))
+        require_fit(
+            features,
+            start=settings.start,
+            use_prior=settings.use_prior,
+            direction=settings.direction,
+            rule=settings.rule,
+        )
         strangers = sorted({*(cost or {}), *(families or {})} - set(features.names))
         if strangers:
             raise DataError([f"{strangers[0]} is no candidate, but has a cost or a family. Leave it out."])
@@ -172,7 +185,7 @@ class Campaign:
         try:
             settings = CampaignSettings(**events[0]["settings"])
             families = tuple(map(str, state.settings["families"]))
-            return cls(place, settings, GeneFeatures.from_state(state), state.arrays["cost"], families)
+            return cls(place, settings, library_from(state), state.arrays["cost"], families)
         except (TypeError, KeyError) as error:
             raise IntegrityError(f"{place} is a campaign of another version ({error}). Use that version.") from error
 
@@ -269,18 +282,20 @@ class Campaign:
         measured, score, tried = self._measured(events)
         number = 1 + sum(event["event"] == PROPOSED for event in events)
         rng = np.random.default_rng([settings.seed, number])
-        learner = GeneLearner(self.features, LearnerSettings(start=settings.start, use_prior=settings.use_prior))
-        open_n = np.ones(len(learner), dtype=bool)
+        learner = campaign_learner(
+            self.features, start=settings.start, use_prior=settings.use_prior, direction=settings.direction
+        )
+        open_n = np.ones(len(self.features), dtype=bool)
         open_n[tried] = False
         remarks = list[str]()
-        # A model needs two results; where wells failed, the start is asked again for the rest.
-        if len(measured) < 2:
+        # A model needs some results; where wells failed, the start is asked again for the rest.
+        if len(measured) < learner.least:
             order = learner.first(settings.batch, rng)
             order = order[open_n[order]]
             chosen = batch(order, self._limits())
         else:
             size, hit = strong(score, settings.direction), self._hits(score)
-            believed = learner.posterior(measured, size, hit)
+            believed = learner.believe(measured, score, hit)
             rule = acquisition(settings.rule, threshold=self._threshold(size))
             chosen = batch(rule.order(believed, open_n, settings.batch, rng), self._limits())
             if settings.least > 0:
@@ -329,6 +344,21 @@ class Campaign:
     def _limits(self) -> Limits:
         budget = float("inf") if self.settings.budget is None else self.settings.budget
         return Limits(self.settings.batch, self.cost, budget, self.families, self.settings.per_family)
+
+
+def measured_units(text: str) -> str:
+    """The canonical spelling of units that can be measured.
+
+    Raises:
+        UnitsError: They are unknown, or of predictions only.
+
+    >>> measured_units("log1p_cp10000")
+    'log1p_cp10k'
+    """
+    found = parse_units(text)
+    if found == EXPECTED_COUNTS:
+        raise UnitsError(f"What is measured is never in {found}, which are means a model states. Say counts.")
+    return found
 
 
 def _own(name: str) -> bool:

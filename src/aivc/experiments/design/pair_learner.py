@@ -15,10 +15,12 @@ from aivc.core.state import State
 from aivc.data.priors.gene_priors import block_slices, gene_priors
 from aivc.experiments.design.strength_posterior import StrengthPosterior
 
+# A model of pairs needs so many of them.
+FEWEST = 10
 _AXES, _PRODUCTS = 60, 24
 # Ridge of gene terms; steps and threshold of the low-rank completion; from this share of all pairs on it has a say.
 _GENE_PENALTY, _STEPS, _SOFT, _ENOUGH = 10.0, 8, 12.0, 0.1
-_TRIES, _WEIGHED = 40, 4000
+_TRIES, _WEIGHED, _FOLDS = 40, 4000, 5
 
 
 @final
@@ -98,6 +100,8 @@ class PairCandidates:
 class PairLearner:
     """A stack of models of the absolute score, each weighted by how well it predicts pairs left out.
 
+    Where the known pairs do not show that the stack predicts better than magnitude alone, magnitude alone is believed.
+
     Members: the magnitude of genes (ridge of two gene terms on the absolute score); ridges on genes, knowledge and
     products of it, of the absolute and of the signed score, with variances of the blocks by maximal evidence; and,
     where many pairs are known, low-rank completions of both.
@@ -132,7 +136,7 @@ class PairLearner:
         """
         pairs = np.concatenate([self.given, self.candidates.pairs[measured]])
         score = np.concatenate([self.scores, score_m])
-        if len(pairs) < 10:
+        if len(pairs) < FEWEST:
             raise DataError([f"A model of pairs needs ten of them, got {len(pairs)}. Measure a first batch at random."])
         known = self.candidates.values(pairs)
         size = np.abs(score)
@@ -146,6 +150,8 @@ class PairLearner:
         said = np.column_stack([each[0] for each in members])
         without = np.column_stack([each[1] for each in members])
         weights, level = _weights(without, size[kept])
+        if not stack_earned(without, size[kept]):
+            weights, level = np.eye(said.shape[1])[0], 0.0
         mean = said @ weights + level
         noise = float(np.std(size[kept] - without @ weights - level))
         return StrengthPosterior(mean, noise, lambda: np.zeros((len(mean), 1)))
@@ -278,3 +284,23 @@ def _weights(without: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, float]:
     wanted = np.concatenate([size - size.mean(), np.full(count, pull / count)])
     found = nnls(rows, wanted)[0]
     return found, float(size.mean() - center @ found)
+
+
+def stack_earned(without: Float[np.ndarray, "m k"], size: Float[np.ndarray, " m"]) -> bool:
+    """Whether a stack predicts better than its first member alone, by more than one standard error (Breiman 1984).
+
+    The weights are fitted without the fold they are tried on. The first member has a slope and a level of its own, too:
+    else a stack would be believed for its scale, which changes no order.
+
+    Args:
+        without: ``(m, k)`` what each member says of known pairs that it has not seen.
+        size: ``(m,)`` their absolute scores.
+    """
+    fold = np.random.default_rng(0).permutation(len(size)) % _FOLDS
+    gain = np.zeros(len(size))
+    for each in range(_FOLDS):
+        asked = fold == each
+        for sign, members in ((1, without[:, :1]), (-1, without)):
+            weights, level = _weights(members[~asked], size[~asked])
+            gain[asked] += sign * (members[asked] @ weights + level - size[asked]) ** 2
+    return bool(gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)))
