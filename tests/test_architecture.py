@@ -189,6 +189,8 @@ TESTED_THROUGH = {
     "experiments/fate_drivers.py": "experiments/test_fate.py",
     "experiments/fitting/own_target.py": "experiments/fitting/test_shared_fit.py",
     "experiments/journal.py": "experiments/test_screen.py",
+    "experiments/library_blocks.py": "experiments/test_library.py",
+    "experiments/library_limits.py": "experiments/test_library.py",
     "experiments/saved_table.py": "hostile/test_hostile.py",
     "experiments/trajectory.py": "experiments/test_simulate.py",
     "instruments/decoders/attention.py": "instruments/decoders/test_patient_pool.py",

@@ -1,0 +1,154 @@
+"""Combinations by their place: agents of a kind taken so many at a time, at doses, for hours and in contexts."""
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple, final
+
+from aivc.core.errors import DataError
+from aivc.core.perturbation import Agent, Perturbation, kind_of
+
+
+class Question(NamedTuple):
+    """What is asked, and in which context; an empty text is the one the cell is asked in."""
+
+    perturbation: Perturbation
+    context: str
+
+
+@final
+@dataclass(frozen=True)
+class Factor:
+    """Agents of one kind, of which so many are given together.
+
+    Attributes:
+        kind: Such as ``ko`` or ``drug``.
+        names: ``n`` targets, none twice.
+        order: How many of them one candidate holds: 1 singles, 2 pairs, 3 triples.
+        doses: ``d`` amounts with units, such as ``1uM``; every agent is given at each. Empty where there are none.
+
+    Raises:
+        DataError: A name or a dose stands twice, or the order is below one.
+        PerturbationError: A name or a dose that no agent can have.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    order: int = 1
+    doses: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        kind_of(self.kind)
+        twice = [name for each in (self.names, self.doses) for name, count in Counter(each).items() if count > 1]
+        if twice:
+            raise DataError([f"Names or doses stand twice in a library: {', '.join(twice[:5])}. Name each once."])
+        if self.order < 1:
+            raise DataError([f"A candidate holds at least one {self.kind}, got an order of {self.order}. Give 1 to 3."])
+
+    @cached_property
+    def _made(self) -> dict[tuple[int, int], Agent]:
+        return {}
+
+    def agent(self, number: int, dose: int = 0) -> Agent:
+        """The agent of a name at a dose, by their numbers; made when first asked for."""
+        if (number, dose) not in self._made:
+            amount, unit = _dose(self.doses[dose]) if self.doses else (None, None)
+            self._made[number, dose] = Agent(self.kind, self.names[number], amount, unit)
+        return self._made[number, dose]
+
+    @property
+    def doses_each(self) -> int:
+        """In how many ways one agent is given."""
+        return max(len(self.doses), 1)
+
+    @property
+    def size(self) -> int:
+        """How many combinations there are."""
+        return math.comb(len(self.names), self.order) * self.doses_each**self.order
+
+    def at(self, rank: int) -> tuple[Agent, ...]:
+        """Agents of one candidate, by its place in the order of ``itertools.combinations``; doses change fastest."""
+        rank, dosed = divmod(rank, self.doses_each**self.order)
+        which = unrank(rank, len(self.names), self.order)
+        at_dose = [(dosed // self.doses_each**i) % self.doses_each for i in reversed(range(self.order))]
+        return tuple(self.agent(i, j) for i, j in zip(which, at_dose, strict=True))
+
+    def kept(self, keep: Callable[[str], bool]) -> "Factor":
+        """The same with fewer names."""
+        return replace(self, names=tuple(name for name in self.names if keep(name)))
+
+
+@final
+@dataclass(frozen=True)
+class Block:
+    """Every combination of its factors, for every duration and in every context.
+
+    Attributes:
+        factors: One of each is given: genes and drugs together are two factors.
+        hours: ``h`` durations; None where not stated.
+        contexts: ``c`` names; the empty text is the context that the cell is asked in.
+
+    Raises:
+        DataError: Two factors share an agent, or an hour or a context stands twice.
+    """
+
+    factors: tuple[Factor, ...]
+    hours: tuple[float | None, ...] = (None,)
+    contexts: tuple[str, ...] = ("",)
+
+    def __post_init__(self) -> None:
+        named = Counter((factor.kind, name) for factor in self.factors for name in factor.names)
+        twice = [f"{kind}:{name}" for (kind, name), count in named.items() if count > 1]
+        if twice:
+            raise DataError([f"Factors that are combined share {', '.join(twice[:5])}. Use pairs of one factor."])
+        if not self.factors or not all(0 < len(set(e)) == len(e) for e in (self.hours, self.contexts)):
+            raise DataError(["A block has a factor, and hours and contexts, none twice. Leave out what is not meant."])
+
+    @property
+    def size(self) -> int:
+        """How many candidates there are."""
+        return math.prod(factor.size for factor in self.factors) * len(self.hours) * len(self.contexts)
+
+    def at(self, rank: int) -> Question:
+        """The candidate of a place; contexts change slowest, then hours, then the factors in their order."""
+        digits = []
+        for factor in reversed(self.factors):
+            rank, digit = divmod(rank, factor.size)
+            digits.append(factor.at(digit))
+        place, hour = divmod(rank, len(self.hours))
+        agents = tuple(agent for each in reversed(digits) for agent in each)
+        return Question(Perturbation(agents, self.hours[hour]), self.contexts[place])
+
+
+def unrank(rank: int, n: int, order: int) -> tuple[int, ...]:
+    """The combination of a place in the order of ``itertools.combinations(range(n), order)``.
+
+    The first of its members is the largest ``a`` with at most ``rank`` combinations that begin below it; there are
+    ``comb(n, k) - comb(n - a, k)`` of these (combinatorial number system, Knuth 2011, 7.2.1.3). All in whole numbers.
+
+    Raises:
+        IndexError: There is no such place.
+
+    >>> [unrank(i, 4, 2) for i in range(6)]
+    [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
+    """
+    if not 0 <= rank < math.comb(n, order):
+        raise IndexError(f"There are {math.comb(n, order):,} combinations of {order} of {n}; {rank:,} is none of them.")
+    found, first = [], 0
+    for k in range(order, 0, -1):
+        whole = math.comb(n - first, k)
+        low, high = 0, n - first - k
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if whole - math.comb(n - first - middle, k) <= rank else (low, middle - 1)
+        rank -= whole - math.comb(n - first - low, k)
+        found.append(first + low)
+        first += low + 1
+    return tuple(found)
+
+
+def _dose(text: str) -> tuple[float | None, str | None]:
+    agent = Agent.parse(f"drug:x@{text}")
+    return agent.dose, agent.unit
