@@ -15,7 +15,7 @@ from aivc.data.synthetic import synthetic_screen
 from aivc.experiments.fitting.fit import fit
 from aivc.experiments.fitting.shared_fit import Recipe
 from aivc.experiments.library import Library
-from aivc.experiments.library_blocks import Block, Factor, unrank
+from aivc.experiments.library_blocks import Block, Factor, combinations_from, unrank
 
 NAMES = [f"G{i:04}" for i in range(1, 8)]
 
@@ -30,6 +30,8 @@ def cell():
 def test_unrank_is_the_order_of_itertools(n, order):
     wanted = list(itertools.combinations(range(n), order))
     assert [unrank(i, n, order) for i in range(math.comb(n, order))] == wanted
+    for first in (0, len(wanted) // 3, len(wanted)):
+        assert list(combinations_from(first, n, order)) == wanted[first:]
     with pytest.raises(IndexError, match="none of them"):
         unrank(len(wanted), n, order)
 
@@ -58,6 +60,11 @@ def test_doses_hours_kinds_and_contexts_are_all_combined_once():
         for gene in ("ko:A + ko:B", "ko:A + ko:C", "ko:B + ko:C")
         for drug in ("drug:x@1uM", "drug:y@1uM")
     }
+    for library in (one, both):
+        assert [library.take(i, i + 5) for i in range(0, len(library), 5)] == [
+            list(library)[i : i + 5] for i in range(0, len(library), 5)
+        ]
+        assert [library.question(i).perturbation for i in range(len(library))] == list(library)
     asked = Library.singles(["A", "B"]).across(["one", "two"])
     assert [(q.context, str(q.perturbation)) for q in asked.questions(1, 4)] == [
         ("one", "ko:B"),

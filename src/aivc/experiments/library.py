@@ -113,14 +113,19 @@ class Library:
         """
         if not 0 <= place < len(self):
             raise IndexError(f"The library has {len(self):,} places, numbered from 0; {place:,} is none of them.")
+        return next(self._all(place, place + 1))
+
+    def _all(self, start: int, stop: int) -> Iterator[Question]:
+        """Questions of places, limits aside."""
         # Blocks are few: a library is a handful of sources.
-        number = next(i for i, end in enumerate(self._ends) if place < end)
-        return self.blocks[number].at(place - (self._ends[number - 1] if number else 0))
+        for block, end in zip(self.blocks, self._ends, strict=True):
+            begin = end - block.size
+            if start < end and stop > begin:
+                yield from block.walk(max(start, begin) - begin, min(stop, end) - begin)
 
     def questions(self, start: int, stop: int) -> Iterator[Question]:
         """Questions of places ``start`` to ``stop`` that the limits admit, in order, one at a time."""
-        for place in range(max(start, 0), min(stop, len(self))):
-            asked = self.question(place)
+        for asked in self._all(max(start, 0), stop):
             if all(limit.admits(asked.perturbation) for limit in self.limits):
                 yield asked
 
@@ -131,8 +136,7 @@ class Library:
     def sift(self, start: int, stop: int) -> tuple[list[Question], Counter[str]]:
         """As `questions`, and how many candidates each limit left out; what two forbid counts for the first."""
         kept, left_out = [], Counter({limit.name: 0 for limit in self.limits})
-        for place in range(max(start, 0), min(stop, len(self))):
-            asked = self.question(place)
+        for asked in self._all(max(start, 0), stop):
             refused = next((limit.name for limit in self.limits if not limit.admits(asked.perturbation)), None)
             if refused is None:
                 kept.append(asked)

@@ -1,8 +1,9 @@
 """Combinations by their place: agents of a kind taken so many at a time, at doses, for hours and in contexts."""
 
+import itertools
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple, final
@@ -70,10 +71,22 @@ class Factor:
 
     def at(self, rank: int) -> tuple[Agent, ...]:
         """Agents of one candidate, by its place in the order of ``itertools.combinations``; doses change fastest."""
-        rank, dosed = divmod(rank, self.doses_each**self.order)
-        which = unrank(rank, len(self.names), self.order)
-        at_dose = [(dosed // self.doses_each**i) % self.doses_each for i in reversed(range(self.order))]
-        return tuple(self.agent(i, j) for i, j in zip(which, at_dose, strict=True))
+        return next(self.walk(rank, rank + 1))
+
+    def walk(self, start: int, stop: int) -> Iterator[tuple[Agent, ...]]:
+        """Agents of the candidates ``start`` to ``stop``, in order, one at a time."""
+        ways = self.doses_each**self.order
+        first, skipped = divmod(start, ways)
+        which = combinations_from(first, len(self.names), self.order)
+        if ways == 1:
+            yield from (tuple(map(self.agent, each)) for each in itertools.islice(which, stop - start))
+            return
+        dosed = (
+            tuple(self.agent(i, j) for i, j in zip(each, at_dose, strict=True))
+            for each in which
+            for at_dose in itertools.product(range(self.doses_each), repeat=self.order)
+        )
+        yield from itertools.islice(dosed, skipped, skipped + stop - start)
 
     def kept(self, keep: Callable[[str], bool]) -> "Factor":
         """The same with fewer names."""
@@ -113,13 +126,46 @@ class Block:
 
     def at(self, rank: int) -> Question:
         """The candidate of a place; contexts change slowest, then hours, then the factors in their order."""
-        digits = []
-        for factor in reversed(self.factors):
+        return next(self.walk(rank, rank + 1))
+
+    def walk(self, start: int, stop: int) -> Iterator[Question]:
+        """The candidates of places ``start`` to ``stop``, in order, one at a time."""
+        fastest = self.factors[-1]
+        while start < stop:
+            slow, first = divmod(start, fastest.size)
+            agents, hours, context = self._slow(slow)
+            last = min(first + stop - start, fastest.size)
+            for own in fastest.walk(first, last):
+                yield Question(Perturbation(agents + own, hours), context)
+            start += last - first
+
+    def _slow(self, rank: int) -> tuple[tuple[Agent, ...], float | None, str]:
+        """What all candidates of one run of the last factor have in common."""
+        found: tuple[Agent, ...] = ()
+        for factor in reversed(self.factors[:-1]):
             rank, digit = divmod(rank, factor.size)
-            digits.append(factor.at(digit))
+            found = factor.at(digit) + found
         place, hour = divmod(rank, len(self.hours))
-        agents = tuple(agent for each in reversed(digits) for agent in each)
-        return Question(Perturbation(agents, self.hours[hour]), self.contexts[place])
+        return found, self.hours[hour], self.contexts[place]
+
+
+def combinations_from(rank: int, n: int, order: int) -> Iterator[tuple[int, ...]]:
+    """``itertools.combinations(range(n), order)`` from a place on.
+
+    >>> list(combinations_from(3, 4, 2))
+    [(1, 2), (1, 3), (2, 3)]
+    """
+    if rank >= math.comb(n, order):
+        return
+    *head, last = unrank(rank, n, order)
+    while True:
+        yield from ((*head, j) for j in range(last, n))
+        # The last member that can still move on does, and those behind it follow it closely.
+        place = next((i for i in reversed(range(order - 1)) if head[i] < n - order + i), None)
+        if place is None:
+            return
+        head[place:] = range(head[place] + 1, head[place] + order - place)
+        last = head[-1] + 1
 
 
 def unrank(rank: int, n: int, order: int) -> tuple[int, ...]:
