@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 from rich.console import RenderableType
 
@@ -17,11 +16,11 @@ from aivc.core.foreign_text import read_text
 from aivc.core.perturbation import Agent, kind_of
 from aivc.core.virtual_cell import VirtualCell
 from aivc.core.writing import require_absent
-from aivc.data.io.own_file import refuse_odd_file
 from aivc.data.priors.gene_sets import COLLECTIONS, gene_sets
 from aivc.experiments.known_names import KnownNames
 from aivc.experiments.propose import propose
 from aivc.experiments.response import Response
+from aivc.experiments.scores.score_text import read_goal
 from aivc.experiments.screen import Screen, screen
 from aivc.experiments.search import search
 
@@ -181,7 +180,7 @@ def _screen(args: argparse.Namespace, reporter: Reporter) -> Outcome:
 def _search(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     if args.out is not None:
         _require_table(args.out, overwrite=args.overwrite)
-    goal = _goal(args.goal)
+    goal = read_goal(args.goal)
     reporter("loading the cell", 0, 0)
     cell = VirtualCell.load(args.cell)
     asked = candidates(args.candidates, args.kind, cell)
@@ -257,22 +256,6 @@ def _ranked(
         *(f"Written: {path}" for path in files.values()),
     ]
     return Outcome({**body, "files": files, "seconds": reporter.seconds}, shown)
-
-
-def _goal(path: Path) -> dict[str, float]:
-    try:
-        refuse_odd_file(path)
-        wanted = pd.read_csv(path, dtype={"feature": str}, keep_default_na=False, compression=None)
-        if not {"feature", "change"} <= set(wanted) or wanted["feature"].duplicated().any():
-            raise ValueError("the columns feature and change are needed, each feature once")
-        changes = wanted["change"].astype(float)
-        if not np.isfinite(changes).all():
-            raise ValueError("every change is a finite number")
-        return dict(zip(wanted["feature"], changes, strict=True))
-    except (OSError, ValueError) as error:
-        raise IntegrityError(
-            f"{path} is no goal ({error}). Write a csv with the columns feature and change, in the units of the cell."
-        ) from error
 
 
 def _require_table(path: Path, *, overwrite: bool) -> None:
