@@ -192,6 +192,7 @@ TESTED_THROUGH = {
     "experiments/library_blocks.py": "experiments/test_library.py",
     "experiments/library_limits.py": "experiments/test_library.py",
     "experiments/saved_table.py": "hostile/test_hostile.py",
+    "experiments/scores/answer.py": "experiments/scores/test_screen_score.py",
     "experiments/trajectory.py": "experiments/test_simulate.py",
     "instruments/decoders/attention.py": "instruments/decoders/test_patient_pool.py",
     "instruments/decoders/fate_evidence.py": "instruments/decoders/test_cell_fates.py",

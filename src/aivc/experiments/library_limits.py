@@ -88,7 +88,7 @@ class WithinCost(Limit):
 
     def admits(self, perturbation: Perturbation) -> bool:
         """Whether the prices of all agents are known and add up to no more than ``most``."""
-        return sum(self.prices.get(target, float("inf")) for target in perturbation.targets) <= self.most
+        return bool(sum(self.prices.get(target, float("inf")) for target in perturbation.targets) <= self.most)
 
     def to_json(self) -> dict[str, Any]:
         """Its name, prices and their most."""
