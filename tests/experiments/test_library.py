@@ -15,7 +15,7 @@ from aivc.data.synthetic import synthetic_screen
 from aivc.experiments.fitting.fit import fit
 from aivc.experiments.fitting.shared_fit import Recipe
 from aivc.experiments.library import Library
-from aivc.experiments.library_blocks import Block, Factor, combinations_from, unrank
+from aivc.experiments.library_blocks import Factor, LibraryBlock, combinations_from, unrank
 
 NAMES = [f"G{i:04}" for i in range(1, 8)]
 
@@ -173,7 +173,7 @@ def test_sources_that_would_ask_twice_are_refused():
     with pytest.raises(DataError, match="twice"):
         Library.singles(["A", "A"])
     with pytest.raises(DataError, match="share ko:A"):
-        Block((Factor("ko", ("A",)), Factor("ko", ("A", "B"))))
+        LibraryBlock((Factor("ko", ("A",)), Factor("ko", ("A", "B"))))
     with pytest.raises(DataError, match="order"):
         Factor("ko", ("A",), 0)
     with pytest.raises(DataError, match="Hours"):

@@ -17,7 +17,7 @@ from aivc.core.state import write_text
 from aivc.core.virtual_cell import VirtualCell
 from aivc.core.writing import require_absent
 from aivc.experiments.known_names import questions
-from aivc.experiments.library_blocks import Block, Factor, Question
+from aivc.experiments.library_blocks import ContextQuestion, Factor, LibraryBlock
 from aivc.experiments.library_limits import Limit, OnPlates, WithinCost, expressed_genes, gene_targets
 
 FORMAT = "aivc.library.v1"
@@ -44,24 +44,24 @@ class Library:
     1333133340000
     """
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[LibraryBlock, ...]
     limits: tuple[Limit, ...] = ()
     history: tuple[str, ...] = ()
 
     @classmethod
     def singles(cls, names: Sequence[str], kind: str = "ko") -> "Library":
         """Each name alone."""
-        return cls((Block((Factor(kind, tuple(names)),)),))
+        return cls((LibraryBlock((Factor(kind, tuple(names)),)),))
 
     @classmethod
     def pairs(cls, names: Sequence[str], kind: str = "ko") -> "Library":
         """Every two of the names."""
-        return cls((Block((Factor(kind, tuple(names), 2),)),))
+        return cls((LibraryBlock((Factor(kind, tuple(names), 2),)),))
 
     @classmethod
     def triples(cls, names: Sequence[str], kind: str = "ko") -> "Library":
         """Every three of the names."""
-        return cls((Block((Factor(kind, tuple(names), 3),)),))
+        return cls((LibraryBlock((Factor(kind, tuple(names), 3),)),))
 
     @classmethod
     def doses(
@@ -75,7 +75,7 @@ class Library:
     ) -> "Library":
         """Every drug, or ``order`` of them together, at every dose such as ``1uM``, for every duration."""
         stated = tuple(None if each is None else float(each) for each in hours)
-        return cls((Block((Factor(kind, tuple(drugs), order, tuple(doses)),), stated),))
+        return cls((LibraryBlock((Factor(kind, tuple(drugs), order, tuple(doses)),), stated),))
 
     def times(self, other: "Library") -> "Library":
         """Every candidate of this library together with every one of another, such as genes with drugs.
@@ -105,7 +105,7 @@ class Library:
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
-    def question(self, place: int) -> Question:
+    def question(self, place: int) -> ContextQuestion:
         """Perturbation and context of a place, whether limits admit it or not.
 
         Raises:
@@ -115,7 +115,7 @@ class Library:
             raise IndexError(f"The library has {len(self):,} places, numbered from 0; {place:,} is none of them.")
         return next(self._all(place, place + 1))
 
-    def _all(self, start: int, stop: int) -> Iterator[Question]:
+    def _all(self, start: int, stop: int) -> Iterator[ContextQuestion]:
         """Questions of places, limits aside."""
         # Blocks are few: a library is a handful of sources.
         for block, end in zip(self.blocks, self._ends, strict=True):
@@ -123,7 +123,7 @@ class Library:
             if start < end and stop > begin:
                 yield from block.walk(max(start, begin) - begin, min(stop, end) - begin)
 
-    def questions(self, start: int, stop: int) -> Iterator[Question]:
+    def questions(self, start: int, stop: int) -> Iterator[ContextQuestion]:
         """Questions of places ``start`` to ``stop`` that the limits admit, in order, one at a time."""
         for asked in self._all(max(start, 0), stop):
             if all(limit.admits(asked.perturbation) for limit in self.limits):
@@ -133,7 +133,7 @@ class Library:
         """Perturbations of places ``start`` to ``stop`` that the limits admit."""
         return [asked.perturbation for asked in self.questions(start, stop)]
 
-    def sift(self, start: int, stop: int) -> tuple[list[Question], Counter[str]]:
+    def sift(self, start: int, stop: int) -> tuple[list[ContextQuestion], Counter[str]]:
         """As `questions`, and how many candidates each limit left out; what two forbid counts for the first."""
         kept, left_out = [], Counter({limit.name: 0 for limit in self.limits})
         for asked in self._all(max(start, 0), stop):
@@ -281,13 +281,13 @@ class Library:
             ) from error
 
 
-def _block(body: Mapping[str, Any]) -> Block:
+def _block(body: Mapping[str, Any]) -> LibraryBlock:
     factors = tuple(
         Factor(str(f["kind"]), _texts(f["names"]), int(f.get("order", 1)), _texts(f.get("doses", [])))
         for f in body["factors"]
     )
     hours = tuple(None if each is None else float(each) for each in body.get("hours", [None]))
-    return Block(factors, hours, _texts(body.get("contexts", [""])))
+    return LibraryBlock(factors, hours, _texts(body.get("contexts", [""])))
 
 
 def _texts(values: Any) -> tuple[str, ...]:

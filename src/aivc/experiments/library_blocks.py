@@ -12,7 +12,7 @@ from aivc.core.errors import DataError
 from aivc.core.perturbation import Agent, Perturbation, kind_of
 
 
-class Question(NamedTuple):
+class ContextQuestion(NamedTuple):
     """What is asked, and in which context; an empty text is the one the cell is asked in."""
 
     perturbation: Perturbation
@@ -95,7 +95,7 @@ class Factor:
 
 @final
 @dataclass(frozen=True)
-class Block:
+class LibraryBlock:
     """Every combination of its factors, for every duration and in every context.
 
     Attributes:
@@ -124,11 +124,11 @@ class Block:
         """How many candidates there are."""
         return math.prod(factor.size for factor in self.factors) * len(self.hours) * len(self.contexts)
 
-    def at(self, rank: int) -> Question:
+    def at(self, rank: int) -> ContextQuestion:
         """The candidate of a place; contexts change slowest, then hours, then the factors in their order."""
         return next(self.walk(rank, rank + 1))
 
-    def walk(self, start: int, stop: int) -> Iterator[Question]:
+    def walk(self, start: int, stop: int) -> Iterator[ContextQuestion]:
         """The candidates of places ``start`` to ``stop``, in order, one at a time."""
         fastest = self.factors[-1]
         while start < stop:
@@ -136,7 +136,7 @@ class Block:
             agents, hours, context = self._slow(slow)
             last = min(first + stop - start, fastest.size)
             for own in fastest.walk(first, last):
-                yield Question(Perturbation(agents + own, hours), context)
+                yield ContextQuestion(Perturbation(agents + own, hours), context)
             start += last - first
 
     def _slow(self, rank: int) -> tuple[tuple[Agent, ...], float | None, str]:
