@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 from rich.console import RenderableType
 
@@ -17,12 +16,15 @@ from aivc.core.foreign_text import read_text
 from aivc.core.perturbation import Agent, kind_of
 from aivc.core.virtual_cell import VirtualCell
 from aivc.core.writing import require_absent
-from aivc.data.io.own_file import refuse_odd_file
+from aivc.data.io.written import write_table
 from aivc.data.priors.gene_sets import COLLECTIONS, gene_sets
 from aivc.experiments.known_names import KnownNames
+from aivc.experiments.library import Library
 from aivc.experiments.propose import propose
 from aivc.experiments.response import Response
-from aivc.experiments.screen import Screen, screen
+from aivc.experiments.scores.ranked_library import rank_library
+from aivc.experiments.scores.score_text import parse_score, read_goal
+from aivc.experiments.screen import Screen, rows_to_json, screen
 from aivc.experiments.search import search
 
 ALL = "all"
@@ -39,12 +41,14 @@ def add(commands: Commands) -> None:
         examples=(
             'aivc screen cell/ --response "CD274" --lower --out screen.csv',
             'aivc screen cell/ --response "STAT1, IRF1, -MYC" --raise --perturbations genes.txt --out screen.csv',
+            'aivc screen cell/ --library pairs.json --score "gene:IRF1 - gene:MYC" --raise --top 50 --out best.csv',
         ),
     )
     add_cell(made)
-    made.add_argument(
-        "--response", required=True, help='features to read out, such as "CD274" or "STAT1, 2*IRF1, -MYC"'
-    )
+    read = made.add_mutually_exclusive_group(required=True)
+    read.add_argument("--response", help='features to read out, such as "CD274" or "STAT1, 2*IRF1, -MYC"')
+    read.add_argument("--score", help='for a library: what to rank by, such as "gene:IRF1 - 0.5 * gene:MYC"')
+    made.add_argument("--library", type=Path, metavar="FILE.json", help="candidates, as Library.save wrote them")
     which = made.add_mutually_exclusive_group()
     which.add_argument(
         "--lower", dest="direction", action="store_const", const="lower", help="look for what lowers it (the default)"
@@ -155,6 +159,8 @@ def candidates(source: str, kind: str, cell: VirtualCell) -> list[str]:
 
 def _screen(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     _require_table(args.out, overwrite=args.overwrite)
+    if args.score is not None or args.library is not None:
+        return _screen_library(args, reporter)
     response = Response.parse(args.response)
     reporter("loading the cell", 0, 0)
     cell = VirtualCell.load(args.cell)
@@ -178,10 +184,37 @@ def _screen(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     return _ranked(_placed(found.to_json(), cell), found.table, ["score", "low", "high"], said, args, reporter)
 
 
+def _screen_library(args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    """The best of a library by a score; only these are written."""
+    if args.score is None or args.library is None or args.candidates != ALL:
+        raise DataError(
+            ["A library is ranked by a score, and holds its own candidates. Give --library and --score together."]
+        )
+    score, library = parse_score(args.score), Library.load(args.library)
+    reporter("loading the cell", 0, 0)
+    cell = VirtualCell.load(args.cell)
+    found = rank_library(
+        cell,
+        library,
+        score,
+        start=cell.start(args.context, new_context=args.new_context),
+        direction=args.direction,
+        top=args.top,
+        allow_unknown=args.allow_unknown,
+        progress=reporter,
+    )
+    said = {"score_text": found.score, "context": found.context, "direction": found.direction, "units": found.units}
+    write_table(found.table.assign(**said), args.out, overwrite=args.overwrite)
+    body = {**said, "asked": found.asked, "left_out": dict(found.left_out), "rows": rows_to_json(found.table)}
+    shown = found.table.to_numpy(dtype=object).tolist()
+    body |= {"files": {"table": args.out}, "seconds": reporter.seconds}
+    return Outcome(body, [found.note, table(list(found.table.columns), shown), f"Written: {args.out}"])
+
+
 def _search(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     if args.out is not None:
         _require_table(args.out, overwrite=args.overwrite)
-    goal = _goal(args.goal)
+    goal = read_goal(args.goal)
     reporter("loading the cell", 0, 0)
     cell = VirtualCell.load(args.cell)
     asked = candidates(args.candidates, args.kind, cell)
@@ -257,22 +290,6 @@ def _ranked(
         *(f"Written: {path}" for path in files.values()),
     ]
     return Outcome({**body, "files": files, "seconds": reporter.seconds}, shown)
-
-
-def _goal(path: Path) -> dict[str, float]:
-    try:
-        refuse_odd_file(path)
-        wanted = pd.read_csv(path, dtype={"feature": str}, keep_default_na=False, compression=None)
-        if not {"feature", "change"} <= set(wanted) or wanted["feature"].duplicated().any():
-            raise ValueError("the columns feature and change are needed, each feature once")
-        changes = wanted["change"].astype(float)
-        if not np.isfinite(changes).all():
-            raise ValueError("every change is a finite number")
-        return dict(zip(wanted["feature"], changes, strict=True))
-    except (OSError, ValueError) as error:
-        raise IntegrityError(
-            f"{path} is no goal ({error}). Write a csv with the columns feature and change, in the units of the cell."
-        ) from error
 
 
 def _require_table(path: Path, *, overwrite: bool) -> None:

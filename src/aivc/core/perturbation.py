@@ -185,6 +185,11 @@ class Agent:
         return self.target if gene is None else gene
 
     def __str__(self) -> str:
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
+        # Perturbations sort their agents by it: of millions of pairs, the agents are a few thousand.
         target = _escaped(self.target)
         dose = "" if self.dose is None else f"@{self.dose!r}".removesuffix(".0") + str(self.unit)
         way = {1: "/up", -1: "/down", 0: "/any"}[self.direction or 0]

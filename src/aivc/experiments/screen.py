@@ -27,6 +27,7 @@ from aivc.experiments.known_names import questions
 from aivc.experiments.predict import predictor
 from aivc.experiments.response import Response
 from aivc.experiments.saved_table import ratio, read_table
+from aivc.experiments.scores.answer import own_features
 from aivc.experiments.targets import ControlLevels, target_columns
 
 __all__ = ["Response", "Screen", "screen"]
@@ -205,7 +206,7 @@ def screen(  # noqa: PLR0913 - one keyword for each thing a screen may be asked
     columns = GeneColumns.of(features)
 
     def row(perturbation: Perturbation, said: Prediction[Measurement]) -> dict[str, Any]:
-        return _row(cell, response, level, perturbation, said, _own(perturbation, response, features, columns))
+        return _row(cell, response, level, perturbation, said, own_features(perturbation, features, columns))
 
     journal = None
     if checkpoint is not None:
@@ -220,21 +221,16 @@ def screen(  # noqa: PLR0913 - one keyword for each thing a screen may be asked
     return Screen(ranked, response, context, level, direction, read.profile_units)
 
 
-def _own(perturbation: Perturbation, response: Response, features: np.ndarray, columns: GeneColumns) -> set[str]:
-    """Features of a response that the perturbation targets itself, by whichever name."""
-    targeted = (str(features[place]) for gene in perturbation.genes for place in columns.find(gene))
-    return {*perturbation.targets, *perturbation.genes, *targeted} & set(response.weights)
-
-
 def _row(
     cell: VirtualCell,
     response: Response,
     level: float,
     perturbation: Perturbation,
     said: Prediction[Measurement],
-    own: set[str],
+    targeted: frozenset[str],
 ) -> dict[str, Any]:
     features = said.draws[0].features
+    own = targeted & set(response.weights)
     weights_f = response.over(features, without=own)
     scored_on = int(np.count_nonzero(weights_f))
     if not scored_on:

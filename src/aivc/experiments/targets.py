@@ -61,7 +61,7 @@ def target_columns(
     links = _links(response)
     return {
         "target_level": [float(np.min(each)) if each and not np.isnan(each).all() else np.nan for each in levels],
-        "expressed": [_expressed(each, controls.units) for each in levels],
+        "expressed": [expression(each, controls.units) for each in levels],
         "annotation": [
             UNAVAILABLE if links is None else _annotation(each, score, response, links)
             for each, score in zip(parsed, scores, strict=True)
@@ -69,7 +69,8 @@ def target_columns(
     }
 
 
-def _expressed(levels: Sequence[float], units: str) -> str:
+def expression(levels: Sequence[float], units: str) -> str:
+    """Whether genes with these mean readings are all expressed: the column ``expressed`` of `target_columns`."""
     if not levels:
         return NO_GENE
     if np.isnan(levels).any():

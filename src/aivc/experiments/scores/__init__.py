@@ -1,0 +1,1 @@
+"""What a virtual screen ranks by: scores as objects, and as text."""
