@@ -49,7 +49,7 @@ COMMANDS = {
         "screen_command",
         "Ask a virtual cell about many perturbations and rank them by what they do to a response",
     ),
-    "search": ("screen_command", "Find the intervention that brings control cells closest to a wanted state"),
+    "search": ("search_command", "Find the intervention that brings control cells closest to a wanted state"),
     "propose": ("screen_command", "Turn a virtual screen into the next plate: part to confirm, part to learn"),
     "campaign": (
         "campaign_command",

@@ -8,7 +8,8 @@ def dominated(better_nk: Float[np.ndarray, "n k"]) -> Bool[np.ndarray, " n"]:
     """Mark rows that another is at least as good as in everything, and better than in something.
 
     Args:
-        better_nk: ``k`` numbers a row, of which more is better; NaN counts as the worst. Equal rows leave each other be.
+        better_nk: ``k`` numbers a row, of which more is better; NaN counts as the worst. Equal rows do not
+            dominate each other.
 
     >>> dominated(np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0], [1.0, 0.0]])).tolist()
     [False, False, True, False]

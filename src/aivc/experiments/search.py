@@ -30,7 +30,17 @@ _COLUMNS = {
     "perturbation": "text", "score": "number", "closes": "end", "low": "end", "high": "end", "seen": "flag",
     "applicability": "text", "side": "number", "cost": "number", "dominated": "flag",
 }  # fmt: skip
-_ASKED = ("context", "level", "features", "kept", "noise", "check_closes", "check_side", "check_cells", "check_held_out")
+_ASKED = (
+    "context",
+    "level",
+    "features",
+    "kept",
+    "noise",
+    "check_closes",
+    "check_side",
+    "check_cells",
+    "check_held_out",
+)
 _MOST = 3
 
 
@@ -106,7 +116,9 @@ class Search(Ranking):
         if closes <= self.noise:
             return f"Nothing reaches the goal: {way}, and control cells {100 * self.noise:.3g} % by chance."
         if not low > 0:
-            return f"Nothing is shown to reach the goal: {way}, but its interval ({100 * self.level:g} %) holds no change."
+            return (
+                f"Nothing is shown to reach the goal: {way}, but its interval ({100 * self.level:g} %) holds no change."
+            )
         return f"{way}, at least {100 * low:.3g} % by its interval ({100 * self.level:g} %)."
 
     @property
@@ -237,7 +249,8 @@ def search(  # noqa: PLR0913 - one keyword for each thing a search may be asked
     half, other = parted(begin)
     aim = goal_of(goal, cell.decode(half), keep=keep, penalty=penalty)
     asker = _Asker(cell, aim, level, priced, Beam(aim, beam))
-    tell, rows = predictor(cell, half, asked), []
+    tell = predictor(cell, half, asked)
+    rows: list[dict[str, Any]] = []
     for more in range(size):
         known = {each["perturbation"] for each in rows}
         new = [each for each in asker.beam.grow() if str(each) not in known] if more else asked
