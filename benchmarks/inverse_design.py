@@ -230,7 +230,7 @@ def main() -> None:
 
 LOOKED = (
     "Goal, method and bars were written down before the first run. The first run was broken off after the rank of JAK2 "
-    "(3) and four refits with shuffled knowledge were seen: 20 refits took too long, so three are made, and as a "
+    "(3) and three refits with shuffled knowledge were seen: 20 refits took too long, so three are made, and as a "
     "null with many draws the knowledge of 500 other genes takes the place of that of the sought one. Nothing else was "
     "chosen by what the left-out knock-outs or the hidden pairs did. A second method, ridge-on-priors, was planned and "
     "not run. That JAK2 and STAT1 lead to the goal is known from books."
