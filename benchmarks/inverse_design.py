@@ -202,7 +202,7 @@ def bars(found: dict) -> list[dict]:
         made.append(
             bar(f"papalexi: {sought}, rank over that by effect size of related", own["rank"] - related, 0, "lower")
         )
-    if "pairs" in found:
+    if "search" in found.get("pairs", {}):
         own, simple = found["pairs"]["search"], found["pairs"]["magnitude of the two genes"]
         made.append(bar("pairs: precision of the strongest 5 % in the first 1 %", own["precision"], 0.53))
         made.append(bar("pairs: enrichment over that of gene magnitude", own["enrichment"] / simple["enrichment"], 1.0))
