@@ -262,12 +262,27 @@ def test_a_search_ranks_candidates_by_how_close_they_come(cell, genes, tmp_path,
     words = ["search", cell, "--goal", goal, "--candidates", genes, "--pairs", "--beam", 2, "--out", tmp_path / "f.csv"]
     code, said = asked(capsys, *words)
     assert code == 0
-    assert len(said["rows"]) == 5
+    assert len(said["rows"]) >= 5
+    assert {row["perturbation"].count("+") for row in said["rows"]} == {0, 1}
+    assert said["check_cells"] > 0
+    assert isinstance(said["reached"], bool)
     assert (tmp_path / "f.csv").exists()
     goal.write_text("gene,delta\nG0010,0.5\n")
     code, said = asked(capsys, *words, "--overwrite")
     assert (code, said["error"]["type"]) == (1, "IntegrityError")
     assert "feature and change" in said["error"]["remedy"]
+
+
+def test_a_search_prints_costs_side_effects_and_its_verdict(cell, genes, tmp_path, capsys):
+    goal, cost = tmp_path / "goal.csv", tmp_path / "cost.csv"
+    goal.write_text("feature,change\nG0010,0.5\n")
+    cost.write_text("target,cost\nG0001,3\n")
+    words = ["search", cell, "--goal", goal, "--candidates", genes, "--keep", "rest", "--cost", cost]
+    assert main([*map(str, words)]) == 0
+    said = capsys.readouterr().out
+    assert all(word in said for word in ("side", "cost", "dominated", "Applied to"))
+    code, said = asked(capsys, *words, "--goal-label", "state=sick")
+    assert (code, said["error"]["type"]) == (1, "SchemaError")
 
 
 def test_all_means_what_was_measured_or_is_known(cell, tmp_path, capsys, no_catalog):

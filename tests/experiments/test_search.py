@@ -79,6 +79,63 @@ def test_doing_nothing_closes_nothing(world):
     assert far["closes"].abs().max() < 0.1
 
 
+def test_says_when_nothing_reaches_the_goal(world):
+    _, truth, cell = world
+    nothing = search(cell, {"G0060": 50.0}, singles(truth))
+    assert not nothing.reached
+    assert nothing.verdict.startswith("Nothing")
+    effect_f = truth.effects[3]
+    goal = {f"G{i + 1:04}": float(effect_f[i]) for i in np.argsort(-np.abs(effect_f))[:8] if i != 3}
+    found = search(cell, goal, singles(truth))
+    assert found.noise < 0.2
+    assert found.table.iloc[0]["closes"] > found.noise
+    # The opposite of what anything does: all lead away.
+    away = search(cell, {name: -value for name, value in goal.items()}, [found.table.iloc[0]["perturbation"]])
+    assert "no closer to it than no change" in away.verdict
+
+
+def test_the_answer_is_applied_to_controls_that_were_held_out(world):
+    cells, truth, cell = world
+    found = search(cell, with_label(cells, "ko:G0003"), singles(truth))
+    assert found.check.held_out
+    assert found.check.cells == len(cell.start()) // 2
+    assert found.check.perturbation == "ko:G0003"
+    assert found.check.closes == pytest.approx(found.table.iloc[0]["closes"], abs=0.05)
+    few = search(cell, with_label(cells, "ko:G0003"), singles(truth), start=cell.start().take(np.arange(20)))
+    assert not few.check.held_out
+    assert np.isnan(few.noise)
+
+
+def test_what_is_to_stay_costs_and_costs_dominate(world):
+    _, truth, cell = world
+    effects_pf = truth.effects
+    # One feature of two interventions, and a strong effect of the first that is not wanted.
+    goal, other = {"G0040": float(effects_pf[2, 39])}, f"G{int(np.argmax(np.abs(effects_pf[2][40:]))) + 41:04}"
+    free = search(cell, goal, singles(truth)).table.set_index("perturbation")
+    held = search(cell, goal, singles(truth), keep=[other], penalty=10.0, cost={"G0003": 5.0})
+    table = held.table.set_index("perturbation")
+    assert (free["side"] == 0).all()
+    assert table["closes"].to_dict() == pytest.approx(free["closes"].to_dict())
+    assert table.loc["ko:G0003", "side"] == table["side"].max() > 0
+    assert np.allclose(table["score"], table["closes"] - 10 * table["side"])
+    assert table["cost"].to_dict() == {text: 5.0 if text == "ko:G0003" else 1.0 for text in singles(truth)}
+    assert not table["dominated"].all()
+    assert table["dominated"].any()
+    assert set(held.front["perturbation"]) == set(table.index[~table["dominated"]])
+
+
+def test_triples_and_refused_settings(world):
+    _, truth, cell = world
+    found = search(cell, {"G0060": 0.2, "G0061": -0.2}, singles(truth)[:5], agents=3, beam=2)
+    sizes = found.table["perturbation"].str.count(r" \+ ") + 1
+    assert set(sizes) == {1, 2, 3}
+    assert (sizes == 3).sum() <= 4
+    with pytest.raises(DataError, match="1 to 3 agents"):
+        search(cell, {"G0060": 1.0}, singles(truth), agents=4)
+    with pytest.raises(DataError, match="from 0 on"):
+        search(cell, {"G0060": 1.0}, singles(truth), cost={"G0001": -1.0})
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_save_and_load(world, tmp_path, ending):
     _, truth, cell = world

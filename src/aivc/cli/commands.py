@@ -49,7 +49,7 @@ COMMANDS = {
         "screen_command",
         "Ask a virtual cell about many perturbations and rank them by what they do to a response",
     ),
-    "search": ("screen_command", "Find the intervention that brings control cells closest to a wanted state"),
+    "search": ("search_command", "Find the intervention that brings control cells closest to a wanted state"),
     "reverse": (
         "reverse_command",
         "Rank interventions by how far they carry patients' sick cells toward healthy ones",

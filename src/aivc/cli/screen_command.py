@@ -1,7 +1,7 @@
-"""`aivc screen`, `search` and `propose`: virtual screens, a search, and the plate that tests them."""
+"""`aivc screen` and `propose`: virtual screens, and the plate that tests them."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,9 +23,8 @@ from aivc.experiments.library import Library
 from aivc.experiments.propose import propose
 from aivc.experiments.response import Response
 from aivc.experiments.scores.ranked_library import rank_library
-from aivc.experiments.scores.score_text import parse_score, read_goal
+from aivc.experiments.scores.score_text import parse_score
 from aivc.experiments.screen import Screen, rows_to_json, screen
-from aivc.experiments.search import search
 
 ALL = "all"
 _TABLES = (".csv", ".parquet")
@@ -55,23 +54,8 @@ def add(commands: Commands) -> None:
     )
     which.add_argument("--raise", dest="direction", action="store_const", const="raise", help="look for what raises it")
     made.set_defaults(direction="lower")
-    _add_candidates(made, "--perturbations")
-    _add_table(made, "screen.csv", required=True)
-    made = commands.add(
-        "search",
-        _search,
-        "Find the intervention that brings control cells closest to a wanted state.",
-        examples=(
-            "aivc search cell/ --goal goal.csv --candidates genes.txt --pairs --out found.csv",
-            "aivc search cell/ --goal goal.csv        (goal.csv has the columns feature and change)",
-        ),
-    )
-    add_cell(made)
-    made.add_argument("--goal", type=Path, required=True, metavar="FILE.csv", help="columns feature and change")
-    _add_candidates(made, "--candidates")
-    made.add_argument("--pairs", action="store_true", help="try also every pair among the best")
-    made.add_argument("--beam", type=positive, default=20, help="how many of the best are paired (default 20)")
-    _add_table(made, "found.csv", required=False)
+    add_candidates(made, "--perturbations")
+    add_table(made, "screen.csv", required=True)
     made = commands.add(
         "propose",
         _propose,
@@ -108,10 +92,11 @@ def add(commands: Commands) -> None:
     made.add_argument("--unexpressed", action="store_true", help="offer also to lower what is not expressed")
     made.add_argument("--repeat-seen", action="store_true", help="offer also what was in training")
     made.add_argument("--seed", type=natural, default=0, help="of the layout (default 0)")
-    _add_table(made, "plan.csv", required=True)
+    add_table(made, "plan.csv", required=True)
 
 
-def _add_candidates(parser: Parser, option: str) -> None:
+def add_candidates(parser: Parser, option: str) -> None:
+    """Declare what is asked about (`candidates`)."""
     parser.add_argument(
         option,
         dest="candidates",
@@ -124,7 +109,8 @@ def _add_candidates(parser: Parser, option: str) -> None:
     )
 
 
-def _add_table(parser: Parser, example: str, *, required: bool) -> None:
+def add_table(parser: Parser, example: str, *, required: bool) -> None:
+    """Declare the table that is written, and how much of it is shown."""
     parser.add_argument("--out", type=Path, required=required, metavar=example, help="table to write, .csv or .parquet")
     parser.add_argument("--overwrite", action="store_true", help="replace the table where it exists")
     parser.add_argument("--top", type=positive, default=20, help="rows shown (default 20)")
@@ -158,7 +144,7 @@ def candidates(source: str, kind: str, cell: VirtualCell) -> list[str]:
 
 
 def _screen(args: argparse.Namespace, reporter: Reporter) -> Outcome:
-    _require_table(args.out, overwrite=args.overwrite)
+    require_table(args.out, overwrite=args.overwrite)
     if args.score is not None or args.library is not None:
         return _screen_library(args, reporter)
     response = Response.parse(args.response)
@@ -181,7 +167,7 @@ def _screen(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     found.save(args.out, overwrite=args.overwrite)
     journal.unlink(missing_ok=True)
     said = found.note or f"{len(found)} perturbations, best to {direction} {response.name} first, in {found.units}:"
-    return _ranked(_placed(found.to_json(), cell), found.table, ["score", "low", "high"], said, args, reporter)
+    return ranked(placed(found.to_json(), cell), found.table, ["score", "low", "high"], said, args, reporter)
 
 
 def _screen_library(args: argparse.Namespace, reporter: Reporter) -> Outcome:
@@ -211,34 +197,8 @@ def _screen_library(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     return Outcome(body, [found.note, table(list(found.table.columns), shown), f"Written: {args.out}"])
 
 
-def _search(args: argparse.Namespace, reporter: Reporter) -> Outcome:
-    if args.out is not None:
-        _require_table(args.out, overwrite=args.overwrite)
-    goal = read_goal(args.goal)
-    reporter("loading the cell", 0, 0)
-    cell = VirtualCell.load(args.cell)
-    asked = candidates(args.candidates, args.kind, cell)
-    start = cell.start(args.context, new_context=args.new_context)
-    found = search(
-        cell,
-        goal,
-        asked,
-        start=start,
-        pairs=args.pairs,
-        beam=args.beam,
-        allow_unknown=args.allow_unknown,
-        progress=reporter,
-    )
-    if args.out is not None:
-        found.save(args.out, overwrite=args.overwrite)
-    said = found.note or f"{len(found)} interventions, the one that closes most of the way to the goal first:"
-    return _ranked(
-        _placed(found.to_json(), cell), found.table, ["closes", "low", "high", "cosine"], said, args, reporter
-    )
-
-
 def _propose(args: argparse.Namespace, reporter: Reporter) -> Outcome:
-    _require_table(args.out, overwrite=args.overwrite)
+    require_table(args.out, overwrite=args.overwrite)
     found, sets = Screen.load(args.screen), gene_sets(args.families) if args.families else None
     reporter("choosing wells", 0, 0)
     plan = propose(
@@ -264,20 +224,32 @@ def _propose(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     return Outcome(body, [plan.note, table(columns, rows), plan.sureness, *plan.remarks, f"Written: {args.out}"])
 
 
-def _placed(body: Mapping[str, Any], cell: VirtualCell) -> dict[str, Any]:
+def placed(body: Mapping[str, Any], cell: VirtualCell) -> dict[str, Any]:
     """Add whether anything was measured in the context asked about."""
     return {**body, "new_context": body["context"] not in cell.contexts, "contexts": len(cell.contexts)}
 
 
-def _ranked(
+def ranked(
     body: Mapping[str, Any],
     found: pd.DataFrame,
     numbers: list[str],
     said: str,
     args: argparse.Namespace,
     reporter: Reporter,
+    more: Sequence[str] = (),
 ) -> Outcome:
-    shown_too = [name for name in ("expressed", "annotation", "brake") if name in found]
+    """Print the first rows of a ranking.
+
+    Args:
+        body: What is answered as JSON.
+        found: The whole table.
+        numbers: Its columns of numbers to show.
+        said: Stands above the rows.
+        args: What was asked for.
+        reporter: Keeps the time.
+        more: Sentences below the rows.
+    """
+    shown_too = [name for name in ("dominated", "expressed", "annotation", "brake") if name in found]
     columns = ["perturbation", *numbers, "seen", "applicability", *shown_too]
     rows = found[columns].head(args.top).to_numpy(dtype=object).tolist()
     files = {"table": args.out} if args.out is not None else {}
@@ -286,13 +258,20 @@ def _ranked(
         said,
         table(columns, rows),
         body["sureness"],
+        *more,
         *new,
         *(f"Written: {path}" for path in files.values()),
     ]
     return Outcome({**body, "files": files, "seconds": reporter.seconds}, shown)
 
 
-def _require_table(path: Path, *, overwrite: bool) -> None:
+def require_table(path: Path, *, overwrite: bool) -> None:
+    """Refuse, before work starts, a table that could not be written.
+
+    Raises:
+        DataError: Its name has another ending.
+        IntegrityError: It is there, and is not to be replaced.
+    """
     if path.suffix not in _TABLES:
         raise DataError(
             [f"Tables are written as {' or '.join(_TABLES)}, got {path.name}. Choose one of these endings."]

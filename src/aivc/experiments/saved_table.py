@@ -12,8 +12,8 @@ from aivc.core.prediction import Applicability
 from aivc.data.io.own_file import refuse_odd_file, refuse_swollen_parquet
 from aivc.data.io.written import as_written
 
-_NUMBERS = ("score", "low", "high", "closes", "cosine", "target_level")
-_FLAGS = ("seen", "self_target", "abstained")
+_NUMBERS = ("score", "low", "high", "closes", "cosine", "target_level", "side", "cost")
+_FLAGS = ("seen", "self_target", "abstained", "dominated")
 _KNOWN = {"applicability": ("", *map(str, Applicability)), "role": ("control", "positive", "exploit", "explore")}
 
 
