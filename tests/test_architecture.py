@@ -116,6 +116,8 @@ TESTED_THROUGH = {
     "cli/recipe_options.py": "cli/test_evaluate_command.py",
     "cli/screen_command.py": "cli/test_fit_command.py",
     "cli/sources.py": "cli/test_data.py",
+    "compute/scale_extra.py": "compute/test_query.py",
+    "compute/serial.py": "compute/test_executor.py",
     "core/attribution.py": "interpretation/test_explain.py",
     "core/calibration.py": "uncertainty/test_conformal.py",
     "core/foreign_text.py": "hostile/test_hostile.py",

@@ -205,7 +205,9 @@ def screen(  # noqa: PLR0913 - one keyword for each thing a screen may be asked
     columns = GeneColumns.of(features)
 
     def row(perturbation: Perturbation, said: Prediction[Measurement]) -> dict[str, Any]:
-        return _row(cell, response, level, perturbation, said, _own(perturbation, response, features, columns))
+        return screened_row(
+            cell, response, level, perturbation, said, own_features(perturbation, response, features, columns)
+        )
 
     journal = None
     if checkpoint is not None:
@@ -220,13 +222,15 @@ def screen(  # noqa: PLR0913 - one keyword for each thing a screen may be asked
     return Screen(ranked, response, context, level, direction, read.profile_units)
 
 
-def _own(perturbation: Perturbation, response: Response, features: np.ndarray, columns: GeneColumns) -> set[str]:
+def own_features(
+    perturbation: Perturbation, response: Response, features: np.ndarray, columns: GeneColumns
+) -> set[str]:
     """Features of a response that the perturbation targets itself, by whichever name."""
     targeted = (str(features[place]) for gene in perturbation.genes for place in columns.find(gene))
     return {*perturbation.targets, *perturbation.genes, *targeted} & set(response.weights)
 
 
-def _row(
+def screened_row(
     cell: VirtualCell,
     response: Response,
     level: float,
@@ -234,6 +238,7 @@ def _row(
     said: Prediction[Measurement],
     own: set[str],
 ) -> dict[str, Any]:
+    """What a screen keeps of an answer, by the columns of `Screen`; ``own`` are features it targets itself."""
     features = said.draws[0].features
     weights_f = response.over(features, without=own)
     scored_on = int(np.count_nonzero(weights_f))
