@@ -114,6 +114,7 @@ TESTED_THROUGH = {
     "cli/grammar.py": "cli/test_console.py",
     "cli/overview.py": "cli/test_data.py",
     "cli/recipe_options.py": "cli/test_evaluate_command.py",
+    "cli/scale_options.py": "cli/test_fit_command.py",
     "cli/screen_command.py": "cli/test_fit_command.py",
     "cli/sources.py": "cli/test_data.py",
     "compute/scale_extra.py": "compute/test_query.py",

@@ -11,7 +11,8 @@ from rich.console import RenderableType
 
 from aivc.cli.console import Outcome, Reporter, table
 from aivc.cli.fit_command import add_cell, nothing_measured
-from aivc.cli.grammar import Commands, Parser, listed, natural, positive
+from aivc.cli.grammar import Commands, Parser, UsageError, listed, natural, positive
+from aivc.cli.scale_options import add_scale, screen_at_scale
 from aivc.core.errors import DataError, IntegrityError, UnavailableError
 from aivc.core.foreign_text import read_text
 from aivc.core.perturbation import Agent, kind_of
@@ -27,6 +28,7 @@ from aivc.experiments.search import search
 
 ALL = "all"
 _TABLES = (".csv", ".parquet")
+_HELP = "See: aivc screen --help"
 
 
 def add(commands: Commands) -> None:
@@ -39,12 +41,11 @@ def add(commands: Commands) -> None:
         examples=(
             'aivc screen cell/ --response "CD274" --lower --out screen.csv',
             'aivc screen cell/ --response "STAT1, IRF1, -MYC" --raise --perturbations genes.txt --out screen.csv',
+            'aivc screen cell/ --response "CD274" --executor processes --workers 2 --out results/ --resume',
         ),
     )
     add_cell(made)
-    made.add_argument(
-        "--response", required=True, help='features to read out, such as "CD274" or "STAT1, 2*IRF1, -MYC"'
-    )
+    made.add_argument("--response", help='features to read out, such as "CD274" or "STAT1, 2*IRF1, -MYC"')
     which = made.add_mutually_exclusive_group()
     which.add_argument(
         "--lower", dest="direction", action="store_const", const="lower", help="look for what lowers it (the default)"
@@ -53,6 +54,7 @@ def add(commands: Commands) -> None:
     made.set_defaults(direction="lower")
     _add_candidates(made, "--perturbations")
     _add_table(made, "screen.csv", required=True)
+    add_scale(made)
     made = commands.add(
         "search",
         _search,
@@ -154,6 +156,13 @@ def candidates(source: str, kind: str, cell: VirtualCell) -> list[str]:
 
 
 def _screen(args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    if args.executor:
+        asked = candidates(args.candidates, args.kind, VirtualCell.load(args.cell))
+        return screen_at_scale(args, asked, reporter)
+    if args.resume or args.output != "score":
+        raise UsageError("--resume and --output go with --executor: name one, such as processes.", _HELP)
+    if not args.response:
+        raise UsageError("the following arguments are required: --response", _HELP)
     _require_table(args.out, overwrite=args.overwrite)
     response = Response.parse(args.response)
     reporter("loading the cell", 0, 0)

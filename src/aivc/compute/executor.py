@@ -20,7 +20,7 @@ Told: TypeAlias = Callable[[str, int, int], None]
 class Shard(NamedTuple):
     """A run of rows of the work: those from ``start`` up to, not including, ``stop``."""
 
-    index: int
+    index: int  # type: ignore[assignment] # hides the method of tuples
     start: int
     stop: int
 

@@ -79,7 +79,8 @@ class _Holder:
     """Holds the loaded task in a process of Ray's."""
 
     def __init__(self, task: Task, store: ShardStore | None) -> None:
-        self._given, self._worker = (task, store), None
+        self._given = task, store
+        self._worker: Worker | None = None
 
     def work(self, shard: Shard) -> pa.Table | None:
         """Do a shard; the task is loaded with the first, so that what goes wrong comes back with its message."""
