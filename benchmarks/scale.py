@@ -5,7 +5,7 @@ effect is one number: what one pair does to one gene. Predictions per CPU-second
 loaded the cell, with one thread; all other times are from a call to the last file on disk, start of workers included.
 
 Writes its part and bars into results/experiments.json, beside those of others.
-Run: OMP_NUM_THREADS=1 python benchmarks/scale.py
+Run: OMP_NUM_THREADS=1 python benchmarks/scale.py [speed] [scaling] [identical] [resume]
 """
 
 import importlib.util
@@ -114,58 +114,67 @@ def bar(name: str, value: Any, wanted: str, *, met: bool | None, better: str = "
     return {"name": name, "value": value, "bar": wanted, "better": better, "met": met, "part": PART}
 
 
-def measure(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    cell = cell_folder(folder)
-    speed = {output: round(per_cpu_second(cell, output)) for output in ("full", "pathway", "score")}
-    print(speed, flush=True)
+def speed(cell: Path, folder: Path) -> dict[str, int]:
+    return {output: round(per_cpu_second(cell, output)) for output in ("full", "pathway", "score")}
+
+
+def scaling(cell: Path, folder: Path) -> dict[str, Any]:
     task = task_of(cell, "full", ASKED["scaling"])
-    one, two = (run_with(task, "processes", workers, folder / f"by{workers}") for workers in (1, 2))
-    print(one, two, flush=True)
-    asked = len(task.candidates)
-    scaling = round(one["wall_s"] / two["wall_s"], 2)
-    effects = round(asked * GENES / two["wall_s"] * 60)
-    same, kept = identical(cell), resumed(cell, folder / "killed")
-    print(same, kept, flush=True)
+    return {str(workers): run_with(task, "processes", workers, folder / f"by{workers}") for workers in (1, 2)}
+
+
+def bars_of(steps: dict[str, Any]) -> list[dict[str, Any]]:
+    """Bars of the steps that were run; one that was not run is not met."""
+    fast, walls = steps.get("speed", {}), steps.get("scaling", {})
+    same, kept = steps.get("identical", {}), steps.get("resume", {})
+    ratio = round(walls["1"]["wall_s"] / walls["2"]["wall_s"], 2) if walls else None
+    effects = round(ASKED["scaling"] * GENES / walls["2"]["wall_s"] * 60) if walls else None
+    agreed = f"{sum(same.values())} of 2"
+    return [
+        *(bar(f"predictions per CPU-second, {name}", fast[name], "reported", met=fast[name] > 0) for name in fast),
+        bar("wall of 1 process over that of 2", ratio, "≥ 1.8", met=(ratio or 0) >= 1.8),
+        bar("effects per minute, end to end, 2 processes", effects, "≥ 1e6", met=(effects or 0) >= 1e6),
+        bar("executors with results identical to serial", agreed, "2 of 2", met=agreed == "2 of 2"),
+        bar(
+            "finished shards done again after kill -9",
+            kept.get("redone"),
+            "0",
+            met=kept.get("redone") == 0 and kept["finished_at_kill"] > 0,
+            better="lower",
+        ),
+    ]
+
+
+STEPS = {
+    "speed": speed,
+    "scaling": scaling,
+    "identical": lambda cell, folder: identical(cell),
+    "resume": lambda cell, folder: resumed(cell, folder / "killed"),
+}
+
+
+def write(name: str, found: Any) -> None:
+    """Replace one step of this part, and its bars; those of others stay."""
+    body: dict[str, Any] = {"parts": {}, "bars": []}
+    if RESULT.exists():
+        body = json.loads(RESULT.read_text(encoding="utf-8"))
+    steps = {**body["parts"].get(PART, {}).get("steps", {}), name: found}
     part = {
         "command": COMMAND,
         "cell": f"transfer, synthetic: {SOURCES} perturbations × {GENES} genes; asked about pairs",
         "asked": ASKED,
         "shard": SHARD,
-        "predictions_per_cpu_second": speed,
-        "one_process": one,
-        "two_processes": two,
-        "predictions_per_minute": round(asked / two["wall_s"] * 60),
-        "identical": same,
-        "resume": kept,
+        "steps": steps,
         "cpus": os.cpu_count(),
         "looked_at": "nothing: no test folds",
     }
-    bars = [
-        *(bar(f"predictions per CPU-second, {name}", speed[name], "reported", met=speed[name] > 0) for name in speed),
-        bar("wall of 1 process over that of 2", scaling, "≥ 1.8", met=scaling >= 1.8),
-        bar("effects per minute, end to end, 2 processes", effects, "≥ 1e6", met=effects >= 1e6),
-        bar(
-            "executors with results identical to serial",
-            f"{sum(same.values())} of 2",
-            "2 of 2",
-            met=same.get("ray", False) and all(same.values()),
-        ),
-        bar("finished shards done again after kill -9", kept["redone"], "0", met=not kept["redone"], better="lower"),
-    ]
-    return part, bars
-
-
-def write(part: dict[str, Any], bars: list[dict[str, Any]]) -> None:
-    """Replace this part and its bars, and leave those of others."""
-    body: dict[str, Any] = {"parts": {}, "bars": []}
-    if RESULT.exists():
-        body = json.loads(RESULT.read_text(encoding="utf-8"))
-    names = {each["name"] for each in bars}
-    others = [each for each in body["bars"] if each.get("part") != PART and each["name"] not in names]
-    body = {**body, "parts": {**body["parts"], PART: part}, "bars": [*others, *bars]}
+    others = [each for each in body["bars"] if each.get("part") != PART]
+    body = {**body, "parts": {**body["parts"], PART: part}, "bars": [*others, *bars_of(steps)]}
     RESULT.write_text(json.dumps(body, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as made:
-        write(*measure(Path(made)))
+        asked_cell = cell_folder(Path(made))
+        for step in sys.argv[1:] or STEPS:
+            write(step, STEPS[step](asked_cell, Path(made)))
