@@ -14,7 +14,7 @@ from aivc.core.errors import DataError
 from aivc.core.registry import EXECUTORS
 
 # Called with what is being done, how many rows are done, of how many.
-Told: TypeAlias = Callable[[str, int, int], None]
+Progressed: TypeAlias = Callable[[str, int, int], None]
 
 
 class Shard(NamedTuple):
@@ -84,7 +84,7 @@ class Executor(ABC):
         out: Path | str | None = None,
         *,
         resume: bool = True,
-        progress: Told | None = None,
+        progress: Progressed | None = None,
     ) -> Iterator[pa.Table]:
         """Do all shards, and yield their results in order; few are held at a time.
 
@@ -114,7 +114,7 @@ class Executor(ABC):
         out: Path | str,
         *,
         resume: bool = True,
-        progress: Told | None = None,
+        progress: Progressed | None = None,
     ) -> None:
         """Do all shards as `run` does, and leave the results in ``out`` unread.
 
@@ -144,7 +144,7 @@ class Executor(ABC):
                 yield table
 
     def _run(
-        self, task: Task, shards: Sequence[Shard], store: ShardStore | None, progress: Told | None
+        self, task: Task, shards: Sequence[Shard], store: ShardStore | None, progress: Progressed | None
     ) -> Iterator[tuple[int, pa.Table | None]]:
         with store.held() if store else nullcontext():
             finished = store.finished() if store else frozenset()

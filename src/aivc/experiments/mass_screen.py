@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, TypeAlias, final, runtime_checkable
 import numpy as np
 import pyarrow as pa
 
-from aivc.compute.executor import Executor, Shard, Task, Told, cut, executor
+from aivc.compute.executor import Executor, Progressed, Shard, Task, cut, executor
 from aivc.compute.reducers import Reduced, TopK
 from aivc.core.errors import DataError, IntegrityError
 from aivc.core.measurement import Measurement
@@ -297,7 +297,7 @@ def mass_screen(  # noqa: PLR0913 - how the work is done, beside what is asked
     largest: bool = False,
     size: int = SHARD,
     resume: bool = True,
-    progress: Told | None = None,
+    progress: Progressed | None = None,
 ) -> pa.Table | None:
     """Ask a saved cell about very many perturbations, and keep the answers in a folder of Parquet files.
 
