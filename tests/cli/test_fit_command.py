@@ -395,3 +395,25 @@ def test_cells_are_drawn_and_refused_where_nothing_was_imaged(tmp_path, capsys):
 def test_a_cell_without_images_draws_none(cell, tmp_path, capsys):
     code, said = asked(capsys, "predict", cell, "ko:G0001", "--image", tmp_path / "no.png")
     assert (code, "fitted on no images" in said["error"]["message"]) == (1, True)
+
+
+def test_a_screen_in_shards_gives_the_scores_of_one_at_once(cell, genes, tmp_path, capsys):
+    words = ("screen", cell, "--response", "G0005", "--perturbations", genes, "--out")
+    code, whole = asked(capsys, *words, tmp_path / "whole.csv")
+    assert code == 0
+    in_shards = (*words, tmp_path / "out", "--executor", "serial", "--shard", 3)
+    code, said = asked(capsys, *in_shards)
+    assert (code, said["perturbations"], len(list((tmp_path / "out").glob("shard-*.parquet")))) == (0, 4, 2)
+    scores = {row["perturbation"]: row["score"] for row in whole["rows"]}
+    assert {row["perturbation"]: row["score"] for row in said["best"]} == pytest.approx(scores)
+    code, said = asked(capsys, *in_shards)
+    assert (code, "holds results already" in said["error"]["message"]) == (1, True)
+    code, said = asked(capsys, *in_shards, "--resume")
+    assert (code, len(said["best"])) == (0, 4)
+
+
+def test_options_of_shards_go_with_an_executor(cell, tmp_path, capsys):
+    code, said = asked(capsys, "screen", cell, "--response", "G0005", "--out", tmp_path / "a.csv", "--resume")
+    assert (code, "go with --executor" in said["error"]["message"]) == (3, True)
+    code, said = asked(capsys, "screen", cell, "--out", tmp_path / "a.csv")
+    assert (code, "--response" in said["error"]["message"]) == (3, True)

@@ -10,7 +10,8 @@ from rich.console import RenderableType
 
 from aivc.cli.console import Outcome, Reporter, table
 from aivc.cli.fit_command import add_cell, nothing_measured
-from aivc.cli.grammar import Commands, Parser, listed, natural, positive
+from aivc.cli.grammar import Commands, Parser, UsageError, listed, natural, positive
+from aivc.cli.scale_options import add_scale, screen_at_scale
 from aivc.core.errors import DataError, IntegrityError, UnavailableError
 from aivc.core.foreign_text import read_text
 from aivc.core.perturbation import Agent, kind_of
@@ -28,6 +29,7 @@ from aivc.experiments.screen import Screen, rows_to_json, screen
 
 ALL = "all"
 _TABLES = (".csv", ".parquet")
+_HELP = "See: aivc screen --help"
 
 
 def add(commands: Commands) -> None:
@@ -40,11 +42,12 @@ def add(commands: Commands) -> None:
         examples=(
             'aivc screen cell/ --response "CD274" --lower --out screen.csv',
             'aivc screen cell/ --response "STAT1, IRF1, -MYC" --raise --perturbations genes.txt --out screen.csv',
+            'aivc screen cell/ --response "CD274" --executor processes --workers 2 --out results/ --resume',
             'aivc screen cell/ --library pairs.json --score "gene:IRF1 - gene:MYC" --raise --top 50 --out best.csv',
         ),
     )
     add_cell(made)
-    read = made.add_mutually_exclusive_group(required=True)
+    read = made.add_mutually_exclusive_group()
     read.add_argument("--response", help='features to read out, such as "CD274" or "STAT1, 2*IRF1, -MYC"')
     read.add_argument("--score", help='for a library: what to rank by, such as "gene:IRF1 - 0.5 * gene:MYC"')
     made.add_argument("--library", type=Path, metavar="FILE.json", help="candidates, as Library.save wrote them")
@@ -56,6 +59,7 @@ def add(commands: Commands) -> None:
     made.set_defaults(direction="lower")
     add_candidates(made, "--perturbations")
     add_table(made, "screen.csv", required=True)
+    add_scale(made)
     made = commands.add(
         "propose",
         _propose,
@@ -144,9 +148,18 @@ def candidates(source: str, kind: str, cell: VirtualCell) -> list[str]:
 
 
 def _screen(args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    if args.executor:
+        if args.score is not None or args.library is not None:
+            raise UsageError("--library and --score are ranked in this process. Leave out --executor.", _HELP)
+        asked = candidates(args.candidates, args.kind, VirtualCell.load(args.cell))
+        return screen_at_scale(args, asked, reporter)
+    if args.resume or args.output != "score":
+        raise UsageError("--resume and --output go with --executor: name one, such as processes.", _HELP)
     require_table(args.out, overwrite=args.overwrite)
     if args.score is not None or args.library is not None:
         return _screen_library(args, reporter)
+    if not args.response:
+        raise UsageError("one of --response, or --library with --score, is required", _HELP)
     response = Response.parse(args.response)
     reporter("loading the cell", 0, 0)
     cell = VirtualCell.load(args.cell)

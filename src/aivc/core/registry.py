@@ -22,6 +22,7 @@ GROUPS = (
     "splits",
     "benchmarks",
     "protocols",
+    "executors",
 )
 # Parts that are no more, and which one does what they did: cells saved with them are still about.
 _RETIRED = {("manipulators", name): "effect.v2" for name in ("effect.v1", "kernel-priors", "fused-priors")}
@@ -118,6 +119,7 @@ KINDS = Registry("kinds")
 DATASETS = Registry("datasets")
 PROFILES = Registry("profiles")
 SPLIT_KINDS = Registry("splits")
+EXECUTORS = Registry("executors")
 
 
 def names(group: str) -> tuple[str, ...]:

@@ -206,7 +206,7 @@ def screen(  # noqa: PLR0913 - one keyword for each thing a screen may be asked
     columns = GeneColumns.of(features)
 
     def row(perturbation: Perturbation, said: Prediction[Measurement]) -> dict[str, Any]:
-        return _row(cell, response, level, perturbation, said, own_features(perturbation, features, columns))
+        return screened_row(cell, response, level, perturbation, said, own_features(perturbation, features, columns))
 
     journal = None
     if checkpoint is not None:
@@ -221,7 +221,7 @@ def screen(  # noqa: PLR0913 - one keyword for each thing a screen may be asked
     return Screen(ranked, response, context, level, direction, read.profile_units)
 
 
-def _row(
+def screened_row(
     cell: VirtualCell,
     response: Response,
     level: float,
@@ -229,6 +229,7 @@ def _row(
     said: Prediction[Measurement],
     targeted: frozenset[str],
 ) -> dict[str, Any]:
+    """What a screen keeps of an answer, by the columns of `Screen`; ``targeted`` names what it targets itself."""
     features = said.draws[0].features
     own = targeted & set(response.weights)
     weights_f = response.over(features, without=own)
