@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from aivc.compute.executor import Shard, Task
+from aivc.compute.executor import Shard, ShardedTask
 from aivc.core.errors import ScoreError
 
 
 @dataclass(frozen=True)
-class Squares(Task):
+class Squares(ShardedTask):
     """Squares of row numbers, and who made them; `log` gets a letter for each load and each shard begun."""
 
     log: str = ""
@@ -46,7 +46,7 @@ class Squares(Task):
 
 
 @dataclass(frozen=True)
-class Threads(Task):
+class Threads(ShardedTask):
     """How many threads a worker was told to take, and which process and machine it is."""
 
     on_ray: bool = False

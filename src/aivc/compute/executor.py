@@ -25,7 +25,7 @@ class Shard(NamedTuple):
     stop: int
 
 
-class Task(ABC):
+class ShardedTask(ABC):
     """Work that can be cut into shards: a frozen dataclass that can be sent to another process."""
 
     @abstractmethod
@@ -74,12 +74,12 @@ class Executor(ABC):
             raise DataError([f"At least one worker is needed, got {self.workers}. Choose as many as there are cores."])
 
     @abstractmethod
-    def _each(self, task: Task, shards: Sequence[Shard], store: ShardStore | None) -> Iterator[pa.Table | None]:
+    def _each(self, task: ShardedTask, shards: Sequence[Shard], store: ShardStore | None) -> Iterator[pa.Table | None]:
         """Do shards and yield them in their order; None for each that a worker has put into the store."""
 
     def run(
         self,
-        task: Task,
+        task: ShardedTask,
         shards: Sequence[Shard],
         out: Path | str | None = None,
         *,
@@ -109,7 +109,7 @@ class Executor(ABC):
 
     def finish(
         self,
-        task: Task,
+        task: ShardedTask,
         shards: Sequence[Shard],
         out: Path | str,
         *,
@@ -126,7 +126,9 @@ class Executor(ABC):
         for _ in self._run(task, shards, self._begun(task, shards, out, resume=resume), progress):
             pass
 
-    def _begun(self, task: Task, shards: Sequence[Shard], out: Path | str | None, *, resume: bool) -> ShardStore | None:
+    def _begun(
+        self, task: ShardedTask, shards: Sequence[Shard], out: Path | str | None, *, resume: bool
+    ) -> ShardStore | None:
         if not shards:
             raise DataError(["There is no work: no shard was given. Name at least one row."])
         if out is None:
@@ -144,7 +146,7 @@ class Executor(ABC):
                 yield table
 
     def _run(
-        self, task: Task, shards: Sequence[Shard], store: ShardStore | None, progress: Progressed | None
+        self, task: ShardedTask, shards: Sequence[Shard], store: ShardStore | None, progress: Progressed | None
     ) -> Iterator[tuple[int, pa.Table | None]]:
         with store.held() if store else nullcontext():
             finished = store.finished() if store else frozenset()
@@ -170,12 +172,12 @@ class Executor(ABC):
 class Worker:
     """A task with what it has loaded, and where its results go: what every executor keeps in each worker."""
 
-    task: Task
+    task: ShardedTask
     state: Any
     store: ShardStore | None
 
     @classmethod
-    def of(cls, task: Task, store: ShardStore | None) -> "Worker":
+    def of(cls, task: ShardedTask, store: ShardStore | None) -> "Worker":
         """Load a task."""
         return cls(task, task.load(), store)
 

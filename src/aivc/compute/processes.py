@@ -13,7 +13,7 @@ from typing import ClassVar, final
 
 import pyarrow as pa
 
-from aivc.compute.executor import Executor, Shard, Task, Worker
+from aivc.compute.executor import Executor, Shard, ShardedTask, Worker
 from aivc.compute.shard_store import ShardStore
 from aivc.core.errors import UnavailableError
 
@@ -29,7 +29,7 @@ class Processes(Executor):
 
     name: ClassVar[str] = "processes"
 
-    def _each(self, task: Task, shards: Sequence[Shard], store: ShardStore | None) -> Iterator[pa.Table | None]:
+    def _each(self, task: ShardedTask, shards: Sequence[Shard], store: ShardStore | None) -> Iterator[pa.Table | None]:
         count = min(self.workers, len(shards))
         pool = ProcessPoolExecutor(count, get_context("spawn"), _begin, (task, store))
         waiting: deque[Future[pa.Table | None]] = deque()
@@ -66,11 +66,11 @@ def _one_thread() -> Iterator[None]:
 
 
 # In a worker: what it was given, and what it has loaded.
-_given: list[tuple[Task, ShardStore | None]] = []
+_given: list[tuple[ShardedTask, ShardStore | None]] = []
 _loaded: list[Worker] = []
 
 
-def _begin(task: Task, store: ShardStore | None) -> None:
+def _begin(task: ShardedTask, store: ShardStore | None) -> None:
     _given.append((task, store))
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, final
 
 import pyarrow as pa
 
-from aivc.compute.executor import Executor, Shard, Task, Worker
+from aivc.compute.executor import Executor, Shard, ShardedTask, Worker
 from aivc.compute.scale_extra import scale_module
 from aivc.compute.shard_store import ShardStore
 from aivc.core.errors import UnavailableError
@@ -29,7 +29,7 @@ class RayCluster(Executor):
 
     name: ClassVar[str] = "ray"
 
-    def _each(self, task: Task, shards: Sequence[Shard], store: ShardStore | None) -> Iterator[pa.Table | None]:
+    def _each(self, task: ShardedTask, shards: Sequence[Shard], store: ShardStore | None) -> Iterator[pa.Table | None]:
         ray = scale_module("ray")
         own = not ray.is_initialized()
         if own:
@@ -78,7 +78,7 @@ def _in_order(ray: Any, actors: Sequence[Any], shards: Sequence[Shard]) -> Itera
 class _Holder:
     """Holds the loaded task in a process of Ray's."""
 
-    def __init__(self, task: Task, store: ShardStore | None) -> None:
+    def __init__(self, task: ShardedTask, store: ShardStore | None) -> None:
         self._given = task, store
         self._worker: Worker | None = None
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aivc.compute.executor import Shard, Task
+from aivc.compute.executor import Shard, ShardedTask
 from aivc.core.errors import DataError
 
 # Neighbouring bounds of buckets differ by this factor: a quantile is off by one per cent at most.
@@ -127,7 +127,7 @@ class QuantileSketch(Reducer):
 
 @final
 @dataclass(frozen=True)
-class Reduced(Task):
+class Reduced(ShardedTask):
     """A task whose results are made small in the worker.
 
     Attributes:
@@ -135,7 +135,7 @@ class Reduced(Task):
         reducer: Makes them small.
     """
 
-    task: Task
+    task: ShardedTask
     reducer: Reducer
 
     def key(self) -> str:

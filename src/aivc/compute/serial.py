@@ -6,7 +6,7 @@ from typing import ClassVar, final
 
 import pyarrow as pa
 
-from aivc.compute.executor import Executor, Shard, Task, Worker
+from aivc.compute.executor import Executor, Shard, ShardedTask, Worker
 from aivc.compute.shard_store import ShardStore
 from aivc.core.errors import DataError
 
@@ -26,5 +26,5 @@ class Serial(Executor):
         if self.workers != 1:
             raise DataError([f"The executor serial is one worker, got {self.workers}. Choose processes for several."])
 
-    def _each(self, task: Task, shards: Sequence[Shard], store: ShardStore | None) -> Iterator[pa.Table | None]:
+    def _each(self, task: ShardedTask, shards: Sequence[Shard], store: ShardStore | None) -> Iterator[pa.Table | None]:
         return map(Worker.of(task, store), shards)

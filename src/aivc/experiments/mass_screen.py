@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, TypeAlias, final, runtime_checkable
 import numpy as np
 import pyarrow as pa
 
-from aivc.compute.executor import Executor, Progressed, Shard, Task, cut, executor
+from aivc.compute.executor import Executor, Progressed, Shard, ShardedTask, cut, executor
 from aivc.compute.reducers import Reduced, TopK
 from aivc.core.errors import DataError, IntegrityError
 from aivc.core.measurement import Measurement
@@ -88,7 +88,7 @@ class ListedCandidates:
 
 @final
 @dataclass(frozen=True)
-class ScreenTask(Task):
+class ScreenTask(ShardedTask):
     """What is asked of a saved cell about each candidate.
 
     Attributes:
