@@ -38,7 +38,7 @@ class PhenotypicScreen(Ranking):
             patient bootstrap), ``closer`` (share of the squared distance to the healthy that is closed), ``reversed``
             (share of patients that are brought beyond the middle), ``toward_states`` (as ``toward``, in the states of
             the cell), ``aside`` (change across the way, as a share of the way: side effects), ``cosine``, ``size`` and
-            ``size_rank`` (place by effect size alone), ``patients``, ``moved`` (patients carried toward healthy),
+            ``size_rank`` (place by effect size alone), ``patients``, ``moved`` (patients moved toward healthy),
             ``p_sign`` (sign test over patients), ``p_labels`` (disease labels permuted over patients, against the best
             of all interventions under each arrangement), ``p_random`` (random mixtures of all effects asked),
             ``found`` (interval above zero, and both nulls below 1 - ``level``), ``seen`` and ``applicability``.

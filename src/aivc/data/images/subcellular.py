@@ -35,7 +35,7 @@ class Regions(NamedTuple):
         nucleus: True inside.
         rim: Outer part of the nucleus.
         cytoplasm: Cell without nucleus.
-        way: From 0 at the nucleus to 1 at the border of the cell, in the cytoplasm; 0 elsewhere.
+        way: From 0 at the nucleus to 1 at the border of the cell, in the cytoplasm; 0 outside it.
     """
 
     cell: np.ndarray

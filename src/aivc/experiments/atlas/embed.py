@@ -193,7 +193,7 @@ def embed_file(  # noqa: PLR0913 - each one is a question a user may ask
 
 
 def _require_numbers(encoder: object, cells: Measurement | Schema | None) -> None:
-    """Refuse images and what is fitted unless told otherwise, before a plate of them is read."""
+    """Refuse images, which the default encoder cannot read, before a plate of them is read."""
     if encoder != _USUAL or cells is None:
         return
     if isinstance(cells, Measurement):

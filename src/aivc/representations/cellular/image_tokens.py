@@ -62,7 +62,7 @@ class ImageTokens(Encoder):
     from the rest, without labels. Rotation by a right angle and reflection change nothing, by pooling over
     orientations and places; a lamp that dims all channels alike changes nothing either. Masks are not read.
 
-    It is kept only where, on plates of the fit that were left out of its training, labels are told apart better by it
+    It is kept only where, on plates of the fit that were left out of its training, labels are separated better by it
     than by six intensity numbers (mean and deviation of each channel), by the same network untrained, and by
     ``morphology``, by more than two standard errors each. Otherwise states are those of ``morphology``, and `notes`
     says so. Tables of features, and screens without two plates of which one has two labels, are never opened.
@@ -163,7 +163,7 @@ class ImageTokens(Encoder):
                 (MORPHOLOGY, "by morphology"),
             )
         )
-        said = f"Labels told apart on plates left out of training ({', '.join(self.verdict['plates'])}): {beside}."
+        said = f"Labels separated on plates left out of training ({', '.join(self.verdict['plates'])}): {beside}."
         kept = "Opened: states are those of the tokens." if self.opened else (
             "Shut: tokens do not beat all of these by two standard errors. States are those of morphology."
         )  # fmt: skip
@@ -286,12 +286,12 @@ class _Work:
     def learned(self, measurement: Measurement, what: str) -> ImageNetwork:
         where, identity_ci = self.identities
         crops = crops_of(measurement, where, identity_ci, self.shut.preset, self.seed)
-        told = self.progress
+        report = self.progress
         return learned(
             crops,
             self.shut.preset,
             steps=self.steps,
-            progress=None if told is None else lambda step: told(f"learning from images, {what}", step, self.steps),
+            progress=None if report is None else lambda step: report(f"learning from images, {what}", step, self.steps),
             folder=None if self.folder is None else self.folder / what.replace(" ", "-").replace("/", "-"),
         )
 
