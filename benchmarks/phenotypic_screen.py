@@ -15,11 +15,11 @@ from aivc.data.synthetic import synthetic_screen
 from aivc.data.synthetic_disease import synthetic_disease
 from aivc.experiments.fitting.fit import fit
 from aivc.experiments.fitting.shared_fit import Recipe
-from aivc.experiments.patients import Sides
+from aivc.experiments.patients import PatientSides
 from aivc.experiments.phenotypic_screen import phenotypic_screen
 
 RESULT = Path(__file__).parent / "results" / "phenotypic_screen.json"
-SIDES = Sides("sick", "healthy")
+SIDES = PatientSides("sick", "healthy")
 WORLDS, PERTURBATIONS = 3, 24
 # True share of the way: at least this is a reversal, at most that is none.
 REVERSES, NOT = 0.4, 0.05
@@ -85,7 +85,7 @@ def refusal(cell, labeled: Measurement, asked: list[str]) -> str:
     known = labeled.take((labeled.entities["donor"] != "unknown").to_numpy())
     known = known.replace(entities=known.entities.assign(disease=known.perturbations.astype(str)))
     try:
-        phenotypic_screen(cell, known, asked, Sides("ligand:IFNB1", CONTROL))
+        phenotypic_screen(cell, known, asked, PatientSides("ligand:IFNB1", CONTROL))
     except DataError as error:
         return str(error)
     return ""

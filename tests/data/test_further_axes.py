@@ -12,7 +12,6 @@ from aivc.data.streaming.normalize import median_total, normalize
 from aivc.data.streaming.shards import write_shards
 from aivc.data.streaming.stream import chunks, pseudobulk, pseudobulk_moments
 from aivc.experiments.atlas.embed import embed
-from aivc.experiments.fitting.fit import fit
 from aivc.testing import sample_measurement, sample_ur
 from aivc.training.cells import MemoryCells
 
@@ -34,7 +33,6 @@ WORK = {
     "strength": lambda folder: effect_strength(IMAGES.replace(units="log2fc")),
     "training": lambda folder: MemoryCells(IMAGES, 4),
     "embed": lambda folder: embed(IMAGES),
-    "fit": lambda folder: fit(IMAGES),
 }
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from aivc.core.errors import DataError, UnknownNameError
 from aivc.core.measurement import Measurement
-from aivc.experiments.patients import Sides, confounded, populations
+from aivc.experiments.patients import PatientSides, confounded, populations
 
-SIDES = Sides("ill", "well")
+SIDES = PatientSides("ill", "well")
 
 
 def people(patients=3, cells=2, **columns):
@@ -45,11 +45,11 @@ def test_cells_of_nobody_and_columns_that_are_not_there_are_refused():
     with pytest.raises(DataError, match="12 cells have no patient"):
         populations(cells.replace(entities=cells.entities.assign(donor="unknown")), SIDES)
     with pytest.raises(DataError, match="both 'ill'"):
-        populations(cells, Sides("ill", "ill"))
+        populations(cells, PatientSides("ill", "ill"))
     with pytest.raises(UnknownNameError, match="column named 'status'"):
-        populations(cells, Sides("ill", "well", column="status"))
+        populations(cells, PatientSides("ill", "well", column="status"))
     with pytest.raises(UnknownNameError, match="value of disease named 'bad'"):
-        populations(cells, Sides("bad", "well"))
+        populations(cells, PatientSides("bad", "well"))
 
 
 def test_sites_and_batches_of_one_side_are_named():

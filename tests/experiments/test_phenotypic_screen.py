@@ -8,10 +8,10 @@ from aivc.data.synthetic import synthetic_screen
 from aivc.data.synthetic_disease import synthetic_disease
 from aivc.experiments.fitting.fit import fit
 from aivc.experiments.fitting.shared_fit import Recipe
-from aivc.experiments.patients import Sides
+from aivc.experiments.patients import PatientSides
 from aivc.experiments.phenotypic_screen import phenotypic_screen
 
-SIDES = Sides("sick", "healthy")
+SIDES = PatientSides("sick", "healthy")
 
 
 @pytest.fixture(scope="module")

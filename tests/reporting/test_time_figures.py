@@ -71,7 +71,9 @@ def said(p_nc, half=0.05, names=("left", "right")):
     weights = {"transport": 0.5, "regression": 0.5}
     low, high = np.maximum(p_nc - half, 0), np.minimum(p_nc + half, 1)
     empty = np.full(n, "", dtype=object)
-    return Fates(tuple(names), p_nc, low, high, 0.9, np.ones(n), empty, weights, evidence, cells, states)
+    return Fates(
+        tuple(names), p_nc, low, high, 0.9, np.ones(n, dtype=bool), np.ones(n), empty, weights, evidence, cells, states
+    )
 
 
 def test_fates_are_bars_pale_where_cells_are_not_decided():

@@ -41,7 +41,11 @@ COMMANDS = {
     ),
     "locate": ("locate_command", "Say where in the cell a protein is, and whether a treatment moves it"),
     "series": ("series_command", "Say what signals, such as phosphorylation sites, are at times nobody measured"),
-    "slide": ("slide_command", "Learn what spots express from the stained image of a section"),
+    "slide": (
+        "slide_command",
+        "Learn what spots express from the stained image of a section (--fit), and predict it for another section from "
+        "its image and the places of its spots (--use)",
+    ),
     "track": ("track_command", "Count and follow the nuclei of a movie, with divisions"),
     "neighbors": ("neighbors_command", "Say what surrounds some cells of a tissue more than chance would have it"),
     "niches": ("niches_command", "Find the niches of a tissue, name them, and count them in sections and patients"),
@@ -49,7 +53,11 @@ COMMANDS = {
         "screen_command",
         "Ask a virtual cell about many perturbations and rank them by what they do to a response",
     ),
-    "search": ("search_command", "Find the intervention that brings control cells closest to a wanted state"),
+    "search": (
+        "search_command",
+        "Find the intervention that brings control cells closest to a wanted state, and what it costs and changes "
+        "besides",
+    ),
     "reverse": (
         "reverse_command",
         "Rank interventions by how far they carry patients' sick cells toward healthy ones",
@@ -57,7 +65,7 @@ COMMANDS = {
     "propose": ("screen_command", "Turn a virtual screen into the next plate: part to confirm, part to learn"),
     "campaign": (
         "campaign_command",
-        "Find the hits of a gene library in rounds: propose a batch, measure it, bring the values in, propose again",
+        "Find the hits of a library of genes or pairs in rounds: propose a batch, measure it, bring the values in",
     ),
     "report": ("report_command", "Write one page about a virtual cell"),
     "plot": ("report_command", "Draw one figure of the page alone, as svg or png"),

@@ -13,7 +13,7 @@ from aivc.cli.sources import add_schema, measured
 from aivc.core.errors import DataError
 from aivc.core.virtual_cell import VirtualCell
 from aivc.core.writing import require_absent
-from aivc.experiments.patients import Sides
+from aivc.experiments.patients import PatientSides
 from aivc.experiments.phenotypic_screen import phenotypic_screen
 
 _SHOWN = ["perturbation", "toward", "low", "high", "reversed", "aside", "moved", "p_labels", "p_random", "found"]
@@ -68,7 +68,7 @@ def _reverse(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         cell,
         cells,
         candidates(args.candidates, args.kind, cell),
-        Sides(args.sick, args.healthy, args.column, args.patient, args.cell_type),
+        PatientSides(args.sick, args.healthy, args.column, args.patient, args.cell_type),
         context=args.context,
         least_cells=args.least_cells,
         seed=args.seed,

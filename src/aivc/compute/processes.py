@@ -24,7 +24,7 @@ _AHEAD = 2
 
 @final
 @dataclass(frozen=True)
-class Processes(Executor):
+class ProcessExecutor(Executor):
     """Worker processes, started afresh (spawn): threads and locks of this one are not copied."""
 
     name: ClassVar[str] = "processes"

@@ -16,7 +16,7 @@ _BLANK = ("", "nan", "None", "unknown")
 
 @final
 @dataclass(frozen=True)
-class Sides:
+class PatientSides:
     """Which columns say who is sick.
 
     Attributes:
@@ -69,7 +69,7 @@ class Populations:
         return f"{self.cell_type}: {sick} sick and {healthy} healthy"
 
 
-def populations(cells: Measurement, sides: Sides, *, least_cells: int = 10) -> list[Populations]:
+def populations(cells: Measurement, sides: PatientSides, *, least_cells: int = 10) -> list[Populations]:
     """Sort cells by cell type, patient and side.
 
     Args:
@@ -131,10 +131,10 @@ def _population(kind: str, rows: np.ndarray, patient_n: np.ndarray, is_sick_n: n
     return Populations(kind, tuple(kept), first, second, tuple(left))
 
 
-def confounded(table: pd.DataFrame, sides: Sides) -> list[str]:
+def confounded(table: pd.DataFrame, sides: PatientSides) -> list[str]:
     """Sentences on batches, sites and sections that hold cells of one side only.
 
-    >>> sides = Sides("ill", "well")
+    >>> sides = PatientSides("ill", "well")
     >>> confounded(pd.DataFrame({"disease": ["ill", "well"], "site": ["A", "B"]}), sides)
     ['Disease is confounded with site: no site holds both sides, so what differs may be the site.']
     """

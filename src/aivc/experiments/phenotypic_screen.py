@@ -16,7 +16,7 @@ from aivc.core.virtual_cell import VirtualCell
 from aivc.data.streaming.stream import Progress, pseudobulk
 from aivc.experiments.batch import beginning, distinct, was_seen
 from aivc.experiments.known_names import questions
-from aivc.experiments.patients import Populations, Sides, confounded, populations
+from aivc.experiments.patients import PatientSides, Populations, confounded, populations
 from aivc.experiments.predict import predictor
 from aivc.experiments.reversal import Reversal
 from aivc.experiments.screen import Ranking, rows_to_json
@@ -83,7 +83,7 @@ def phenotypic_screen(  # noqa: PLR0913 - one keyword for each thing a screen ma
     cell: VirtualCell,
     cells: Measurement,
     perturbations: Sequence[Perturbation | str],
-    sides: Sides,
+    sides: PatientSides,
     *,
     context: str = "",
     least_cells: int = 10,
@@ -121,7 +121,7 @@ def phenotypic_screen(  # noqa: PLR0913 - one keyword for each thing a screen ma
     >>> screen, truth = synthetic_screen(perturbations=6, features=40, cells=20, controls=40, seed=0)
     >>> cell = fit(screen, "transfer", recipe=Recipe(dim=4, members=2, inner_folds=0))
     >>> people, _ = synthetic_disease(screen, truth, patients=4, cells=20)
-    >>> found = phenotypic_screen(cell, people, ["ko:G0002", "ko:G0003"], Sides("sick", "healthy"))
+    >>> found = phenotypic_screen(cell, people, ["ko:G0002", "ko:G0003"], PatientSides("sick", "healthy"))
     >>> found.table["perturbation"].iloc[0]
     'ko:G0003'
     """
@@ -134,7 +134,7 @@ def phenotypic_screen(  # noqa: PLR0913 - one keyword for each thing a screen ma
     groups = [each for each in groups if each.enough]
     rows, people, units = [], [], ""
     for group in groups:
-        ask = _Asked(cell, cells, group, context, level, seed)
+        ask = _AskedOfPatients(cell, cells, group, context, level, seed)
         part, units = ask.table(asked, progress)
         rows.append(part)
         people.append(ask.people())
@@ -144,7 +144,7 @@ def phenotypic_screen(  # noqa: PLR0913 - one keyword for each thing a screen ma
     )
 
 
-class _Asked:
+class _AskedOfPatients:
     """One cell type: states and profiles of its patients, and what is read of each answer."""
 
     def __init__(

@@ -66,7 +66,7 @@ def moved_share(
     >>> import pandas as pd
     >>> wells = pd.DataFrame({"perturbation": ["control"] * 4 + ["drug:X@1uM"] * 4, "well": list("ABCDEFGH")})
     >>> found = moved_share(np.array([0.2, 0.21, 0.19, 0.2, 0.4, 0.41, 0.39, 0.42]), wells)
-    >>> round(found["change"][0], 3), bool(found["moved"][0])
+    >>> round(float(found["change"][0]), 3), bool(found["moved"][0])
     (0.205, True)
     """
     if not 0 < level < 1:

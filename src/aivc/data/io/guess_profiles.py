@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from aivc.core.errors import DataError
+from aivc.core.errors import DataError, IntegrityError
 from aivc.data.io.conventions import Line
 from aivc.data.io.formats import intact, suffix
 from aivc.data.io.guess_image_tables import file_columns, naming_columns, of_table, read_or_empty
@@ -75,8 +75,12 @@ def stored_profiles(path: Path) -> ImageGuess | None:
     """An h5ad of profiles, or of crops, which h5ad cannot be read from."""
     import anndata
 
-    with intact(path):
-        held = anndata.read_h5ad(path, backed="r")
+    try:
+        with intact(path):
+            held = anndata.read_h5ad(path, backed="r")
+    except IntegrityError:
+        # What anndata refuses, such as a file of another program, may be read otherwise, and is refused there if not.
+        return None
     try:
         crops = [name for name, block in held.obsm.items() if len(block.shape) > 2]
         features = [str(name) for name in held.var_names if _PROFILE.fullmatch(str(name))]

@@ -51,7 +51,7 @@ def halves(replicates_rs: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray
 def agreement(answer_s: np.ndarray, target_s: np.ndarray) -> tuple[float, float]:
     """Correlation over signals, 0 where the answer is the same for all, and root mean squared error.
 
-    >>> agreement(np.array([0.0, 2.0]), np.array([1.0, 3.0]))
+    >>> tuple(round(each, 6) for each in agreement(np.array([0.0, 2.0]), np.array([1.0, 3.0])))
     (1.0, 1.0)
     """
     r = float(np.corrcoef(answer_s, target_s)[0, 1]) if np.ptp(answer_s) > 0 else 0.0

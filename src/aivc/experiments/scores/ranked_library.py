@@ -88,7 +88,7 @@ def rank_library(  # noqa: PLR0913 - one keyword for each thing a ranking may be
     if any(block.contexts != ("",) for block in library.blocks):
         raise DataError(["Contexts are those of the score here. Leave them out of the library, and read at(...)."])
     library = library.known_to(cell, allow_unknown=allow_unknown)
-    ask = _Asker.of(cell, library, score, beginning(cell, context, start))
+    ask = _LibraryAsker.of(cell, library, score, beginning(cell, context, start))
     way = direction or score.better
     best, units, counts, asked = pd.DataFrame(), "", Counter[str](), 0
     for first in range(0, len(library), _AT_ONCE):
@@ -114,7 +114,7 @@ def _best(tables: Sequence[pd.DataFrame], top: int, way: str) -> pd.DataFrame:
 
 @final
 @dataclass(frozen=True, eq=False)
-class _Asker:
+class _LibraryAsker:
     """Asks the cell, and whatever else a score reads."""
 
     cell: VirtualCell
@@ -124,7 +124,7 @@ class _Asker:
     decoders: Sequence[str]
 
     @classmethod
-    def of(cls, cell: VirtualCell, library: Library, score: Score, start: UR) -> "_Asker":
+    def of(cls, cell: VirtualCell, library: Library, score: Score, start: UR) -> "_LibraryAsker":
         tried = _tried(library)
         others = {}
         for name in sorted(score.contexts):
