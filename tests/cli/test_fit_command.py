@@ -414,6 +414,6 @@ def test_a_screen_in_shards_gives_the_scores_of_one_at_once(cell, genes, tmp_pat
 
 def test_options_of_shards_go_with_an_executor(cell, tmp_path, capsys):
     code, said = asked(capsys, "screen", cell, "--response", "G0005", "--out", tmp_path / "a.csv", "--resume")
-    assert (code, "go with --executor" in said["error"]["message"]) == (3, True)
+    assert (code, "go with --executor" in said["error"]["message"]) == (2, True)
     code, said = asked(capsys, "screen", cell, "--out", tmp_path / "a.csv")
-    assert (code, "--response" in said["error"]["message"]) == (3, True)
+    assert (code, "--response" in said["error"]["message"]) == (2, True)

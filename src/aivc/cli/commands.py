@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from importlib import import_module
 
-from aivc.cli.console import perform, refuse
-from aivc.cli.grammar import Commands, Parser, UsageError
+from aivc.cli.console import UsageError, perform, refuse
+from aivc.cli.grammar import Commands, Parser
 from aivc.cli.overview import Version
 
 _DESCRIPTION = """The open AI Virtual Cell: learn from a perturbation screen, ask what an experiment would show,

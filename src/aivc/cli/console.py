@@ -119,6 +119,19 @@ class Reporter:
         self._bar = None
 
 
+@final
+class UsageError(Exception):
+    """The words after ``aivc`` could not be understood.
+
+    Attributes:
+        remedy: Which help to read.
+    """
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
 def perform(run: Callable[[argparse.Namespace, Reporter], Outcome], args: argparse.Namespace) -> int:
     """Run a command, print what it found, and return its exit code."""
     reporter = Reporter()
@@ -128,6 +141,8 @@ def perform(run: Callable[[argparse.Namespace, Reporter], Outcome], args: argpar
             outcome = run(args, reporter)
     except BrokenPipeError:
         raise
+    except UsageError as error:
+        return refuse(error, json=args.json, code=2)
     except (AIVCError, MemoryError) as error:
         return refuse(error, json=args.json)
     except OSError as error:

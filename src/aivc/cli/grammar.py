@@ -4,25 +4,12 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, final
 
-from aivc.cli.console import Outcome, Reporter
+from aivc.cli.console import Outcome, Reporter, UsageError
 from aivc.core.foreign_text import HIGHEST_SEED
 
 # More than anybody shows, draws or fits at once.
 _MOST = 1_000_000
 Run = Callable[[argparse.Namespace, Reporter], Outcome]
-
-
-@final
-class UsageError(Exception):
-    """The words after ``aivc`` could not be understood.
-
-    Attributes:
-        remedy: Which help to read.
-    """
-
-    def __init__(self, message: str, remedy: str) -> None:
-        super().__init__(message)
-        self.remedy = remedy
 
 
 @final

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import pandas as pd
 from rich.console import RenderableType
 
-from aivc.cli.console import Outcome, Reporter, table
+from aivc.cli.console import Outcome, Reporter, UsageError, table
 from aivc.cli.fit_command import add_cell, nothing_measured
-from aivc.cli.grammar import Commands, Parser, UsageError, listed, natural, positive
+from aivc.cli.grammar import Commands, Parser, listed, natural, positive
 from aivc.cli.scale_options import add_scale, screen_at_scale
 from aivc.core.errors import DataError, IntegrityError, UnavailableError
 from aivc.core.foreign_text import read_text
