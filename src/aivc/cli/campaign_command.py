@@ -232,7 +232,7 @@ def _table(path: Path, texts: Sequence[str]) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         raise DataError([f"{path} is no table ({error}). Save it as .csv with {' and '.join(texts)}."]) from error
     if any(name not in found or found[name].isna().any() for name in texts):
-        raise DataError([f"{path} has the column {' and the column '.join(texts)}, filled in each row. Correct it."])
+        raise DataError([f"{path} needs the column {' and the column '.join(texts)}, filled in each row. Correct it."])
     return found
 
 

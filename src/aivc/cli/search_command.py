@@ -3,18 +3,15 @@
 import argparse
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 from aivc.cli.console import Outcome, Reporter
 from aivc.cli.fit_command import add_cell
 from aivc.cli.grammar import Commands, listed, positive
 from aivc.cli.screen_command import add_candidates, add_table, candidates, placed, ranked, require_table
 from aivc.cli.sources import add_schema, measured
-from aivc.core.errors import IntegrityError, SchemaError
+from aivc.core.errors import SchemaError
 from aivc.core.measurement import Measurement
 from aivc.core.virtual_cell import VirtualCell
-from aivc.data.io.own_file import refuse_odd_file
+from aivc.data.io.named_numbers import named_numbers
 from aivc.experiments.goal import labelled
 from aivc.experiments.search import search
 
@@ -56,7 +53,7 @@ def _search(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     if args.out is not None:
         require_table(args.out, overwrite=args.overwrite)
     goal = _goal(args, reporter)
-    cost = None if args.cost is None else _two_columns(args.cost, "target", "cost", "table of costs")
+    cost = None if args.cost is None else named_numbers(args.cost, "target", "cost", "table of costs")
     reporter("loading the cell", 0, 0)
     cell = VirtualCell.load(args.cell)
     found = search(
@@ -86,7 +83,7 @@ def _goal(args: argparse.Namespace, reporter: Reporter) -> dict[str, float] | Me
     if args.goal is not None:
         if args.schema or args.goal_label:
             raise SchemaError("--schema and --goal-label are about --goal-cells. Leave them out beside --goal.")
-        return _two_columns(args.goal, "feature", "change", "goal")
+        return named_numbers(args.goal, "feature", "change", "goal")
     cells, _ = measured(args.goal_cells, args.schema, on_disk=args.on_disk, reporter=reporter, controls=False)
     if not args.goal_label:
         return cells
@@ -94,21 +91,3 @@ def _goal(args: argparse.Namespace, reporter: Reporter) -> dict[str, float] | Me
     if not sign:
         raise SchemaError(f"A label is written as COLUMN=VALUE, got {args.goal_label!r}. Write cell_type=naive.")
     return labelled(cells, column, value)
-
-
-def _two_columns(path: Path, name: str, number: str, what: str) -> dict[str, float]:
-    """A csv of a name and a number, such as ``feature`` and ``change``."""
-    try:
-        refuse_odd_file(path)
-        read = pd.read_csv(path, dtype={name: str}, keep_default_na=False, compression=None)
-        if not {name, number} <= set(read) or read[name].duplicated().any():
-            raise ValueError(f"the columns {name} and {number} are needed, each {name} once")
-        numbers = read[number].astype(float)
-        if not np.isfinite(numbers).all():
-            raise ValueError(f"every {number} is a finite number")
-        return dict(zip(read[name], numbers, strict=True))
-    except (OSError, ValueError) as error:
-        units = ", in the units of the cell" if number == "change" else ""
-        raise IntegrityError(
-            f"{path} is no {what} ({error}). Write a csv with the columns {name} and {number}{units}."
-        ) from error

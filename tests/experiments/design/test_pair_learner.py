@@ -1,9 +1,14 @@
 """Learners of pairs: order of the genes does not matter, and what makes pairs strong is found."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from aivc.core.errors import DataError
+from aivc.core.scale import Scale
+from aivc.core.space import Space
+from aivc.core.ur import UR
+from aivc.experiments.design import pair_learner
 from aivc.experiments.design.pair_learner import PairCandidates, PairLearner, completed, stack_earned
 
 
@@ -85,3 +90,12 @@ def test_a_stack_is_earned_by_more_than_one_standard_error():
     noise = size + rng.standard_normal(200)
     assert stack_earned(np.column_stack([noise, size + 0.3 * rng.standard_normal(200)]), size)
     assert not stack_earned(np.column_stack([size + 0.1 * rng.standard_normal(200), rng.standard_normal(200)]), size)
+
+
+def test_genes_that_nobody_knows_are_refused(monkeypatch):
+    empty = UR(
+        np.zeros((0, 3)), Space("genes", Scale.MOLECULAR, 3, "0"), pd.DataFrame(index=pd.Index([], dtype=object))
+    )
+    monkeypatch.setattr(pair_learner, "gene_priors", lambda genes: empty)
+    with pytest.raises(DataError, match="Nothing is known of any of 2 genes, first XX1"):
+        PairCandidates.of(("XX1", "XX2"), np.array([[0, 1]]))

@@ -45,11 +45,15 @@ class PairCandidates:
         """Look up what is known of the genes.
 
         Raises:
-            DataError: A pair names a gene that there is not, or one gene twice.
+            DataError: A pair names a gene that there is not, or one gene twice; nothing is known of any gene.
         """
         if len(pairs) and (pairs.min() < 0 or pairs.max() >= len(genes) or (pairs[:, 0] == pairs[:, 1]).any()):
             raise DataError(["A pair names two different genes of the list. Check the places of the genes."])
         known = gene_priors(genes)
+        if not len(known):
+            raise DataError(
+                [f"Nothing is known of any of {len(genes)} genes, first {genes[0]}. Name human genes by their symbols."]
+            )
         rows = known.entities.index.get_indexer(list(genes))
         values_gf = np.where(rows[:, None] >= 0, known.values[np.maximum(rows, 0)], 0.0)
         likeness = np.stack([values_gf[:, axes] @ values_gf[:, axes].T for axes in block_slices(known).values()])

@@ -8,11 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, final
 
-import numpy as np
-import pandas as pd
-
-from aivc.core.errors import DataError, IntegrityError, UnknownNameError
-from aivc.data.io.own_file import refuse_odd_file
+from aivc.core.errors import DataError, UnknownNameError
+from aivc.data.io.named_numbers import named_numbers
 from aivc.data.priors.gene_sets import gene_sets
 from aivc.experiments.response import Response
 from aivc.experiments.scores.screen_score import (
@@ -223,27 +220,6 @@ def pathway_score(pathway: str, source: str = "hallmark") -> PathwayScore:
     return PathwayScore(source, pathway, sets[pathway])
 
 
-def read_goal(path: Path) -> dict[str, float]:
-    """Wanted change by feature, from a csv with the columns ``feature`` and ``change``.
-
-    Raises:
-        IntegrityError: The file is missing, or holds no goal.
-    """
-    try:
-        refuse_odd_file(path)
-        wanted = pd.read_csv(path, dtype={"feature": str}, keep_default_na=False, compression=None)
-        if not {"feature", "change"} <= set(wanted) or wanted["feature"].duplicated().any():
-            raise ValueError("the columns feature and change are needed, each feature once")
-        changes = wanted["change"].astype(float)
-        if not np.isfinite(changes).all():
-            raise ValueError("every change is a finite number")
-        return dict(zip(wanted["feature"], changes, strict=True))
-    except (OSError, ValueError) as error:
-        raise IntegrityError(
-            f"{path} is no goal ({error}). Write a csv with the columns feature and change, in the units of the cell."
-        ) from error
-
-
 def _readout(text: str) -> Score:
     decoder, slash, feature = text.partition("/")
     if not slash or not decoder or not feature:
@@ -256,7 +232,7 @@ LEAVES: Mapping[str, Callable[[str], Score]] = MappingProxyType(
         "gene": lambda text: ResponseScore(Response({text: 1.0})),
         "signature": lambda text: ResponseScore(Response.parse(text)),
         "pathway": _pathway,
-        "goal": lambda text: GoalScore(read_goal(Path(text)), text),
+        "goal": lambda text: GoalScore(named_numbers(Path(text), "feature", "change", "goal"), text),
         "readout": _readout,
     }
 )
