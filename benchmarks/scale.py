@@ -1,6 +1,6 @@
 """How fast a saved cell is asked in shards, and that executors agree and a kill loses nothing.
 
-A cell of `transfer` is fitted on a synthetic screen of 150 perturbations × 2,000 genes and asked about their pairs. An
+A cell of `transfer` is fitted on a synthetic screen of 400 perturbations × 2,000 genes and asked about their pairs. An
 effect is one number: what one pair does to one gene. Predictions per CPU-second are those of one process that has
 loaded the cell, with one thread; all other times are from a call to the last file on disk, start of workers included.
 
@@ -31,8 +31,8 @@ from aivc.experiments.mass_screen import AskedCell, ScreenTask, screen_task
 RESULT = Path(__file__).parent / "results" / "experiments.json"
 COMMAND = "OMP_NUM_THREADS=1 python benchmarks/scale.py"
 PART = "scale"
-GENES, SOURCES, SHARD = 2_000, 150, 250
-ASKED = {"cpu": 1_000, "scaling": 8_000, "identical": 500}
+GENES, SOURCES, SHARD = 2_000, 400, 250
+ASKED = {"cpu": 1_000, "scaling": 60_000, "identical": 500}
 # Asked of a process of its own, which is killed.
 CHILD = "import sys; sys.path.insert(0, sys.argv[1]); import scale; scale.killed_run(*sys.argv[2:])"
 
