@@ -14,6 +14,7 @@ import tiny_parts
 from aivc import Measurement, Recipe, Schema, VirtualCell, fit, predict
 from aivc.cli import main
 from aivc.core.provenance import Provenance
+from aivc.experiments.library import Library
 from tiny_images import written_crops
 
 
@@ -410,6 +411,15 @@ def test_a_screen_in_shards_gives_the_scores_of_one_at_once(cell, genes, tmp_pat
     assert (code, "holds results already" in said["error"]["message"]) == (1, True)
     code, said = asked(capsys, *in_shards, "--resume")
     assert (code, len(said["best"])) == (0, 4)
+
+
+def test_a_library_is_screened_in_shards(cell, tmp_path, capsys):
+    Library.pairs(["G0001", "G0002", "G0003"]).save(tmp_path / "library.json")
+    words = ("screen", cell, "--response", "G0005", "--library", tmp_path / "library.json", "--executor", "serial")
+    code, said = asked(capsys, *words, "--shard", 2, "--out", tmp_path / "pairs")
+    assert (code, said["perturbations"], len(said["best"])) == (0, 3, 3)
+    code, said = asked(capsys, *words, "--perturbations", "genes.txt", "--out", tmp_path / "both")
+    assert (code, "--library or --perturbations" in said["error"]["message"]) == (2, True)
 
 
 def test_options_of_shards_go_with_an_executor(cell, tmp_path, capsys):

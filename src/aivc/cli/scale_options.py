@@ -1,6 +1,7 @@
 """Options of `aivc screen` for very many perturbations: who does the work, and a folder of results."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from aivc.compute.shard_store import PATTERN
 from aivc.core.errors import DataError
 from aivc.core.registry import EXECUTORS
 from aivc.data.priors.gene_sets import COLLECTIONS, gene_sets
-from aivc.experiments.mass_screen import OUTPUTS, SHARD, mass_screen, screen_task
+from aivc.experiments.mass_screen import OUTPUTS, SHARD, Candidates, mass_screen, screen_task
 
 
 def add_scale(parser: Parser) -> None:
@@ -30,7 +31,7 @@ def add_scale(parser: Parser) -> None:
     made.add_argument("--resume", action="store_true", help="go on with what lies in the folder")
 
 
-def screen_at_scale(args: argparse.Namespace, asked: list[str], reporter: Reporter) -> Outcome:
+def screen_at_scale(args: argparse.Namespace, asked: Sequence[str] | Candidates, reporter: Reporter) -> Outcome:
     """Run the screen, and show the best where it gives scores.
 
     Raises:

@@ -149,10 +149,13 @@ def candidates(source: str, kind: str, cell: VirtualCell) -> list[str]:
 
 def _screen(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     if args.executor:
-        if args.score is not None or args.library is not None:
-            raise UsageError("--library and --score are ranked in this process. Leave out --executor.", _HELP)
-        asked = candidates(args.candidates, args.kind, VirtualCell.load(args.cell))
-        return screen_at_scale(args, asked, reporter)
+        if args.score is not None or (args.library is not None and args.candidates != ALL):
+            raise UsageError("--executor goes with --response, and with --library or --perturbations.", _HELP)
+        cell = VirtualCell.load(args.cell)
+        if args.library is not None:
+            library = Library.load(args.library).known_to(cell, allow_unknown=args.allow_unknown)
+            return screen_at_scale(args, library, reporter)
+        return screen_at_scale(args, candidates(args.candidates, args.kind, cell), reporter)
     if args.resume or args.output != "score":
         raise UsageError("--resume and --output go with --executor: name one, such as processes.", _HELP)
     require_table(args.out, overwrite=args.overwrite)
