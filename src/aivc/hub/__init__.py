@@ -1,0 +1,1 @@
+"""The hub: instruments, virtual cells, cards and benchmarks that others can find, fetch and check."""
