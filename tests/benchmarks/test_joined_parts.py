@@ -3,11 +3,12 @@
 import dataclasses
 import json
 
-import experiments
 import images
 import pytest
 import time_courses
 from joined_parts import JoinedParts
+
+import experiments
 
 SCRIPT = """
 import json, pathlib, sys
