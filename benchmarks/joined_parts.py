@@ -32,6 +32,7 @@ class JoinedParts:
         may_lack: Parts that are named as missing where they are not there; others end the program.
         script: Name of the script where it is another.
         here: Folder of the scripts.
+        only_read: Parts whose files are made elsewhere, with what this program cannot give; they are never run.
     """
 
     name: str
@@ -41,6 +42,7 @@ class JoinedParts:
     may_lack: frozenset[str] = frozenset()
     script: str = ""
     here: Path = field(default_factory=lambda: Path(__file__).parent)
+    only_read: frozenset[str] = frozenset()
 
     @property
     def command(self) -> str:
@@ -67,9 +69,10 @@ class JoinedParts:
         if not asked.join:
             self.finished.parent.mkdir(exist_ok=True)
         for name in asked.parts:
-            if self.lacks(name, join=asked.join):
+            join = asked.join or name in self.only_read
+            if self.lacks(name, join=join):
                 known.pop(name, None)
-            elif asked.join:
+            elif join:
                 known[name] = self.joined(name, known.get(name, {}))
             elif name in before:
                 known[name] = self.joined(name, before[name])

@@ -4,7 +4,7 @@ A cell of `transfer` is fitted on a synthetic screen of 400 perturbations × 2,0
 effect is one number: what one pair does to one gene. Predictions per CPU-second are those of one process that has
 loaded the cell, with one thread; all other times are from a call to the last file on disk, start of workers included.
 
-Writes its part and bars into results/experiments.json, beside those of others.
+Writes results/scale.json, step by step; steps that were not asked for stay as they stood there.
 Run: OMP_NUM_THREADS=1 python benchmarks/scale.py [speed] [scaling] [identical] [resume]
 """
 
@@ -28,9 +28,8 @@ from aivc.experiments.fitting.fit import fit
 from aivc.experiments.fitting.shared_fit import Recipe
 from aivc.experiments.mass_screen import AskedCell, ScreenTask, screen_task
 
-RESULT = Path(__file__).parent / "results" / "experiments.json"
+RESULT = Path(__file__).parent / "results" / "scale.json"
 COMMAND = "OMP_NUM_THREADS=1 python benchmarks/scale.py"
-PART = "scale"
 GENES, SOURCES, SHARD = 2_000, 400, 250
 ASKED = {"cpu": 1_000, "scaling": 60_000, "identical": 500}
 # Asked of a process of its own, which is killed.
@@ -112,7 +111,7 @@ def identical(cell: Path) -> dict[str, bool]:
 
 def bar(name: str, value: float | None, wanted: float, *, better: str = "higher") -> dict[str, Any]:
     met = value is not None and (value >= wanted if better == "higher" else value <= wanted)
-    return {"name": name, "value": value, "bar": wanted, "better": better, "met": met, "part": PART}
+    return {"name": name, "value": value, "bar": wanted, "better": better, "met": met}
 
 
 def speed(cell: Path, folder: Path) -> dict[str, int]:
@@ -148,12 +147,10 @@ STEPS = {
 
 
 def write(name: str, found: Any) -> None:
-    """Replace one step of this part, and its bars; those of others stay."""
-    body: dict[str, Any] = {"parts": {}, "bars": []}
-    if RESULT.exists():
-        body = json.loads(RESULT.read_text(encoding="utf-8"))
-    steps = {**body["parts"].get(PART, {}).get("steps", {}), name: found}
-    part = {
+    """Replace one step, and the bars; other steps stay."""
+    before = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
+    steps = {**before.get("steps", {}), name: found}
+    body = {
         "command": COMMAND,
         "cell": f"transfer, synthetic: {SOURCES} perturbations × {GENES} genes; asked about pairs",
         "asked": ASKED,
@@ -161,9 +158,8 @@ def write(name: str, found: Any) -> None:
         "steps": steps,
         "cpus": os.cpu_count(),
         "looked_at": "nothing: no test folds",
+        "bars": bars_of(steps),
     }
-    others = [each for each in body["bars"] if each.get("part") != PART]
-    body = {**body, "parts": {**body["parts"], PART: part}, "bars": [*others, *bars_of(steps)]}
     RESULT.write_text(json.dumps(body, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -64,6 +64,33 @@ def test_page_on_reversing_a_disease_runs():
     assert after["found"].table["perturbation"].iloc[0] == "ko:G0011"
 
 
+@pytest.mark.slow
+def test_tutorial_on_libraries_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page, after = DOCS / "tutorials" / "from-a-library-to-an-intervention.md", {}
+    for language, code in re.findall(r"^```(python|sh)\n(.*?)^```", page.read_text(encoding="utf-8"), re.S | re.M):
+        if language == "python":
+            exec(compile(code, page.name, "exec"), after)
+        else:
+            assert main(shlex.split(code)[1:]) == 0, code
+    assert after["again"] == ["shard-000001.parquet"]
+    assert len(after["table"]) == len(after["library"]) == 66
+    assert after["found"].table["perturbation"].iloc[0] == after["unknown"]
+    assert after["found"].reached
+    assert "Nothing reaches the goal" in after["far"].verdict
+
+
+def test_tutorial_on_patients_runs():
+    after: dict = {}
+    for code in blocks(DOCS / "tutorials" / "from-patients-to-an-intervention.md", "python"):
+        exec(compile(code, "from-patients-to-an-intervention.md", "exec"), after)
+    stands = after["table"].query("found")
+    assert len(stands) == 4
+    assert stands["true"].min() > 0.3
+    assert not after["nothing"].table["found"].any()
+    assert "add patients" in after["refused"]
+
+
 def test_tutorial_on_sections_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     after: dict = {}

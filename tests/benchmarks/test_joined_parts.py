@@ -8,6 +8,8 @@ import pytest
 import time_courses
 from joined_parts import JoinedParts
 
+import experiments
+
 SCRIPT = """
 import json, pathlib, sys
 here = pathlib.Path(__file__).parent
@@ -90,6 +92,20 @@ def test_parts_that_may_lack_are_named_until_they_are_there(courses, capsys):
     assert [each["part"] for each in json.loads(lenient.out.read_text())["bars"]] == ["first"]
 
 
+def test_parts_made_elsewhere_are_read_and_never_run(courses):
+    elsewhere = dataclasses.replace(courses, only_read=frozenset({"second"}))
+    (courses.here / "second.py").unlink()
+    with pytest.raises(SystemExit, match="Run it first"):
+        elsewhere.main([])
+    bar = {"name": "T1 something", "value": 1, "bar": 2, "better": "lower", "met": True}
+    (courses.out.parent / "second.json").write_text(json.dumps({"command": "z", "bars": [bar]}))
+    elsewhere.main(["--resume"])
+    body = json.loads(courses.out.read_text())
+    assert (courses.here / "ran.txt").read_text().split() == ["first"]
+    assert [(each["task"], each["part"]) for each in body["bars"]] == [("fate", "first"), ("T1", "second")]
+    assert "cpu_s" not in body["parts"]["second"]
+
+
 @pytest.mark.parametrize(
     ("joins", "part", "name", "task"),
     [
@@ -100,6 +116,9 @@ def test_parts_that_may_lack_are_named_until_they_are_there(courses, capsys):
         (images, "image_profiles", "I8 cells IoU", "I8"),
         (images, "image_profiles", "CPU ms a crop of three channels", "cost"),
         (images, "cross_modal", "Interval above 0", "across modalities"),
+        (experiments, "campaigns", "pairs, rich: % of hits", "campaigns of pairs"),
+        (experiments, "campaigns", "genes: IFN-γ, % of hits", "campaigns of genes"),
+        (experiments, "scale", "wall of 1 process over that of 2", "screens in shards"),
     ],
 )
 def test_bars_are_given_their_task(joins, part, name, task):
