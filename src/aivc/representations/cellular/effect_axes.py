@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from scipy import linalg
 
 from aivc.core.effects import effects
 from aivc.core.measurement import CONTROL, Measurement
@@ -46,7 +47,8 @@ def effect_axes(
         for _ in range(2):
             beside_rf[rows] -= (beside_rf[rows] @ given) @ given.T
     few = min(beside_rf.shape) <= max(_EXACT, most)
-    axes_fe, strength_e = _exact(beside_rf) if few else _strongest(beside_rf, most, seed)
+    axes_fe, strength_e = _exact(beside_rf, most) if few else _strongest(beside_rf, most, seed)
+    del beside_rf
     kept = min(most, int((strength_e > _ROUNDING * size).sum()), len(center) - given.shape[1])
     axes_fe = axes_fe[:, :kept]
     # Weak axes are exact to the rounding of strong ones; orthogonal once more to the given ones and among themselves.
@@ -82,11 +84,14 @@ def _states(profiles: Measurement, features: slice) -> UR:
     return UR(values, space, profiles.entities, None, profiles.mass)
 
 
-def _exact(rows_rf: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All axes and their strengths. The triangle of the rows has their axes, and is small."""
-    basis_fk, triangle_kr = np.linalg.qr(rows_rf.T)
+def _exact(rows_rf: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """The strongest axes and all strengths. The triangle of the rows has their axes, and is small.
+
+    The rows are written over: they may be many, and are held once.
+    """
+    basis_fk, triangle_kr = linalg.qr(rows_rf.T, overwrite_a=True, mode="economic", check_finite=False)
     turn_kk, strength_k, _ = np.linalg.svd(triangle_kr, full_matrices=False)
-    return basis_fk @ turn_kk, strength_k
+    return basis_fk @ turn_kk[:, :most], strength_k
 
 
 def _strongest(rows_rf: np.ndarray, most: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
