@@ -175,10 +175,12 @@ class Folds:
             yield self._laid(out, gone), keys
 
     def _laid(self, out: np.ndarray, gone: np.ndarray) -> SharedFit:
+        summary = restrict(self.summary, ~out, ~gone)
+        profiles = without_own_target(summary.profiles)
+        # No one reads the values again that these were made from: let go before encoder and decoder are fitted.
+        summary = dataclasses.replace(summary, profiles=summary.profiles.select([]))
         # The cells are those of the whole, not copied for every fold.
-        laid = _lay(restrict(self.summary, ~out, ~gone), self.recipe, self.summary.sample, ~gone, self.parts)
-        # No one reads its values again, and those of all folds are several times as large as the whole.
-        return dataclasses.replace(laid, profiles=laid.profiles.select([]))
+        return _lay(summary, profiles, self.recipe, self.summary.sample, ~gone, self.parts)
 
     @property
     def keys(self) -> tuple[Keys, ...]:
@@ -202,7 +204,8 @@ def shared_fit(summary: Summary, recipe: Recipe, parts: UR | None = None, *, onc
     """
     if not (summary.profiles.perturbations != CONTROL).any():
         raise ControlError("There is nothing but controls to learn from. Add perturbed cells, or use fewer folds.")
-    whole = _lay(summary, recipe, summary.sample, np.ones(len(summary.sample), dtype=bool), parts)
+    every = np.ones(len(summary.sample), dtype=bool)
+    whole = _lay(summary, without_own_target(summary.profiles), recipe, summary.sample, every, parts)
     folds = Folds.of(summary, recipe, parts)
     return dataclasses.replace(whole, inner=folds if once else tuple(folds))
 
@@ -274,20 +277,23 @@ def restrict(summary: Summary, profiles: np.ndarray, sample: np.ndarray) -> Summ
     return Summary(summary.profiles.take(profiles), summary.variance, summary.sample.take(sample), rows[profiles])
 
 
-def _lay(summary: Summary, recipe: Recipe, sample: Measurement, kept: np.ndarray, parts: UR | None) -> SharedFit:
+def _lay(
+    summary: Summary, profiles: Measurement, recipe: Recipe, sample: Measurement, kept: np.ndarray, parts: UR | None
+) -> SharedFit:
+    """Fit encoder and decoder; ``profiles`` are those of the summary, without the own readings of targets."""
     rng = np.random.default_rng(recipe.seed)
     most = min(_CELLS, max(_FEWEST, _VALUES // len(summary.sample.features)))
     cells = summary.sample.take(np.sort(rng.permutation(len(summary.sample))[:most]))
     if summary.profiles.is_effects:
         # The rows of a table are the effects themselves: axes must not be spent on the interventions in them.
         cells = without_own_target(cells)
-    profiles, kind = without_own_target(summary.profiles), ENCODERS.load(recipe.encoder)
+    kind = ENCODERS.load(recipe.encoder)
     below, of_all = kind.given(parts), {"profiles": profiles} if kind.uses_profiles else {}
     encoder = kind.fit(cells, dim=recipe.dim, seed=recipe.seed, units=summary.units, **of_all, **below)
     encoded = encoder.encode(cells, **below)
     decoder = _decoder(recipe, encoder, encoded, cells, summary.units)
     variance = _of_one_cell(summary)
-    states = _with_variance(encoder.encode(profiles, **below), encoder, summary, variance, encoded)
+    states = _with_variance(encoder.encode(profiles, **below), encoder, summary, profiles.features, variance, encoded)
     control = summary.sample.take(summary.sample.perturbations == CONTROL)
     begun = encoder.encode(control, **below)
     _require_readable(recipe, decoder, begun, summary.units)
@@ -313,7 +319,9 @@ def _of_one_cell(summary: Summary) -> np.ndarray:
     return np.asarray((np.nan_to_num(variance) * weight).sum(axis=0) / np.maximum(weight.sum(axis=0), 1))
 
 
-def _with_variance(states: UR, encoder: Encoder, summary: Summary, variance: np.ndarray, cells: UR) -> UR:
+def _with_variance(
+    states: UR, encoder: Encoder, summary: Summary, features: np.ndarray, variance: np.ndarray, cells: UR
+) -> UR:
     """Add the sampling variance of each mean state, where the axes of the states are known.
 
     Features of one cell vary together, so that along an axis a cell varies more, or less, than its features tell one by
@@ -324,7 +332,7 @@ def _with_variance(states: UR, encoder: Encoder, summary: Summary, variance: np.
     axes = encoder.projection
     if axes is None or summary.profiles.is_effects:
         return states
-    columns = pd.Index(summary.profiles.features).get_indexer(axes.features)
+    columns = pd.Index(features).get_indexer(axes.features)
     together_d = _within(cells) / np.maximum(axes.variance(variance[None, columns])[0], 1e-300)
     along, at_once = np.empty(states.values.shape), max(1, _VALUES_AT_ONCE // len(columns))
     for start in range(0, len(states), at_once):
