@@ -32,7 +32,9 @@ def test_a_true_signature_passes_and_others_do_not():
             each.check(purpose, message, "it")
 
 
-@pytest.mark.parametrize("found", [None, {}, {"key": "a", "value": "b"}, {"algorithm": "none", "key": "a", "value": "b"}])
+@pytest.mark.parametrize(
+    "found", [None, {}, {"key": "a", "value": "b"}, {"algorithm": "none", "key": "a", "value": "b"}]
+)
 def test_what_is_no_signature_is_refused(found):
     with pytest.raises(IntegrityError, match="no Ed25519"):
         Signature.from_json(found)

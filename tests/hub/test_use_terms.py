@@ -30,7 +30,10 @@ def test_terms_of_the_catalog_are_known():
     assert UseTerm.NON_COMMERCIAL in catalog_terms("dorothea")[1]
     # Each dataset either states terms, or a licence that asks for nothing, or says that nothing is known.
     silent = [name for name in catalog.names() if not catalog_terms(name)[1]]
-    assert all(set(catalog.entry(name).licence.replace(".", " ").split()) & {"CC0", "BSD-3", "Apache-2", "GPL-3"} for name in silent)
+    assert all(
+        set(catalog.entry(name).licence.replace(".", " ").split()) & {"CC0", "BSD-3", "Apache-2", "GPL-3"}
+        for name in silent
+    )
 
 
 @pytest.mark.parametrize(
