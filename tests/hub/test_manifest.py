@@ -50,7 +50,7 @@ def test_fields_that_are_unknown_or_wrong_are_refused(changed):
 @pytest.mark.parametrize(
     "paths",
     [
-        ["../cell.json"], ["/etc/x.json"], ["a/../../b.json"], ["a\\b.json"], ["a//b.json"], ["C:/b.json"], [".hidden.json"],
+        ["../cell.json"], ["/etc/x.json"], ["a/../../b.json"], ["a\\b.json"], ["a//b.json"], ["C:/b.json"], [".a.json"],
         ["weights.pt"], ["weights.pkl"], ["a.zip"], ["a.json", "A.json"], ["a.json", "a.json/b.json"], ["a./b.json"],
         ["/".join("abcdefghi") + ".json"],
     ],

@@ -22,9 +22,9 @@ def test_what_is_not_said_is_a_virtual_cell_and_the_latest():
 @pytest.mark.parametrize(
     "text",
     [
-        "", "jak", "model/lab/jak@1", "lab/../jak@1.0", "../../etc/passwd", "lab/jak@1.0/..", "lab/jak@../2", "Lab/jak@1",
-        "lab/con@1.0", "lab/.jak@1.0", "lab/jak@1.0#sha256:ab", "lab/jak@1.0#../x", "lab/ja\u202ek@1.0", "lab/jak@v1 ",
-        "lab/a\\b@1.0",
+        "", "jak", "model/lab/jak@1", "lab/../jak@1.0", "../../etc/passwd", "lab/jak@1.0/..", "lab/jak@../2",
+        "Lab/jak@1", "lab/con@1.0", "lab/.jak@1.0", "lab/jak@1.0#sha256:ab", "lab/jak@1.0#../x", "lab/ja\u202ek@1.0",
+        "lab/jak@v1 ", "lab/a\\b@1.0",
     ],
 )  # fmt: skip
 def test_what_names_nothing_is_refused(text):

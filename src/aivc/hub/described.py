@@ -103,7 +103,7 @@ def features_digest(features: np.ndarray) -> str:
     """Digest of the names of features, in their order.
 
     >>> features_digest(np.array(["A", "B"]))[:14]
-    'sha256:9a6f5a6'
+    'sha256:23519a4'
     """
     return f"sha256:{hashlib.sha256(chr(10).join(map(str, features)).encode()).hexdigest()}"
 
