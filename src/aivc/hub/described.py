@@ -4,6 +4,7 @@ import hashlib
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, final
 
@@ -90,7 +91,12 @@ def environment() -> dict[str, str]:
     >>> "python" in environment()
     True
     """
-    found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    return {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}", **_installed()}
+
+
+@cache
+def _installed() -> dict[str, str]:
+    found = {}
     for name in _PACKAGES:
         try:
             found[name] = version(name)
