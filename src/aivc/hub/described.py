@@ -56,30 +56,30 @@ class Described:
     test: MadeTest | None
 
 
-def described(thing: Asked, told: Declared, whole: VirtualCell | None = None) -> Described:
+def described(thing: Asked, stated: Declared, whole: VirtualCell | None = None) -> Described:
     """Read all that a manifest says of a thing.
 
     Args:
         thing: A virtual cell or a part.
-        told: What a person says of it.
+        stated: What a person says of it.
         whole: The cell that a part is of, which knows what it was fitted on.
     """
     cell = thing if isinstance(thing, VirtualCell) else whole
     test = made_test(thing, sorted(cell.trained) if cell is not None and cell is not thing else ())
-    training = _training(cell, told)
-    terms = strictest([told.terms, *(each.terms for each in training.sets)])
+    training = _training(cell, stated)
+    terms = strictest([stated.terms, *(each.terms for each in training.sets)])
     parts = thing.parts if isinstance(thing, VirtualCell) else {"part": thing}
     fields = {
         **_contract(thing, test),
         "training": training,
         "terms": sorted(terms),
-        "evaluation": [*_left_out(cell), *told.evaluation],
+        "evaluation": [*_left_out(cell), *stated.evaluation],
         "uncertainty": _uncertainty(test),
         "made_with": MadeWith(
             packages=environment(),
             parts={name: _made(part) for name, part in parts.items()},
             cell=cell.digest if cell is not None else "",
-            parents=told.parents,
+            parents=stated.parents,
         ),
     }  # fmt: skip
     return Described(fields, test)
@@ -172,10 +172,10 @@ def _measured(encoder: Encoder) -> TypedPort:
     )
 
 
-def _training(cell: VirtualCell | None, told: Declared) -> TrainingData:
+def _training(cell: VirtualCell | None, stated: Declared) -> TrainingData:
     """Every dataset and table that went in, by name, with its licence in the catalog."""
     if cell is None:
-        return TrainingData(ancestry=told.ancestry, sexes=told.sexes)
+        return TrainingData(ancestry=stated.ancestry, sexes=stated.sexes)
     noted = cell.card.get("data")
     noted = noted if isinstance(noted, Mapping) else {}
     found: dict[str, TrainingSet] = {}
@@ -187,7 +187,7 @@ def _training(cell: VirtualCell | None, told: Declared) -> TrainingData:
     name = noted.get("dataset")
     if isinstance(name, str) and name and name not in found:
         found[name] = _set(name, noted, None)
-    return TrainingData(sets=[found[key] for key in sorted(found)], ancestry=told.ancestry, sexes=told.sexes)
+    return TrainingData(sets=[found[key] for key in sorted(found)], ancestry=stated.ancestry, sexes=stated.sexes)
 
 
 def _set(name: str, noted: Mapping[str, Any], known: Provenance | None) -> TrainingSet:

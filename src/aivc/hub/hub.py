@@ -104,11 +104,11 @@ class Hub:
             IntegrityError: The version is published already and says something else, or a file is not allowed.
             UnavailableError: The hub is that of a service, or cannot be reached.
         """
-        told = declared(fields)
-        self._require_key(told.ref, key)
-        seen = self._visibility(told.namespace, visibility)
+        stated = declared(fields)
+        self._require_key(stated.ref, key)
+        seen = self._visibility(stated.namespace, visibility)
         with tempfile.TemporaryDirectory(prefix="aivc-hub-") as scratch:
-            made = prepare(thing, told, Path(scratch), part)
+            made = prepare(thing, stated, Path(scratch), part)
             there = self._keep(made.manifest, made.files, seen)
             if there is None:
                 self._settle(made.manifest, key, seen)
@@ -118,7 +118,7 @@ class Hub:
         return there or made.manifest
 
     def adopt(self, folder: Path, *, visibility: str = "") -> Manifest:
-        """Publish what was fetched elsewhere as it is: under its own name, with its digest and its signatures.
+        """Publish what was fetched from another hub as it is: under its own name, with its digest and its signatures.
 
         Args:
             folder: As `pull` wrote it.

@@ -35,12 +35,12 @@ class Prepared:
     files: Mapping[str, Path]
 
 
-def prepare(thing: Thing, told: Declared, scratch: Path, part: str = "") -> Prepared:
+def prepare(thing: Thing, stated: Declared, scratch: Path, part: str = "") -> Prepared:
     """Load it, ask it a few questions, and write down what it is.
 
     Args:
         thing: A folder or an object. A folder of a virtual cell may stand for one of its parts.
-        told: What a person says of it.
+        stated: What a person says of it.
         scratch: An empty folder for files that are made.
         part: Which part of a cell, for the kinds encoder, manipulator and decoder.
 
@@ -52,29 +52,29 @@ def prepare(thing: Thing, told: Declared, scratch: Path, part: str = "") -> Prep
     fields: dict[str, object] = {}
     asked: Asked | None
     whole: VirtualCell | None
-    if told.kind is HubKind.VIRTUAL_CELL:
+    if stated.kind is HubKind.VIRTUAL_CELL:
         files, asked, whole = _cell(thing, scratch)
-    elif told.kind in PART_KINDS:
-        files, asked, whole = _part(thing, told, part, scratch)
+    elif stated.kind in PART_KINDS:
+        files, asked, whole = _part(thing, stated, part, scratch)
     else:
-        folder = _folder(thing, told)
+        folder = _folder(thing, stated)
         files, asked, whole = _files(folder), None, None
         fields = {
-            "training": TrainingData(ancestry=told.ancestry, sexes=told.sexes),
-            "terms": sorted(told.terms),
-            "evaluation": told.evaluation,
-            "made_with": MadeWith(packages=environment(), parents=told.parents),
+            "training": TrainingData(ancestry=stated.ancestry, sexes=stated.sexes),
+            "terms": sorted(stated.terms),
+            "evaluation": stated.evaluation,
+            "made_with": MadeWith(packages=environment(), parents=stated.parents),
         }
     if asked is not None:
-        read = described(asked, told, whole)
+        read = described(asked, stated, whole)
         fields = dict(read.fields)
         if read.test is not None:
             read.test.save(scratch)
             files |= {SELF_TEST: scratch / SELF_TEST}
             fields["self_test"] = read.test.test
-    said = told.model_dump(exclude={"terms", "evaluation", "ancestry", "sexes", "parents"})
-    told_and_read = {**said, "title": told.title or told.name, **fields, "files": _listed(files)}
-    return Prepared(Manifest.model_validate(told_and_read), files)
+    said = stated.model_dump(exclude={"terms", "evaluation", "ancestry", "sexes", "parents"})
+    stated_and_read = {**said, "title": stated.title or stated.name, **fields, "files": _listed(files)}
+    return Prepared(Manifest.model_validate(stated_and_read), files)
 
 
 def _cell(thing: Thing, scratch: Path) -> tuple[dict[str, Path], VirtualCell, VirtualCell]:
@@ -88,25 +88,25 @@ def _cell(thing: Thing, scratch: Path) -> tuple[dict[str, Path], VirtualCell, Vi
 
 
 def _part(
-    thing: Thing, told: Declared, part: str, scratch: Path
+    thing: Thing, stated: Declared, part: str, scratch: Path
 ) -> tuple[dict[str, Path], Encoder | Manipulator | Decoder, VirtualCell | None]:
     whole = VirtualCell.load(thing) if isinstance(thing, Path) else thing if isinstance(thing, VirtualCell) else None
     found: object = thing
     if whole is not None:
-        fitting = {name: each for name, each in whole.parts.items() if isinstance(each, PART_KINDS[told.kind])}
+        fitting = {name: each for name, each in whole.parts.items() if isinstance(each, PART_KINDS[stated.kind])}
         name = part or (next(iter(fitting)) if len(fitting) == 1 else "")
         if name not in fitting:
-            raise UnknownNameError(str(told.kind), name, fitting, "Name the part.")
+            raise UnknownNameError(str(stated.kind), name, fitting, "Name the part.")
         found = fitting[name]
-    if not isinstance(found, Encoder | Manipulator | Decoder) or not isinstance(found, PART_KINDS[told.kind]):
-        raise DataError([f"A {told.kind} is wanted, got a {type(found).__name__}. Name its kind."])
+    if not isinstance(found, Encoder | Manipulator | Decoder) or not isinstance(found, PART_KINDS[stated.kind]):
+        raise DataError([f"A {stated.kind} is wanted, got a {type(found).__name__}. Name its kind."])
     found.state().save(scratch / PARTS)
     return _files(scratch / PARTS), found, whole
 
 
-def _folder(thing: Thing, told: Declared) -> Path:
+def _folder(thing: Thing, stated: Declared) -> Path:
     if not isinstance(thing, Path) or not thing.is_dir():
-        raise DataError([f"A {told.kind} is published from a folder of its files. Give a folder."])
+        raise DataError([f"A {stated.kind} is published from a folder of its files. Give a folder."])
     return thing
 
 
