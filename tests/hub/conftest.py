@@ -26,7 +26,7 @@ def cell_folder(tmp_path_factory) -> Path:
 def empty_index(tmp_path_factory) -> bytes:
     """The tables of an empty index: migrating anew takes longer than most tests."""
     place = tmp_path_factory.mktemp("index")
-    Hub.open(str(place), trust=TrustStore()).index.engine.dispose()
+    Hub.open(str(place), trust=TrustStore()).close()
     return (place / "index.db").read_bytes()
 
 
@@ -38,7 +38,7 @@ def hub(tmp_path, empty_index) -> Hub:
     (place / "index.db").write_bytes(empty_index)
     made = Hub.open(str(place), trust=TrustStore())
     yield made
-    made.index.engine.dispose()
+    made.close()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ def other(tmp_path):
     """A second hub."""
     made = Hub.open(str(tmp_path / "other"), trust=TrustStore())
     yield made
-    made.index.engine.dispose()
+    made.close()
 
 
 def test_what_is_exported_comes_in_elsewhere_with_its_signature(hub, other, cell_folder, cell_fields, tmp_path):

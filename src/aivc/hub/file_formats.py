@@ -30,8 +30,7 @@ def require_path(path: str) -> None:
     plain = all(is_plain(name) and not _TRAILING.search(name) for name in names)
     if not plain or not 1 <= len(names) <= _DEEPEST_PATH:
         raise IntegrityError(
-            f"{path[:120]!r} is no path of plain names inside a folder. Rename it; if it came from another place, do not "
-            "trust it."
+            f"{path[:120]!r} is no path of plain names inside a folder. Rename it; if it is not yours, do not trust it."
         )
     if suffix(path) not in _CHECKS:
         raise IntegrityError(

@@ -341,8 +341,10 @@ class Hub:
             What of the store cannot be read, one sentence each; it is left out.
         """
         stored, index = self._writable(), self._index()
+        # What another process publishes meanwhile is not among these, and stays.
+        noted = index.digests()
         found, problems = stored.everything()
-        index.clear()
+        index.forget(noted - {digest for _, digest in found})
         for ref, digest in found:
             try:
                 manifest = Manifest.from_bytes(stored.read(digest, LARGEST_MANIFEST), str(ref))
@@ -353,6 +355,11 @@ class Hub:
             except AIVCError as error:
                 problems.append(f"{ref}: {error}")
         return problems
+
+    def close(self) -> None:
+        """Let go of the database of the index."""
+        if self.index is not None:
+            self.index.engine.dispose()
 
     def _writable(self) -> StoredHub:
         if self.stored is None:

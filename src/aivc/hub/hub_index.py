@@ -193,11 +193,17 @@ class HubIndex:
         with Session(self.engine) as session:
             return session.scalar(select(func.count()).select_from(VersionRow)) or 0
 
-    def clear(self) -> None:
-        """Forget everything, to be made again from the store."""
+    def digests(self) -> set[str]:
+        """Of all versions that are noted."""
+        with Session(self.engine) as session:
+            return set(session.scalars(select(VersionRow.digest)))
+
+    def forget(self, digests: Collection[str]) -> None:
+        """Take versions and their badges out."""
         with Session(self.engine) as session, session.begin():
-            session.execute(delete(BadgeRow))
-            session.execute(delete(VersionRow))
+            for digest in digests:
+                session.execute(delete(BadgeRow).where(BadgeRow.digest == digest))
+                session.execute(delete(VersionRow).where(VersionRow.digest == digest))
 
 
 def _entry(row: VersionRow, badges: Iterable[BadgeRow]) -> HubEntry:
