@@ -72,6 +72,16 @@ COMMANDS = {
     "evaluate": ("evaluate_command", "Score methods on perturbations, contexts or donors they have not seen"),
     "score": ("score_command", "Score a file of predicted cells against a file of measured ones"),
     "benchmark": ("benchmark_command", "Frozen benchmarks: list them, look at one, run methods on them"),
+    "publish": (
+        "hub_command",
+        "Publish a virtual cell or an instrument, with a manifest and a self-test, for others to find",
+    ),
+    "pull": ("hub_command", "Fetch a published virtual cell or instrument, every file checked"),
+    "verify": (
+        "hub_command",
+        "Check something published: files and signatures are true, it runs, it answers as at publication",
+    ),
+    "hub": ("hub_command", "Search a hub, look at what is in it, and keep keys"),
     "splits": ("splits", "Checks of who may see what"),
 }
 
