@@ -17,7 +17,8 @@ from aivc.core.errors import IntegrityError, UnknownNameError
 from aivc.core.foreign_text import read_json
 from aivc.core.saved_cell import CELL, read_cell
 from aivc.core.virtual_cell import VirtualCell
-from aivc.service.accounts import VISIBILITIES, Account
+from aivc.demo import MADE_BY
+from aivc.service.accounts import LOCAL, VISIBILITIES, Account
 from aivc.service.service_tables import CELLS
 from aivc.service.settings import Settings
 
@@ -25,7 +26,6 @@ from aivc.service.settings import Settings
 _KEPT = 8
 SCORES = "scores.json"
 SOURCES = ("demo", "fit", "hub", "folder")
-_DEMO = "aivc demo"
 
 
 @final
@@ -121,7 +121,14 @@ class CellShelf:
             rows = connection.execute(select(CELLS).order_by(CELLS.c.created.desc())).mappings().all()
         home = self.settings.folder("cells")
         made = [ServedCell(folder=home / str(row["id"]), **{key: row[key] for key in row}) for row in rows]
-        return [*self._named.values(), *(each for each in made if (each.folder / CELL).is_file())]
+        # What was saved there by other means is for who runs the service.
+        listed = {each.id for each in made}
+        others = [
+            ServedCell(path.parent.name, path.parent, path.parent.name, "fit", LOCAL, "private", created=_saved(path))
+            for path in sorted(home.glob(f"*/{CELL}"))
+            if path.parent.name not in listed
+        ]
+        return [*self._named.values(), *(each for each in made if (each.folder / CELL).is_file()), *others]
 
     def seen_by(self, account: Account) -> list[ServedCell]:
         """Those that a user may ask."""
@@ -221,8 +228,12 @@ def _of_folder(folder: Path) -> ServedCell:
     path = folder.parent / SCORES
     body = read_json(path) if path.is_file() else {}
     made_by = body.get("made_by") if isinstance(body, dict) else None
-    is_demo = made_by == _DEMO
+    is_demo = made_by == MADE_BY
     return ServedCell(
         slug(name), folder, "Demo cell" if is_demo else name, "demo" if is_demo else "folder",
-        created=(folder / CELL).stat().st_mtime,
+        created=_saved(folder / CELL),
     )  # fmt: skip
+
+
+def _saved(path: Path) -> float:
+    return path.stat().st_mtime

@@ -1,4 +1,4 @@
-"""The datasets of a service: files that were brought, questions about them, and what a page shows once they are ready."""
+"""The datasets of a service: files that were brought, questions about them, and what is shown of those ready."""
 
 import secrets
 import threading

@@ -38,7 +38,7 @@ def add_page(app: FastAPI, folder: Path = FOLDER) -> None:
         said = f"There is nothing at /api/{rest[:200]}. The API is described in /api/v1/openapi.json."
         return refusal(404, "UnknownNameError", [said])
 
-    @app.get("/{rest:path}", include_in_schema=False)
+    @app.api_route("/{rest:path}", methods=["GET", "HEAD"], include_in_schema=False)
     def _page(rest: str, request: Request) -> Response:
         found = _built(folder, rest)
         if found is not None:
