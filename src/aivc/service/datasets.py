@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, final
+from typing import Any, final
 
 import numpy as np
 from sqlalchemy import Engine, delete, insert, select, update
@@ -30,13 +30,13 @@ from aivc.service.point_clouds import arrow_bytes, plane_of_values, point_table,
 from aivc.service.refusals import ForbiddenError
 from aivc.service.service_tables import DATASETS
 from aivc.service.settings import Settings
-from aivc.service.uploads import forget, keep, plain_name, unpacked
+from aivc.service.uploads import ByteStream, forget, keep, plain_name, unpacked
 
 ASKED, READY = "asked", "ready"
 POINTS, COLUMNS = "points.arrow", "columns"
 # Where others keep planes of cells, the most telling first.
 _PLANES = {"X_umap": "UMAP", "X_tsne": "t-SNE", "X_pca": "PC"}
-_SHOWN_UNITS = log1p_units(10_000)
+_SHOWN_UNITS = log1p_units(10_000.0)
 _CATALOG = "catalog"
 
 
@@ -151,7 +151,7 @@ class DatasetShelf:
         )  # fmt: skip
         return self._named[name]
 
-    def add(self, stream: IO[bytes], file_name: str | None, name: str, owner: str) -> ServedDataset:
+    def add(self, stream: ByteStream, file_name: str | None, name: str, owner: str) -> ServedDataset:
         """Keep a file that was brought, look what it holds, and ask what is not clear.
 
         Args:
@@ -169,7 +169,9 @@ class DatasetShelf:
         folder.mkdir()
         try:
             path = self._taken(stream, plain, folder)
-            found = guess(path)
+            # Whatever its readers raise on bytes of strangers is a refusal of the file.
+            with intact(path):
+                found = guess(path)
         except (AIVCError, OSError):
             forget(folder)
             raise
@@ -182,7 +184,7 @@ class DatasetShelf:
             connection.execute(insert(DATASETS).values(row))
         return ServedDataset(folder=folder, **row)
 
-    def _taken(self, stream: IO[bytes], plain: str, folder: Path) -> Path:
+    def _taken(self, stream: ByteStream, plain: str, folder: Path) -> Path:
         partial = self.settings.folder("uploads") / f"{folder.name}.partial"
         try:
             keep(stream, partial, self.settings.upload_limit)
@@ -210,7 +212,8 @@ class DatasetShelf:
         declared = Schema.from_json(dict(schema))
         if declared.metadata is not None and Path(declared.metadata).name != declared.metadata:
             raise IntegrityError("metadata names a table beside the file, by its plain name.")
-        found = check(dataset.path, declared)
+        with intact(dataset.path):
+            found = check(dataset.path, declared)
         found.raise_if_any()
         for name in (POINTS, COLUMNS):
             forget(dataset.folder / name)

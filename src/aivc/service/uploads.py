@@ -4,7 +4,7 @@ import re
 import shutil
 import zipfile
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import Protocol, runtime_checkable
 
 from aivc.core.errors import IntegrityError
 from aivc.data.io.formats import refuse_pickled_chunks, suffix
@@ -17,6 +17,14 @@ ENDINGS = (
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,150}")
 _MEMBERS, _SWELLS = 100_000, 200
 _LINK, _KINDS, _REGULAR, _FOLDER = 0o120000, 0o170000, 0o100000, 0o040000
+
+
+@runtime_checkable
+class ByteStream(Protocol):
+    """What a file is read from, piece by piece."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes; none at the end."""
 
 
 def plain_name(name: str | None) -> str:
@@ -40,7 +48,7 @@ def plain_name(name: str | None) -> str:
     return name
 
 
-def keep(stream: IO[bytes], target: Path, limit: int) -> int:
+def keep(stream: ByteStream, target: Path, limit: int) -> int:
     """Write a stream into a file, and no more than is allowed.
 
     Returns:

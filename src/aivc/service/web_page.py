@@ -45,7 +45,7 @@ def add_page(app: FastAPI, folder: Path = FOLDER) -> None:
             headers = {"Cache-Control": _FOREVER} if rest.startswith("assets/") else {}
             return FileResponse(found, headers=headers)
         if rest.startswith("assets/") or request.url.path.startswith(API):
-            raise HTTPException(404, f"There is no file {rest[:200]!r}")
+            raise HTTPException(404, "There is no such file of the page")
         index = folder / _INDEX
         if not index.is_file():
             return HTMLResponse(_NO_PAGE)
