@@ -47,7 +47,7 @@ def test_a_question_is_answered_as_json_or_as_a_table(client):
 )
 def test_what_makes_no_sense_is_refused(client, asked, status):
     answer = client.post(f"{CELL}/predict", json=asked)
-    assert answer.status_code == status
+    assert answer.status_code == status, answer.text
     assert answer.json()["error"]["problems"]
 
 
