@@ -1,12 +1,13 @@
 """Who sends a request, as far as the routes need to know; the application says how that is found out."""
 
-from typing import NoReturn, Protocol
+from typing import NoReturn, Protocol, runtime_checkable
 
 from fastapi import HTTPException
 
 ROLES_THAT_WRITE = ("writer", "admin")
 
 
+@runtime_checkable
 class Caller(Protocol):
     """Who asks."""
 

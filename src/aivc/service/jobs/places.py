@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, final
+from typing import TYPE_CHECKING, Any, Protocol, final, runtime_checkable
 
 from aivc.core.errors import IntegrityError, UnknownNameError
 from aivc.core.foreign_text import read_json
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _SCHEMA = "schema.json"
 
 
+@runtime_checkable
 class Places(Protocol):
     """Finds what a user may use by its name."""
 
@@ -78,6 +79,7 @@ class FolderPlaces:
         return folder
 
 
+@runtime_checkable
 class FindsJobs(Protocol):
     """Finds jobs of others."""
 
