@@ -67,7 +67,7 @@ def job_rows(path: Path, asked: RowsAsked) -> dict[str, Any]:
         # Among equals the order of the table holds, so that pages do not overlap.
         place = pa.array(range(len(table)), pa.int64())
         keys = pa.table({"by": _sortable(table.column(asked.sort)), "place": place})
-        table = table.take(pc.sort_indices(keys, [("by", way), ("place", "ascending")], null_placement="at_end"))
+        table = table.take(pc.sort_indices(keys, [("by", way), ("place", "ascending")]))
     page = table.slice(asked.offset, asked.limit).to_pylist()
     return {"rows": [{name: _plain(value) for name, value in row.items()} for row in page], "total": len(table)}
 
