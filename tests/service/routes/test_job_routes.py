@@ -55,7 +55,11 @@ def finish(asks, name):
     table, folder = asks.jobs._table, asks.jobs.folder(name)
     assert table.claim(name, "me", 30.0)
     folder.mkdir(parents=True, exist_ok=True)
-    rows = {"perturbation": ["ko:A", "ko:B", "drug:C"], "score": [0.5, float("nan"), -1.0], "seen": [True, False, False]}
+    rows = {
+        "perturbation": ["ko:A", "ko:B", "drug:C"],
+        "score": [0.5, float("nan"), -1.0],
+        "seen": [True, False, False],
+    }
     pq.write_table(pa.table(rows), folder / "found.parquet")
     (folder / "found.csv").write_text("perturbation\n")
     (folder / "output.log").write_text("not for everybody")

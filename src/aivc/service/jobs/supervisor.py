@@ -159,9 +159,9 @@ class Supervisor:
             return
         last = self._last_lines()
         said = f"A fault of the job itself, not of what was asked: {last[-1] if last else f'exit code {code}'}."
-        if self._table.end(self._name, self._holder, "failed", error=failure("JobFault", [said])):
-            for line in last[-20:]:
-                self._table.write(self._name, line)
+        for line in last[-20:]:
+            self._table.write(self._name, line)
+        self._table.end(self._name, self._holder, "failed", error=failure("JobFault", [said]))
 
     def _last_lines(self) -> list[str]:
         with self._output.open("rb") as file:
