@@ -15,6 +15,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(fit_job, "_FOLDS", 2)
 
 
+@pytest.mark.slow
 def test_a_dataset_becomes_a_cell_with_its_scores_and_begun_again_it_goes_on_where_it_was(desk, monkeypatch):
     bench = desk.bench("fit", dataset="few", name="My cell 1", manipulator="mean-effect")
     with monkeypatch.context() as patch:
