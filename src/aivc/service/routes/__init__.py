@@ -1,1 +1,1 @@
-"""Routes of the service, by what they are about."""
+"""Routes of the API, one module for each kind of thing that is asked about."""
