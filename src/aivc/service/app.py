@@ -12,7 +12,8 @@ from aivc.service.account_models import REFUSALS
 from aivc.service.arrow_responses import ARROW
 from aivc.service.door import Door
 from aivc.service.refusals import add_refusals
-from aivc.service.routes import board_routes, cell_routes, dataset_routes, session_routes
+from aivc.service.routes import board_routes, cell_routes, dataset_routes, job_routes, session_routes
+from aivc.service.service_jobs import open_jobs
 from aivc.service.service_state import ServiceState
 from aivc.service.settings import Settings
 from aivc.service.web_page import add_page
@@ -23,6 +24,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     session_routes.router,
     cell_routes.router,
     dataset_routes.router,
+    job_routes.router,
     board_routes.router,
 )
 _DESCRIPTION = "Ask virtual cells, bring data, run screens, plan plates, and share what was learned."
@@ -40,11 +42,15 @@ def create_app(settings: Settings) -> FastAPI:
         UnavailableError: The database does not answer.
     """
     service = ServiceState.open(settings)
+    jobs = open_jobs(service)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         threading.Thread(target=service.warm_up, name="aivc-warm-up", daemon=True).start()
+        if settings.job_slots:
+            jobs.work(settings.job_slots)
         yield
+        jobs.stop()
         service.engine.dispose()
 
     app = FastAPI(
@@ -57,6 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.service = service
+    app.state.jobs = jobs
     add_refusals(app)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX, responses=REFUSALS)
