@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import final
 
 from aivc.core.errors import DataError
-from aivc.service.accounts import Account
+from aivc.service.accounts import LOCAL, Account
 from aivc.service.cells import CellShelf
 from aivc.service.datasets import READY, DatasetShelf
 from aivc.service.jobs.job import JobLimits
@@ -51,8 +51,8 @@ class ServedPlaces:
 
 
 def _asker(user: str) -> Account:
-    # Whatever the role, what is private of others is no one else's to learn from.
-    return Account(user, "writer")
+    # Whoever asks on the computer itself sees all; of others, a role shows no more than is theirs.
+    return Account(user, "admin" if user == LOCAL else "writer")
 
 
 def open_jobs(service: ServiceState) -> Jobs:
