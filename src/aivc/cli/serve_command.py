@@ -50,6 +50,10 @@ def add(commands: Commands) -> None:
     made.add_argument("--origin", action="append", default=[], metavar="URL", help="another page that may write")
     made.add_argument("--name", action="append", default=[], metavar="HOST", help="another name it is asked under")
     made.add_argument("--upload-limit", type=natural, default=4096, metavar="MB", help="of one file (default 4096)")
+    made.add_argument("--jobs", type=natural, default=1, metavar="N", help="jobs at a time; 0 for none (default 1)")
+    made.add_argument(
+        "--queue", default="", metavar="URL", help="delivers jobs to several servers, such as redis://host"
+    )
     made.add_argument("--role", choices=("reader", "writer", "admin"), default="reader", help="of a new token")
     made.add_argument("--no-open", action="store_true", help="do not open the page in a browser")
 
@@ -78,6 +82,8 @@ def _settings(args: argparse.Namespace) -> "Settings":
         origins=tuple(args.origin),
         hosts=tuple(args.name),
         upload_limit=args.upload_limit << 20,
+        job_slots=args.jobs,
+        queue=args.queue,
     )
 
 

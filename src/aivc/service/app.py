@@ -4,16 +4,28 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from aivc.service.account_models import REFUSALS
 from aivc.service.arrow_responses import ARROW
+from aivc.service.callers import current_user
 from aivc.service.door import Door
+from aivc.service.jobs.jobs import Jobs
 from aivc.service.refusals import add_refusals
-from aivc.service.routes import board_routes, cell_routes, dataset_routes, session_routes
-from aivc.service.service_state import ServiceState
+from aivc.service.routes import (
+    board_routes,
+    cell_routes,
+    dataset_routes,
+    hub_routes,
+    job_routes,
+    session_routes,
+)
+from aivc.service.service_places import ServicePlaces
+from aivc.service.service_state import ServiceState, account_of
 from aivc.service.settings import Settings
 from aivc.service.web_page import add_page
 
@@ -23,6 +35,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     session_routes.router,
     cell_routes.router,
     dataset_routes.router,
+    job_routes.router,
+    hub_routes.router,
     board_routes.router,
 )
 _DESCRIPTION = "Ask virtual cells, bring data, run screens, plan plates, and share what was learned."
@@ -40,11 +54,16 @@ def create_app(settings: Settings) -> FastAPI:
         UnavailableError: The database does not answer.
     """
     service = ServiceState.open(settings)
+    places = ServicePlaces(service.cells, service.datasets)
+    jobs = Jobs.open(service.engine, settings.home, settings.queue, places=places, hub=settings.hub_location)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         threading.Thread(target=service.warm_up, name="aivc-warm-up", daemon=True).start()
+        if settings.job_slots:
+            jobs.work(settings.job_slots)
         yield
+        await run_in_threadpool(jobs.stop)
         service.engine.dispose()
 
     app = FastAPI(
@@ -52,11 +71,13 @@ def create_app(settings: Settings) -> FastAPI:
         version=version("aivc"),
         description=_DESCRIPTION,
         openapi_url=f"{PREFIX}/openapi.json",
+        generate_unique_id_function=_operation_id,
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.service = service
+    app.state.service, app.state.jobs = service, jobs
+    app.dependency_overrides[current_user] = account_of
     add_refusals(app)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX, responses=REFUSALS)
@@ -67,3 +88,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=6, exclude_content_types=untouched)
     app.add_middleware(Door, settings=settings, log=service.log)
     return app
+
+
+def _operation_id(route: Any) -> str:
+    """Name of an operation for typed clients: the function's, as JavaScript writes names."""
+    first, *others = route.name.split("_")
+    return first + "".join(map(str.capitalize, others))

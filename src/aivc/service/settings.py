@@ -36,6 +36,8 @@ class Settings:
         requests_per_minute: Of one user, or of one address without one.
         heavy_per_minute: Of these, requests that compute.
         at_once: How many requests compute at the same time.
+        job_slots: How many jobs are worked on at the same time; 0 leaves them to other servers.
+        queue: What delivers jobs: ``redis://…``, ``postgresql://…``; empty for the database or a file in the home.
         hosts: Names beyond its own that it may be asked under, such as behind a proxy.
         origins: Addresses of pages beyond its own that may write, such as a development server.
 
@@ -53,6 +55,8 @@ class Settings:
     requests_per_minute: int = 1200
     heavy_per_minute: int = 240
     at_once: int = 2
+    job_slots: int = 1
+    queue: str = ""
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
 

@@ -1,0 +1,180 @@
+"""Three checks that anybody can repeat: what was published is valid, it runs, and it answers as it did."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, final
+
+from aivc.core import registry
+from aivc.core.errors import AIVCError, IntegrityError, UnknownNameError
+from aivc.core.saved_cell import fitting
+from aivc.core.state import State
+from aivc.core.virtual_cell import VirtualCell
+from aivc.hub.described import PART_KINDS, environment
+from aivc.hub.file_formats import LARGEST_ALL, check_format
+from aivc.hub.manifest import MANIFEST, Manifest
+from aivc.hub.object_store import file_digest
+from aivc.hub.refs import HubKind
+from aivc.hub.self_test import Asked, repeat
+
+SIGNATURES = "signatures.json"
+# What lies in a fetched folder beside the files of the manifest.
+BESIDE = (MANIFEST, SIGNATURES)
+# Ensembles and calibrations stand for the manipulator or decoder that they hold.
+_WRAPPERS = "wrappers"
+
+
+class Badge(StrEnum):
+    """What can be checked."""
+
+    VALID = "valid"
+    RUNS = "runs"
+    REPRODUCES = "reproduces"
+
+
+@final
+@dataclass(frozen=True)
+class BadgeRecord:
+    """One check.
+
+    Attributes:
+        badge: Which.
+        passed: None where it cannot be checked: a benchmark answers no question.
+        detail: What was found, in a sentence.
+        checked: When, ISO 8601.
+        environment: Versions it was checked with.
+    """
+
+    badge: str
+    passed: bool | None
+    detail: str
+    checked: str
+    environment: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {**vars(self), "environment": dict(self.environment)}
+
+    @classmethod
+    def from_json(cls, found: Any) -> "BadgeRecord":
+        """Inverse of `to_json`.
+
+        Raises:
+            IntegrityError: It is none.
+        """
+        try:
+            made = cls(**found)
+            texts = all(isinstance(each, str) for each in (made.detail, made.checked, *made.environment.values()))
+            if made.badge not in list(Badge) or not texts or not isinstance(made.passed, bool | None):
+                raise TypeError("another type")
+        except (AttributeError, TypeError) as error:
+            raise IntegrityError(f"This is no record of a badge ({error}). Check it again: aivc verify.") from error
+        return made
+
+
+def check(folder: Path, manifest: Manifest, badges: Sequence[str], broken: str = "") -> list[BadgeRecord]:
+    """Check a folder against its manifest.
+
+    Args:
+        folder: Holds the files.
+        manifest: What they are to be.
+        badges: Which checks; a later one needs those before it, which are made too.
+        broken: Why none of them can pass, where that is known already.
+
+    Raises:
+        UnknownNameError: There is no such badge.
+    """
+    for badge in badges:
+        if badge not in list(Badge):
+            raise UnknownNameError("badge", badge, map(str, Badge))
+    last = max((list(Badge).index(Badge(badge)) for badge in badges), default=0)
+    records = list[BadgeRecord]()
+    for badge in list(Badge)[: last + 1]:
+        passed, detail = (False, broken) if broken else _verdict(badge, folder, manifest)
+        records.append(
+            BadgeRecord(str(badge), passed, detail, datetime.now(UTC).isoformat(timespec="seconds"), environment())
+        )
+        if passed is False:
+            broken = broken or f"Not reached: {badge} failed."
+    return records
+
+
+def load(folder: Path, manifest: Manifest) -> Asked | None:
+    """The virtual cell or the part that a folder holds; None of kinds that are not asked anything.
+
+    Raises:
+        AIVCError: It cannot be loaded, or is another than the manifest says.
+    """
+    if manifest.kind is HubKind.VIRTUAL_CELL:
+        cell = VirtualCell.load(folder)
+        if manifest.made_with.cell and cell.digest != manifest.made_with.cell:
+            raise IntegrityError("It is another cell than its manifest says. Do not use it.")
+        return cell
+    if manifest.kind not in PART_KINDS:
+        return None
+    entry = manifest.made_with.parts.get("part")
+    if entry is None or entry.group not in (f"{manifest.kind}s", _WRAPPERS):
+        raise IntegrityError("The manifest does not say under which name the part is registered. Publish it again.")
+    state = State.load(folder)
+    if state.digest() != entry.digest:
+        raise IntegrityError("It is another part than its manifest says. Do not use it.")
+    with fitting(f"The part in {folder}"):
+        part: Asked = registry.Registry(entry.group).load(entry.name).from_state(state)
+    if not isinstance(part, PART_KINDS[manifest.kind]):
+        raise IntegrityError(f"It is no {manifest.kind}. Do not use it.")
+    return part
+
+
+def require_files(folder: Path, manifest: Manifest) -> None:
+    """See that a folder holds the files of a manifest, each with its digest and in its format, and no others.
+
+    Raises:
+        IntegrityError: A file is missing, altered, of another format, or not listed.
+    """
+    if manifest.size > LARGEST_ALL:
+        raise IntegrityError(f"The files have {manifest.size:,} bytes, where {LARGEST_ALL:,} are the most.")
+    listed = {file.path: file for file in manifest.files}
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    if foreign := sorted(present - set(listed) - set(BESIDE)):
+        raise IntegrityError(f"{foreign[0]!r} is not in the manifest. Do not use the folder; fetch it again.")
+    if missing := sorted(set(listed) - present):
+        raise IntegrityError(f"{missing[0]!r} is missing. Fetch it again.")
+    for path, file in listed.items():
+        check_format(folder / path, path)
+        if file_digest(folder / path) != (file.sha256, file.bytes):
+            raise IntegrityError(f"{path!r} was altered: it is not the file of the manifest. Fetch it again.")
+
+
+def _verdict(badge: Badge, folder: Path, manifest: Manifest) -> tuple[bool | None, str]:
+    try:
+        match badge:
+            case Badge.VALID:
+                require_files(folder, manifest)
+                return True, f"The manifest and {len(manifest.files)} files are what they say."
+            case Badge.RUNS:
+                return _runs(folder, manifest)
+            case Badge.REPRODUCES:
+                return _reproduces(folder, manifest)
+    except AIVCError as error:
+        return False, " ".join(str(error).split())[:2000]
+
+
+def _runs(folder: Path, manifest: Manifest) -> tuple[bool | None, str]:
+    thing = load(folder, manifest)
+    if thing is None:
+        return None, f"A {manifest.kind} answers no question; its files can be read."
+    if manifest.self_test is None:
+        return None, "It loads; no question is known that it answers."
+    repeat(thing, manifest.self_test, folder)
+    return True, "It loads, and answers its self-test."
+
+
+def _reproduces(folder: Path, manifest: Manifest) -> tuple[bool | None, str]:
+    thing = load(folder, manifest)
+    if thing is None or manifest.self_test is None:
+        return None, "There is no self-test."
+    differ = repeat(thing, manifest.self_test, folder)
+    questions = len(manifest.self_test.questions)
+    return (False, " ".join(differ)) if differ else (True, f"{questions} questions are answered as at publication.")

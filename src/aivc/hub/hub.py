@@ -1,0 +1,340 @@
+"""The one object through which instruments are published, found, fetched and checked."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import platformdirs
+
+from aivc.core.errors import AIVCError, DataError, IntegrityError, UnavailableError, WritingError
+from aivc.core.state import write_text
+from aivc.core.writing import whole_folder
+from aivc.hub.aliases import AliasRecord
+from aivc.hub.badges import SIGNATURES, BadgeRecord, check, require_files
+from aivc.hub.file_formats import LARGEST_ALL
+from aivc.hub.hub_index import HubEntry, HubIndex
+from aivc.hub.hub_report import ALL_BADGES, HubReport, signers_of
+from aivc.hub.listing import HubSource, Listing, PublishedVersion
+from aivc.hub.manifest import LARGEST_MANIFEST, MANIFEST, Declared, Manifest, canonical, declared
+from aivc.hub.object_store import ObjectStore
+from aivc.hub.preparing import Thing, prepare
+from aivc.hub.refs import LATEST, Ref, newest
+from aivc.hub.service_reader import ServiceReader
+from aivc.hub.signing import OF_MANIFEST, SigningKey, TrustStore
+from aivc.hub.stored_hub import StoredHub
+from aivc.hub.use_terms import Visibility, conflicts
+
+
+@final
+@dataclass(frozen=True)
+class Hub:
+    """A hub: a store that is written and read, or the hub of a service, which is read.
+
+    Attributes:
+        location: Where it is.
+        source: What is read from.
+        stored: Its notes and objects; None of a service.
+        index: For searching; None of a service.
+        trust: Whose signatures count.
+    """
+
+    location: str
+    source: HubSource
+    stored: StoredHub | None
+    index: HubIndex | None
+    trust: TrustStore
+
+    @classmethod
+    def open(
+        cls,
+        location: str,
+        database: str = "",
+        *,
+        trust: TrustStore | None = None,
+        token: str = "",
+        transport: Any = None,
+    ) -> "Hub":
+        """Open a hub; a folder that is missing is made when something is published.
+
+        Args:
+            location: A folder, any fsspec URL, or ``http(s)://host/api/v1/hub`` of a service.
+            database: URL of the index; by default ``index.db`` in the folder, or in the cache for other places.
+            trust: Whose signatures count; by default the user's own trust store.
+            token: Of an account of a service.
+            transport: How requests are sent to a service, where not over the network.
+
+        Raises:
+            DataError: It is no such place.
+            UnavailableError: It, or its index, cannot be reached.
+        """
+        trust = TrustStore.load() if trust is None else trust
+        if location.startswith(("http://", "https://")):
+            return cls(location, ServiceReader(location.rstrip("/"), token, transport), None, None, trust)
+        stored = StoredHub(ObjectStore.open(location))
+        index = HubIndex.open(database or _index_url(stored.store))
+        made = cls(location, stored, stored, index, trust)
+        if not index.count():
+            made.reindex()
+        return made
+
+    def publish(
+        self,
+        thing: Thing,
+        fields: Mapping[str, Any] | Declared,
+        key: SigningKey | None = None,
+        *,
+        part: str = "",
+        visibility: str = "",
+    ) -> Manifest:
+        """Publish a version, for good: it can be found and fetched, and never changed.
+
+        Args:
+            thing: Folder of a virtual cell or of files, or the object itself.
+            fields: What you say of it (`aivc.hub.manifest.Declared`): at least namespace, name, version and licence.
+            key: Signs it.
+            part: Which part of a cell, for the kinds encoder, manipulator and decoder.
+            visibility: Of the namespace; that of one that exists stays. A new one is public unless said otherwise.
+
+        Raises:
+            DataError: Every field that is wrong, and every term that forbids it.
+            IntegrityError: The version is published already and says something else, or a file is not allowed.
+            UnavailableError: The hub is that of a service, or cannot be reached.
+        """
+        told, stored = declared(fields), self._writable()
+        seen = self._visibility(told.namespace, visibility)
+        with tempfile.TemporaryDirectory(prefix="aivc-hub-") as scratch:
+            made = prepare(thing, told, Path(scratch), part)
+            if found := conflicts(made.manifest.licence, made.manifest.terms, seen):
+                raise DataError(found)
+            if there := self._same(made.manifest):
+                self._sign(there, key)
+                return there
+            for path, file in made.files.items():
+                digest, _ = stored.store.put(file)
+                if digest != next(each.sha256 for each in made.manifest.files if each.path == path):
+                    raise IntegrityError(f"{path!r} was changed while it was published. Publish it again.")
+        self._settle(made.manifest, key, seen)
+        return made.manifest
+
+    def _settle(self, manifest: Manifest, key: SigningKey | None, seen: Visibility) -> None:
+        """Point to a manifest whose files are all there; before this, nobody sees anything of it."""
+        stored, ref = self._writable(), manifest.ref
+        digest = stored.store.put_bytes(manifest.to_bytes())
+        stored.note_namespace(ref.namespace, seen)
+        self._sign(manifest, key)
+        stored.note_version(ref, digest)
+        versions = list(stored.listing(ref).versions)
+        if newest(versions) == ref.version:
+            stored.note_alias(AliasRecord.make(ref, LATEST, digest, key))
+        self._index().add(manifest, digest, str(seen))
+
+    def _sign(self, manifest: Manifest, key: SigningKey | None) -> None:
+        if key is not None:
+            data = manifest.to_bytes()
+            self._writable().note_signature(manifest.digest, key.sign(OF_MANIFEST, data))
+
+    def _same(self, manifest: Manifest) -> Manifest | None:
+        """The version as it is published already; None where it is not."""
+        found = self.source.listing(manifest.ref).versions.get(manifest.version)
+        if found is None:
+            return None
+        there = Manifest.from_bytes(self.source.read(found.digest, LARGEST_MANIFEST), str(manifest.ref))
+        if not manifest.same_but_when(there):
+            raise IntegrityError(f"{manifest.ref} is published, and says something else. Publish it as a new version.")
+        return there
+
+    def _visibility(self, namespace: str, asked: str) -> Visibility:
+        there = self._writable().visibility(namespace)
+        if asked and asked not in list(Visibility):
+            raise DataError([f"A namespace is {', '.join(Visibility)}, got {asked[:40]!r}."])
+        if there is not None and asked and asked != there:
+            raise DataError([f"The namespace {namespace!r} is {there}, not {asked}. Choose another namespace."])
+        return there or Visibility(asked or Visibility.PUBLIC)
+
+    def listing(self, ref: Ref | str) -> Listing:
+        """All versions and aliases of what a ref names; a service answers with its ``to_json()``."""
+        return self.source.listing(_ref(ref))
+
+    def resolve(self, ref: Ref | str) -> tuple[Ref, PublishedVersion]:
+        """Which version a ref means, with its digest and signatures.
+
+        Raises:
+            UnknownNameError: There is no such version or alias.
+            IntegrityError: An alias was forged, or the version is another than the ref says.
+        """
+        return self.listing(ref).resolve(_ref(ref), self.trust)
+
+    def manifest(self, ref: Ref | str) -> Manifest:
+        """What a version says of itself, its digest and signatures checked.
+
+        Raises:
+            UnknownNameError: There is no such version.
+            IntegrityError: It was altered or forged, or is not signed by those who must.
+        """
+        return self._manifest(*self.resolve(ref))[0]
+
+    def _manifest(self, ref: Ref, found: PublishedVersion) -> tuple[Manifest, list[str]]:
+        data = self.source.read(found.digest, LARGEST_MANIFEST)
+        manifest = Manifest.from_bytes(data, str(ref))
+        if manifest.ref != ref:
+            raise IntegrityError(f"{ref} points to the manifest of {manifest.ref}. Do not use it.")
+        return manifest, signers_of(self.trust, manifest, list(found.signatures))
+
+    def pull(self, ref: Ref | str, to: Path) -> Path:
+        """Fetch a version: the whole of it, checked, or nothing.
+
+        Args:
+            ref: Which one.
+            to: Missing or empty folder; what was published lies in it afterwards, with its manifest.
+
+        Raises:
+            UnknownNameError: There is no such version.
+            IntegrityError: A file, the manifest or a signature is not true; or the folder holds something.
+        """
+        at, found = self.resolve(ref)
+        manifest, _ = self._manifest(at, found)
+        with whole_folder(to, "folder of the hub", lambda _: False) as fresh:
+            self._fetch(manifest, found, fresh)
+            require_files(fresh, manifest)
+        return to
+
+    def _fetch(self, manifest: Manifest, found: PublishedVersion, folder: Path) -> None:
+        if manifest.size > LARGEST_ALL:
+            raise IntegrityError(f"{manifest.ref} has {manifest.size:,} bytes, where {LARGEST_ALL:,} are the most.")
+        for file in manifest.files:
+            self.source.copy_to(file.sha256, folder / file.path, file.bytes)
+        write_text(folder / MANIFEST, manifest.to_bytes().decode())
+        write_text(folder / SIGNATURES, canonical([each.to_json() for each in found.signatures]).decode())
+
+    def search(
+        self, text: str = "", kind: str = "", *, namespace: str = "", visible: Collection[str] | None = None,
+        limit: int = 100,
+    ) -> list[dict[str, Any]]:  # fmt: skip
+        """Find versions, newest first, as JSON-ready summaries (`aivc.hub.hub_index.HubEntry`).
+
+        Args:
+            text: Words that all must stand in names, title, description, use, data or parts.
+            kind: Only of this kind.
+            namespace: Only in this one.
+            visible: Namespaces that may be shown beside the public ones; None shows all.
+            limit: At most so many.
+        """
+        if isinstance(self.source, ServiceReader):
+            found = self.source.search(text, kind)
+            return [each for each in found if not namespace or each.get("namespace") == namespace][:limit]
+        entries = self._index().search(text, kind, namespace=namespace, visible=visible, limit=limit)
+        return [each.to_json() for each in entries]
+
+    def entry(self, ref: Ref | str) -> HubEntry | None:
+        """What a search shows of one version; None where the index lacks it, as of a service."""
+        at, _ = self.resolve(ref)
+        if self.index is None:
+            return None
+        found = self.index.search(kind=str(at.kind), namespace=at.namespace, name=at.name, limit=10_000)
+        return next((each for each in found if each.version == at.version), None)
+
+    def verify(self, ref: Ref | str, badges: Sequence[str] = ALL_BADGES) -> HubReport:
+        """Fetch a version into a scratch folder, check it, and keep what was found.
+
+        Args:
+            ref: Which one.
+            badges: ``valid``, ``runs``, ``reproduces``; those before one are checked too.
+
+        Raises:
+            UnknownNameError: There is no such version or badge.
+            IntegrityError: The manifest or a signature is not true.
+        """
+        at, found = self.resolve(ref)
+        manifest, signers = self._manifest(at, found)
+        with tempfile.TemporaryDirectory(prefix="aivc-hub-") as scratch:
+            broken = ""
+            try:
+                self._fetch(manifest, found, Path(scratch))
+            except (IntegrityError, UnavailableError) as error:
+                broken = str(error)
+            records = check(Path(scratch), manifest, badges, broken)
+        recorded = self._record(found.digest, records)
+        strangers = len({each.key for each in found.signatures}) - len(signers)
+        return HubReport(str(at), found.digest, tuple(records), tuple(signers), strangers, recorded)
+
+    def _record(self, digest: str, records: Sequence[BadgeRecord]) -> bool:
+        if self.stored is None:
+            return False
+        try:
+            for each in records:
+                self.stored.note_badge(digest, each)
+        except WritingError:
+            # Whoever may only read a hub checks it for himself.
+            return False
+        self._index().note_badges(digest, records)
+        return True
+
+    def badges(self, ref: Ref | str) -> list[BadgeRecord]:
+        """What was last checked of a version."""
+        _, found = self.resolve(ref)
+        return [] if self.stored is None else self.stored.badges(found.digest)
+
+    def alias(self, ref: Ref | str, name: str, key: SigningKey | None = None) -> AliasRecord:
+        """Let an alias, such as ``champion``, point to a version.
+
+        Raises:
+            UnknownNameError: There is no such version.
+            DataError: It is no name of an alias.
+        """
+        at, found = self.resolve(ref)
+        record = AliasRecord.make(at, name, found.digest, key)
+        self._writable().note_alias(record)
+        return record
+
+    def reindex(self) -> list[str]:
+        """Make the index again from the store.
+
+        Returns:
+            What of the store cannot be read, one sentence each; it is left out.
+        """
+        stored, index = self._writable(), self._index()
+        found, problems = stored.everything()
+        index.clear()
+        for ref, digest in found:
+            try:
+                manifest = Manifest.from_bytes(stored.read(digest, LARGEST_MANIFEST), str(ref))
+                if manifest.ref != ref:
+                    raise IntegrityError(f"it is the manifest of {manifest.ref}")
+                index.add(manifest, digest, str(stored.visibility(ref.namespace) or Visibility.PUBLIC))
+                index.note_badges(digest, stored.badges(digest))
+            except AIVCError as error:
+                problems.append(f"{ref}: {error}")
+        return problems
+
+    def _writable(self) -> StoredHub:
+        if self.stored is None:
+            raise UnavailableError(
+                f"{self.location} is the hub of a service, which is read here. Publish from its page, or into the "
+                "store that it serves."
+            )
+        return self.stored
+
+    def _index(self) -> HubIndex:
+        if self.index is None:
+            raise UnavailableError(f"{self.location} keeps its own index. Search it instead.")
+        return self.index
+
+
+def _ref(ref: Ref | str) -> Ref:
+    return Ref.parse(ref) if isinstance(ref, str) else ref
+
+
+def _index_url(store: ObjectStore) -> str:
+    """In the folder itself where it can be written to; else in the cache, named after the place."""
+    place = Path(store.root)
+    if store.is_local and (os.access(place, os.W_OK) or not place.exists()):
+        place.mkdir(parents=True, exist_ok=True)
+        return f"sqlite:///{place / 'index.db'}"
+    named = hashlib.sha256(f"{store.files.protocol} {store.root}".encode()).hexdigest()[:24]
+    folder = Path(os.environ.get("AIVC_CACHE") or platformdirs.user_cache_dir("aivc")) / "hubs"
+    folder.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{folder / named}.db"

@@ -1,0 +1,217 @@
+"""Finds what a hub holds: a table of its versions, which can be made again from the store at any time."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from sqlalchemy import JSON, Engine, delete, func, select
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from aivc.core.errors import UnavailableError
+from aivc.hub.badges import BadgeRecord
+from aivc.hub.database import open_database, upgrade
+from aivc.hub.manifest import Manifest
+
+MIGRATIONS, VERSION_TABLE = Path(__file__).parent / "migrations", "hub_version"
+
+
+class HubTable(DeclarativeBase):
+    """Tables of the index."""
+
+
+class VersionRow(HubTable):
+    """One published version."""
+
+    __tablename__ = "hub_versions"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    namespace: Mapped[str]
+    name: Mapped[str]
+    version: Mapped[str]
+    visibility: Mapped[str]
+    title: Mapped[str]
+    description: Mapped[str]
+    licence: Mapped[str]
+    terms: Mapped[list[str]] = mapped_column(JSON)
+    created: Mapped[str]
+    words: Mapped[str]
+
+
+class BadgeRow(HubTable):
+    """The newest check of one badge of one version."""
+
+    __tablename__ = "hub_badges"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    badge: Mapped[str] = mapped_column(primary_key=True)
+    passed: Mapped[bool | None]
+    detail: Mapped[str]
+    checked: Mapped[str]
+    environment: Mapped[dict[str, str]] = mapped_column(JSON)
+
+
+@final
+@dataclass(frozen=True)
+class HubEntry:
+    """What a search shows of a version.
+
+    Attributes:
+        ref: ``kind/namespace/name@version``.
+        kind: Of thing.
+        namespace: Whose.
+        name: Within the namespace.
+        version: Which.
+        title: For people.
+        description: For people.
+        licence: SPDX expression.
+        terms: Of use.
+        visibility: Of the namespace.
+        digest: Of the manifest.
+        created: When, ISO 8601.
+        badges: By name: whether it passed when it was last checked; None where it never was, or cannot be.
+    """
+
+    ref: str
+    kind: str
+    namespace: str
+    name: str
+    version: str
+    title: str
+    description: str
+    licence: str
+    terms: tuple[str, ...]
+    visibility: str
+    digest: str
+    created: str
+    badges: dict[str, bool | None]
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {**vars(self), "terms": list(self.terms), "badges": dict(self.badges)}
+
+
+@final
+@dataclass(frozen=True)
+class HubIndex:
+    """The tables of one hub."""
+
+    engine: Engine
+
+    @classmethod
+    def open(cls, url: str) -> "HubIndex":
+        """Open a database, and bring its tables to the newest form.
+
+        Raises:
+            DataError: It is no URL of a database.
+            UnavailableError: It does not answer.
+        """
+        engine = open_database(url)
+        upgrade(engine, MIGRATIONS, VERSION_TABLE)
+        return cls(engine)
+
+    def add(self, manifest: Manifest, digest: str, visibility: str) -> None:
+        """Note a version; it is noted once."""
+        fields = {
+            name: str(getattr(manifest, name))
+            for name in ("kind", "namespace", "name", "version", "title", "description", "licence")
+        }
+        trained = [each.name for each in manifest.training.sets]
+        parts = [part.name for part in manifest.made_with.parts.values()]
+        words = " ".join([*fields.values(), manifest.intended_use, *trained, *parts]).casefold()
+        row = VersionRow(
+            **fields, digest=digest, visibility=visibility, terms=[str(term) for term in manifest.terms],
+            created=manifest.created.isoformat(), words=words,
+        )  # fmt: skip
+        try:
+            with Session(self.engine) as session, session.begin():
+                session.merge(row)
+        except IntegrityError:
+            # Another process noted the same version meanwhile.
+            return
+        except OperationalError as error:
+            raise _gone(self.engine, error) from error
+
+    def note_badges(self, digest: str, records: Iterable[BadgeRecord]) -> None:
+        """Note what was checked."""
+        with Session(self.engine) as session, session.begin():
+            for each in records:
+                session.merge(
+                    BadgeRow(
+                        digest=digest, badge=str(each.badge), passed=each.passed, detail=each.detail,
+                        checked=each.checked, environment=dict(each.environment),
+                    )
+                )  # fmt: skip
+
+    def search(
+        self,
+        text: str = "",
+        kind: str = "",
+        *,
+        namespace: str = "",
+        name: str = "",
+        visible: Collection[str] | None = None,
+        limit: int = 100,
+    ) -> list[HubEntry]:
+        """Find versions, newest first.
+
+        Args:
+            text: Words that all must stand in names, title, description, use, data or parts.
+            kind: Only of this kind.
+            namespace: Only in this one.
+            name: Only of this name.
+            visible: Namespaces that may be shown beside the public ones; None shows all.
+            limit: At most so many.
+        """
+        asked = select(VersionRow).order_by(VersionRow.created.desc(), VersionRow.digest).limit(limit)
+        for word in text.casefold().split()[:20]:
+            asked = asked.where(VersionRow.words.contains(word, autoescape=True))
+        for column, wanted in ((VersionRow.kind, kind), (VersionRow.namespace, namespace), (VersionRow.name, name)):
+            if wanted:
+                asked = asked.where(column == wanted)
+        if visible is not None:
+            asked = asked.where((VersionRow.visibility == "public") | VersionRow.namespace.in_(list(visible)))
+        try:
+            with Session(self.engine) as session:
+                rows = list(session.scalars(asked))
+                digests = [row.digest for row in rows]
+                badges = list(session.scalars(select(BadgeRow).where(BadgeRow.digest.in_(digests))))
+                return [_entry(row, badges) for row in rows]
+        except DBAPIError as error:
+            raise _gone(self.engine, error) from error
+
+    def badges(self, digest: str) -> list[BadgeRecord]:
+        """What was last checked of a version."""
+        with Session(self.engine) as session:
+            rows = session.scalars(select(BadgeRow).where(BadgeRow.digest == digest).order_by(BadgeRow.badge))
+            return [BadgeRecord(row.badge, row.passed, row.detail, row.checked, dict(row.environment)) for row in rows]
+
+    def count(self) -> int:
+        """How many versions are noted."""
+        with Session(self.engine) as session:
+            return session.scalar(select(func.count()).select_from(VersionRow)) or 0
+
+    def clear(self) -> None:
+        """Forget everything, to be made again from the store."""
+        with Session(self.engine) as session, session.begin():
+            session.execute(delete(BadgeRow))
+            session.execute(delete(VersionRow))
+
+
+def _entry(row: VersionRow, badges: Iterable[BadgeRow]) -> HubEntry:
+    found: dict[str, bool | None] = {"valid": None, "runs": None, "reproduces": None}
+    found |= {each.badge: each.passed for each in badges if each.digest == row.digest}
+    fields = ("kind", "namespace", "name", "version", "title", "description", "licence", "visibility", "digest")
+    return HubEntry(
+        ref=f"{row.kind}/{row.namespace}/{row.name}@{row.version}",
+        **{name: getattr(row, name) for name in fields},
+        terms=tuple(row.terms),
+        created=row.created,
+        badges=found,
+    )
+
+
+def _gone(engine: Engine, error: DBAPIError) -> UnavailableError:
+    return UnavailableError(f"The index {engine.url!r} cannot be used ({error.orig}). See that it runs and is free.")
