@@ -34,7 +34,8 @@ def tiny_client(home: Path, *, cell: bool = True, **settings) -> TestClient:
         folder = home / "given" / "tiny"
         tiny_cell().save(folder)
         settings["cells"] = (folder,)
-    return TestClient(create_app(Settings(home=home, hosts=(HOST,), **settings)), raise_server_exceptions=False)
+    made = Settings(**{"home": home, "hosts": (HOST,), "job_slots": 0, **settings})
+    return TestClient(create_app(made), raise_server_exceptions=False)
 
 
 def tiny_h5ad(cells: int = 30, *, plane: bool = False) -> bytes:

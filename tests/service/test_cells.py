@@ -34,6 +34,7 @@ def test_a_private_cell_is_not_there_for_others(shelf):
     tiny_cell().save(shelf.settings.folder("cells") / name)
     made = shelf.add(name, title="Interferon screen", source="fit", owner="ada", scores={"scores": {}})
     assert shelf.get(name, ADA) == made
+    assert (made.title, made.visibility) == ("Interferon screen", "private")
     assert shelf.get(name, ADMIN).scores() == {"scores": {}}
     with pytest.raises(UnknownNameError, match="no virtual cell"):
         shelf.get(name, BOB)

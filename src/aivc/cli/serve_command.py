@@ -47,17 +47,14 @@ def add(commands: Commands) -> None:
     )  # fmt: skip
     made.add_argument("--database", default="", metavar="URL", help="such as postgresql://user@host/name")
     made.add_argument("--hub", default="", metavar="DIR|URL", help="where its hub lies (default hub/ in its home)")
-    made.add_argument(
-        "--queue", default="", metavar="URL", help="what brings jobs, such as redis://host (default: with the database)"
-    )
-    made.add_argument(
-        "--jobs", type=natural, default=1, metavar="N",
-        help="jobs done at the same time; 0 leaves them to other servers of the database (default 1)",
-    )  # fmt: skip
-    made.add_argument("--job-memory", type=natural, default=8192, metavar="MB", help="of one job (default 8192)")
     made.add_argument("--origin", action="append", default=[], metavar="URL", help="another page that may write")
     made.add_argument("--name", action="append", default=[], metavar="HOST", help="another name it is asked under")
     made.add_argument("--upload-limit", type=natural, default=4096, metavar="MB", help="of one file (default 4096)")
+    made.add_argument("--jobs", type=natural, default=1, metavar="N", help="jobs at a time; 0 for none (default 1)")
+    made.add_argument("--job-memory", type=natural, default=8192, metavar="MB", help="of one job (default 8192)")
+    made.add_argument(
+        "--queue", default="", metavar="URL", help="delivers jobs to several servers, such as redis://host"
+    )
     made.add_argument("--role", choices=("reader", "writer", "admin"), default="reader", help="of a new token")
     made.add_argument("--no-open", action="store_true", help="do not open the page in a browser")
 
@@ -83,12 +80,12 @@ def _settings(args: argparse.Namespace) -> "Settings":
         database=args.database,
         hub=args.hub,
         cells=cells,
-        queue=args.queue,
-        job_slots=args.jobs,
         job_memory_mb=args.job_memory,
         origins=tuple(args.origin),
         hosts=tuple(args.name),
         upload_limit=args.upload_limit << 20,
+        job_slots=args.jobs,
+        queue=args.queue,
     )
 
 

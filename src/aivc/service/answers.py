@@ -22,6 +22,7 @@ from aivc.experiments.known_names import questions
 from aivc.experiments.predict import predict
 from aivc.interpretation.enrichment import enrichment
 from aivc.interpretation.explain import explain
+from aivc.service.name_search import MEANING
 
 # Points of a volcano, pieces of evidence and pathways at most; genes that are looked for in pathways, on each side.
 _POINTS, _PIECES, _PATHWAYS, _LOOKED_FOR = 5000, 12, 30, 100
@@ -66,7 +67,8 @@ def predicted(cell: VirtualCell, asked: Asked) -> tuple[Perturbation, Prediction
         PerturbationError: The text is no perturbation, or lacks a dose.
         UnknownNameError: No such context, or nothing is known of a target.
     """
-    meant = questions(cell, [spaced(asked.perturbation)], allow_unknown=asked.allow_unknown)[0]
+    with MEANING:
+        meant = questions(cell, [spaced(asked.perturbation)], allow_unknown=asked.allow_unknown)[0]
     start = cell.start(asked.context, new_context=asked.new_context)
     return meant, predict(cell, start, meant, allow_unknown=asked.allow_unknown)
 

@@ -11,20 +11,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
-from sqlalchemy import Engine, delete, insert, select
-
 from aivc.core.errors import IntegrityError, UnknownNameError
 from aivc.core.foreign_text import read_json
 from aivc.core.saved_cell import CELL, read_cell
+from aivc.core.state import write_text
 from aivc.core.virtual_cell import VirtualCell
 from aivc.demo import MADE_BY
 from aivc.service.accounts import LOCAL, VISIBILITIES, Account
-from aivc.service.service_tables import CELLS
 from aivc.service.settings import Settings
 
 # Cells that are kept in memory.
 _KEPT = 8
-SCORES = "scores.json"
+_TOLD = ("title", "source", "owner", "visibility", "dataset")
+# In the folder of a cell that was fitted or pulled: its scores, and whose it is.
+SCORES, ABOUT = "scores.json", "about.json"
 SOURCES = ("demo", "fit", "hub", "folder")
 
 
@@ -78,9 +78,9 @@ class ServedCell:
 
 
 def scores_place(cell: ServedCell) -> Path:
-    """Where the scores of a cell lie: beside its folder, after its name where several cells lie there."""
-    own = cell.folder.with_name(f"{cell.folder.name}.{SCORES}")
-    return own if cell.source in ("fit", "hub") or own.is_file() else cell.folder.parent / SCORES
+    """Where the scores of a cell lie: in its folder, or beside it where `aivc demo` and `aivc evaluate` write them."""
+    own = cell.folder / SCORES
+    return own if own.is_file() or cell.source in ("fit", "hub") else cell.folder.parent / SCORES
 
 
 @final
@@ -90,14 +90,12 @@ class CellShelf:
 
     Attributes:
         settings: Of the service.
-        engine: Of its database.
 
     Raises:
         IntegrityError: A folder that was named holds no virtual cell.
     """
 
     settings: Settings
-    engine: Engine
     _named: dict[str, ServedCell] = field(default_factory=dict)
     _loaded: "OrderedDict[tuple[str, int], VirtualCell]" = field(default_factory=OrderedDict)
     _locks: dict[str, threading.Lock] = field(default_factory=dict)
@@ -117,18 +115,9 @@ class CellShelf:
 
     def all(self) -> list[ServedCell]:
         """Every cell: those named first, then the newest."""
-        with self.engine.connect() as connection:
-            rows = connection.execute(select(CELLS).order_by(CELLS.c.created.desc())).mappings().all()
         home = self.settings.folder("cells")
-        made = [ServedCell(folder=home / str(row["id"]), **{key: row[key] for key in row}) for row in rows]
-        # What was saved there by other means is for who runs the service.
-        listed = {each.id for each in made}
-        others = [
-            ServedCell(path.parent.name, path.parent, path.parent.name, "fit", LOCAL, "private", created=_saved(path))
-            for path in sorted(home.glob(f"*/{CELL}"))
-            if path.parent.name not in listed
-        ]
-        return [*self._named.values(), *(each for each in made if (each.folder / CELL).is_file()), *others]
+        made = [_of_home(path.parent) for path in home.glob(f"*/{CELL}") if not path.parent.name.startswith(".")]
+        return [*self._named.values(), *sorted(made, key=lambda each: -each.created)]
 
     def seen_by(self, account: Account) -> list[ServedCell]:
         """Those that a user may ask."""
@@ -178,18 +167,16 @@ class CellShelf:
         for kind, name, known in (("source", source, SOURCES), ("visibility", visibility, VISIBILITIES)):
             if name not in known:
                 raise UnknownNameError(kind, name, known)
-        row: dict[str, Any] = {
-            "id": cell_id, "title": title[:200], "source": source, "owner": owner, "visibility": visibility,
-            "dataset": dataset, "created": time.time(),
+        folder = self.settings.folder("cells") / cell_id
+        read_cell(folder)
+        about = {
+            "title": title[:200], "source": source, "owner": owner, "visibility": visibility, "dataset": dataset,
+            "created": time.time(),
         }  # fmt: skip
-        made = ServedCell(folder=self.settings.folder("cells") / cell_id, **row)
-        read_cell(made.folder)
         if scores is not None:
-            scores_place(made).write_text(json.dumps(scores), encoding="utf-8")
-        with self.engine.begin() as connection:
-            connection.execute(delete(CELLS).where(CELLS.c.id == cell_id))
-            connection.execute(insert(CELLS).values(row))
-        return made
+            write_text(folder / SCORES, json.dumps(scores) + "\n")
+        write_text(folder / ABOUT, json.dumps(about, indent=1) + "\n")
+        return _of_home(folder)
 
     def load(self, cell: ServedCell) -> VirtualCell:
         """The cell itself, kept in memory: it is read once, whoever else waits for it.
@@ -233,6 +220,16 @@ def _of_folder(folder: Path) -> ServedCell:
         slug(name), folder, "Demo cell" if is_demo else name, "demo" if is_demo else "folder",
         created=_saved(folder / CELL),
     )  # fmt: skip
+
+
+def _of_home(folder: Path) -> ServedCell:
+    """What is served of a folder in the home; what was saved there by other means is for who runs the service."""
+    path = folder / ABOUT
+    told = read_json(path) if path.is_file() else {}
+    about = {name: str(told[name]) for name in _TOLD if name in told} if isinstance(told, dict) else {}
+    if about.get("source") not in SOURCES or about.get("visibility") not in VISIBILITIES:
+        return ServedCell(folder.name, folder, folder.name, "fit", LOCAL, "private", created=_saved(folder / CELL))
+    return ServedCell(folder.name, folder, created=_saved(folder / CELL), **{"title": folder.name, **about})
 
 
 def _saved(path: Path) -> float:

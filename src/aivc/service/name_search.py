@@ -1,5 +1,6 @@
 """Names while they are typed: what a virtual cell can be asked about, as prefix, as part, and by synonym."""
 
+import threading
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, final
@@ -8,6 +9,9 @@ from aivc.core.errors import AIVCError, DataError
 from aivc.core.perturbation import Perturbation, kind_of
 from aivc.core.virtual_cell import VirtualCell
 from aivc.experiments.known_names import KnownNames
+
+# What names mean is looked up in files that are fetched at first, by one thread for all.
+MEANING = threading.RLock()
 
 
 class Suggestion(NamedTuple):
@@ -94,7 +98,8 @@ class NameSearch:
         try:
             asked = Perturbation.parse(f"{kind}:{sought.upper() if kind_of(kind).genetic else sought}")
             # Without the hints that a refusal looks for among all names, which take longer than a person types.
-            meant = self.known.question(asked, allow_unknown=True)
+            with MEANING:
+                meant = self.known.question(asked, allow_unknown=True)
         except AIVCError:
             return None
         if meant.targets == asked.targets or self.known.unknown(meant):

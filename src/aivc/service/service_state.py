@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, final
 
@@ -14,6 +15,7 @@ from sqlalchemy import Engine
 from aivc.core.errors import AIVCError
 from aivc.experiments.predict import predict
 from aivc.hub.database import open_database, upgrade
+from aivc.hub.hub import Hub
 from aivc.service.accounts import LOCAL, Account, Accounts
 from aivc.service.audit import AuditLog
 from aivc.service.cell_details import catalog_name
@@ -77,7 +79,7 @@ class ServiceState:
         engine = open_database(settings.database_url)
         upgrade(engine, _MIGRATIONS, VERSION_TABLE)
         return cls(
-            settings, engine, Accounts(engine), AuditLog(engine), CellShelf(settings, engine),
+            settings, engine, Accounts(engine), AuditLog(engine), CellShelf(settings),
             DatasetShelf(settings, engine), RateLimit(settings.requests_per_minute),
             RateLimit(settings.heavy_per_minute), threading.BoundedSemaphore(settings.at_once),
         )  # fmt: skip
@@ -95,6 +97,15 @@ class ServiceState:
             yield
         finally:
             self._slots.release()
+
+    @cached_property
+    def hub(self) -> Hub:
+        """Its hub.
+
+        Raises:
+            UnavailableError: It, or its index, cannot be reached.
+        """
+        return Hub.open(self.settings.hub_location, self.settings.database)
 
     def names(self, cell_id: str, account: Account) -> NameSearch:
         """Names that a cell can be asked about."""
@@ -156,6 +167,27 @@ def account_of(
 
 
 Asker = Annotated[Account, Depends(account_of)]
+
+
+def visitor_of(
+    request: Request,
+    service: Service,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+) -> Account:
+    """Who asks; nobody in particular where no token is sent, who sees what is public.
+
+    Raises:
+        SignInError: A token was sent that is not known.
+        TooOftenError: This user asked too often.
+    """
+    if service.settings.loopback or bearer or COOKIE in request.cookies:
+        return account_of(request, service, bearer)
+    address = request.client.host if request.client else ""
+    service.often.take(address)
+    return Account("", "reader", address)
+
+
+Visitor = Annotated[Account, Depends(visitor_of)]
 
 
 def writer_of(asker: Asker) -> Account:

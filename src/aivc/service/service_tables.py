@@ -1,4 +1,4 @@
-"""Tables of the service: tokens, what was written by whom, datasets, and cells that were fitted or pulled."""
+"""Tables of the service: tokens, what was written by whom, and datasets."""
 
 from sqlalchemy import JSON, BigInteger, Column, Float, Integer, MetaData, String, Table, Text
 
@@ -41,16 +41,5 @@ DATASETS = Table(
     Column("schema", JSON, nullable=True),
     Column("cells", Integer, nullable=False),
     Column("genes", Integer, nullable=False),
-    Column("created", Float, nullable=False),
-)
-CELLS = Table(
-    "service_cells",
-    METADATA,
-    Column("id", String(64), primary_key=True),
-    Column("title", String(200), nullable=False),
-    Column("source", String(16), nullable=False),
-    Column("owner", String(64), nullable=False, index=True),
-    Column("visibility", String(16), nullable=False),
-    Column("dataset", String(64), nullable=False),
     Column("created", Float, nullable=False),
 )

@@ -36,7 +36,7 @@ class Settings:
         requests_per_minute: Of one user, or of one address without one.
         heavy_per_minute: Of these, requests that compute.
         at_once: How many requests compute at the same time.
-        queue: What brings jobs to who does them, as `aivc.service.jobs.jobs.Jobs.open` takes it.
+        queue: What delivers jobs: ``redis://…``, ``postgresql://…``; empty for the database or a file in the home.
         job_slots: How many jobs are done at the same time; 0 leaves them to other servers of the same database.
         job_memory_mb: Memory that one job may use.
         job_hours: Hours that one job may take.

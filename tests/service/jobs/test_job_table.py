@@ -191,6 +191,7 @@ def test_times_are_of_now(table):
     assert abs(table.find(added(table)).created - time.time()) < 5
 
 
+@pytest.mark.slow
 def test_servers_that_start_at_once_make_the_tables_once(tmp_path, request):
     urls = [f"sqlite:///{tmp_path / 'aivc.db'}"]
     if os.environ.get("AIVC_TEST_POSTGRES"):

@@ -54,6 +54,7 @@ class Bench:
         holder: In whose name this process works on it.
         home: Of the service.
         hub: Where the hub lies.
+        hub_database: URL of its index; empty takes its own.
         lost: Called when another process works on the job.
     """
 
@@ -62,6 +63,7 @@ class Bench:
     holder: str
     home: Path
     hub: str = ""
+    hub_database: str = ""
     lost: Callable[[], None] = lambda: None
     _stage: _Stage = field(default_factory=_Stage)
 

@@ -72,7 +72,7 @@ def _work(params: PublishParams, bench: Bench) -> Mapping[str, Any]:
     # As an object: what else lies in its folder, such as whose it is, is not published.
     cell = VirtualCell.load(bench.cell(params.cell))
     bench.tell("publishing", 0, 0)
-    manifest = Hub.open(bench.hub).publish(cell, params.declared(), visibility=params.visibility)
+    manifest = Hub.open(bench.hub, bench.hub_database).publish(cell, params.declared(), visibility=params.visibility)
     return {"ref": str(manifest.ref), "digest": manifest.digest, "bytes": manifest.size, "files": []}
 
 

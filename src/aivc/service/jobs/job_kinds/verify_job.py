@@ -38,7 +38,7 @@ def _work(params: VerifyParams, bench: Bench) -> Mapping[str, Any]:
     from aivc.hub.refs import Ref
     from aivc.hub.use_terms import Visibility
 
-    at, hub = Ref.parse(params.ref), Hub.open(bench.hub)
+    at, hub = Ref.parse(params.ref), Hub.open(bench.hub, bench.hub_database)
     bench.tell("looking it up", 0, 0)
     listing = hub.listing(at)
     if listing.visibility == Visibility.PRIVATE and bench.job.owner not in (LOCAL, at.namespace):

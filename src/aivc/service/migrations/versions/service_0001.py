@@ -44,16 +44,6 @@ def upgrade() -> None:
         sa.Column("genes", sa.Integer, nullable=False),
         sa.Column("created", sa.Float, nullable=False),
     )
-    op.create_table(
-        "service_cells",
-        sa.Column("id", sa.String(64), primary_key=True),
-        sa.Column("title", sa.String(200), nullable=False),
-        sa.Column("source", sa.String(16), nullable=False),
-        sa.Column("owner", sa.String(64), nullable=False, index=True),
-        sa.Column("visibility", sa.String(16), nullable=False),
-        sa.Column("dataset", sa.String(64), nullable=False),
-        sa.Column("created", sa.Float, nullable=False),
-    )
     _keep_audit()
 
 
@@ -78,7 +68,7 @@ def _keep_audit() -> None:
 
 def downgrade() -> None:
     """Take the tables away, with what they hold."""
-    for name in ("service_cells", "service_datasets", "service_audit", "service_tokens"):
+    for name in ("service_datasets", "service_audit", "service_tokens"):
         op.drop_table(name)
     if op.get_bind().dialect.name == "postgresql":
         op.execute("DROP FUNCTION service_audit_refuse()")
