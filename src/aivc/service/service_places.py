@@ -8,7 +8,7 @@ from aivc.core.errors import DataError
 from aivc.service.accounts import LOCAL, Account
 from aivc.service.cells import CellShelf
 from aivc.service.datasets import READY, DatasetShelf
-from aivc.service.jobs.places import DataPlace
+from aivc.service.jobs.job_places import DataPlace
 
 
 @final

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, final
 
 from aivc.service.jobs.job import Job, told
+from aivc.service.jobs.job_places import DataPlace
 from aivc.service.jobs.job_table import JobTable
-from aivc.service.jobs.places import DataPlace
 
 # Progress is written no more often than this, in seconds.
 _PAUSE = 0.5

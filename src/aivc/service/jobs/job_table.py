@@ -124,7 +124,7 @@ class JobTable:
             kind: Of what is done.
             params: What is asked, as JSON.
             owner: Who asks.
-            uses: Where that lies which it reads (`aivc.service.jobs.places.Uses`).
+            uses: Where that lies which it reads (`aivc.service.jobs.job_places.Uses`).
             attempts: How often it may be begun.
         """
         name = secrets.token_hex(8)

@@ -16,7 +16,7 @@ from aivc.core.state import write_text
 from aivc.service.jobs.bench import Bench
 from aivc.service.jobs.job_kind import JobKind, JobParams
 from aivc.service.jobs.job_kinds.screen_job import ShortText
-from aivc.service.jobs.places import Uses
+from aivc.service.jobs.job_places import Uses
 
 if TYPE_CHECKING:
     from aivc.core.measurement import Measurement
