@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
-from aivc.service.jobs.job import Job, told
+from aivc.service.jobs.job import Job, step_of
 from aivc.service.jobs.job_places import DataPlace
 from aivc.service.jobs.job_table import JobTable
 
@@ -106,7 +106,9 @@ class Bench:
         elif now - stage.written < _PAUSE and done != total:
             return
         stage.written = now
-        seen = self.table.tell(self.job.id, self.holder, told(text, done, total, stage.seconds_left(done, total, now)))
+        seen = self.table.tell(
+            self.job.id, self.holder, step_of(text, done, total, stage.seconds_left(done, total, now))
+        )
         if not seen.held:
             self.lost()
         if not seen.held or seen.cancel_asked:
