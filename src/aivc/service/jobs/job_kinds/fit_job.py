@@ -80,9 +80,9 @@ def _work(params: FitParams, bench: Bench) -> Mapping[str, Any]:
         # In one step, with all that belongs to it: nobody sees half a cell.
         made.rename(place)
     card = read_json(place / CELL)["card"]
-    about = {key: card[key] for key in ("cells", "units", "notes") if key in card}
+    read = {key: card[key] for key in ("cells", "units", "notes") if key in card}
     known = {"perturbations": len(card.get("perturbations", ())), "contexts": list(card.get("contexts", ()))}
-    return {"cell": name, **about, **known, **_scores(place / SCORES), "files": []}
+    return {"cell": name, **read, **known, **_scores(place / SCORES), "files": []}
 
 
 def _id(name: str, job: str) -> str:
