@@ -73,6 +73,16 @@ COMMANDS = {
     "score": ("score_command", "Score a file of predicted cells against a file of measured ones"),
     "serve": ("serve_command", "Serve virtual cells, data and the leaderboard to a browser and to programs"),
     "benchmark": ("benchmark_command", "Frozen benchmarks: list them, look at one, run methods on them"),
+    "publish": (
+        "hub_command",
+        "Publish a virtual cell or an instrument, with a manifest and a self-test, for others to find",
+    ),
+    "pull": ("hub_command", "Fetch a published virtual cell or instrument, every file checked"),
+    "verify": (
+        "hub_command",
+        "Check something published: files and signatures are true, it runs, it answers as at publication",
+    ),
+    "hub": ("hub_command", "Search a hub, look at what is in it, and keep keys"),
     "splits": ("splits", "Checks of who may see what"),
 }
 

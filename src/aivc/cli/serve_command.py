@@ -51,6 +51,7 @@ def add(commands: Commands) -> None:
     made.add_argument("--name", action="append", default=[], metavar="HOST", help="another name it is asked under")
     made.add_argument("--upload-limit", type=natural, default=4096, metavar="MB", help="of one file (default 4096)")
     made.add_argument("--jobs", type=natural, default=1, metavar="N", help="jobs at a time; 0 for none (default 1)")
+    made.add_argument("--job-memory", type=natural, default=8192, metavar="MB", help="of one job (default 8192)")
     made.add_argument(
         "--queue", default="", metavar="URL", help="delivers jobs to several servers, such as redis://host"
     )
@@ -61,7 +62,7 @@ def add(commands: Commands) -> None:
 def _serve(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     from aivc.hub.platform_extra import platform_module
 
-    for name in ("fastapi", "uvicorn", "sqlalchemy", "alembic", "python_multipart"):
+    for name in ("fastapi", "uvicorn", "sqlalchemy", "alembic", "huey", "python_multipart"):
         platform_module(name)
     if args.words:
         return _tokens(args)
@@ -79,6 +80,7 @@ def _settings(args: argparse.Namespace) -> "Settings":
         database=args.database,
         hub=args.hub,
         cells=cells,
+        job_memory_mb=args.job_memory,
         origins=tuple(args.origin),
         hosts=tuple(args.name),
         upload_limit=args.upload_limit << 20,

@@ -19,9 +19,9 @@ from aivc.hub.object_store import file_digest
 from aivc.hub.refs import HubKind
 from aivc.hub.self_test import Asked, repeat
 
-SIGNATURES = "signatures.json"
+SIGNATURES, README = "signatures.json", "README.md"
 # What lies in a fetched folder beside the files of the manifest.
-BESIDE = (MANIFEST, SIGNATURES)
+BESIDE = (MANIFEST, SIGNATURES, README)
 # Ensembles and calibrations stand for the manipulator or decoder that they hold.
 _WRAPPERS = "wrappers"
 

@@ -17,7 +17,7 @@ from aivc.hub.aliases import AliasRecord
 from aivc.hub.badges import SIGNATURES, BadgeRecord, check, require_files
 from aivc.hub.file_formats import LARGEST_ALL
 from aivc.hub.hub_index import HubEntry, HubIndex
-from aivc.hub.hub_report import ALL_BADGES, HubReport, signers_of
+from aivc.hub.hub_report import ALL_BADGES, HubReport, fetched, signers_of
 from aivc.hub.listing import HubSource, Listing, PublishedVersion
 from aivc.hub.manifest import LARGEST_MANIFEST, MANIFEST, Declared, Manifest, canonical, declared
 from aivc.hub.object_store import ObjectStore
@@ -104,21 +104,54 @@ class Hub:
             IntegrityError: The version is published already and says something else, or a file is not allowed.
             UnavailableError: The hub is that of a service, or cannot be reached.
         """
-        told, stored = declared(fields), self._writable()
+        told = declared(fields)
         seen = self._visibility(told.namespace, visibility)
         with tempfile.TemporaryDirectory(prefix="aivc-hub-") as scratch:
             made = prepare(thing, told, Path(scratch), part)
-            if found := conflicts(made.manifest.licence, made.manifest.terms, seen):
-                raise DataError(found)
-            if there := self._same(made.manifest):
-                self._sign(there, key)
-                return there
-            for path, file in made.files.items():
-                digest, _ = stored.store.put(file)
-                if digest != next(each.sha256 for each in made.manifest.files if each.path == path):
-                    raise IntegrityError(f"{path!r} was changed while it was published. Publish it again.")
-        self._settle(made.manifest, key, seen)
-        return made.manifest
+            there = self._keep(made.manifest, made.files, seen)
+            if there is None:
+                self._settle(made.manifest, key, seen)
+        if there is not None:
+            self._sign(there, key)
+        return there or made.manifest
+
+    def adopt(self, folder: Path, *, visibility: str = "") -> Manifest:
+        """Publish what was fetched elsewhere as it is: under its own name, with its digest and its signatures.
+
+        Args:
+            folder: As `pull` wrote it.
+            visibility: Of the namespace, as of `publish`.
+
+        Raises:
+            DataError: Its terms forbid it.
+            IntegrityError: A file, the manifest or a signature is not true; or the version is another one here.
+        """
+        manifest, signatures = fetched(folder)
+        signers_of(self.trust, manifest, signatures)
+        require_files(folder, manifest)
+        seen = self._visibility(manifest.namespace, visibility)
+        there = self._keep(manifest, {file.path: folder / file.path for file in manifest.files}, seen)
+        if there is not None and there.digest != manifest.digest:
+            raise IntegrityError(
+                f"{manifest.ref} is published here with another manifest. Import it under another name."
+            )
+        for each in signatures:
+            self._writable().note_signature(manifest.digest, each)
+        if there is None:
+            self._settle(manifest, None, seen)
+        return manifest
+
+    def _keep(self, manifest: Manifest, files: Mapping[str, Path], seen: Visibility) -> Manifest | None:
+        """Keep the files of a version that may be published; return it instead where it is published already."""
+        stored = self._writable()
+        if found := conflicts(manifest.licence, manifest.terms, seen):
+            raise DataError(found)
+        if there := self._same(manifest):
+            return there
+        for file in manifest.files:
+            if stored.store.put(files[file.path])[0] != file.sha256:
+                raise IntegrityError(f"{file.path!r} was changed while it was published. Publish it again.")
+        return None
 
     def _settle(self, manifest: Manifest, key: SigningKey | None, seen: Visibility) -> None:
         """Point to a manifest whose files are all there; before this, nobody sees anything of it."""

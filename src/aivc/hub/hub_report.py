@@ -53,6 +53,19 @@ def verify_folder(folder: Path, badges: Sequence[str] = ALL_BADGES, trust: Trust
         IntegrityError: It holds no manifest, or the manifest or a signature is not true.
     """
     trust = TrustStore.load() if trust is None else trust
+    manifest, signatures = fetched(folder)
+    signers = signers_of(trust, manifest, signatures)
+    strangers = len({each.key for each in signatures}) - len(signers)
+    records = check(folder, manifest, badges)
+    return HubReport(str(manifest.ref), manifest.digest, tuple(records), tuple(signers), strangers)
+
+
+def fetched(folder: Path) -> tuple[Manifest, list[Signature]]:
+    """Manifest and signatures of a folder that was fetched, none of them believed yet.
+
+    Raises:
+        IntegrityError: They are missing, or cannot be read.
+    """
     path = folder / MANIFEST
     if not path.is_file():
         raise IntegrityError(f"{folder} holds no {MANIFEST}. Give a folder that was fetched from a hub, or a ref.")
@@ -60,11 +73,7 @@ def verify_folder(folder: Path, badges: Sequence[str] = ALL_BADGES, trust: Trust
     listed = read_json(folder / SIGNATURES) if (folder / SIGNATURES).exists() else []
     if not isinstance(listed, list):
         raise IntegrityError(f"{folder / SIGNATURES} holds no list of signatures. Fetch it again.")
-    signatures = [Signature.from_json(each) for each in listed]
-    signers = signers_of(trust, manifest, signatures)
-    strangers = len({each.key for each in signatures}) - len(signers)
-    records = check(folder, manifest, badges)
-    return HubReport(str(manifest.ref), manifest.digest, tuple(records), tuple(signers), strangers)
+    return manifest, [Signature.from_json(each) for each in listed]
 
 
 def signers_of(trust: TrustStore, manifest: Manifest, signatures: list[Signature]) -> list[str]:

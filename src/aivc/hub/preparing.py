@@ -9,10 +9,10 @@ from aivc.core.contracts import Decoder, Encoder, Manipulator
 from aivc.core.errors import DataError, UnknownNameError
 from aivc.core.saved_cell import PARTS
 from aivc.core.virtual_cell import VirtualCell
-from aivc.hub.badges import BESIDE
+from aivc.hub.badges import README, SIGNATURES
 from aivc.hub.described import PART_KINDS, described, environment
 from aivc.hub.file_formats import LARGEST_ALL, MOST_FILES, check_format
-from aivc.hub.manifest import Declared, Manifest
+from aivc.hub.manifest import MANIFEST, Declared, Manifest
 from aivc.hub.manifest_fields import HubFile, MadeWith, TrainingData
 from aivc.hub.object_store import file_digest
 from aivc.hub.refs import HubKind
@@ -84,7 +84,7 @@ def _cell(thing: Thing, scratch: Path) -> tuple[dict[str, Path], VirtualCell, Vi
     if not isinstance(thing, Path):
         raise DataError([f"A virtual-cell is wanted, got a {type(thing).__name__}. Name its kind."])
     cell = VirtualCell.load(thing)
-    return _files(thing), cell, cell
+    return _files(thing, SELF_TEST, README), cell, cell
 
 
 def _part(
@@ -110,10 +110,10 @@ def _folder(thing: Thing, told: Declared) -> Path:
     return thing
 
 
-def _files(folder: Path) -> dict[str, Path]:
+def _files(folder: Path, *beside: str) -> dict[str, Path]:
     """Every file of a folder but what a hub put beside them; links are refused when they are looked at."""
     found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if not path.is_dir()}
-    return {path: file for path, file in found.items() if path not in (*BESIDE, SELF_TEST)}
+    return {path: file for path, file in found.items() if path not in (MANIFEST, SIGNATURES, *beside)}
 
 
 def _listed(files: Mapping[str, Path]) -> list[HubFile]:

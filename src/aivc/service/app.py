@@ -12,8 +12,8 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 
 from aivc.service.account_models import REFUSALS
 from aivc.service.arrow_responses import ARROW
-from aivc.service.callers import current_user
 from aivc.service.door import Door
+from aivc.service.jobs.job import JobLimits
 from aivc.service.jobs.jobs import Jobs
 from aivc.service.refusals import add_refusals
 from aivc.service.routes import (
@@ -25,7 +25,7 @@ from aivc.service.routes import (
     session_routes,
 )
 from aivc.service.service_places import ServicePlaces
-from aivc.service.service_state import ServiceState, account_of
+from aivc.service.service_state import ServiceState
 from aivc.service.settings import Settings
 from aivc.service.web_page import add_page
 
@@ -54,8 +54,15 @@ def create_app(settings: Settings) -> FastAPI:
         UnavailableError: The database does not answer.
     """
     service = ServiceState.open(settings)
-    places = ServicePlaces(service.cells, service.datasets)
-    jobs = Jobs.open(service.engine, settings.home, settings.queue, places=places, hub=settings.hub_location)
+    jobs = Jobs.open(
+        service.engine,
+        settings.home,
+        settings.queue,
+        places=ServicePlaces(service.cells, service.datasets),
+        hub=settings.hub_location,
+        hub_database=settings.database,
+        limits=JobLimits(memory_mb=settings.job_memory_mb, seconds=settings.job_hours * 3600.0),
+    )
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -77,7 +84,6 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.service, app.state.jobs = service, jobs
-    app.dependency_overrides[current_user] = account_of
     add_refusals(app)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX, responses=REFUSALS)

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import final
 
 from aivc.core.errors import DataError
-from aivc.data.io.schema import Schema
 from aivc.service.accounts import LOCAL, Account
 from aivc.service.cells import CellShelf
-from aivc.service.datasets import DatasetShelf
+from aivc.service.datasets import READY, DatasetShelf
+from aivc.service.jobs.places import DataPlace
 
 
 @final
@@ -32,17 +32,19 @@ class ServicePlaces:
         """
         return self.cells.get(name, _account(user)).folder
 
-    def dataset(self, name: str, user: str) -> tuple[Path, Schema]:
-        """File of a dataset, and how it is read.
+    def dataset(self, name: str, user: str) -> DataPlace:
+        """Where a dataset lies, and how it is read.
 
         Raises:
             UnknownNameError: There is none, or this user may not see it.
             DataError: What its columns mean was not confirmed.
         """
         found = self.datasets.get(name, _account(user))
-        if not found.file or found.schema is None:
-            raise DataError([f"{found.name} has no file with a confirmed schema here. Bring one, and confirm it."])
-        return found.path, Schema.from_json(dict(found.schema))
+        if not found.file:
+            return DataPlace(catalog=found.name)
+        if found.state != READY or found.schema is None:
+            raise DataError([f"{found.name} is not ready: confirm what its columns mean first."])
+        return DataPlace(str(found.path.resolve()), found.schema)
 
 
 def _account(user: str) -> Account:

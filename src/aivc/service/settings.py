@@ -36,8 +36,10 @@ class Settings:
         requests_per_minute: Of one user, or of one address without one.
         heavy_per_minute: Of these, requests that compute.
         at_once: How many requests compute at the same time.
-        job_slots: How many jobs are worked on at the same time; 0 leaves them to other servers.
         queue: What delivers jobs: ``redis://…``, ``postgresql://…``; empty for the database or a file in the home.
+        job_slots: How many jobs are done at the same time; 0 leaves them to other servers of the same database.
+        job_memory_mb: Memory that one job may use.
+        job_hours: Hours that one job may take.
         hosts: Names beyond its own that it may be asked under, such as behind a proxy.
         origins: Addresses of pages beyond its own that may write, such as a development server.
 
@@ -55,17 +57,21 @@ class Settings:
     requests_per_minute: int = 1200
     heavy_per_minute: int = 240
     at_once: int = 2
-    job_slots: int = 1
     queue: str = ""
+    job_slots: int = 1
+    job_memory_mb: int = 8192
+    job_hours: float = 24.0
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         problems = [
             f"{name} is at least 1, got {getattr(self, name)}."
-            for name in ("upload_limit", "requests_per_minute", "heavy_per_minute", "at_once")
+            for name in ("upload_limit", "requests_per_minute", "heavy_per_minute", "at_once", "job_memory_mb")
             if getattr(self, name) < 1
         ]
+        if self.job_slots < 0 or not self.job_hours > 0:
+            problems.append(f"Jobs take hours and slots, got {self.job_hours} and {self.job_slots}.")
         if not 0 <= self.port <= _HIGHEST_PORT:
             problems.append(f"A port lies between 0 and {_HIGHEST_PORT}, got {self.port}.")
         if problems:

@@ -2,7 +2,7 @@ import asyncio
 import json
 
 from aivc.service.jobs.events import JobEvents
-from service.jobs.service_jobs import opened
+from service.jobs.job_tools import opened
 
 
 def test_each_change_is_told_silence_is_broken_and_the_end_is_the_end(tmp_path):

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -17,6 +20,15 @@ def table(tmp_path):
     engine.dispose()
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def any_table(request, tmp_path):
+    """A table in each kind of database."""
+    sqlite = request.param == "sqlite"
+    engine = open_database(f"sqlite:///{tmp_path / 'aivc.db'}" if sqlite else request.getfixturevalue("postgres"))
+    yield JobTable.open(engine)
+    engine.dispose()
+
+
 @pytest.fixture
 def clock(monkeypatch):
     """A clock that tests turn."""
@@ -25,18 +37,26 @@ def clock(monkeypatch):
     return now
 
 
+START = """
+import sys
+from aivc.hub.database import open_database
+from aivc.service.jobs.job_table import JobTable
+JobTable.open(open_database(sys.argv[1]))
+"""
+
+
 def added(table, **more):
     return table.add("count", {"upto": 3}, "ada", **{"attempts": 2, **more}).id
 
 
-def test_migrations_make_the_tables_that_the_model_describes(table):
-    found = inspect(table.engine)
+def test_migrations_make_the_tables_that_the_model_describes(any_table):
+    found = inspect(any_table.engine)
     for name, described in JobTables.metadata.tables.items():
         columns = {column["name"]: column for column in found.get_columns(name)}
         assert set(columns) == set(described.columns.keys())
         assert all(columns[each.name]["nullable"] == each.nullable for each in described.columns)
         assert {index["name"] for index in found.get_indexes(name)} == {index.name for index in described.indexes}
-    JobTable.open(table.engine)
+    JobTable.open(any_table.engine)
 
 
 def test_a_job_is_claimed_once(table):
@@ -49,13 +69,13 @@ def test_a_job_is_claimed_once(table):
     assert (job.state, job.attempts) == ("running", 1)
 
 
-def test_of_many_who_try_at_once_one_gets_it(table):
-    names = [added(table) for _ in range(5)]
+def test_of_many_who_try_at_once_one_gets_it(any_table):
+    names = [added(any_table) for _ in range(5)]
     got, start = [], threading.Barrier(6)
 
     def grab(who):
         start.wait()
-        got.extend(name for name in names if table.claim(name, f"{who}", 30.0))
+        got.extend(name for name in names if any_table.claim(name, f"{who}", 30.0))
 
     threads = [threading.Thread(target=grab, args=(who,)) for who in range(6)]
     for each in threads:
@@ -169,3 +189,16 @@ def test_a_job_ends_as_something(table):
 
 def test_times_are_of_now(table):
     assert abs(table.find(added(table)).created - time.time()) < 5
+
+
+@pytest.mark.slow
+def test_servers_that_start_at_once_make_the_tables_once(tmp_path, request):
+    urls = [f"sqlite:///{tmp_path / 'aivc.db'}"]
+    if os.environ.get("AIVC_TEST_POSTGRES"):
+        urls.append(request.getfixturevalue("postgres"))
+    for url in urls:
+        command = [sys.executable, "-c", START, url]
+        started = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+        for each in started:
+            assert each.wait(60) == 0, each.stderr.read()
+            each.stderr.close()

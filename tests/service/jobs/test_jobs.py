@@ -11,8 +11,8 @@ from aivc.hub.database import open_database
 from aivc.service.jobs import jobs as jobs_module
 from aivc.service.jobs.job import JobLimits, JobPace
 from aivc.service.jobs.jobs import Jobs
+from service.jobs.job_tools import alive, counted, opened, server, until
 from service.jobs.quick_server import KINDS
-from service.jobs.service_jobs import alive, counted, opened, server, until
 
 
 def ended(jobs, name, seconds=60.0):

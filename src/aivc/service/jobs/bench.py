@@ -4,13 +4,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 from aivc.service.jobs.job import Job, told
 from aivc.service.jobs.job_table import JobTable
-
-if TYPE_CHECKING:
-    from aivc.data.io.schema import Schema
+from aivc.service.jobs.places import DataPlace
 
 # Progress is written no more often than this, in seconds.
 _PAUSE = 0.5
@@ -56,6 +54,7 @@ class Bench:
         holder: In whose name this process works on it.
         home: Of the service.
         hub: Where the hub lies.
+        hub_database: URL of its index; empty takes its own.
         lost: Called when another process works on the job.
     """
 
@@ -64,6 +63,7 @@ class Bench:
     holder: str
     home: Path
     hub: str = ""
+    hub_database: str = ""
     lost: Callable[[], None] = lambda: None
     _stage: _Stage = field(default_factory=_Stage)
 
@@ -80,12 +80,9 @@ class Bench:
         """Folder of a virtual cell, as it was found when the job was asked for."""
         return Path(self.job.uses["cells"][name])
 
-    def dataset(self, name: str) -> "tuple[Path, Schema]":
-        """File of a dataset and how it is read, as it was found when the job was asked for."""
-        from aivc.data.io.schema import Schema
-
-        found = self.job.uses["datasets"][name]
-        return Path(found["path"]), Schema.from_json(found["schema"])
+    def dataset(self, name: str) -> DataPlace:
+        """Where a dataset lies and how it is read, as it was found when the job was asked for."""
+        return DataPlace(**self.job.uses["datasets"][name])
 
     def screened(self, job: str) -> dict[str, Any]:
         """What another job that this one goes on from was asked, and what it used."""

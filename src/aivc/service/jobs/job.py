@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias, final
 
 from aivc.core.errors import AIVCError, DataError
@@ -69,7 +68,7 @@ class Job:
         uses: Where that lies which it reads.
         owner: Who asked.
         state: Where it stands.
-        progress: ``text``, ``done``, ``total`` and ``seconds_left``; the last two may be unknown.
+        progress: ``text``, ``done``, ``total`` (0 where it is not known) and ``seconds_left`` (or None).
         created: Seconds since 1970, as are all times here.
         started: When it was first begun.
         finished: When it ended.
@@ -109,7 +108,7 @@ class Job:
         return tuple((self.result or {}).get("files", ()))
 
     def to_json(self) -> dict[str, Any]:
-        """Return a JSON-ready dictionary; times are in ISO 8601."""
+        """Return a JSON-ready dictionary."""
         return {
             "id": self.id,
             "kind": self.kind,
@@ -119,29 +118,18 @@ class Job:
             "error": None if self.error is None else dict(self.error),
             "result": None if self.result is None else dict(self.result),
             "owner": self.owner,
-            "created": iso(self.created),
-            "started": iso(self.started),
-            "finished": iso(self.finished),
+            "created": self.created,
+            "started": self.started,
+            "finished": self.finished,
             "attempts": self.attempts,
             "cancel_asked": self.cancel_asked,
             "log": list(self.log),
         }
 
 
-def iso(seconds: float | None) -> str | None:
-    """A time in ISO 8601, of Greenwich.
-
-    >>> iso(0.0)
-    '1970-01-01T00:00:00Z'
-    """
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
 def told(text: str, done: int = 0, total: int = 0, seconds_left: float | None = None) -> dict[str, Any]:
     """Progress as JSON; a total of 0 is one that is not known."""
-    return {"text": text, "done": done, "total": total or None, "seconds_left": seconds_left}
+    return {"text": text, "done": done, "total": total, "seconds_left": seconds_left}
 
 
 def failure(kind: str, problems: Sequence[str]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class Jobs:
         self._worker: JobWorker | None = None
 
     @classmethod
-    def open(
+    def open(  # noqa: PLR0913 - one keyword for each thing that a service settles
         cls,
         engine: Engine,
         home: Path,
@@ -37,6 +37,7 @@ class Jobs:
         *,
         places: Places | None = None,
         hub: str = "",
+        hub_database: str = "",
         kinds: Sequence[str] = OUR_KINDS,
         pace: JobPace | None = None,
         limits: JobLimits | None = None,
@@ -50,6 +51,7 @@ class Jobs:
                 database itself where it is Postgres, and for a file in the home otherwise.
             places: Finds cells and datasets by their names, for a user; by default all that lies in the home.
             hub: Where the hub lies; by default in the home.
+            hub_database: URL of its index; by default its own.
             kinds: Modules with a mapping ``KINDS`` of names to ``module:object``, each a `JobKind`.
             pace: How often things are looked at.
             limits: What one job may use.
@@ -65,6 +67,7 @@ class Jobs:
             home,
             tuple(kinds),
             hub or str(home / "hub"),
+            hub_database,
             pace or JobPace(),
             limits or JobLimits(),
         )

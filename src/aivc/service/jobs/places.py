@@ -1,18 +1,60 @@
 """Where the virtual cells and the datasets of a service lie, and which of them a job was allowed to use."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, final, runtime_checkable
 
-from aivc.core.errors import IntegrityError, UnknownNameError
+from aivc.core.errors import AIVCError, DataError, IntegrityError, UnknownNameError
 from aivc.core.foreign_text import read_json
 from aivc.core.saved_cell import is_plain
 from aivc.service.jobs.job import Job
 
 if TYPE_CHECKING:
-    from aivc.data.io.schema import Schema
+    from aivc.core.measurement import Measurement
 
 _SCHEMA = "schema.json"
+
+
+@final
+@dataclass(frozen=True)
+class DataPlace:
+    """Where a dataset lies, and how it is read.
+
+    Attributes:
+        path: Of its file or folder; empty for one of the catalog.
+        schema: What its columns mean, as JSON of `aivc.data.io.schema.Schema`.
+        catalog: Its name there, where it is of the catalog.
+    """
+
+    path: str = ""
+    schema: Mapping[str, Any] = field(default_factory=dict)
+    catalog: str = ""
+
+    def read(self) -> "Measurement":
+        """Its cells, left on disk where that can be.
+
+        Raises:
+            DataError: Every problem found.
+            UnavailableError: It is not here.
+        """
+        # What reads files is slow to import, and who looks for a place reads none.
+        from aivc.data import catalog
+        from aivc.data.io.as_measurement import read_checked
+        from aivc.data.io.formats import suffix
+        from aivc.data.io.read import BACKED
+        from aivc.data.io.schema import Schema
+
+        if self.catalog:
+            return catalog.load(self.catalog)
+        path, schema = Path(self.path), Schema.from_json(dict(self.schema))
+        try:
+            return read_checked(path, schema, backed=suffix(path) in BACKED)
+        except DataError:
+            raise
+        except AIVCError:
+            # Stored column by column, it can only be read whole; other faults show there again.
+            return read_checked(path, schema)
 
 
 @runtime_checkable
@@ -26,10 +68,11 @@ class Places(Protocol):
             UnknownNameError: There is none, or this user may not see it.
         """
 
-    def dataset(self, name: str, user: str) -> "tuple[Path, Schema]":
-        """File of a dataset, and how it is read.
+    def dataset(self, name: str, user: str) -> "DataPlace":
+        """Where a dataset lies, and how it is read.
 
         Raises:
+            DataError: It was not confirmed how it is read.
             UnknownNameError: There is none, or this user may not see it.
         """
 
@@ -53,22 +96,18 @@ class FolderPlaces:
         """
         return self._folder("cells", "cell", name, "cell.json")
 
-    def dataset(self, name: str, user: str) -> "tuple[Path, Schema]":
+    def dataset(self, name: str, user: str) -> "DataPlace":
         """File of a dataset, and how it is read.
 
         Raises:
             UnknownNameError: There is none whose schema was confirmed.
             IntegrityError: There is not one file beside its schema.
         """
-        # It reads with pandas, which most jobs do not need before they start.
-        from aivc.data.io.schema import Schema
-
         folder = self._folder("datasets", "dataset", name, _SCHEMA)
-        schema = Schema.from_json(read_json(folder / _SCHEMA))
         data = [path for path in folder.iterdir() if path.suffix != ".json" and not path.name.startswith(".")]
         if len(data) != 1:
             raise IntegrityError(f"{folder} holds {len(data)} files beside its schema, not one. Upload it again.")
-        return data[0], schema
+        return DataPlace(str(data[0].resolve()), read_json(folder / _SCHEMA))
 
     def _folder(self, where: str, what: str, name: str, needed: str) -> Path:
         parent = self.home / where
@@ -118,8 +157,7 @@ class Uses:
         Raises:
             UnknownNameError: There is none for this user.
         """
-        path, schema = self.places.dataset(name, self.user)
-        self.found["datasets"][name] = {"path": str(path.resolve()), "schema": schema.to_json()}
+        self.found["datasets"][name] = asdict(self.places.dataset(name, self.user))
 
     def job(self, name: str, kind: str) -> Job:
         """See that there is a finished job of a kind, of the same user.

@@ -21,7 +21,7 @@ from aivc.service.jobs.job_kind import job_kind
 from aivc.service.jobs.job_table import JobTable
 
 # The URL may hold a password, and what stands on a command line is seen by everybody.
-DATABASE = "AIVC_JOB_DATABASE"
+DATABASE, HUB_DATABASE = "AIVC_JOB_DATABASE", "AIVC_JOB_HUB_DATABASE"
 LOST = 3
 # Of prctl: the signal that comes when the parent dies.
 _DEATH_SIGNAL = 1
@@ -39,7 +39,7 @@ def main(given: Sequence[str] | None = None) -> int:
     job = table.find(args.job)
     if job is None or not table.renew(args.job, args.holder, args.lease).held:
         return LOST
-    bench = Bench(job, table, args.holder, args.home, args.hub, _leave)
+    bench = Bench(job, table, args.holder, args.home, args.hub, os.environ.pop(HUB_DATABASE, ""), _leave)
     _Watch(table, args.job, args.holder, args.lease, args.beat, args.parent).start()
     bench.folder.mkdir(parents=True, exist_ok=True)
     try:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from aivc.service.jobs.job import JobLimits, JobPace, failure
 from aivc.service.jobs.job_table import JobTable
-from aivc.service.jobs.run_job import DATABASE, LOST
+from aivc.service.jobs.run_job import DATABASE, HUB_DATABASE, LOST
 
 _LOG = logging.getLogger(__name__)
 # What the process writes to its standard outputs, beside its other files.
@@ -37,6 +37,7 @@ class JobEnvironment:
         home: Of the service.
         kinds: Modules of kinds of jobs.
         hub: Where the hub lies.
+        hub_database: URL of its index; empty takes its own.
         pace: How often things are looked at.
         limits: What a job may use.
     """
@@ -45,6 +46,7 @@ class JobEnvironment:
     home: Path
     kinds: tuple[str, ...]
     hub: str
+    hub_database: str
     pace: JobPace
     limits: JobLimits
 
@@ -96,7 +98,12 @@ class Supervisor:
 
     def _environment(self) -> dict[str, str]:
         url = self._table.engine.url.render_as_string(hide_password=False)
-        return {**os.environ, **dict.fromkeys(_NAMES_THREADS, "1"), DATABASE: url}
+        return {
+            **os.environ,
+            **dict.fromkeys(_NAMES_THREADS, "1"),
+            DATABASE: url,
+            HUB_DATABASE: self._about.hub_database,
+        }
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
         began = beaten = time.monotonic()

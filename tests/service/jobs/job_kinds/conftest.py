@@ -45,13 +45,13 @@ class Desk:
     def __init__(self, home: Path, place: Path) -> None:
         self.engine = open_database(f"sqlite:///{place / 'aivc.db'}")
         self.jobs = Jobs.open(self.engine, home, "none", limits=JobLimits())
-        self.table = self.jobs._table
+        self.table, self.hub = self.jobs._table, ""
 
-    def bench(self, kind, **params):
+    def bench(self, kind, user="ada", **params):
         """A job that was asked for and claimed."""
-        job = self.jobs.submit(kind, params, "ada")
+        job = self.jobs.submit(kind, params, user)
         assert self.table.claim(job.id, "me", 600.0)
-        bench = Bench(job, self.table, "me", self.jobs._about.home)
+        bench = Bench(job, self.table, "me", self.jobs._about.home, self.hub)
         bench.folder.mkdir(parents=True)
         return bench
 

@@ -55,15 +55,12 @@ def _check(params: FitParams, uses: Uses) -> None:
 
 
 def _work(params: FitParams, bench: Bench) -> Mapping[str, Any]:
-    from aivc.data.io.as_measurement import read_checked
-
     name = _id(params.name, bench.job.id)
     place, made = bench.home / "cells" / name, bench.folder / _MADE
     if not (place / CELL).is_file():
-        path, schema = bench.dataset(params.dataset)
         bench.tell("reading the dataset", 0, 0)
-        cells = read_checked(path, schema)
-        for note in cells.provenance["notes"]:
+        cells = bench.dataset(params.dataset).read()
+        for note in cells.provenance.get("notes", ()):
             bench.write(f"Note on {params.dataset}: {note}")
         _fit(params, cells, made, bench)
         if params.evaluate:
