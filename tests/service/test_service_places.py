@@ -33,8 +33,8 @@ def test_a_dataset_is_used_once_its_columns_are_confirmed(state):
     with pytest.raises(DataError, match="confirm"):
         places.dataset(asked.id, "ada")
     state.datasets.confirm(asked, SCHEMA)
-    path, schema = places.dataset(asked.id, "ada")
-    assert path.name == "s.h5ad"
-    assert schema.perturbation == "gene"
+    found = places.dataset(asked.id, "ada")
+    assert found.path.endswith("s.h5ad")
+    assert found.schema["perturbation"] == "gene"
     with pytest.raises(UnknownNameError):
         places.dataset(asked.id, "bob")
