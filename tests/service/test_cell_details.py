@@ -1,6 +1,6 @@
 from aivc.service.cell_details import capabilities, detail, score_table, summary
 from aivc.service.cell_models import CellDetail
-from aivc.service.cells import ServedCell
+from aivc.service.served_cells import ServedCell
 from evaluator_bodies import full_body
 from tiny_service import tiny_cell
 

@@ -1,42 +1,40 @@
-from types import SimpleNamespace
+import io
 
 import pytest
 
 from aivc.core.errors import DataError, UnknownNameError
-from aivc.service.cells import CellShelf
-from aivc.service.datasets import DatasetShelf
+from aivc.service.accounts import LOCAL
 from aivc.service.service_places import ServicePlaces
 from aivc.service.service_state import ServiceState
 from aivc.service.settings import Settings
+from tiny_service import SCHEMA, tiny_cell, tiny_h5ad
 
 
-@pytest.fixture
-def service(tmp_path):
-    made = ServiceState.open(Settings(home=tmp_path))
+@pytest.fixture(scope="module")
+def state(tmp_path_factory):
+    made = ServiceState.open(Settings(home=tmp_path_factory.mktemp("home")))
     yield made
     made.engine.dispose()
 
 
-def test_each_user_finds_what_that_one_sees(service, monkeypatch, tmp_path):
-    def get(_shelf, name, account):
-        """Ada's alone, as the shelves have it."""
-        if not account.sees("ada", "private"):
-            raise UnknownNameError("thing", name, ())
-        state = {"asked": ("asked", None), "ready": ("ready", {"units": "counts"})}.get(name, ("ready", {}))
-        file = "" if name == "catalog" else "x.h5ad"
-        return SimpleNamespace(
-            folder=tmp_path, name=name, file=file, path=tmp_path / "x.h5ad", state=state[0], schema=state[1]
-        )
+def test_jobs_use_what_who_asks_may_use(state):
+    places = ServicePlaces(state.cells, state.datasets)
+    folder = state.settings.folder("cells") / "mine"
+    tiny_cell().save(folder)
+    state.cells.add("mine", title="Mine", source="fit", owner="ada")
+    assert places.cell("mine", "ada") == places.cell("mine", LOCAL) == folder
+    with pytest.raises(UnknownNameError):
+        places.cell("mine", "bob")
 
-    monkeypatch.setattr(CellShelf, "get", get)
-    monkeypatch.setattr(DatasetShelf, "get", get)
-    places = ServicePlaces(service.cells, service.datasets)
-    for user in ("ada", "local"):
-        assert places.cell("one", user) == tmp_path
-        assert places.dataset("ready", user).schema == {"units": "counts"}
-        assert places.dataset("catalog", user).catalog == "catalog"
-        with pytest.raises(DataError, match="confirm what its columns mean"):
-            places.dataset("asked", user)
-    for ask in (places.cell, places.dataset):
-        with pytest.raises(UnknownNameError):
-            ask("ready", "bob")
+
+def test_a_dataset_is_used_once_its_columns_are_confirmed(state):
+    places = ServicePlaces(state.cells, state.datasets)
+    asked = state.datasets.add(io.BytesIO(tiny_h5ad()), "s.h5ad", "", "ada")
+    with pytest.raises(DataError, match="confirm"):
+        places.dataset(asked.id, "ada")
+    state.datasets.confirm(asked, SCHEMA)
+    found = places.dataset(asked.id, "ada")
+    assert found.path.endswith("s.h5ad")
+    assert found.schema["perturbation"] == "gene"
+    with pytest.raises(UnknownNameError):
+        places.dataset(asked.id, "bob")

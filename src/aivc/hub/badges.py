@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
@@ -90,9 +91,9 @@ def check(folder: Path, manifest: Manifest, badges: Sequence[str], broken: str =
         if badge not in list(Badge):
             raise UnknownNameError("badge", badge, map(str, Badge))
     last = max((list(Badge).index(Badge(badge)) for badge in badges), default=0)
-    records = list[BadgeRecord]()
+    records, subject = list[BadgeRecord](), _Subject(folder, manifest)
     for badge in list(Badge)[: last + 1]:
-        passed, detail = (False, broken) if broken else _verdict(badge, folder, manifest)
+        passed, detail = (False, broken) if broken else subject.verdict(badge)
         records.append(
             BadgeRecord(str(badge), passed, detail, datetime.now(UTC).isoformat(timespec="seconds"), environment())
         )
@@ -147,34 +148,39 @@ def require_files(folder: Path, manifest: Manifest) -> None:
             raise IntegrityError(f"{path!r} was altered: it is not the file of the manifest. Fetch it again.")
 
 
-def _verdict(badge: Badge, folder: Path, manifest: Manifest) -> tuple[bool | None, str]:
-    try:
-        match badge:
-            case Badge.VALID:
-                require_files(folder, manifest)
-                return True, f"The manifest and {len(manifest.files)} files are what they say."
-            case Badge.RUNS:
-                return _runs(folder, manifest)
-            case Badge.REPRODUCES:
-                return _reproduces(folder, manifest)
-    except AIVCError as error:
-        return False, " ".join(str(error).split())[:2000]
+@final
+class _Subject:
+    """A folder that is checked; it is loaded once, and asked once."""
 
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder, self.manifest = folder, manifest
 
-def _runs(folder: Path, manifest: Manifest) -> tuple[bool | None, str]:
-    thing = load(folder, manifest)
-    if thing is None:
-        return None, f"A {manifest.kind} answers no question; its files can be read."
-    if manifest.self_test is None:
-        return None, "It loads; no question is known that it answers."
-    repeat(thing, manifest.self_test, folder)
-    return True, "It loads, and answers its self-test."
+    @cached_property
+    def differ(self) -> list[str] | None:
+        """What it answers otherwise than at publication; None where it is asked nothing."""
+        thing = load(self.folder, self.manifest)
+        if thing is None or self.manifest.self_test is None:
+            return None
+        return repeat(thing, self.manifest.self_test, self.folder)
 
+    def verdict(self, badge: Badge) -> tuple[bool | None, str]:
+        """Whether it passes, and what was found."""
+        try:
+            return self._verdict(badge)
+        except AIVCError as error:
+            return False, " ".join(str(error).split())[:2000]
 
-def _reproduces(folder: Path, manifest: Manifest) -> tuple[bool | None, str]:
-    thing = load(folder, manifest)
-    if thing is None or manifest.self_test is None:
-        return None, "There is no self-test."
-    differ = repeat(thing, manifest.self_test, folder)
-    questions = len(manifest.self_test.questions)
-    return (False, " ".join(differ)) if differ else (True, f"{questions} questions are answered as at publication.")
+    def _verdict(self, badge: Badge) -> tuple[bool | None, str]:
+        if badge is Badge.VALID:
+            require_files(self.folder, self.manifest)
+            return True, f"The manifest and {len(self.manifest.files)} files are what they say."
+        if self.differ is None:
+            asked = self.manifest.kind is HubKind.VIRTUAL_CELL or self.manifest.kind in PART_KINDS
+            loads = "It loads, and answers no question of a self-test" if asked else "Its files can be read"
+            return None, f"{loads}: there is nothing to repeat."
+        if badge is Badge.RUNS:
+            return True, "It loads, and answers its self-test."
+        if self.differ:
+            return False, " ".join(self.differ)
+        questions = len(self.manifest.self_test.questions) if self.manifest.self_test is not None else 0
+        return True, f"{questions} questions are answered as at publication."

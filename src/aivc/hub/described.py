@@ -4,6 +4,7 @@ import hashlib
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, final
 
@@ -90,7 +91,12 @@ def environment() -> dict[str, str]:
     >>> "python" in environment()
     True
     """
-    found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    return {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}", **_installed()}
+
+
+@cache
+def _installed() -> dict[str, str]:
+    found = {}
     for name in _PACKAGES:
         try:
             found[name] = version(name)
@@ -103,7 +109,7 @@ def features_digest(features: np.ndarray) -> str:
     """Digest of the names of features, in their order.
 
     >>> features_digest(np.array(["A", "B"]))[:14]
-    'sha256:9a6f5a6'
+    'sha256:23519a4'
     """
     return f"sha256:{hashlib.sha256(chr(10).join(map(str, features)).encode()).hexdigest()}"
 

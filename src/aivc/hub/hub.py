@@ -105,14 +105,16 @@ class Hub:
             UnavailableError: The hub is that of a service, or cannot be reached.
         """
         told = declared(fields)
+        self._require_key(told.ref, key)
         seen = self._visibility(told.namespace, visibility)
         with tempfile.TemporaryDirectory(prefix="aivc-hub-") as scratch:
             made = prepare(thing, told, Path(scratch), part)
             there = self._keep(made.manifest, made.files, seen)
             if there is None:
                 self._settle(made.manifest, key, seen)
-        if there is not None:
+        if there is not None and key is not None:
             self._sign(there, key)
+            self._move_latest(there.ref, there.digest, key)
         return there or made.manifest
 
     def adopt(self, folder: Path, *, visibility: str = "") -> Manifest:
@@ -160,10 +162,18 @@ class Hub:
         stored.note_namespace(ref.namespace, seen)
         self._sign(manifest, key)
         stored.note_version(ref, digest)
-        versions = list(stored.listing(ref).versions)
-        if newest(versions) == ref.version:
-            stored.note_alias(AliasRecord.make(ref, LATEST, digest, key))
+        self._move_latest(ref, digest, key)
         self._index().add(manifest, digest, str(seen))
+
+    def _move_latest(self, ref: Ref, digest: str, key: SigningKey | None) -> None:
+        stored = self._writable()
+        if newest(list(stored.listing(ref).versions)) == ref.version:
+            stored.note_alias(AliasRecord.make(ref, LATEST, digest, key))
+
+    def _require_key(self, ref: Ref, key: SigningKey | None) -> None:
+        """Refuse before any work what would be refused by whoever wrote it."""
+        signers = [each.name for each in self.trust.keys if key is not None and each.key == key.public]
+        self.trust.require(ref.namespace, signers, str(ref))
 
     def _sign(self, manifest: Manifest, key: SigningKey | None) -> None:
         if key is not None:
@@ -318,6 +328,7 @@ class Hub:
             UnknownNameError: There is no such version.
             DataError: It is no name of an alias.
         """
+        self._require_key(_ref(ref), key)
         at, found = self.resolve(ref)
         record = AliasRecord.make(at, name, found.digest, key)
         self._writable().note_alias(record)

@@ -78,6 +78,7 @@ class SelfTest(KnownFields):
     way: Literal["predict", "manipulate", "decode", "encode"]
     file: Line
     questions: Annotated[list[TestQuestion], Field(min_length=1, max_length=32)]
+    cells: Annotated[int, Field(ge=2, le=10_000, description="Virtual cells that are read out for each answer.")] = 100
     rtol: Annotated[float, Field(ge=0, le=0.1)] = 1e-4
     atol: Annotated[float, Field(ge=0, le=0.1)] = 1e-5
 

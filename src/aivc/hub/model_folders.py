@@ -66,8 +66,10 @@ def bring_in(
             raise DataError([f"{folder} holds no {MANIFEST}. Say what it is to be called: namespace/name@version."])
         return hub.adopt(folder, visibility=visibility)
     thing: Thing = folder
-    fields: dict[str, Any] = {"licence": _licence(folder / README)}
-    if exported:
+    fields: dict[str, Any]
+    if not exported:
+        fields = {"licence": _licence(folder / README)}
+    else:
         former, signatures = fetched(folder)
         signers_of(hub.trust, former, signatures)
         require_files(folder, former)

@@ -62,10 +62,12 @@ def made_test(thing: Asked, perturbations: Sequence[str] = ()) -> MadeTest | Non
     """
     asked = [*perturbations, *sorted(thing.trained)] if isinstance(thing, VirtualCell) else list(perturbations)
     questions, arrays, said = list[TestQuestion](), dict[str, np.ndarray](), None
+    # What is asked, but for the questions, which are found now.
+    plan = SelfTest(way=_way(thing), file=SELF_TEST, questions=[TestQuestion(answer="-")])
     for question, start in _candidates(thing, asked):
         given = {} if start is None else {question.start: start}
         try:
-            found = _answer(thing, _way(thing), question, given)
+            found = _answer(thing, plan, question, given)
         except AIVCError:
             # A question that it refuses is none for a test.
             continue
@@ -77,7 +79,7 @@ def made_test(thing: Asked, perturbations: Sequence[str] = ()) -> MadeTest | Non
             break
     if not questions:
         return None
-    return MadeTest(SelfTest(way=_way(thing), file=SELF_TEST, questions=questions), arrays, said)
+    return MadeTest(plan.model_copy(update={"questions": questions}), arrays, said)
 
 
 def repeat(thing: Asked, test: SelfTest, folder: Path) -> list[str]:
@@ -103,7 +105,7 @@ def repeat(thing: Asked, test: SelfTest, folder: Path) -> list[str]:
         if question.answer not in arrays or (question.start and question.start not in arrays):
             raise IntegrityError(f"{test.file} lacks an array of the self-test. Fetch it again.")
         wanted = arrays[question.answer]
-        got, _ = _answer(thing, test.way, question, arrays)
+        got, _ = _answer(thing, test, question, arrays)
         if got.shape != wanted.shape:
             differ.append(f"{_named(question)} was answered with {wanted.size} values, and is with {got.size}.")
         elif not np.allclose(got, wanted, test.rtol, test.atol, equal_nan=True):
@@ -159,7 +161,7 @@ def _drawn(space: Space) -> np.ndarray:
 
 
 def _answer(
-    thing: Asked, way: str, question: TestQuestion, arrays: Mapping[str, np.ndarray]
+    thing: Asked, test: SelfTest, question: TestQuestion, arrays: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray, Prediction[Any] | None]:
     """``(f or d,)`` profile, and the prediction it is of.
 
@@ -168,32 +170,36 @@ def _answer(
     """
     start = arrays[question.start] if question.start else None
     with fitting("The self-test"):
-        profile, said = _WAYS[way](thing, question, start)
+        profile, said = _WAYS[test.way](thing, question, start, test.cells)
     if profile.ndim != 1 or not len(profile):
         raise IntegrityError("The self-test was answered without a profile. Publish another.")
     return np.asarray(profile, dtype=np.float64), said
 
 
-def _predict(thing: Any, question: TestQuestion, start: np.ndarray | None) -> tuple[np.ndarray, Prediction[Any]]:
+def _predict(
+    thing: Any, question: TestQuestion, start: np.ndarray | None, cells: int
+) -> tuple[np.ndarray, Prediction[Any]]:
     begin: UR | str = question.context
     if start is not None:
         manipulator = next(part for part in thing.instruments.values() if isinstance(part, Manipulator))
         begin = _states(start, manipulator.reads)
-    said = thing.predict(begin, question.perturbation)
+    said = thing.predict(begin, question.perturbation, cells=cells)
     return said.mean, said
 
 
-def _manipulate(thing: Any, question: TestQuestion, start: np.ndarray | None) -> tuple[np.ndarray, Prediction[Any]]:
+def _manipulate(
+    thing: Any, question: TestQuestion, start: np.ndarray | None, _: int
+) -> tuple[np.ndarray, Prediction[Any]]:
     said = thing.manipulate(_states(_given(start), thing.reads), Perturbation.parse(question.perturbation))
     return said.mean, said
 
 
-def _decode(thing: Any, question: TestQuestion, start: np.ndarray | None) -> tuple[np.ndarray, Prediction[Any]]:
+def _decode(thing: Any, question: TestQuestion, start: np.ndarray | None, _: int) -> tuple[np.ndarray, Prediction[Any]]:
     said = thing.decode(_states(_given(start), thing.reads))
     return said.mean, said
 
 
-def _encode(thing: Any, question: TestQuestion, start: np.ndarray | None) -> tuple[np.ndarray, None]:
+def _encode(thing: Any, question: TestQuestion, start: np.ndarray | None, _: int) -> tuple[np.ndarray, None]:
     values = _given(start)
     rows = pd.DataFrame(index=pd.Index([str(i) for i in range(len(values))]))
     measurement = Measurement(values, thing.features, rows, "counts", scale=thing.scale)
@@ -211,7 +217,7 @@ def _states(values: np.ndarray, space: Space) -> UR:
     return UR(_given(values), space, pd.DataFrame({"perturbation": CONTROL}, index=names))
 
 
-_WAYS: dict[str, Callable[[Any, TestQuestion, np.ndarray | None], tuple[np.ndarray, Prediction[Any] | None]]] = {
+_WAYS: dict[str, Callable[[Any, TestQuestion, np.ndarray | None, int], tuple[np.ndarray, Prediction[Any] | None]]] = {
     "predict": _predict,
     "manipulate": _manipulate,
     "decode": _decode,

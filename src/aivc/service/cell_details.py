@@ -13,8 +13,8 @@ from aivc.core.virtual_cell import VirtualCell
 from aivc.data import catalog
 from aivc.reporting.reading import ordered_methods, spoken_split
 from aivc.reporting.verdict import verdict
-from aivc.service.answers import better
-from aivc.service.cells import ServedCell
+from aivc.service.question_answers import better
+from aivc.service.served_cells import ServedCell
 
 # What a page is not made to carry.
 _LONG = frozenset({"perturbations"})

@@ -8,9 +8,9 @@ from aivc.core.errors import AIVCError, DataError
 from aivc.core.writing import whole_file
 from aivc.service.accounts import Account
 from aivc.service.cell_details import catalog_name
-from aivc.service.cells import CellShelf, ServedCell
-from aivc.service.datasets import DatasetShelf
 from aivc.service.point_clouds import arrow_bytes, plane_of_states, point_table
+from aivc.service.served_cells import CellShelf, ServedCell
+from aivc.service.served_datasets import DatasetShelf
 
 _AXES = ("state PC 1", "state PC 2")
 _MAKING = threading.Lock()

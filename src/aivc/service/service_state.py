@@ -20,11 +20,11 @@ from aivc.service.accounts import LOCAL, Account, Accounts
 from aivc.service.audit import AuditLog
 from aivc.service.cell_details import catalog_name
 from aivc.service.cell_points import cell_points
-from aivc.service.cells import CellShelf
-from aivc.service.datasets import DatasetShelf
 from aivc.service.name_search import NameSearch
 from aivc.service.rate_limits import RateLimit
 from aivc.service.refusals import SignInError, TooOftenError
+from aivc.service.served_cells import CellShelf
+from aivc.service.served_datasets import DatasetShelf
 from aivc.service.service_tables import VERSION_TABLE
 from aivc.service.settings import Settings
 

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from aivc.core.errors import AIVCError, UnavailableError
-from aivc.service.answers import Asked, answer, answer_table, predicted
 from aivc.service.arrow_responses import ARROW, ARROW_RESPONSE, arrow_response
 from aivc.service.cell_details import detail, summary
 from aivc.service.cell_models import (
@@ -20,6 +19,7 @@ from aivc.service.cell_models import (
 )
 from aivc.service.cell_points import cell_points
 from aivc.service.point_clouds import arrow_bytes
+from aivc.service.question_answers import Asked, answer, answer_table, predicted
 from aivc.service.service_state import Asker, Computing, Service
 
 router = APIRouter(tags=["cells"])

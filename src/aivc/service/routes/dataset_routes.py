@@ -14,9 +14,9 @@ from aivc.service.dataset_models import (
     SchemaConfirmation,
     SchemaGuess,
 )
-from aivc.service.datasets import ServedDataset
 from aivc.service.point_clouds import arrow_bytes
 from aivc.service.refusals import ForbiddenError
+from aivc.service.served_datasets import ServedDataset
 from aivc.service.service_state import Asker, Computing, Service, Writer
 
 router = APIRouter(tags=["datasets"])

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from aivc.core.errors import UnavailableError, UnknownNameError
-from aivc.service import answers
-from aivc.service.answers import Asked, answer, answer_table, held_out_scores, predicted
+from aivc.service import question_answers
+from aivc.service.question_answers import Asked, answer, answer_table, held_out_scores, predicted
 from tiny_service import tiny_cell
 
 
@@ -29,8 +29,10 @@ def test_pathways_that_hold_the_strongest_effects_come_first(monkeypatch):
     effect = np.zeros(40)
     effect[:4] = 3, 2, 4, 5
     names = np.array([f"G{i}" for i in range(40)])
-    monkeypatch.setattr(answers, "_sets", lambda name: {"hit": frozenset(names[:4]), "other": frozenset(names[20:30])})
-    found = answers._pathways(effect, names, "hallmark", [])
+    monkeypatch.setattr(
+        question_answers, "_sets", lambda name: {"hit": frozenset(names[:4]), "other": frozenset(names[20:30])}
+    )
+    found = question_answers._pathways(effect, names, "hallmark", [])
     assert (found[0]["name"], found[0]["genes"]) == ("hit", sorted(names[:4]))
     assert found[0]["score"] == 10.0
 
@@ -39,7 +41,7 @@ def test_sets_that_cannot_be_had_are_a_remark(monkeypatch):
     def gone(name):
         raise UnavailableError("not here")
 
-    monkeypatch.setattr(answers, "_sets", gone)
+    monkeypatch.setattr(question_answers, "_sets", gone)
     said = answer(tiny_cell(), Asked(perturbation="ko:G0001"))
     assert said["pathways"] == []
     assert any("not here" in remark for remark in said["remarks"])

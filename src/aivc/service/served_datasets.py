@@ -24,10 +24,10 @@ from aivc.data.io.read import BACKED
 from aivc.data.io.schema import Schema
 from aivc.data.streaming.normalize import normalize
 from aivc.service.accounts import Account
-from aivc.service.cells import slug
-from aivc.service.gene_columns import GeneColumns
+from aivc.service.feature_columns import FeatureColumns
 from aivc.service.point_clouds import arrow_bytes, plane_of_values, point_table, shown_rows
 from aivc.service.refusals import ForbiddenError
+from aivc.service.served_cells import slug
 from aivc.service.service_tables import DATASETS
 from aivc.service.settings import Settings
 from aivc.service.uploads import ByteStream, forget, keep, plain_name, unpacked
@@ -144,7 +144,7 @@ class DatasetShelf:
             catalog.path(name, each.name, offline=True)
         folder, cells, genes = self.settings.folder("datasets") / f"{_CATALOG}-{name}", 0, 0
         if (folder / COLUMNS).is_dir():
-            shown = GeneColumns.open(folder / COLUMNS)
+            shown = FeatureColumns.open(folder / COLUMNS)
             cells, genes = shown.rows, len(shown.features)
         self._named[name] = ServedDataset(
             name, name, READY, _CATALOG, "public", folder, "", {}, {}, cells, genes, 0.0
@@ -249,7 +249,7 @@ class DatasetShelf:
                     self.of_catalog(dataset.name)
             return path.read_bytes()
 
-    def columns(self, dataset: ServedDataset) -> GeneColumns:
+    def columns(self, dataset: ServedDataset) -> FeatureColumns:
         """Its features, column by column; made once.
 
         Raises:
@@ -258,7 +258,7 @@ class DatasetShelf:
         with self._held(dataset):
             if not (dataset.folder / COLUMNS).is_dir():
                 self._show(dataset)
-            return GeneColumns.open(dataset.folder / COLUMNS)
+            return FeatureColumns.open(dataset.folder / COLUMNS)
 
     def _held(self, dataset: ServedDataset) -> threading.Lock:
         with self._lock:
@@ -269,7 +269,7 @@ class DatasetShelf:
         measured.require_table("A picture of its cells")
         shown = normalize(measured, _SHOWN_UNITS) if measured.units in (COUNTS, EXPECTED_COUNTS) else measured
         dataset.folder.mkdir(parents=True, exist_ok=True)
-        GeneColumns.write(shown, dataset.folder / COLUMNS)
+        FeatureColumns.write(shown, dataset.folder / COLUMNS)
         rows = shown_rows(len(measured))
         plane, axes = _stored_plane(dataset, len(measured)) or (plane_of_values(shown), "PC")
         entities = measured.entities.iloc[rows]

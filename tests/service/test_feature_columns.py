@@ -5,7 +5,7 @@ from scipy import sparse
 
 from aivc.core.errors import UnknownNameError
 from aivc.core.measurement import Measurement
-from aivc.service.gene_columns import GeneColumns
+from aivc.service.feature_columns import FeatureColumns
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def columns(tmp_path):
     measured = Measurement(
         sparse.csr_matrix(values), np.array(["STAT1", "JAK2", "STAT3"]), pd.DataFrame(index=["a", "b"]), "counts"
     )
-    return GeneColumns.write(measured, tmp_path / "columns")
+    return FeatureColumns.write(measured, tmp_path / "columns")
 
 
 def test_a_column_is_read_alone(columns):

@@ -20,7 +20,7 @@ _ABOUT, _ARRAYS = "columns.json", ("data", "indices", "indptr")
 
 @final
 @dataclass(frozen=True, eq=False)
-class GeneColumns:
+class FeatureColumns:
     """Readings of the rows that are shown, column by column.
 
     Attributes:
@@ -36,7 +36,7 @@ class GeneColumns:
     rows: int
 
     @classmethod
-    def write(cls, measurement: Measurement, folder: Path) -> "GeneColumns":
+    def write(cls, measurement: Measurement, folder: Path) -> "FeatureColumns":
         """Turn a measurement into columns, block by block.
 
         Args:
@@ -58,7 +58,7 @@ class GeneColumns:
         return cls.open(folder)
 
     @classmethod
-    def open(cls, folder: Path) -> "GeneColumns":
+    def open(cls, folder: Path) -> "FeatureColumns":
         """What `write` wrote.
 
         Raises:
