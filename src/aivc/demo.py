@@ -1,5 +1,6 @@
 """The main job, end to end: read a real screen, predict unseen knockouts, be scored, and propose the next plate."""
 
+import json
 import resource
 import sys
 import time
@@ -10,6 +11,7 @@ from typing import Any, final
 from aivc.core.errors import UnavailableError
 from aivc.core.measurement import CONTROL, Measurement
 from aivc.core.perturbation import Agent, Perturbation
+from aivc.core.state import write_text
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data import catalog
@@ -26,6 +28,8 @@ from aivc.experiments.screen import Response, Screen, screen
 from aivc.reporting.report import report
 
 METHOD = "effect.v2"
+# Stands in ``scores.json`` beside the cell, so that a service knows the demo when it serves it.
+MADE_BY = "aivc demo"
 # Readouts known beforehand: interferon-gamma response genes on the panel (MSigDB Hallmark), and the ERK kinases.
 _RESPONSES = {"papalexi2021": ("PSMB9", "STAT1", "UBE2L6"), "sachs2005": ("p44/42",)}
 _LEVEL = 0.9
@@ -47,7 +51,7 @@ class _Job:
 def run(
     *, data: str = "", out: Path = Path("out/demo"), seed: int = 0, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Run the demo and write its report, its virtual cell, its screen and its plate.
+    """Run the demo and write its report, its virtual cell with its scores, its screen and its plate.
 
     Args:
         data: Name in the catalog; by default the default screen, or the packaged data where that cannot be had.
@@ -72,6 +76,8 @@ def run(
     tell("fit", 0, 1)
     cell = fit(measurement, METHOD, parts=priors, recipe=job.recipe)
     cell.save(out / "cell", overwrite=True)
+    scores_json = {**evaluation.to_json(), "made_by": MADE_BY}
+    write_text(out / "scores.json", json.dumps(scores_json) + "\n")
     ranked, plan = _next_experiment(job, cell)
     made = report(
         cell, measurement, name=name, screen=ranked, plan=plan, scores=evaluation.to_json(), parts=priors, seed=seed,

@@ -71,6 +71,7 @@ COMMANDS = {
     "plot": ("report_command", "Draw one figure of the page alone, as svg or png"),
     "evaluate": ("evaluate_command", "Score methods on perturbations, contexts or donors they have not seen"),
     "score": ("score_command", "Score a file of predicted cells against a file of measured ones"),
+    "serve": ("serve_command", "Serve virtual cells, data and the leaderboard to a browser and to programs"),
     "benchmark": ("benchmark_command", "Frozen benchmarks: list them, look at one, run methods on them"),
     "publish": (
         "hub_command",

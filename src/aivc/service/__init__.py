@@ -1,1 +1,1 @@
-"""The service: virtual cells and the hub over HTTP, with durable jobs and a web page."""
+"""The service: one process that answers a page and programs about virtual cells, datasets, jobs and the hub."""

@@ -123,10 +123,19 @@ def refuse_unknown(node: Any) -> None:
     if problem := unread(node):
         raise IntegrityError(problem)
     if not hasattr(node, "keys"):
+        _refuse_nested(node)
         refuse_swollen(node)
         return
     for key in node:
         refuse_unknown(node[key])
+
+
+def _refuse_nested(node: Any) -> None:
+    """Refuse an array of HDF5 whose items are arrays or references rather than numbers or texts."""
+    if not isinstance(node, h5py.Dataset) or h5py.check_string_dtype(node.dtype) is not None:
+        return
+    if h5py.check_vlen_dtype(node.dtype) is not None or h5py.check_ref_dtype(node.dtype) is not None:
+        raise IntegrityError(f"{node.name} holds arrays or references. Write it as plain numbers or texts.")
 
 
 @final

@@ -1,0 +1,50 @@
+"""Keeps who wrote what and when: lines are added, and the database refuses to alter or delete any."""
+
+import time
+from dataclasses import dataclass
+from typing import Any, final
+
+from sqlalchemy import Engine, insert, select
+
+from aivc.service.service_tables import AUDIT
+
+_LONGEST = 500
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class AuditLog:
+    """The log in a database.
+
+    Attributes:
+        engine: Of the database.
+    """
+
+    engine: Engine
+
+    def add(self, *, user: str, address: str, action: str, path: str, status: int) -> None:
+        """Write a line.
+
+        Args:
+            user: Who asked; empty where nobody signed in.
+            address: Where the request came from.
+            action: Method of HTTP.
+            path: What was asked.
+            status: What was answered.
+        """
+        line = {"user": user, "address": address, "action": action, "path": path[:_LONGEST], "status": status}
+        with self.engine.begin() as connection:
+            connection.execute(insert(AUDIT).values(at=time.time(), **line))
+
+    def lines(self, *, limit: int = 100, before: int | None = None) -> list[dict[str, Any]]:
+        """Newest lines first.
+
+        Args:
+            limit: How many at most.
+            before: Only those older than the line of this id.
+        """
+        asked = select(AUDIT).order_by(AUDIT.c.id.desc()).limit(limit)
+        if before is not None:
+            asked = asked.where(AUDIT.c.id < before)
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(asked).mappings()]

@@ -1,0 +1,143 @@
+"""A job, as all who ask about it see it: what was asked, how far it is, and what came of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, final
+
+from aivc.core.errors import AIVCError, DataError
+
+JobState: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled"]
+STATES: tuple[JobState, ...] = ("queued", "running", "done", "failed", "cancelled")
+FINISHED: tuple[JobState, ...] = ("done", "failed", "cancelled")
+# Lines of the log that are shown.
+SHOWN_LINES = 50
+
+
+@final
+@dataclass(frozen=True)
+class JobPace:
+    """How often things are looked at, in seconds.
+
+    Attributes:
+        lease: A claim that nobody renews for so long is given to another.
+        beat: Who works on a job renews its claim after so long.
+        scan: The table is looked through for work after so long, whether or not any was delivered.
+        poll: A process at work is looked at after so long.
+        grace: A job that was cancelled has so long to stop by itself.
+
+    Raises:
+        DataError: A claim would run out before it is renewed.
+    """
+
+    lease: float = 30.0
+    beat: float = 5.0
+    scan: float = 3.0
+    poll: float = 0.1
+    grace: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not 0 < 2 * self.beat <= self.lease:
+            raise DataError([f"A lease of {self.lease} s is renewed at least twice. Choose a beat of at most half."])
+
+
+@final
+@dataclass(frozen=True)
+class JobLimits:
+    """What one job may use.
+
+    Attributes:
+        memory_mb: Resident memory of its process.
+        seconds: Time from start to end, of one attempt.
+        attempts: How often it is begun again when its process or its server dies.
+    """
+
+    memory_mb: int = 8192
+    seconds: float = 24 * 3600.0
+    attempts: int = 3
+
+
+@final
+@dataclass(frozen=True)
+class Job:
+    """One job.
+
+    Attributes:
+        id: Names it.
+        kind: What is done, by the name of its kind.
+        params: What was asked, as JSON.
+        uses: Where that lies which it reads.
+        owner: Who asked.
+        state: Where it stands.
+        progress: ``text``, ``done``, ``total`` (0 where it is not known) and ``seconds_left`` (or None).
+        created: Seconds since 1970, as are all times here.
+        started: When it was first begun.
+        finished: When it ended.
+        attempts: How often it was begun.
+        result: What came of it: JSON, ``files`` among it, names in its folder.
+        error: Why it failed: ``kind`` and ``problems``.
+        cancel_asked: Whether it is to stop.
+        version: Counts changes.
+        log: Its last lines, where they were asked for.
+    """
+
+    id: str
+    kind: str
+    params: Mapping[str, Any]
+    uses: Mapping[str, Any]
+    owner: str
+    state: JobState
+    progress: Mapping[str, Any]
+    created: float
+    started: float | None = None
+    finished: float | None = None
+    attempts: int = 0
+    result: Mapping[str, Any] | None = None
+    error: Mapping[str, Any] | None = None
+    cancel_asked: bool = False
+    version: int = 0
+    log: tuple[str, ...] = field(default=())
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing more will come of it, unless it is resumed."""
+        return self.state in FINISHED
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Files that it made, by their names in its folder."""
+        return tuple((self.result or {}).get("files", ()))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready dictionary."""
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "params": dict(self.params),
+            "state": self.state,
+            "progress": dict(self.progress),
+            "error": None if self.error is None else dict(self.error),
+            "result": None if self.result is None else dict(self.result),
+            "owner": self.owner,
+            "created": self.created,
+            "started": self.started,
+            "finished": self.finished,
+            "attempts": self.attempts,
+            "cancel_asked": self.cancel_asked,
+            "log": list(self.log),
+        }
+
+
+def step_of(text: str, done: int = 0, total: int = 0, seconds_left: float | None = None) -> dict[str, Any]:
+    """Progress as JSON; a total of 0 is one that is not known."""
+    return {"text": text, "done": done, "total": total, "seconds_left": seconds_left}
+
+
+def failure(kind: str, problems: Sequence[str]) -> dict[str, Any]:
+    """Why a job failed, as the service says why it refuses a request."""
+    return {"kind": kind, "problems": list(problems)}
+
+
+def failure_of(error: AIVCError) -> dict[str, Any]:
+    """Why a job failed, by what it refused."""
+    problems = error.problems if isinstance(error, DataError) else (str(error),)
+    return failure(type(error).__name__, problems)

@@ -1,0 +1,113 @@
+"""Routes of datasets: bring a file, settle what its columns mean, look at its cells and its genes."""
+
+from typing import Annotated, Any, no_type_check
+
+import pyarrow as pa
+from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
+
+from aivc.service.arrow_responses import ARROW_RESPONSE, arrow_response
+from aivc.service.dataset_models import (
+    DatasetDetail,
+    DatasetList,
+    DatasetSummary,
+    FeatureList,
+    SchemaConfirmation,
+    SchemaGuess,
+)
+from aivc.service.point_clouds import arrow_bytes
+from aivc.service.refusals import ForbiddenError
+from aivc.service.served_datasets import ServedDataset
+from aivc.service.service_state import Asker, Computing, Service, Writer
+
+router = APIRouter(tags=["datasets"])
+
+
+@router.get("/datasets", operation_id="listDatasets")
+def list_datasets(asker: Asker, service: Service) -> DatasetList:
+    """List the datasets that may be seen."""
+    return DatasetList(datasets=[DatasetSummary(**_about(each)) for each in service.datasets.seen_by(asker)])
+
+
+# FastAPI hands over another class than the one it asks to be named.
+@router.post("/datasets", operation_id="uploadDataset", status_code=201)
+@no_type_check
+def upload_dataset(
+    asker: Writer,
+    service: Service,
+    file: Annotated[UploadFile, File(description="h5ad, 10x h5, h5mu, a table, or a zip of a zarr or 10x folder.")],
+    name: Annotated[str, Form(max_length=200)] = "",
+) -> DatasetDetail:
+    """Bring a file. It is looked at, and what its columns seem to mean comes back, to be confirmed."""
+    with service.slot():
+        return _detail(service.datasets.add(file.file, file.filename, name, asker.user))
+
+
+@router.get("/datasets/{dataset}", operation_id="getDataset")
+def get_dataset(dataset: str, asker: Asker, service: Service) -> DatasetDetail:
+    """Say all about one dataset."""
+    return _detail(service.datasets.get(dataset, asker))
+
+
+@router.post("/datasets/{dataset}/confirm", operation_id="confirmDataset")
+def confirm_dataset(dataset: str, body: SchemaConfirmation, asker: Writer, service: Service) -> DatasetDetail:
+    """Say what the columns mean. The file is checked whole; every problem found is told at once."""
+    found = service.datasets.get(dataset, asker)
+    if not asker.owns(found.owner):
+        raise ForbiddenError(f"{found.name} belongs to {found.owner}, who alone says what its columns mean.")
+    with service.slot():
+        return _detail(service.datasets.confirm(found, body.fields))
+
+
+@router.delete("/datasets/{dataset}", operation_id="deleteDataset", status_code=204)
+def delete_dataset(dataset: str, asker: Writer, service: Service) -> None:
+    """Delete a dataset with its file."""
+    service.datasets.remove(service.datasets.get(dataset, asker), asker)
+
+
+@router.get(
+    "/datasets/{dataset}/points", operation_id="datasetPoints", response_class=Response, responses=ARROW_RESPONSE
+)
+def dataset_points(dataset: str, request: Request, asker: Computing, service: Service) -> Response:
+    """Its cells as points of a plane: the one that the file brings along, or principal components."""
+    found = service.datasets.get(dataset, asker)
+    with service.slot():
+        return arrow_response(request, service.datasets.points(found))
+
+
+@router.get("/datasets/{dataset}/features", operation_id="findFeatures")
+def find_features(
+    dataset: str,
+    asker: Asker,
+    service: Service,
+    query: Annotated[str, Query(max_length=200)] = "",
+    limit: Annotated[int, Query(ge=1, le=1000)] = 20,
+) -> FeatureList:
+    """Find features while their names are typed."""
+    columns = service.datasets.columns(service.datasets.get(dataset, asker))
+    return FeatureList(features=columns.find(query, limit))
+
+
+@router.get(
+    "/datasets/{dataset}/features/{name:path}",
+    operation_id="featureValues",
+    response_class=Response,
+    responses=ARROW_RESPONSE,
+)
+def feature_values(dataset: str, name: str, request: Request, asker: Asker, service: Service) -> Response:
+    """Readings of one feature, in the order of the points."""
+    columns = service.datasets.columns(service.datasets.get(dataset, asker))
+    table = pa.table({"value": pa.array(columns.column(name))})
+    table = table.replace_schema_metadata({"feature": name, "units": columns.units})
+    return arrow_response(request, arrow_bytes(table))
+
+
+def _about(found: ServedDataset) -> dict[str, Any]:
+    return {name: getattr(found, name) for name in DatasetSummary.model_fields}
+
+
+def _detail(found: ServedDataset) -> DatasetDetail:
+    return DatasetDetail(
+        **_about(found),
+        guess=SchemaGuess(**found.asked),
+        confirmed=None if found.schema is None else dict(found.schema),
+    )

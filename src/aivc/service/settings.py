@@ -1,0 +1,107 @@
+"""What a service is started with: where its home is, whom it listens to, and how much it takes."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import final
+
+import platformdirs
+
+from aivc.core.errors import DataError
+
+# Hosts that only this computer reaches.
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_HIGHEST_PORT = 65_535
+
+
+def default_home() -> Path:
+    """Folder of the service: ``AIVC_HOME``, or the user's data folder."""
+    return Path(os.environ.get("AIVC_HOME") or platformdirs.user_data_dir("aivc"))
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Settings of one service.
+
+    Attributes:
+        home: Folder of everything that it keeps: ``aivc.db``, ``hub/``, ``cells/``, ``datasets/``, ``jobs/``,
+            ``uploads/``.
+        host: Address to listen at. One that other computers reach demands tokens.
+        port: To listen at; 0 takes a free one.
+        database: URL; empty takes SQLite in the home.
+        hub: Where its hub lies: a folder or any URL that fsspec reads; empty takes ``hub/`` in the home.
+        cells: Folders of saved virtual cells that are served from where they lie.
+        upload_limit: Bytes of one file at most.
+        requests_per_minute: Of one user, or of one address without one.
+        heavy_per_minute: Of these, requests that compute.
+        at_once: How many requests compute at the same time.
+        queue: What delivers jobs: ``redis://…``, ``postgresql://…``; empty for the database or a file in the home.
+        job_slots: How many jobs are done at the same time; 0 leaves them to other servers of the same database.
+        job_memory_mb: Memory that one job may use.
+        job_hours: Hours that one job may take.
+        hosts: Names beyond its own that it may be asked under, such as behind a proxy.
+        origins: Addresses of pages beyond its own that may write, such as a development server.
+
+    Raises:
+        DataError: A number makes no sense.
+    """
+
+    home: Path = field(default_factory=default_home)
+    host: str = "127.0.0.1"
+    port: int = 8000
+    database: str = ""
+    hub: str = ""
+    cells: tuple[Path, ...] = ()
+    upload_limit: int = 4 << 30
+    requests_per_minute: int = 1200
+    heavy_per_minute: int = 240
+    at_once: int = 2
+    queue: str = ""
+    job_slots: int = 1
+    job_memory_mb: int = 8192
+    job_hours: float = 24.0
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"{name} is at least 1, got {getattr(self, name)}."
+            for name in ("upload_limit", "requests_per_minute", "heavy_per_minute", "at_once", "job_memory_mb")
+            if getattr(self, name) < 1
+        ]
+        if self.job_slots < 0 or not self.job_hours > 0:
+            problems.append(f"Jobs take hours and slots, got {self.job_hours} and {self.job_slots}.")
+        if not 0 <= self.port <= _HIGHEST_PORT:
+            problems.append(f"A port lies between 0 and {_HIGHEST_PORT}, got {self.port}.")
+        if problems:
+            raise DataError(problems)
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this computer reaches it; whoever does is then its admin.
+
+        >>> Settings(host="0.0.0.0").loopback
+        False
+        """
+        return self.host in LOOPBACK
+
+    @property
+    def database_url(self) -> str:
+        """URL of the database."""
+        return self.database or f"sqlite:///{self.home / 'aivc.db'}"
+
+    @property
+    def hub_location(self) -> str:
+        """Where the hub lies."""
+        return self.hub or str(self.home / "hub")
+
+    def folder(self, name: str) -> Path:
+        """A folder of the home, made where it is not there.
+
+        Args:
+            name: ``cells``, ``datasets``, ``jobs`` or ``uploads``.
+        """
+        made = self.home / name
+        made.mkdir(parents=True, exist_ok=True)
+        return made

@@ -1,0 +1,144 @@
+"""Takes files of strangers: a plain name, no more bytes than are allowed, and nothing that unpacks to more."""
+
+import re
+import shutil
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import Protocol, runtime_checkable
+
+from aivc.core.errors import IntegrityError
+from aivc.data.io.formats import refuse_pickled_chunks, suffix
+from aivc.data.io.own_file import require_plausible
+from aivc.service.refusals import TooLargeError
+
+ENDINGS = (
+    ".h5ad", ".h5", ".h5mu", ".csv", ".tsv", ".txt", ".parquet", ".csv.gz", ".tsv.gz", ".txt.gz", ".zip",
+)  # fmt: skip
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,150}")
+_MEMBERS, _SWELLS = 100_000, 200
+_LINK, _KINDS, _REGULAR, _FOLDER = 0o120000, 0o170000, 0o100000, 0o040000
+
+
+@runtime_checkable
+class ByteStream(Protocol):
+    """What a file is read from, piece by piece."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes; none at the end."""
+
+
+def plain_name(name: str | None) -> str:
+    """The name of an uploaded file, which must be one of a file and say its kind.
+
+    Raises:
+        IntegrityError: It is none, or is of a kind that is not read.
+
+    >>> plain_name("screen 1.h5ad")
+    'screen 1.h5ad'
+    """
+    if not name or not _PLAIN.fullmatch(name) or ".." in name:
+        raise IntegrityError(
+            f"{(name or '')[:80]!r} is no plain name of a file. Use letters, digits, spaces and . _ + -, up to 150."
+        )
+    if suffix(Path(name)) not in ENDINGS:
+        raise IntegrityError(
+            f"{name} is of a kind that is not read here. Give {', '.join(ENDINGS)}: a zarr folder or a 10x folder "
+            "comes as one .zip."
+        )
+    return name
+
+
+def keep(stream: ByteStream, target: Path, limit: int) -> int:
+    """Write a stream into a file, and no more than is allowed.
+
+    Returns:
+        How many bytes there were.
+
+    Raises:
+        TooLargeError: There are more.
+        IntegrityError: There are none.
+    """
+    written = 0
+    with target.open("xb") as file:
+        while piece := stream.read(1 << 20):
+            written += len(piece)
+            if written > limit:
+                raise TooLargeError(f"A file has at most {limit:,} bytes here, and this one has more.")
+            file.write(piece)
+    if not written:
+        raise IntegrityError(f"{target.name} is empty. Export it again.")
+    return written
+
+
+def unpacked(archive: Path, folder: Path, limit: int) -> Path:
+    """Unpack a zip of a zarr folder or a 10x folder, after looking at all that it declares.
+
+    Args:
+        archive: The zip.
+        folder: To unpack into; made.
+        limit: Bytes that may come out at most.
+
+    Returns:
+        What is to be read: the only thing inside, or the folder of all of them.
+
+    Raises:
+        IntegrityError: It is no intact zip, leads outside, holds links, or swells out of all proportion.
+        TooLargeError: More would come out than is allowed.
+    """
+    try:
+        with zipfile.ZipFile(archive) as file:
+            members = file.infolist()
+            _refuse(members, limit, archive)
+            for member in members:
+                _extract(file, member, folder)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
+        if isinstance(error, IntegrityError):
+            raise
+        raise IntegrityError(f"{archive.name} is no intact zip ({error}). Pack it again.") from error
+    refuse_pickled_chunks(folder)
+    inside = sorted(folder.iterdir())
+    return inside[0] if len(inside) == 1 else folder
+
+
+def _refuse(members: list[zipfile.ZipInfo], limit: int, archive: Path) -> None:
+    if not members or len(members) > _MEMBERS:
+        raise IntegrityError(f"{archive.name} holds {len(members):,} files; 1 to {_MEMBERS:,} are read. Pack it again.")
+    total = sum(member.file_size for member in members)
+    if total > limit:
+        raise TooLargeError(f"{archive.name} unpacks to {total:,} bytes, and at most {limit:,} are taken.")
+    # Beside the absolute limit, for what swells less than what may fill the memory.
+    require_plausible(total, archive.stat().st_size, archive.name)
+    for member in members:
+        parts, kind = PurePosixPath(member.filename).parts, (member.external_attr >> 16) & _KINDS
+        outside = member.filename.startswith("/") or "\\" in member.filename or ".." in parts or ":" in member.filename
+        if outside or not parts or "\x00" in member.filename:
+            raise IntegrityError(f"{archive.name} names {member.filename[:80]!r}, which lies outside. Do not trust it.")
+        if kind not in (0, _REGULAR, _FOLDER):
+            raise IntegrityError(f"{archive.name} holds a link or a device. Pack the files themselves.")
+        if member.file_size > (1 << 20) and member.file_size > _SWELLS * max(member.compress_size, 1):
+            raise IntegrityError(
+                f"{archive.name}, {member.filename[:80]!r} swells out of all proportion. Pack it again."
+            )
+
+
+def _extract(file: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> None:
+    target = folder.joinpath(*PurePosixPath(member.filename).parts)
+    if member.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    left = member.file_size
+    with file.open(member) as source, target.open("xb") as sink:
+        while piece := source.read(1 << 20):
+            left -= len(piece)
+            if left < 0:
+                raise IntegrityError(f"{member.filename[:80]!r} holds more than it declares. Do not trust it.")
+            sink.write(piece)
+
+
+def forget(path: Path) -> None:
+    """Delete a file or a folder that may be there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

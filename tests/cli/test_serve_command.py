@@ -1,0 +1,42 @@
+import json
+
+import pytest
+
+from aivc.cli import main
+
+
+def said(capsys, *words):
+    code = main(list(words))
+    return code, capsys.readouterr()
+
+
+def test_tokens_are_made_listed_and_revoked(tmp_path, capsys):
+    home = ("--home", str(tmp_path), "--json")
+    code, shown = said(capsys, "serve", "token", "new", "ada", "--role", "writer", *home)
+    made = json.loads(shown.out)
+    assert (code, made["role"], made["user"]) == (0, "writer", "ada")
+    assert made["token"].startswith("aivc_")
+    _, shown = said(capsys, "serve", "token", "list", *home)
+    assert [each["id"] for each in json.loads(shown.out)["tokens"]] == [made["id"]]
+    assert made["token"] not in shown.out
+    assert said(capsys, "serve", "token", "revoke", made["id"], *home)[0] == 0
+    assert json.loads(said(capsys, "serve", "token", "list", *home)[1].out)["tokens"] == []
+
+
+@pytest.mark.parametrize("words", [("token",), ("token", "steal", "ada"), ("cells",)])
+def test_other_words_are_wrong_usage(tmp_path, capsys, words):
+    code, shown = said(capsys, "serve", *words, "--home", str(tmp_path))
+    assert code == 2
+    assert "token new NAME" in shown.err
+
+
+def test_others_are_let_in_only_with_tokens(tmp_path, capsys):
+    code, shown = said(capsys, "serve", "--host", "0.0.0.0", "--no-open", "--home", str(tmp_path))
+    assert code == 1
+    assert "aivc serve token new NAME" in shown.err
+
+
+def test_a_folder_without_a_cell_is_refused(tmp_path, capsys):
+    code, shown = said(capsys, "serve", "--no-open", "--home", str(tmp_path), "--cell", str(tmp_path))
+    assert code == 1
+    assert "cell.json" in shown.err

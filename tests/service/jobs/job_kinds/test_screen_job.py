@@ -1,0 +1,82 @@
+import json
+
+import pandas as pd
+import pytest
+
+from aivc.core.errors import DataError, PerturbationError, UnknownNameError
+from aivc.core.virtual_cell import VirtualCell
+from aivc.experiments.screen import Screen, screen
+from aivc.service.jobs.bench import JobStopped
+from aivc.service.jobs.job_rows import RowsAsked, job_rows
+
+
+def asked(**more):
+    return {"cell": "small", "response": "G0011, -G0012", **more}
+
+
+def test_it_finds_what_a_screen_finds(desk, small_home):
+    bench = desk.bench("screen", **asked(direction="raise", perturbations=["G0001", "ko:G0002", "ko:G0001"]))
+    result = desk.do(bench)
+    assert result["total"] == 2
+    cell = VirtualCell.load(small_home / "cells" / "small")
+    wanted = screen(cell, ["ko:G0001", "ko:G0002"], "G0011, -G0012", direction="raise")
+    assert (result["direction"], result["rows"], result["units"]) == ("raise", "screen.parquet", wanted.units)
+    found = Screen.load(bench.folder / "screen.parquet")
+    pd.testing.assert_frame_equal(found.table, wanted.table, check_dtype=False)
+    rows = job_rows(bench.folder / "screen.parquet", RowsAsked(sort="score", descending=True))["rows"]
+    assert [row["perturbation"] for row in rows] == list(wanted.table["perturbation"])
+    assert (bench.folder / "screen.csv").is_file()
+    json.dumps(result, allow_nan=False)
+
+
+def test_all_is_what_the_cell_knows_and_stopped_it_goes_on_from_its_journal(desk):
+    bench = desk.bench("screen", **asked())
+    tell = desk.table.tell
+
+    def told(name, holder, progress):
+        """Somebody cancels as soon as some are done."""
+        if progress["done"]:
+            desk.jobs.cancel(name)
+        return tell(name, holder, progress)
+
+    object.__setattr__(bench, "table", Heard(desk.table, told))
+    with pytest.raises(JobStopped):
+        desk.do(bench)
+    journal = bench.folder / "screen.unfinished"
+    rows = journal.read_text().splitlines()
+    assert len(rows) == 9
+    # A changed answer in the journal shows that it is read, and not asked again.
+    assert '"score"' in rows[1]
+    changed = json.loads(rows[1]) | {"score": 99.0}
+    journal.write_text("\n".join([rows[0], json.dumps(changed), *rows[2:]]) + "\n")
+    object.__setattr__(bench, "table", desk.table)
+    assert desk.table.end(bench.job.id, "me", "cancelled")
+    assert desk.table.requeue(bench.job.id, attempts=1)
+    assert desk.table.claim(bench.job.id, "me", 600.0)
+    assert desk.do(bench)["total"] == 8
+    assert 99.0 in set(Screen.load(bench.folder / "screen.parquet").table["score"])
+    assert not journal.exists()
+
+
+class Heard:
+    """A table whose `tell` is another."""
+
+    def __init__(self, table, tell):
+        self._table, self.tell = table, tell
+
+    def __getattr__(self, name):
+        return getattr(self._table, name)
+
+
+def test_what_cannot_be_is_refused_before_it_waits(desk):
+    for error, said, more in (
+        (UnknownNameError, "Did you mean 'small'", {"cell": "smal"}),
+        (UnknownNameError, "no cell named", {"cell": "../cells/small"}),
+        (DataError, r"perturbations", {"perturbations": []}),
+        (DataError, r"direction", {"direction": "up"}),
+        (PerturbationError, "ko:", {"perturbations": ["ko:"]}),
+        (UnknownNameError, "kind", {"kind": "nothing"}),
+    ):
+        with pytest.raises(error, match=said):
+            desk.jobs.submit("screen", asked(**more), "ada")
+    assert desk.jobs.list() == []

@@ -1,0 +1,200 @@
+import os
+import signal
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from aivc.core.errors import DataError, UnavailableError, UnknownNameError
+from aivc.hub.database import open_database
+from aivc.service.jobs import jobs as jobs_module
+from aivc.service.jobs.job import JobLimits, JobPace
+from aivc.service.jobs.jobs import Jobs
+from service.jobs.job_tools import alive, counted, opened, server, until
+from service.jobs.quick_server import KINDS
+
+
+def ended(jobs, name, seconds=60.0):
+    return until(lambda: (job := jobs.get(name)).is_finished and job, seconds)
+
+
+def test_a_job_is_done_and_one_whose_process_is_killed_goes_on(tmp_path):
+    """The one fast test with real processes."""
+    with opened(tmp_path) as jobs:
+        name = jobs.submit("count", {"upto": 40, "pause": 0.01}, "ada").id
+        jobs.work()
+        first = until(lambda: counted(tmp_path, name)[1])
+        os.kill(first.pop(), signal.SIGKILL)
+        job = ended(jobs, name)
+    numbers, processes = counted(tmp_path, name)
+    assert (job.state, job.attempts, job.result["counted"]) == ("done", 2, 40)
+    assert numbers == list(range(40))
+    assert len(processes) == 2
+    assert "its process was killed (SIGKILL)" in " ".join(job.log).lower() or any("SIGKILL" in line for line in job.log)
+
+
+def test_what_is_wrong_is_refused_before_it_waits(tmp_path, monkeypatch):
+    with opened(tmp_path, queue="none") as jobs:
+        with pytest.raises(UnknownNameError, match="Did you mean 'count'"):
+            jobs.submit("counts", {}, "ada")
+        with pytest.raises(DataError, match=r"(?s)upto: Field required.*extra: Extra inputs"):
+            jobs.submit("count", {"extra": 1}, "ada")
+        with pytest.raises(DataError, match="Only a job that failed or was cancelled"):
+            jobs.resume(jobs.submit("count", {"upto": 1}, "ada").id)
+        for ask in (jobs.get, jobs.cancel, jobs.resume, jobs.version):
+            with pytest.raises(UnknownNameError, match="no job named 'none'"):
+                ask("none")
+        monkeypatch.setattr(jobs_module, "MOST_UNFINISHED", 1)
+        with pytest.raises(DataError, match="Wait for some"):
+            jobs.submit("count", {"upto": 1}, "ada")
+        with pytest.raises(DataError, match="At least one"):
+            jobs.work(0)
+        assert len(jobs.list("ada")) == 1
+    with pytest.raises(DataError, match="renewed at least twice"):
+        JobPace(lease=1.0, beat=1.0)
+
+
+def test_a_database_in_memory_is_no_place_for_jobs(tmp_path):
+    engine = open_database("sqlite://")
+    with pytest.raises(UnavailableError, match="Name one"):
+        Jobs.open(engine, tmp_path, "none", kinds=KINDS).work()
+    engine.dispose()
+
+
+def test_files_are_those_the_job_made(tmp_path):
+    with opened(tmp_path, queue="none") as jobs:
+        name = jobs.submit("count", {"upto": 1}, "ada").id
+        folder = jobs.folder(name)
+        folder.mkdir(parents=True)
+        for each in ("made.csv", "secret.txt"):
+            (folder / each).write_text(each)
+        (folder / "link.csv").symlink_to("/etc/hostname")
+        jobs._table.claim(name, "me", 30.0)
+        files = ["made.csv", "link.csv", "gone.csv"]
+        jobs._table.end(name, "me", "done", result={"files": files})
+        job = jobs.get(name)
+        assert jobs.file(job, "made.csv").read_text() == "made.csv"
+        for other in ("secret.txt", "link.csv", "gone.csv", "../../aivc.db", "", "."):
+            with pytest.raises(UnknownNameError, match="file of this job"):
+                jobs.file(job, other)
+
+
+@pytest.mark.slow
+def test_each_way_to_end_is_told_apart(tmp_path):
+    with opened(tmp_path, limits=JobLimits(memory_mb=300, seconds=8.0, attempts=2)) as jobs:
+        asked = {kind: jobs.submit(kind, {}, "ada").id for kind in ("refuse", "crash", "hog", "die", "deaf")}
+        jobs.work(2)
+        found = {kind: ended(jobs, name, 120) for kind, name in asked.items()}
+        assert {kind: job.error["kind"] for kind, job in found.items()} == {
+            "refuse": "DataError", "crash": "JobFault", "hog": "MemoryLimit", "die": "WorkerLost", "deaf": "TimeLimit",
+        }  # fmt: skip
+        assert found["die"].attempts == 2
+        assert found["crash"].attempts == 1
+        assert "a bug of ours" in found["crash"].error["problems"][0]
+        assert any("_crash" in line for line in found["crash"].log)
+        name = jobs.resume(asked["refuse"]).id
+        assert ended(jobs, name).attempts == 2
+
+
+@pytest.mark.slow
+def test_a_job_is_cancelled_and_gone_on_with(tmp_path):
+    with opened(tmp_path) as jobs:
+        jobs.work(2)
+        hears = jobs.submit("count", {"upto": 200, "pause": 0.05}, "ada").id
+        deaf = jobs.submit("deaf", {}, "ada").id
+        until(lambda: len(counted(tmp_path, hears)[0]) > 2)
+        until(lambda: jobs.get(deaf).state == "running")
+        for name in (hears, deaf):
+            jobs.cancel(name)
+        for name in (hears, deaf):
+            assert ended(jobs, name).state == "cancelled"
+        before = len(counted(tmp_path, hears)[0])
+        assert 2 < before < 200
+        jobs.resume(hears)
+        assert ended(jobs, hears).state == "done"
+    assert counted(tmp_path, hears)[0] == list(range(200))
+
+
+@pytest.mark.slow
+def test_killing_the_server_kills_its_jobs_and_another_server_goes_on(tmp_path):
+    with opened(tmp_path) as jobs:
+        name = jobs.submit("count", {"upto": 100, "pause": 0.05}, "ada").id
+        with server(tmp_path) as first:
+            process = until(lambda: counted(tmp_path, name)[1]).pop()
+            os.kill(first.pid, signal.SIGKILL)
+            first.wait()
+            until(lambda: not alive(process), 10)
+        assert jobs.get(name).state == "running"
+        with server(tmp_path):
+            job = ended(jobs, name)
+    numbers, processes = counted(tmp_path, name)
+    assert (job.state, job.attempts) == ("done", 2)
+    assert numbers == list(range(100))
+    assert len(processes) == 2
+
+
+@pytest.mark.slow
+def test_stopping_a_server_hands_its_job_back_at_no_cost(tmp_path):
+    with opened(tmp_path, limits=JobLimits(attempts=1)) as jobs:
+        name = jobs.submit("count", {"upto": 60, "pause": 0.05}, "ada").id
+        for _ in range(2):
+            jobs.work()
+            until(lambda: jobs.get(name).state == "running" and jobs.get(name).progress["text"] == "counting")
+            jobs._worker.stop()
+            jobs._worker = None
+            assert jobs.get(name).state == "queued"
+        jobs.work()
+        assert ended(jobs, name).state == "done"
+    assert counted(tmp_path, name)[0] == list(range(60))
+
+
+def no_job_is_done_twice(home, url, queue, count):
+    """Two servers of two places each do many quick jobs, that are asked for meanwhile."""
+    with opened(home, url, queue) as jobs, server(home, url, queue, 2), server(home, url, queue, 2):
+        with ThreadPoolExecutor(4) as pool:
+            names = [job.id for job in pool.map(lambda i: jobs.submit("note", {"text": f"{i}"}, f"u{i}"), range(count))]
+        began = time.monotonic()
+        until(lambda: all(job.is_finished for job in map(jobs.get, names)), 600)
+        states = Counter(jobs.get(name).state for name in names)
+        attempts = Counter(jobs.get(name).attempts for name in names)
+        marks = {name: len((home / "marks" / name).read_text().split()) for name in names}
+    assert states == {"done": count}, f"after {time.monotonic() - began:.0f} s"
+    assert attempts == {1: count}
+    assert set(marks.values()) == {1}
+
+
+@pytest.mark.slow
+def test_two_servers_on_one_sqlite_file_do_each_job_once(tmp_path):
+    no_job_is_done_twice(tmp_path, "", "", 100)
+
+
+@pytest.mark.slow
+def test_two_servers_on_one_postgres_do_each_job_once(tmp_path, postgres):
+    no_job_is_done_twice(tmp_path, postgres, "", 100)
+
+
+@pytest.mark.slow
+def test_redis_delivers(tmp_path, redis_url):
+    no_job_is_done_twice(tmp_path, "", redis_url, 20)
+
+
+@pytest.mark.slow
+def test_without_a_queue_that_answers_jobs_are_found_in_their_table(tmp_path):
+    with opened(tmp_path, queue="redis://127.0.0.1:1/0") as jobs:
+        jobs.work()
+        name = jobs.submit("note", {}, "ada").id
+        assert ended(jobs, name).state == "done"
+
+
+@pytest.mark.slow
+def test_killing_a_server_on_postgres_loses_nothing(tmp_path, postgres):
+    with opened(tmp_path, postgres) as jobs:
+        names = [jobs.submit("count", {"upto": 60, "pause": 0.05}, "ada").id for _ in range(3)]
+        with server(tmp_path, postgres, slots=2) as first:
+            until(lambda: all(counted(tmp_path, name)[0] for name in names[:2]))
+            os.kill(first.pid, signal.SIGKILL)
+        with server(tmp_path, postgres, slots=2):
+            assert [ended(jobs, name, 120).state for name in names] == ["done"] * 3
+    for name in names:
+        assert counted(tmp_path, name)[0] == list(range(60))
