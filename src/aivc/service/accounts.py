@@ -83,7 +83,7 @@ class Accounts:
             user: Whose it is; by default a user of the same name.
 
         Returns:
-            ``id``, ``user``, ``name``, ``role``, ``created`` and ``token``, which is told now and kept nowhere.
+            ``id``, ``user``, ``name``, ``role``, ``created`` and ``token``, which is shown now and kept nowhere.
 
         Raises:
             DataError: A name is none.

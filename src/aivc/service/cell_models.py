@@ -162,7 +162,7 @@ class PathwayHit(BaseModel):
 
 
 class Reason(BaseModel):
-    """One piece of evidence that carried an answer."""
+    """One piece of evidence that an answer is made from."""
 
     perturbation: str
     context: str

@@ -1,4 +1,4 @@
-"""Answers of a virtual cell as a page shows them: genes, pathways, what carried it, and how far to trust it."""
+"""Answers of a virtual cell as a page shows them: genes, pathways, what it is made from, and how far to trust it."""
 
 import re
 import time
@@ -46,7 +46,7 @@ class Asked:
         allow_unknown: Answer also where nothing is known of a name.
         top: Genes that are listed.
         level: Of intervals.
-        why: Say also what carried the answer.
+        why: Say also what the answer is made from.
         sets: Collection of gene sets; empty for none.
     """
 
@@ -208,7 +208,7 @@ def _why(cell: VirtualCell, meant: Perturbation, where: str, asked: Asked, remar
             cell, meant, where, level=asked.level, new_context=asked.new_context, allow_unknown=asked.allow_unknown
         )
     except DataError as error:
-        remarks.append(f"What carried this answer cannot be said: {' '.join(error.problems)}")
+        remarks.append(f"What this answer is made from cannot be said: {' '.join(error.problems)}")
         return []
     return [
         {

@@ -22,7 +22,7 @@ from aivc.service.settings import Settings
 
 # Cells that are kept in memory.
 _KEPT = 8
-_TOLD = ("title", "source", "owner", "visibility", "dataset")
+_NOTED = ("title", "source", "owner", "visibility", "dataset")
 # In the folder of a cell that was fitted or pulled: its scores, and whose it is.
 SCORES, ABOUT = "scores.json", "about.json"
 SOURCES = ("demo", "fit", "hub", "folder")
@@ -225,8 +225,8 @@ def _of_folder(folder: Path) -> ServedCell:
 def _of_home(folder: Path) -> ServedCell:
     """What is served of a folder in the home; what was saved there by other means is for who runs the service."""
     path = folder / ABOUT
-    told = read_json(path) if path.is_file() else {}
-    about = {name: str(told[name]) for name in _TOLD if name in told} if isinstance(told, dict) else {}
+    noted = read_json(path) if path.is_file() else {}
+    about = {name: str(noted[name]) for name in _NOTED if name in noted} if isinstance(noted, dict) else {}
     if about.get("source") not in SOURCES or about.get("visibility") not in VISIBILITIES:
         return ServedCell(folder.name, folder, folder.name, "fit", LOCAL, "private", created=_saved(folder / CELL))
     return ServedCell(folder.name, folder, created=_saved(folder / CELL), **{"title": folder.name, **about})

@@ -119,7 +119,7 @@ class ServiceState:
         """Load the cells that were named and what their pages show, so that the first question does not wait."""
         local = Account(LOCAL, "admin")
         for served in self.cells.all()[:_WARMED]:
-            # Whoever asks for a cell that cannot be read is told what is wrong with it.
+            # Whoever asks for a cell that cannot be read learns what is wrong with it.
             with suppress(AIVCError):
                 cell = self.cells.load(served)
                 if cell.trained and cell.starts:

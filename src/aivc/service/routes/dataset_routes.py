@@ -50,7 +50,7 @@ def get_dataset(dataset: str, asker: Asker, service: Service) -> DatasetDetail:
 
 @router.post("/datasets/{dataset}/confirm", operation_id="confirmDataset")
 def confirm_dataset(dataset: str, body: SchemaConfirmation, asker: Writer, service: Service) -> DatasetDetail:
-    """Say what the columns mean. The file is checked whole; every problem found is told at once."""
+    """Say what the columns mean. The file is checked whole; every problem found is named at once."""
     found = service.datasets.get(dataset, asker)
     if not asker.owns(found.owner):
         raise ForbiddenError(f"{found.name} belongs to {found.owner}, who alone says what its columns mean.")
