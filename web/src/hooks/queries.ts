@@ -1,0 +1,58 @@
+/** What pages ask of the service, each kept by the query client under its own key. */
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { getJson, pathWith } from "../api/client";
+import type { CellDetail, CellSummary, Dataset, Job, Name, Session } from "../api/types";
+
+export function useSession() {
+  return useQuery({ queryKey: ["session"], queryFn: ({ signal }) => getJson<Session>("/session", signal), staleTime: 60_000 });
+}
+
+export function useCells() {
+  return useQuery({
+    queryKey: ["cells"],
+    queryFn: async ({ signal }) => (await getJson<{ cells: CellSummary[] }>("/cells", signal)).cells,
+  });
+}
+
+export function useCell(id: string | undefined) {
+  return useQuery({
+    queryKey: ["cell", id],
+    enabled: Boolean(id),
+    queryFn: ({ signal }) => getJson<CellDetail>(`/cells/${encodeURIComponent(id ?? "")}`, signal),
+  });
+}
+
+/** Names for type-ahead: genes, drugs and other agents that a cell knows, or may be asked about. */
+export function useNames(cell: string | undefined, query: string, kind = "", limit = 20) {
+  return useQuery({
+    queryKey: ["names", cell, query, kind, limit],
+    enabled: Boolean(cell),
+    placeholderData: keepPreviousData,
+    staleTime: 300_000,
+    queryFn: async ({ signal }) =>
+      (await getJson<{ names: Name[] }>(pathWith(`/cells/${encodeURIComponent(cell ?? "")}/names`, { query, kind, limit }), signal))
+        .names,
+  });
+}
+
+export function useDatasets() {
+  return useQuery({
+    queryKey: ["datasets"],
+    queryFn: async ({ signal }) => (await getJson<{ datasets: Dataset[] }>("/datasets", signal)).datasets,
+  });
+}
+
+export function useDataset(id: string | undefined) {
+  return useQuery({
+    queryKey: ["dataset", id],
+    enabled: Boolean(id),
+    queryFn: ({ signal }) => getJson<Dataset>(`/datasets/${encodeURIComponent(id ?? "")}`, signal),
+  });
+}
+
+export function useJobs() {
+  return useQuery({
+    queryKey: ["jobs"],
+    queryFn: async ({ signal }) => (await getJson<{ jobs: Job[] }>("/jobs", signal)).jobs,
+  });
+}

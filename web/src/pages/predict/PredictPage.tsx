@@ -1,0 +1,10 @@
+import { EmptyState, PageHead } from "../../ui";
+
+export default function PredictPage() {
+  return (
+    <>
+      <PageHead title="Predict" />
+      <EmptyState title="Not built yet" />
+    </>
+  );
+}
