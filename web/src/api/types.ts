@@ -22,11 +22,11 @@ export interface CellSummary {
   units: string;
   kinds: string[];
   scored: boolean;
-  created: string;
+  created: number | string;
 }
 
 export interface Score {
-  value: number;
+  value: number | null;
   low: number | null;
   high: number | null;
   better: string;
@@ -34,6 +34,7 @@ export interface Score {
 
 export interface CellScores {
   split: string;
+  labels?: Record<string, string>;
   methods: { name: string; metrics: Record<string, Score> }[];
   sentence: string;
 }
@@ -125,7 +126,7 @@ export interface Dataset {
   state: "asked" | "ready" | "refused";
   cells: number;
   genes: number;
-  created: string;
+  created: number | string;
   owner: string;
   visibility: string;
   guess?: {
@@ -148,9 +149,9 @@ export interface Job {
   error: { kind?: string; problems?: string[] } | null;
   result: Record<string, unknown> | null;
   owner: string;
-  created: string;
-  started: string | null;
-  finished: string | null;
+  created: number | string;
+  started: number | string | null;
+  finished: number | string | null;
   attempts: number;
   log: string[];
 }
@@ -159,6 +160,6 @@ export interface Token {
   id: string;
   name: string;
   role: string;
-  created?: string;
+  created?: number | string;
   token?: string;
 }

@@ -37,10 +37,11 @@ export function bytes(size: number): string {
   return `${Number(value.toPrecision(3))} ${units[step]}`;
 }
 
-export function day(iso: string | null | undefined): string {
-  if (!iso) return "–";
-  const date = new Date(iso);
-  return Number.isNaN(date.getTime()) ? iso : date.toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
+/** A day, of ISO text or of seconds since 1970. */
+export function day(when: string | number | null | undefined): string {
+  if (!when) return "–";
+  const date = new Date(typeof when === "number" ? when * 1000 : when);
+  return Number.isNaN(date.getTime()) ? String(when) : date.toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
 }
 
 export function percent(share: number): string {
