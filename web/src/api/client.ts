@@ -1,27 +1,13 @@
-/** One way to ask the service: JSON, Arrow and uploads, always with the token from Settings. */
+/**
+ * One way to ask the service: JSON, Arrow and uploads.
+ *
+ * Who asks is said by a cookie that scripts cannot read; Settings lets the service set it.
+ */
+import createClient from "openapi-fetch";
 import { asFailure, Failure, failureFrom } from "./failure";
+import type { paths } from "./schema";
 
 export const BASE = "/api/v1";
-const TOKEN_KEY = "aivc.token";
-
-export function token(): string {
-  try {
-    return localStorage.getItem(TOKEN_KEY) ?? "";
-  } catch {
-    return "";
-  }
-}
-
-export function keepToken(value: string): void {
-  if (value) localStorage.setItem(TOKEN_KEY, value);
-  else localStorage.removeItem(TOKEN_KEY);
-}
-
-export function authHeaders(): Record<string, string> {
-  const own = token();
-  return own ? { Authorization: `Bearer ${own}` } : {};
-}
-
 /** A path with its query: parts that are empty or undefined are left out. */
 export function pathWith(path: string, query: Record<string, string | number | boolean | undefined> = {}): string {
   const kept = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
@@ -32,7 +18,7 @@ export function pathWith(path: string, query: Record<string, string | number | b
 async function ask(path: string, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(BASE + path, { ...init, headers: { ...authHeaders(), ...init.headers } });
+    response = await fetch(BASE + path, { ...init, credentials: "same-origin" });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new Failure("Unreachable", ["The service does not answer. Check that `aivc serve` still runs, then try again."], 0);
@@ -41,6 +27,18 @@ async function ask(path: string, init: RequestInit): Promise<Response> {
     throw failureFrom(response.status, await response.json().catch(() => null));
   }
   return response;
+}
+
+/** Typed by the API's own description: a path that does not exist does not compile. */
+export const api = createClient<paths>({ credentials: "same-origin" });
+
+/** The body of an answer of `api`; a refusal is thrown as a `Failure`. */
+export async function said<T>(asked: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
+  const { data, error, response } = await asked.catch((error: unknown) => {
+    throw error instanceof DOMException && error.name === "AbortError" ? error : asFailure(error);
+  });
+  if (!response.ok) throw failureFrom(response.status, error);
+  return data as T;
 }
 
 export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
@@ -81,7 +79,6 @@ export function upload<T>(path: string, form: FormData, onProgress: (share: numb
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", BASE + path);
-    for (const [key, value] of Object.entries(authHeaders())) request.setRequestHeader(key, value);
     request.responseType = "json";
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.onload = () =>

@@ -1,141 +1,24 @@
-/** What the service sends and takes: the shapes that pages use, written by hand after the contract of the API. */
+/** What the service sends and takes, by the names that pages use. `schema.ts` is made from the API (npm run client). */
+import type { components } from "./schema";
 
-export interface Session {
-  user: string;
-  role: "reader" | "writer" | "admin";
-  loopback: boolean;
-  version: string;
-  upload_limit_bytes: number;
-  page_features: Record<string, boolean>;
-}
+type Schemas = components["schemas"];
 
-export interface CellSummary {
-  id: string;
-  name: string;
-  title: string;
-  source: "demo" | "fit" | "hub" | "folder";
-  owner: string;
-  visibility: string;
-  contexts: string[];
-  perturbations: number;
-  features: number;
-  units: string;
-  kinds: string[];
-  scored: boolean;
-  created: number | string;
-}
-
-export interface Score {
-  value: number | null;
-  low: number | null;
-  high: number | null;
-  better: string;
-}
-
-export interface CellScores {
-  split: string;
-  labels?: Record<string, string>;
-  methods: { name: string; metrics: Record<string, Score> }[];
-  sentence: string;
-}
-
-export interface CellDetail extends CellSummary {
-  card: Record<string, unknown>;
-  encoders: string[];
-  instruments: string[];
-  capabilities: { cells: boolean; tissue: boolean; time: boolean; images: boolean };
-  doses: { used: boolean; units: string; values: number[] };
-  hours: { used: boolean; values: number[] };
-  scores: CellScores | null;
-  dataset: string | null;
-}
-
-export interface Name {
-  text: string;
-  name: string;
-  kind: string;
-  measured: boolean;
-}
-
-export interface Question {
-  context: string;
-  perturbation: string;
-  new_context?: boolean;
-  allow_unknown?: boolean;
-  top?: number;
-  level?: number;
-  why?: boolean;
-  sets?: string;
-}
-
-export interface GeneAnswer {
-  feature: string;
-  control: number;
-  predicted: number;
-  effect: number;
-  low: number | null;
-  high: number | null;
-  clear: boolean;
-}
-
-export interface Pathway {
-  name: string;
-  score: number;
-  p: number;
-  q: number;
-  genes: string[];
-}
-
-export interface Reason {
-  perturbation: string;
-  context: string;
-  share: number;
-  similarity: number | null;
-}
-
-export interface Answer {
-  perturbation: string;
-  context: string;
-  units: string;
-  level: number;
-  applicability: string;
-  applicability_text: string;
-  made_by: string[];
-  abstained: boolean;
-  sureness: string;
-  measured: boolean;
-  genes: GeneAnswer[];
-  volcano: { feature: string[]; effect: number[]; sureness: number[] };
-  pathways: Pathway[];
-  why: Reason[];
-  scored: Record<string, unknown> | null;
-  remarks: string[];
-  seconds: number;
-}
-
-export interface DoorQuestion {
-  field: string;
-  question: string;
-  suggestion: string | null;
-  choices: string[];
-}
-
-export interface Dataset {
-  id: string;
-  name: string;
-  state: "asked" | "ready" | "refused";
-  cells: number;
-  genes: number;
-  created: number | string;
-  owner: string;
-  visibility: string;
-  guess?: {
-    schema: Record<string, unknown>;
-    evidence: Record<string, string>;
-    questions: DoorQuestion[];
-  } | null;
-  problems?: string[];
-}
+export type Session = Schemas["SessionInfo"];
+export type CellSummary = Schemas["CellSummary"];
+export type CellDetail = Schemas["CellDetail"];
+export type CellScores = Schemas["ScoreTable"];
+export type Name = Schemas["SuggestedName"];
+/** What has a default may be left out of a question. */
+export type Question = Pick<Schemas["PredictionQuestion"], "perturbation"> & Partial<Schemas["PredictionQuestion"]>;
+export type Answer = Schemas["PredictedAnswer"];
+export type GeneAnswer = Schemas["GeneEffect"];
+export type Pathway = Schemas["PathwayHit"];
+export type Reason = Schemas["Reason"];
+export type DoorQuestion = Schemas["OpenQuestion"];
+export type DatasetSummary = Schemas["DatasetSummary"];
+export type Dataset = Schemas["DatasetDetail"];
+export type Token = Schemas["Token"];
+export type NewToken = Schemas["TokenOnce"];
 
 export type JobKind = "screen" | "fit" | "search" | "propose" | "publish" | "verify";
 export type JobState = "queued" | "running" | "done" | "failed" | "cancelled";
@@ -154,12 +37,4 @@ export interface Job {
   finished: number | string | null;
   attempts: number;
   log: string[];
-}
-
-export interface Token {
-  id: string;
-  name: string;
-  role: string;
-  created?: number | string;
-  token?: string;
 }

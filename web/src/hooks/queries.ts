@@ -1,24 +1,21 @@
 /** What pages ask of the service, each kept by the query client under its own key. */
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { getJson, pathWith } from "../api/client";
-import type { CellDetail, CellSummary, Dataset, Job, Name, Session } from "../api/types";
+import { api, getJson, said } from "../api/client";
+import type { Job } from "../api/types";
 
 export function useSession() {
-  return useQuery({ queryKey: ["session"], queryFn: ({ signal }) => getJson<Session>("/session", signal), staleTime: 60_000 });
+  return useQuery({ queryKey: ["session"], staleTime: 60_000, queryFn: ({ signal }) => said(api.GET("/api/v1/session", { signal })) });
 }
 
 export function useCells() {
-  return useQuery({
-    queryKey: ["cells"],
-    queryFn: async ({ signal }) => (await getJson<{ cells: CellSummary[] }>("/cells", signal)).cells,
-  });
+  return useQuery({ queryKey: ["cells"], queryFn: async ({ signal }) => (await said(api.GET("/api/v1/cells", { signal }))).cells });
 }
 
 export function useCell(id: string | undefined) {
   return useQuery({
     queryKey: ["cell", id],
     enabled: Boolean(id),
-    queryFn: ({ signal }) => getJson<CellDetail>(`/cells/${encodeURIComponent(id ?? "")}`, signal),
+    queryFn: ({ signal }) => said(api.GET("/api/v1/cells/{cell}", { params: { path: { cell: id ?? "" } }, signal })),
   });
 }
 
@@ -30,23 +27,19 @@ export function useNames(cell: string | undefined, query: string, kind = "", lim
     placeholderData: keepPreviousData,
     staleTime: 300_000,
     queryFn: async ({ signal }) =>
-      (await getJson<{ names: Name[] }>(pathWith(`/cells/${encodeURIComponent(cell ?? "")}/names`, { query, kind, limit }), signal))
-        .names,
+      (await said(api.GET("/api/v1/cells/{cell}/names", { params: { path: { cell: cell ?? "" }, query: { query, kind, limit } }, signal }))).names,
   });
 }
 
 export function useDatasets() {
-  return useQuery({
-    queryKey: ["datasets"],
-    queryFn: async ({ signal }) => (await getJson<{ datasets: Dataset[] }>("/datasets", signal)).datasets,
-  });
+  return useQuery({ queryKey: ["datasets"], queryFn: async ({ signal }) => (await said(api.GET("/api/v1/datasets", { signal }))).datasets });
 }
 
 export function useDataset(id: string | undefined) {
   return useQuery({
     queryKey: ["dataset", id],
     enabled: Boolean(id),
-    queryFn: ({ signal }) => getJson<Dataset>(`/datasets/${encodeURIComponent(id ?? "")}`, signal),
+    queryFn: ({ signal }) => said(api.GET("/api/v1/datasets/{dataset}", { params: { path: { dataset: id ?? "" } }, signal })),
   });
 }
 

@@ -1,26 +1,23 @@
 /** A job as it runs: asked once, then followed by the events that the service sends. */
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
-import { BASE, getJson, sendJson, token } from "../api/client";
+import { BASE, getJson, sendJson } from "../api/client";
 import type { Job, JobKind } from "../api/types";
 
 export function isFinished(job: Job | undefined): boolean {
   return job !== undefined && (job.state === "done" || job.state === "failed" || job.state === "cancelled");
 }
 
-/** EventSource cannot send a header, so with a token the job is asked again each second instead. */
 export function useJob(id: string | undefined) {
   const client = useQueryClient();
-  const own = token();
   const query = useQuery({
     queryKey: ["job", id],
     enabled: Boolean(id),
     queryFn: ({ signal }) => getJson<Job>(`/jobs/${encodeURIComponent(id ?? "")}`, signal),
-    refetchInterval: ({ state }) => (own && !isFinished(state.data) ? 1_000 : false),
   });
   const finished = isFinished(query.data);
   useEffect(() => {
-    if (!id || own || finished) return;
+    if (!id || finished) return;
     const source = new EventSource(`${BASE}/jobs/${encodeURIComponent(id)}/events`);
     source.addEventListener("job", (event) => {
       const job = JSON.parse((event as MessageEvent<string>).data) as Job;
@@ -32,7 +29,7 @@ export function useJob(id: string | undefined) {
       }
     });
     return () => source.close();
-  }, [id, own, finished, client]);
+  }, [id, finished, client]);
   return query;
 }
 

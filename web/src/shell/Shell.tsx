@@ -52,7 +52,7 @@ export function Shell() {
       </a>
       <header className="rail">
         <NavLink className="brand" to={`/cells${query}`} aria-label="aivc: to the cells">
-          <img src="/assets/icon.svg" alt="" />
+          <img src="/icon.svg" alt="" />
           <span>aivc</span>
         </NavLink>
         <nav aria-label="Pages">
