@@ -1,25 +1,16 @@
 /** What surrounds every page: navigation, the theme, and a place for pages that are still loading. */
-import { Suspense, useEffect, useRef, useState } from "react";
+import { Suspense, useEffect, useRef } from "react";
 import { NavLink, Outlet, useLocation } from "react-router";
 import { useSession } from "../hooks/queries";
 import { useChosenCell } from "../hooks/useChosenCell";
+import { useDark } from "../hooks/useDark";
 import { Button, Skeleton } from "../ui";
 import { ErrorBoundary } from "./ErrorBoundary";
 import { NAVIGATION, visible } from "./navigation";
-import { chooseTheme, isDark } from "./theme";
+import { chooseTheme } from "./theme";
 
 function ThemeButton() {
-  const [dark, setDark] = useState(isDark);
-  useEffect(() => {
-    const update = () => setDark(isDark());
-    const system = window.matchMedia("(prefers-color-scheme: dark)");
-    window.addEventListener("aivc-theme", update);
-    system.addEventListener("change", update);
-    return () => {
-      window.removeEventListener("aivc-theme", update);
-      system.removeEventListener("change", update);
-    };
-  }, []);
+  const dark = useDark();
   return (
     <Button compact onClick={() => chooseTheme(dark ? "light" : "dark")}>
       {dark ? "Light theme" : "Dark theme"}
