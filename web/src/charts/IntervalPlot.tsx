@@ -3,6 +3,7 @@ import { useId } from "react";
 import { figure, interval } from "../lib/format";
 import { AxisBelow } from "./Axis";
 import { extent, linear, ticks } from "./scale";
+import { useWidth } from "./useWidth";
 
 export interface IntervalRow {
   label: string;
@@ -30,17 +31,19 @@ export interface IntervalPlotProps {
 const TONES = { up: "var(--up)", down: "var(--down)", accent: "var(--accent)", muted: "var(--muted-mark)" };
 const ROW = 22;
 
-export function IntervalPlot({ title, axis, rows, reference, valueName = "value", besideName = "control", width = 620 }: IntervalPlotProps) {
+export function IntervalPlot({ title, axis, rows, reference, valueName = "value", besideName = "control", width: given = 620 }: IntervalPlotProps) {
   const id = useId();
+  const [frame, width] = useWidth(given);
   const longest = Math.max(0, ...rows.map((row) => row.label.length));
-  const left = Math.min(240, 28 + longest * 7);
+  const left = Math.min(240, width * 0.45, 28 + longest * 7);
   const right = width - 16;
   const top = 10;
   const bottom = top + Math.max(1, rows.length) * ROW;
   const domain = extent(rows.flatMap((row) => [row.value, row.low, row.high, row.beside, reference]));
   const x = linear(domain, [left, right]);
-  const marks = ticks(domain, 6);
+  const marks = ticks(domain, Math.max(2, Math.round((right - left) / 80)));
   return (
+    <div ref={frame}>
     <svg className="chart" viewBox={`0 0 ${width} ${bottom + 44}`} role="img" aria-labelledby={`${id}-title ${id}-rows`}>
       <title id={`${id}-title`}>{title}</title>
       <desc id={`${id}-rows`}>
@@ -78,5 +81,6 @@ export function IntervalPlot({ title, axis, rows, reference, valueName = "value"
       })}
       <AxisBelow scale={x} values={marks} y={bottom} title={axis} left={left} right={right} />
     </svg>
+    </div>
   );
 }

@@ -1,8 +1,9 @@
-/** Effect against sureness for all genes; the strongest clear ones are named. Points beyond a few thousand are thinned. */
+/** Effect against sureness for all genes; the strongest clear ones are named. */
 import { useId, useMemo } from "react";
 import { signed } from "../lib/format";
 import { AxisBelow, AxisLeft } from "./Axis";
 import { extent, linear, ticks } from "./scale";
+import { useWidth } from "./useWidth";
 
 export interface VolcanoProps {
   title: string;
@@ -55,11 +56,12 @@ export function placeNames(
   return placed;
 }
 
-const COLORS = { up: "var(--up)", down: "var(--down)", quiet: "var(--muted-mark)" };
+const COLORS = { up: "var(--up)", down: "var(--down)" };
 
 export function Volcano(props: VolcanoProps) {
-  const { feature, effect, sureness, threshold = 1, width = 620, height = 400 } = props;
+  const { feature, effect, sureness, threshold = 1, width: given = 620, height = 400 } = props;
   const id = useId();
+  const [frame, width] = useWidth(given);
   const points = useMemo(() => volcanoPoints(feature, effect, sureness, threshold), [feature, effect, sureness, threshold]);
   const [left, right, top, bottom] = [60, width - 16, 12, height - 48];
   const reach = Math.max(1e-9, ...points.map((point) => Math.abs(point.effect))) * 1.18;
@@ -68,27 +70,25 @@ export function Volcano(props: VolcanoProps) {
   const span: [number, number] = [0, Math.max(high, threshold * 1.2)];
   const y = linear(span, [bottom, top]);
   const names = placeNames(points, x, y, props.named ?? 14);
-  const up = points.filter((point) => point.side === "up").length;
-  const down = points.filter((point) => point.side === "down").length;
+  const loud = points.filter((point): point is VolcanoPoint & { side: "up" | "down" } => point.side !== "quiet");
+  const up = loud.filter((point) => point.side === "up").length;
+  // Thousands of points of one path are one element; a line of no length with round ends is a dot.
+  const dots = points.filter((point) => point.side === "quiet").map((point) => `M${x(point.effect).toFixed(1)} ${y(point.sureness).toFixed(1)}h0`).join("");
   return (
+    <div ref={frame}>
     <svg className="chart" viewBox={`0 0 ${width} ${height}`} role="img" aria-labelledby={`${id}-title ${id}-text`}>
       <title id={`${id}-title`}>{props.title}</title>
-      <desc id={`${id}-text`}>{`${up} genes clearly up, ${down} clearly down, of ${points.length}. The table of genes lists them.`}</desc>
+      <desc id={`${id}-text`}>{`${up} genes clearly up, ${loud.length - up} clearly down, of ${points.length}. The table of genes lists them.`}</desc>
       {ticks(span, 5).map((mark) => (
         <line key={mark} className="grid" x1={left} x2={right} y1={y(mark)} y2={y(mark)} />
       ))}
       <line className="zero" x1={x(0)} x2={x(0)} y1={top} y2={bottom} />
       <line className="zero" x1={left} x2={right} y1={y(threshold)} y2={y(threshold)} />
-      {points.map((point) => {
+      <path d={dots} fill="none" stroke="var(--muted-mark)" strokeOpacity={0.6} strokeWidth={4.4} strokeLinecap="round" />
+      {loud.map((point) => {
         const [cx, cy] = [x(point.effect), y(point.sureness)];
         const said = `${point.feature}: ${signed(point.effect)}`;
         // Up and down differ in shape as well as in colour.
-        if (point.side === "quiet")
-          return (
-            <circle key={point.feature} cx={cx} cy={cy} r={2.2} fill={COLORS.quiet} fillOpacity={0.55}>
-              <title>{said}</title>
-            </circle>
-          );
         const tip = point.side === "up" ? -1 : 1;
         return (
           <path key={point.feature} d={`M${cx - 4} ${cy - 3 * tip}L${cx + 4} ${cy - 3 * tip}L${cx} ${cy + 4 * tip}Z`} fill={COLORS[point.side]} fillOpacity={0.85}>
@@ -101,8 +101,9 @@ export function Volcano(props: VolcanoProps) {
           {name.feature}
         </text>
       ))}
-      <AxisBelow scale={x} values={ticks([-reach, reach], 6)} y={bottom} title={props.effectName} left={left} right={right} />
+      <AxisBelow scale={x} values={ticks([-reach, reach], Math.max(2, Math.round(width / 100)))} y={bottom} title={props.effectName} left={left} right={right} />
       <AxisLeft scale={y} values={ticks(span, 5)} x={left} title={props.surenessName} top={top} bottom={bottom} />
     </svg>
+    </div>
   );
 }

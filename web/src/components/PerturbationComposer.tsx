@@ -74,6 +74,7 @@ export function PerturbationComposer({ cell, value, onChange }: PerturbationComp
           onChoose={choose}
           onFreeText={(text) => add(typedAgents(text, ownKind))}
           loading={names.isFetching}
+          stale={asked !== typed.trim() || names.isPlaceholderData}
           nothing="No such name in this cell. Enter asks for it all the same."
         />
       </div>

@@ -4,13 +4,11 @@ import type { CellScores } from "../api/types";
 import { IntervalPlot } from "../charts";
 import { figure, interval } from "../lib/format";
 import { Select, Table, type Column } from "../ui";
+import "./scores.css";
 
 const BETTER: Record<string, string> = { higher: "Higher is better", lower: "Lower is better", neither: "Neither direction is better" };
-const BASELINES = /^(no-change|mean-effect|transfer|additive|nearest-baseline|replicate|ceiling)/;
-
-export function isBaseline(name: string): boolean {
-  return BASELINES.test(name);
-}
+/** The score that verdicts speak of, so it is shown first. */
+const FIRST = "pearson-delta";
 
 /** Metrics in the order they come; those with a direction first. */
 export function metricsOf(scores: CellScores): string[] {
@@ -22,7 +20,7 @@ export function metricsOf(scores: CellScores): string[] {
 export function ScoreView({ scores, own }: { scores: CellScores; own: string[] }) {
   const metrics = useMemo(() => metricsOf(scores), [scores]);
   const [chosen, setChosen] = useState("");
-  const metric = metrics.includes(chosen) ? chosen : (metrics[0] ?? "");
+  const metric = metrics.includes(chosen) ? chosen : metrics.includes(FIRST) ? FIRST : (metrics[0] ?? "");
   const label = scores.labels?.[metric] ?? metric;
   const rows = scores.methods.filter((method) => metric in method.metrics);
   const better = rows[0]?.metrics[metric]?.better ?? "neither";
@@ -35,7 +33,7 @@ export function ScoreView({ scores, own }: { scores: CellScores; own: string[] }
   return (
     <div className="stack">
       {scores.sentence && <p>{scores.sentence}</p>}
-      <div className="row">
+      <div className="score-pick">
         <Select
           label="Score"
           value={metric}

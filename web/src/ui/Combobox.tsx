@@ -18,12 +18,16 @@ export interface ComboboxProps<T> {
   /** Enter on text that is no option; without it, the first option is taken. */
   onFreeText?: (text: string) => void;
   loading?: boolean;
+  /** The options still answer an earlier text; until they do, only those that hold what was typed are shown. */
+  stale?: boolean;
   disabled?: boolean;
   nothing?: string;
 }
 
 export function Combobox<T>(props: ComboboxProps<T>) {
-  const { text, onText, options, optionKey, optionLabel, optionNote, onChoose, onFreeText, loading, disabled } = props;
+  const { text, onText, optionKey, optionLabel, optionNote, onChoose, onFreeText, loading, disabled } = props;
+  const holds = (option: T) => optionLabel(option).toLowerCase().includes(text.trim().toLowerCase());
+  const options = props.stale ? props.options.filter(holds) : props.options;
   const [open, setOpen] = useState(false);
   const [active, setActive] = useState(-1);
   const list = useId();
@@ -43,7 +47,8 @@ export function Combobox<T>(props: ComboboxProps<T>) {
   }
 
   function enter(event: KeyboardEvent) {
-    const option = options[active] ?? (onFreeText ? undefined : options[0]);
+    const named = options.find((option) => optionLabel(option).toLowerCase() === text.trim().toLowerCase());
+    const option = options[active] ?? named ?? (onFreeText ? undefined : options[0]);
     if (!option && !(onFreeText && text.trim())) return;
     event.preventDefault();
     if (option) take(option);

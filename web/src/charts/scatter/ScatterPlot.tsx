@@ -24,6 +24,15 @@ export interface ScatterPlotProps {
 
 type Mode = "move" | "lasso";
 
+// Milliseconds: how long a frame may take while one moves, and the rest after which all points are drawn.
+const [FRAME, REST] = [25, 180];
+const COARSEST = 64;
+
+/** Each how many-th point is drawn while one moves, after what drawing all of them took. */
+export function coarseness(milliseconds: number): number {
+  return Math.min(COARSEST, Math.max(1, Math.ceil(milliseconds / FRAME)));
+}
+
 export function ScatterPlot({ title, x, y, paint, names = [], describe, onSelect, height = 560, tools }: ScatterPlotProps) {
   const frame = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -34,6 +43,8 @@ export function ScatterPlot({ title, x, y, paint, names = [], describe, onSelect
   const [mode, setMode] = useState<Mode>("move");
   const [line, setLine] = useState<number[]>([]);
   const [over, setOver] = useState<{ index: number; px: number; py: number } | null>(null);
+  const pace = useRef(1);
+  const seen = useRef<View>(WHOLE);
   const drag = useRef<{ px: number; py: number; lasso: boolean } | null>(null);
 
   const plane = useMemo(() => onPlane(x, y), [x, y]);
@@ -70,10 +81,24 @@ export function ScatterPlot({ title, x, y, paint, names = [], describe, onSelect
   useEffect(() => renderer.current?.points(plane), [plane, kind]);
   useEffect(() => renderer.current?.paint(paint), [paint, kind]);
   useEffect(() => setView(WHOLE), [plane]);
+  // All points once one rests; while one moves, as many as this machine draws without a wait.
   useEffect(() => {
     if (!size.width) return;
-    const asked = requestAnimationFrame(() => renderer.current?.draw(view, size, window.devicePixelRatio || 1));
-    return () => cancelAnimationFrame(asked);
+    const ratio = window.devicePixelRatio || 1;
+    const step = seen.current === view ? 1 : pace.current;
+    seen.current = view;
+    function drawAll() {
+      const began = performance.now();
+      renderer.current?.draw(view, size, ratio);
+      renderer.current?.finish();
+      pace.current = coarseness(performance.now() - began);
+    }
+    const frame = requestAnimationFrame(() => (step > 1 ? renderer.current?.draw(view, size, ratio, step) : drawAll()));
+    const rest = step > 1 ? setTimeout(drawAll, REST) : undefined;
+    return () => {
+      cancelAnimationFrame(frame);
+      clearTimeout(rest);
+    };
   }, [view, size, plane, paint, kind]);
 
   // React's wheel listener cannot keep the page from scrolling.

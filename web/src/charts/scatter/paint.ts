@@ -19,7 +19,7 @@ const LIGHT: Rgb[] = [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167
 const DARK: Rgb[] = [[78, 163, 220], [236, 122, 44], [47, 195, 154], [221, 148, 189], [239, 176, 48], [143, 208, 245], [232, 222, 88], [181, 181, 181]]; // prettier-ignore
 const RAMP_LIGHT: Rgb[] = [[214, 221, 227], [132, 186, 216], [0, 114, 178], [2, 40, 84]];
 const RAMP_DARK: Rgb[] = [[52, 65, 77], [58, 122, 170], [104, 192, 238], [250, 232, 120]];
-const UNSELECTED = { light: [196, 204, 211], dark: [52, 62, 72] } as const;
+const UNSELECTED = { light: [196, 204, 211], dark: [96, 112, 126] } as const;
 
 /** Colour of a category: Okabe and Ito's eight, taken in turn; the shape changes once all are used. */
 export function categoryColor(index: number, dark: boolean): Rgb {

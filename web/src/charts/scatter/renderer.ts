@@ -13,7 +13,10 @@ export interface Renderer {
   readonly drawn: number;
   points(plane: Float32Array): void;
   paint(paint: Paint): void;
-  draw(view: View, size: Size, pixelRatio: number): void;
+  /** Draws every point, or each `step`-th while one moves and the machine is slow. */
+  draw(view: View, size: Size, pixelRatio: number, step?: number): void;
+  /** Waits until what was drawn is drawn, so that its time can be taken. */
+  finish(): void;
   free(): void;
 }
 
@@ -34,7 +37,8 @@ void main() {
 }`;
 
 const FRAGMENT = `#version 300 es
-precision mediump float;
+precision highp float;
+precision highp int;
 in vec4 tint;
 flat in int form;
 uniform float size;
@@ -53,14 +57,14 @@ void main() {
   float edge = 2.0 / size;
   // Too small for a shape: a dot.
   float far = size < 5.0 ? length(p) : away(p);
-  float cover = 1.0 - smoothstep(1.0 - edge, 1.0, far);
+  float cover = size < 3.5 ? 1.0 : 1.0 - smoothstep(1.0 - edge, 1.0, far);
   if (cover <= 0.0) discard;
   pixel = vec4(tint.rgb, tint.a * cover);
 }`;
 
 /** Diameter in CSS pixels: smaller where there are many, larger as one comes near. */
 export function pointSize(count: number, zoom: number): number {
-  const base = Math.min(8, Math.max(1.6, 260 / Math.sqrt(Math.max(1, count))));
+  const base = Math.min(9, Math.max(1.8, 420 / Math.sqrt(Math.max(1, count))));
   return Math.min(16, base * Math.max(1, zoom) ** 0.45);
 }
 
@@ -93,13 +97,24 @@ function webgl(canvas: HTMLCanvasElement): Renderer | null {
   gl.enable(gl.BLEND);
   gl.blendFuncSeparate(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA, gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
 
-  function fill(name: "place" | "color" | "shape", data: Float32Array | Uint8Array, width: number, bytes: boolean, normalized: boolean) {
+  const widths = { place: 8, color: 4, shape: 1 } as const;
+  type Name = keyof typeof widths;
+
+  function fill(name: Name, data: Float32Array | Uint8Array) {
     if (!gl) return;
     gl.bindBuffer(gl.ARRAY_BUFFER, buffers[name]);
     gl.bufferData(gl.ARRAY_BUFFER, data, gl.STATIC_DRAW);
+  }
+
+  /** A longer stride leaves points out, without a second buffer. */
+  function read(name: Name, step: number) {
+    if (!gl) return;
     const at = gl.getAttribLocation(program, name);
+    gl.bindBuffer(gl.ARRAY_BUFFER, buffers[name]);
     gl.enableVertexAttribArray(at);
-    gl.vertexAttribPointer(at, width, bytes ? gl.UNSIGNED_BYTE : gl.FLOAT, normalized, 0, 0);
+    if (name === "place") gl.vertexAttribPointer(at, 2, gl.FLOAT, false, widths.place * step, 0);
+    else if (name === "color") gl.vertexAttribPointer(at, 4, gl.UNSIGNED_BYTE, true, widths.color * step, 0);
+    else gl.vertexAttribPointer(at, 1, gl.UNSIGNED_BYTE, false, step, 0);
   }
 
   return {
@@ -109,16 +124,16 @@ function webgl(canvas: HTMLCanvasElement): Renderer | null {
     },
     points(plane) {
       count = plane.length / 2;
-      fill("place", plane, 2, false, false);
+      fill("place", plane);
     },
     paint({ colors, shapes, order }) {
-      fill("color", colors, 4, true, true);
-      fill("shape", shapes, 1, true, false);
+      fill("color", colors);
+      fill("shape", shapes);
       ordered = order !== null;
       gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, buffers.order);
       if (order) gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, order, gl.STATIC_DRAW);
     },
-    draw(view, size, ratio) {
+    draw(view, size, ratio, step = 1) {
       const [width, height] = [Math.round(size.width * ratio), Math.round(size.height * ratio)];
       if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
       gl.viewport(0, 0, width, height);
@@ -129,8 +144,12 @@ function webgl(canvas: HTMLCanvasElement): Renderer | null {
       gl.uniform2f(where.center, view.x, view.y);
       gl.uniform2f(where.scale, (2 * scale) / size.width, (2 * scale) / size.height);
       gl.uniform1f(where.size, pointSize(count, view.zoom) * ratio);
-      if (ordered) gl.drawElements(gl.POINTS, count, gl.UNSIGNED_INT, 0);
-      else gl.drawArrays(gl.POINTS, 0, count);
+      for (const name of ["place", "color", "shape"] as const) read(name, step);
+      if (ordered && step === 1) gl.drawElements(gl.POINTS, count, gl.UNSIGNED_INT, 0);
+      else gl.drawArrays(gl.POINTS, 0, Math.floor((count - 1) / step) + 1);
+    },
+    finish() {
+      gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
     },
     free() {
       for (const buffer of Object.values(buffers)) gl.deleteBuffer(buffer);
@@ -160,13 +179,13 @@ function canvas2d(canvas: HTMLCanvasElement): Renderer | null {
       colors = new Uint8Array(paint.colors);
       order = paint.order;
     },
-    draw(view, size, ratio) {
+    draw(view, size, ratio, coarser = 1) {
       const [width, height] = [Math.round(size.width * ratio), Math.round(size.height * ratio)];
       if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       context.clearRect(0, 0, size.width, size.height);
       const count = plane.length / 2;
-      const step = Math.max(1, count / CANVAS_MOST);
+      const step = Math.max(1, count / CANVAS_MOST) * coarser;
       const dot = pointSize(Math.min(count, CANVAS_MOST), view.zoom);
       for (let at = 0; at < count; at += step) {
         const i = order ? (order[Math.floor(at)] as number) : Math.floor(at);
@@ -175,6 +194,9 @@ function canvas2d(canvas: HTMLCanvasElement): Renderer | null {
         context.fillStyle = `rgb(${colors[4 * i]} ${colors[4 * i + 1]} ${colors[4 * i + 2]} / ${(colors[4 * i + 3] as number) / 255})`;
         context.fillRect(px - dot / 2, py - dot / 2, dot, dot);
       }
+    },
+    finish() {
+      // A canvas draws before it returns.
     },
     free() {
       plane = new Float32Array(0);

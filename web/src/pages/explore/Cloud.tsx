@@ -15,12 +15,13 @@ import { SelectionSummary } from "./SelectionSummary";
 export function Cloud({ points, cell, genesOf }: { points: Points; cell: CellDetail | undefined; genesOf: string | null }) {
   const dark = useDark();
   const labels = useMemo(() => points.labels.map(ranked), [points]);
-  const [by, setBy] = useState(labels[0]?.name ?? "");
+  const [by, setBy] = useState((labels.find((each) => each.categories.length > 1) ?? labels[0])?.name ?? "");
   const [gene, setGene] = useState("");
   const [typed, setTyped] = useState("");
   const [named, setNamed] = useState(true);
   const [mask, setMask] = useState<Uint8Array | null>(null);
-  const features = useFeatures(genesOf, useDebounced(typed.trim()));
+  const asked = useDebounced(typed.trim());
+  const features = useFeatures(genesOf, asked);
   const values = useValues(genesOf, gene);
   const label = labels.find((each) => each.name === by);
   // Points that were thinned, or a dataset of other cells, cannot be coloured by values of all.
@@ -85,6 +86,7 @@ export function Cloud({ points, cell, genesOf }: { points: Points; cell: CellDet
               optionLabel={(name) => name}
               onChoose={(name) => { setGene(name); setTyped(name); }}
               loading={features.isFetching}
+              stale={asked !== typed.trim() || features.isPlaceholderData}
             />
           )}
           {values.error && gene && <ErrorState title={`${gene} could not be read`} error={values.error} />}

@@ -31,7 +31,7 @@ export default function ExplorePage() {
 
   return (
     <>
-      <PageHead title="Explore">The cells that a virtual cell was fitted on. Draw a line around some of them to see what they are.</PageHead>
+      <PageHead title="Explore">The cells that a virtual cell was fitted on. Draw around some to see what they are.</PageHead>
       <div className="explore-pick no-print">
         <CellPicker cells={cells.data ?? []} id={id} choose={choose} />
         <Select

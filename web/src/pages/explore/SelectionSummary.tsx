@@ -1,4 +1,5 @@
 /** What is inside the line: counts of each label, the mean of the gene shown, and what to do with it. */
+import { useState } from "react";
 import { Link } from "react-router";
 import type { CellDetail } from "../../api/types";
 import type { Label } from "../../lib/arrow";
@@ -7,7 +8,6 @@ import { download } from "../../lib/download";
 import { count, figure, percent } from "../../lib/format";
 import { Button, Select, Table, type Column } from "../../ui";
 import { chosenIn, counts, mainCategory, type CategoryCount } from "./selection";
-import { useState } from "react";
 
 interface Props {
   labels: Label[];
@@ -59,8 +59,8 @@ export function SelectionSummary({ labels, shown, mask, cell, values, gene, onCl
   const columns: Column<CategoryCount>[] = [
     { key: "category", header: label?.name ?? "Label", rowHeader: true, cell: (row) => row.category, value: (row) => row.category },
     { key: "selected", header: "Cells", numeric: true, cell: (row) => count(row.selected), value: (row) => row.selected },
-    { key: "share", header: "Of selection", numeric: true, cell: (row) => percent(row.selected / total), value: (row) => row.selected },
-    { key: "ofAll", header: "Of all such", numeric: true, cell: (row) => percent(row.selected / row.all), value: (row) => row.selected / row.all },
+    { key: "share", header: "Share", numeric: true, cell: (row) => percent(row.selected / total), value: (row) => row.selected },
+    { key: "ofAll", header: "Of label", numeric: true, cell: (row) => percent(row.selected / row.all), value: (row) => row.selected / row.all },
   ];
 
   function save() {

@@ -1,5 +1,5 @@
 /** The points of a cell or dataset, and the values of one gene. */
-import { useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { api, getArrow, pathWith, said } from "../../api/client";
 
 /** What is drawn: the cells a virtual cell was fitted on, or a dataset of the reader's own. */
@@ -30,6 +30,7 @@ export function useFeatures(dataset: string | null, query: string) {
   return useQuery({
     queryKey: ["features", dataset, query],
     enabled: dataset !== null,
+    placeholderData: keepPreviousData,
     staleTime: Infinity,
     retry: false,
     queryFn: async ({ signal }) =>

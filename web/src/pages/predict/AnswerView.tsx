@@ -8,7 +8,7 @@ import { download } from "../../lib/download";
 import { figure, interval, many, percent, signed } from "../../lib/format";
 import { spoken } from "../../lib/perturbation";
 import { standing } from "../../lib/standing";
-import { Badge, Banner, Button, EmptyState, ErrorState, Table, Tabs, type Column, type Tab } from "../../ui";
+import { Badge, Banner, Button, Check, EmptyState, ErrorState, Table, Tabs, type Column, type Tab } from "../../ui";
 import { answerCsv } from "./questions";
 
 export function AnswerView({ cell, question, answer }: { cell: CellDetail; question: Question; answer: Answer }) {
@@ -138,7 +138,7 @@ function Numbers({ answer, known }: { answer: Answer; known: boolean }) {
   ];
   const tables: Tab[] = [
     { key: "genes", label: "Genes", content: <GeneTable genes={genes} answer={answer} /> },
-    { key: "pathways", label: `Pathways (${answer.pathways.length})`, content: <PathwayTable pathways={answer.pathways} /> },
+    { key: "pathways", label: "Pathways", content: <PathwayTable pathways={answer.pathways} /> },
   ];
   return (
     <>
@@ -195,8 +195,9 @@ function GeneTable({ genes, answer }: { genes: GeneAnswer[]; answer: Answer }) {
 }
 
 function PathwayTable({ pathways }: { pathways: Pathway[] }) {
+  const [all, setAll] = useState(false);
   const columns: Column<Pathway>[] = [
-    { key: "name", header: "Gene set", rowHeader: true, cell: (set) => set.name.replaceAll("_", " "), value: (set) => set.name },
+    { key: "name", header: "Gene set", rowHeader: true, cell: (set) => setName(set.name), value: (set) => set.name },
     { key: "side", header: "Genes", cell: (set) => (set.score >= 0 ? "▲ rise" : "▼ fall"), value: (set) => (set.score >= 0 ? 1 : 0) },
     { key: "score", header: "Times expected", numeric: true, cell: (set) => figure(Math.abs(set.score)), value: (set) => Math.abs(set.score) },
     { key: "p", header: "p", numeric: true, cell: (set) => figure(set.p, 2), value: (set) => set.p },
@@ -210,7 +211,32 @@ function PathwayTable({ pathways }: { pathways: Pathway[] }) {
       </EmptyState>
     );
   }
-  return <Table caption="Gene sets that hold more of the strongest effects than chance would put there" captionShown columns={columns} rows={pathways} rowKey={(set) => `${set.name} ${set.score}`} sort={{ key: "p", descending: false }} filter filterLabel="Find a gene set" pageSize={15} />;
+  const likely = pathways.filter((set) => set.q <= CHANCE);
+  return (
+    <div className="stack-tight">
+      <Check label={`Show also those that chance explains (q above ${CHANCE})`} checked={all} onChange={(event) => setAll(event.target.checked)} />
+      <Table
+        caption={`Gene sets that hold more of the strongest effects than chance would put there: ${likely.length} of ${pathways.length} tested with hits`}
+        captionShown
+        columns={columns}
+        rows={all ? pathways : likely}
+        rowKey={(set) => `${set.name} ${set.score}`}
+        sort={{ key: "p", descending: false }}
+        filter
+        filterLabel="Find a gene set"
+        pageSize={15}
+        empty="None beyond chance."
+      />
+    </div>
+  );
+}
+
+/** False discovery rate up to which a gene set is shown at first. */
+const CHANCE = 0.1;
+
+/** Names as collections write them, without the name of the collection. */
+export function setName(name: string): string {
+  return name.replace(/^(HALLMARK|REACTOME|GOBP)_/, "").replaceAll("_", " ");
 }
 
 function restsOn(cell: CellDetail, answer: Answer): Tab[] {
@@ -235,12 +261,12 @@ function restsOn(cell: CellDetail, answer: Answer): Tab[] {
 
 function Why({ reasons }: { reasons: Reason[] }) {
   const columns: Column<Reason>[] = [
-    { key: "perturbation", header: "Measured perturbation", rowHeader: true, cell: (reason) => reason.perturbation, value: (reason) => reason.perturbation },
+    { key: "perturbation", header: "Measured", rowHeader: true, cell: (reason) => reason.perturbation, value: (reason) => reason.perturbation },
     { key: "context", header: "Context", cell: (reason) => reason.context || "–", value: (reason) => reason.context },
-    ...(reasons.some((reason) => reason.source) ? [{ key: "source", header: "Evidence", cell: (reason: Reason) => reason.source ?? "–", value: (reason: Reason) => reason.source ?? "" }] : []),
+    { key: "source", header: "Evidence", cell: (reason) => reason.source || "–", value: (reason) => reason.source },
     {
       key: "share",
-      header: "Share of the answer",
+      header: "Share",
       numeric: true,
       cell: (reason) => (reason.share === null ? "–" : <ShareBar share={reason.share} />),
       value: (reason) => reason.share,
@@ -248,8 +274,18 @@ function Why({ reasons }: { reasons: Reason[] }) {
     { key: "similarity", header: "Weight", numeric: true, cell: (reason) => figure(reason.similarity), value: (reason) => reason.similarity },
   ];
   if (!reasons.length) return <p className="quiet">The model cannot say which measurements carried this answer.</p>;
-  return <Table caption="Measured perturbations that carried this answer, the strongest first" captionShown columns={columns} rows={reasons} rowKey={(reason) => `${reason.perturbation} ${reason.context} ${reason.source ?? ""}`} />;
+  const carried = reasons.filter((reason) => reason.share === null || Math.abs(reason.share) >= SMALL);
+  const rest = reasons.length - carried.length;
+  return (
+    <div className="stack-tight">
+      <Table caption="Measured perturbations that carried this answer, and their share of it" captionShown columns={columns} rows={carried} rowKey={(reason) => `${reason.perturbation} ${reason.context} ${reason.source}`} sort={{ key: "share", descending: true }} />
+      {rest > 0 && <p className="small quiet">{many(rest, "further measurement")} carried less than half a percent each.</p>}
+    </div>
+  );
 }
+
+/** Share of an answer below which a measurement is only counted. */
+const SMALL = 0.005;
 
 function ShareBar({ share }: { share: number }) {
   return (

@@ -1,6 +1,7 @@
 /** A question to a cell in three steps: where, what, and the answer with how far to trust it. */
 import { useEffect, useMemo, useState, type FormEvent } from "react";
 import { useSearchParams } from "react-router";
+import { asFailure } from "../../api/failure";
 import type { CellDetail, Question } from "../../api/types";
 import { CellPicker } from "../../components/CellPicker";
 import { PerturbationComposer } from "../../components/PerturbationComposer";
@@ -84,6 +85,14 @@ function Asking({ cell, picker }: { cell: CellDetail; picker: React.ReactNode })
     else setParams(next);
   }
 
+  function askUnknown() {
+    setUnknown(true);
+    setParams((params) => {
+      params.set("unknown", "yes");
+      return params;
+    });
+  }
+
   return (
     <div className="side predict">
       <form className="card stack no-print" onSubmit={ask} aria-label="Question">
@@ -121,7 +130,14 @@ function Asking({ cell, picker }: { cell: CellDetail; picker: React.ReactNode })
             <Skeleton height="20rem" label="Predicting" />
           </div>
         ) : answer.error ? (
-          <ErrorState title="No answer" error={answer.error} retry={() => void answer.refetch()} />
+          <div className="stack">
+            <ErrorState title="No answer" error={answer.error} retry={() => void answer.refetch()} />
+            {asFailure(answer.error).status === 404 && !question.allow_unknown && (
+              <div>
+                <Button onClick={askUnknown}>Ask all the same, for the default answer</Button>
+              </div>
+            )}
+          </div>
         ) : (
           answer.data && <AnswerView key={answer.data.perturbation + answer.data.context} cell={cell} question={question} answer={answer.data} />
         )}
