@@ -28,7 +28,7 @@ export function categoryColor(index: number, dark: boolean): Rgb {
 }
 
 export function categoryShape(index: number): number {
-  return (index + Math.floor(index / LIGHT.length)) % SHAPES.length;
+  return ((index % LIGHT.length) + Math.floor(index / LIGHT.length)) % SHAPES.length;
 }
 
 export function rampColor(share: number, dark: boolean): Rgb {

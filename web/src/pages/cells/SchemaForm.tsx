@@ -44,7 +44,6 @@ export function SchemaForm({ dataset }: { dataset: Dataset }) {
       {guess.notes.map((note) => (
         <Banner key={note} tone="warn" title={note} />
       ))}
-      {confirm.error && <ErrorState title="The file does not fit these answers" error={confirm.error} />}
       <section className="card stack" aria-label="Columns of the file">
         {fields.map((name) => (
           <SchemaField
@@ -66,6 +65,7 @@ export function SchemaForm({ dataset }: { dataset: Dataset }) {
           />
         )}
       </section>
+      {confirm.error && <ErrorState title="The file does not fit these answers" error={confirm.error} />}
       <div className="row">
         <Button look="primary" type="submit" busy={confirm.isPending}>
           {confirm.isPending ? "Checking the file…" : "Confirm"}
