@@ -12,8 +12,8 @@ import { chooseTheme } from "./theme";
 function ThemeButton() {
   const dark = useDark();
   return (
-    <Button compact onClick={() => chooseTheme(dark ? "light" : "dark")}>
-      {dark ? "Light theme" : "Dark theme"}
+    <Button compact aria-label={dark ? "Light theme" : "Dark theme"} onClick={() => chooseTheme(dark ? "light" : "dark")}>
+      {dark ? "Light" : "Dark"}
     </Button>
   );
 }

@@ -5,7 +5,7 @@ import { IntervalPlot, Volcano, type IntervalRow } from "../../charts";
 import { ScoreView } from "../../components/ScoreView";
 import { fileName } from "../../lib/csv";
 import { download } from "../../lib/download";
-import { figure, interval, many, percent, signed } from "../../lib/format";
+import { day, figure, interval, many, percent, signed } from "../../lib/format";
 import { spoken } from "../../lib/perturbation";
 import { standing } from "../../lib/standing";
 import { Badge, Banner, Button, Check, EmptyState, ErrorState, Table, Tabs, type Column, type Tab } from "../../ui";
@@ -19,6 +19,9 @@ export function AnswerView({ cell, question, answer }: { cell: CellDetail; quest
       <header className="answer-head">
         <div>
           <h2>{spoken(answer.perturbation)}</h2>
+          <p className="print-only">
+            Predicted by the virtual cell {cell.title || cell.name} ({cell.id}), printed {day(new Date().toISOString())}.
+          </p>
           <p className="row small">
             <code>{answer.perturbation}</code>
             {answer.context && <Badge>{answer.context}</Badge>}
