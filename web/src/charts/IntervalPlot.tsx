@@ -28,7 +28,7 @@ export interface IntervalPlotProps {
   width?: number;
 }
 
-const TONES = { up: "var(--up)", down: "var(--down)", accent: "var(--accent)", muted: "var(--muted-mark)" };
+const TONES = { up: "var(--up)", down: "var(--down)", accent: "var(--accent)", muted: "var(--neutral-mark)" };
 const ROW = 22;
 
 export function IntervalPlot({ title, axis, rows, reference, valueName = "value", besideName = "control", width: given = 620 }: IntervalPlotProps) {

@@ -30,7 +30,11 @@ export function useChosenCell() {
   const cell = useCell(id);
 
   useEffect(() => {
-    if (id) localStorage.setItem(KEY, id);
+    try {
+      if (id) localStorage.setItem(KEY, id);
+    } catch {
+      // Without storage the page opens with the demo the next time.
+    }
   }, [id]);
 
   const choose = useCallback(

@@ -14,6 +14,8 @@ export function useJob(id: string | undefined) {
     queryKey: ["job", id],
     enabled: Boolean(id),
     queryFn: ({ signal }) => getJson<Job>(`/jobs/${encodeURIComponent(id ?? "")}`, signal),
+    // Some proxies hold events back, so the job is also asked from time to time.
+    refetchInterval: ({ state }) => (isFinished(state.data) ? false : 10_000),
   });
   const finished = isFinished(query.data);
   useEffect(() => {

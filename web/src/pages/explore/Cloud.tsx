@@ -1,5 +1,6 @@
 /** The plot with its legend, and what is selected. */
 import { useMemo, useState } from "react";
+import { asFailure } from "../../api/failure";
 import type { CellDetail } from "../../api/types";
 import { colorRange, paintCategories, paintValues, rampCss, ScatterPlot } from "../../charts/scatter";
 import { useDark } from "../../hooks/useDark";
@@ -75,7 +76,8 @@ export function Cloud({ points, cell, genesOf }: { points: Points; cell: CellDet
           {labels.length > 0 && (
             <Select label="Colour by label" value={by} onChange={(event) => { setBy(event.target.value); setGene(""); }} choices={labels.map((each) => ({ value: each.name, label: `${each.name} (${count(each.categories.length)})` }))} />
           )}
-          {genesOf !== null && (
+          {genesOf !== null && features.error && <p className="small quiet">Its genes are not here: {asFailure(features.error).problems[0]}</p>}
+          {genesOf !== null && !features.error && (
             <Combobox
               label="Or by gene"
               placeholder="For example its symbol"

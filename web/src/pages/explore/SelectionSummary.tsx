@@ -72,8 +72,8 @@ export function SelectionSummary({ labels, shown, mask, cell, values, gene, onCl
   }
 
   return (
-    <section className="card stack-tight" aria-label="Selection" aria-live="polite">
-      <h2>
+    <section className="card stack-tight" aria-label="Selection">
+      <h2 aria-live="polite">
         Selection: {count(total)} {total === 1 ? "cell" : "cells"}, {percent(total / mask.length)} of all
       </h2>
       {mean && (

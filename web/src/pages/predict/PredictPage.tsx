@@ -6,7 +6,8 @@ import type { CellDetail, Question } from "../../api/types";
 import { CellPicker } from "../../components/CellPicker";
 import { PerturbationComposer } from "../../components/PerturbationComposer";
 import { useChosenCell } from "../../hooks/useChosenCell";
-import { compositionText, parseComposition, type Composition } from "../../lib/perturbation";
+import { compositionText, parseComposition, spoken, type Composition } from "../../lib/perturbation";
+import { standing } from "../../lib/standing";
 import { Button, Check, EmptyState, ErrorState, PageHead, Select, Skeleton, TextField } from "../../ui";
 import { AnswerView } from "./AnswerView";
 import "./predict.css";
@@ -119,7 +120,10 @@ function Asking({ cell, picker }: { cell: CellDetail; picker: React.ReactNode })
           {answer.isFetching ? "Predicting…" : "Predict"}
         </Button>
       </form>
-      <section aria-label="Answer" aria-live="polite" aria-busy={answer.isFetching}>
+      <section aria-label="Answer" aria-busy={answer.isFetching}>
+        <p className="sr-only" role="status">
+          {answer.isFetching ? "Predicting" : answer.data ? `Answer: ${spoken(answer.data.perturbation)}. ${standing(answer.data).title}. ${answer.data.sureness}` : ""}
+        </p>
         {!question ? (
           <EmptyState title="Nothing asked yet">
             <p>Choose a gene or compound, then Predict. The answer compares the perturbed cell with control cells, gene by gene.</p>
