@@ -6,6 +6,7 @@
 #   make coverage   the fast tests, and how much of the code they run
 #   make lint       style, types and layers only
 #   make docs       the documentation, in docs/_build/html
+#   make page       the web page of the service, into the package; needs Node 20 or newer
 #   make bench      the benchmarks, into benchmarks/results, and the table in the README
 #   make lock       the versions developers use, into requirements-dev.lock
 #   make clean      remove .venv and everything built
@@ -26,8 +27,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 BENCHMARKS := $(filter-out %/readme_table.py %/pretrain_sequences.py %/parity.py %/evaluate_speed.py %/door_costs.py %/leaderboard_overview.py %/leaderboard_tasks.py %/tissue.py %/time_courses.py %/images.py %/image_fields.py %/joined_parts.py %/image_profiles.py %/image_tokens.py %/scale.py %/experiments.py,$(wildcard benchmarks/*.py))
 
+PAGE := src/aivc/service/page/index.html
+PAGE_SOURCES := $(shell find web -path web/node_modules -prune -o -type f -name '[!.]*' ! -name '*.test.ts*' ! -name '*.md' -print)
+
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all coverage lint docs bench lock clean
+.PHONY: help demo test test-all coverage lint docs page bench lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -59,6 +63,20 @@ docs: $(VENV)/.docs
 	@$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
+page: $(PAGE)
+
+$(PAGE): $(PAGE_SOURCES) web/node_modules/.package-lock.json
+	@cd web && npm run --silent build
+	@echo "$@"
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	@command -v npm >/dev/null || { \
+	  echo "The page is built with Node 20 or newer, and npm is not here. Install Node, or use a released wheel, which carries the page." >&2; \
+	  exit 1; }
+	@echo "installing what the page is built with"
+	@cd web && npm ci --silent --no-audit --no-fund
+	@touch $@
+
 bench: $(VENV)/.plain
 	@for script in $(BENCHMARKS); do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
 	@$(BIN)/python benchmarks/readme_table.py
@@ -71,7 +89,7 @@ lock: $(VENV)/.dev
 	@echo "requirements-dev.lock"
 
 clean:
-	@rm -rf $(VENV) out build dist docs/_build .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) out build dist docs/_build src/aivc/service/page web/node_modules .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 # Stamps: a step runs again only when what it installs has changed.
 $(VENV)/.made:

@@ -1,0 +1,10 @@
+import { EmptyState, PageHead } from "../../ui";
+
+export default function JobsPage() {
+  return (
+    <>
+      <PageHead title="Jobs" />
+      <EmptyState title="Not built yet" />
+    </>
+  );
+}

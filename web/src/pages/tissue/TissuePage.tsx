@@ -1,0 +1,10 @@
+import { EmptyState, PageHead } from "../../ui";
+
+export default function TissuePage() {
+  return (
+    <>
+      <PageHead title="Tissue" />
+      <EmptyState title="Not built yet" />
+    </>
+  );
+}
