@@ -146,7 +146,9 @@ export function ScreenRows({ job, cell }: { job: Job; cell: string }) {
                     <td className="end">{figure(row.score)}</td>
                     <td className="end">{interval(row.low, row.high)}</td>
                     <td>{row.seen ? <Badge tone="good">measured</Badge> : "–"}</td>
-                    <td>{row.applicability === "inside" ? "inside" : <Badge tone="warn">{row.applicability}</Badge>}</td>
+                    <td>
+                      <Known applicability={row.applicability} />
+                    </td>
                   </tr>
                 ))}
                 {found.rows.length === 0 && (
@@ -178,9 +180,19 @@ export function ScreenRows({ job, cell }: { job: Job; cell: string }) {
   );
 }
 
-/** What is not inside, or whose interval holds 0, is drawn pale: it is no finding. */
+function Known({ applicability }: { applicability: string }) {
+  if (applicability === "in") return <>inside</>;
+  if (applicability === "edge") return <Badge title="Not measured, but its relatives were">at the edge</Badge>;
+  return (
+    <Badge tone="warn" title="Nothing is known about it; the answer is a default">
+      outside
+    </Badge>
+  );
+}
+
+/** What lies outside, or whose interval holds 0, is drawn pale: it is no finding. */
 function plotted(row: ScreenRow): IntervalRow {
   const clear = row.low !== null && row.high !== null && (row.low > 0 || row.high < 0);
-  const tone = !clear || row.applicability !== "inside" ? "muted" : (row.score ?? 0) > 0 ? "up" : "down";
+  const tone = !clear || row.applicability === "out" ? "muted" : (row.score ?? 0) > 0 ? "up" : "down";
   return { label: row.perturbation, value: row.score ?? 0, low: row.low, high: row.high, strong: clear, tone };
 }
