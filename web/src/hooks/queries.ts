@@ -43,9 +43,10 @@ export function useDataset(id: string | undefined) {
   });
 }
 
-export function useJobs() {
+export function useJobs(everyMilliseconds: number | false = false) {
   return useQuery({
     queryKey: ["jobs"],
+    refetchInterval: everyMilliseconds,
     queryFn: async ({ signal }) => (await getJson<{ jobs: Job[] }>("/jobs", signal)).jobs,
   });
 }
