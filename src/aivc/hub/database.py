@@ -1,5 +1,6 @@
 """Opens a database by its URL, and brings its tables to the newest form."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from aivc.core.errors import DataError, UnavailableError
 
 # Milliseconds that a writer waits for another one, of SQLite.
 _PATIENCE = 30_000
+# Of making tables that another process makes, too: attempts, seconds between them, and what databases say of it.
+_ATTEMPTS, _PAUSE = 10, 0.2
+_MEANWHILE = ("already exists", "unique constraint", "duplicate key", "database is locked")
 
 
 def open_database(url: str) -> Engine:
@@ -67,9 +71,15 @@ def upgrade(engine: Engine, migrations: Path, version_table: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(migrations))
     config.attributes |= {"engine": engine, "version_table": version_table}
-    try:
-        command.upgrade(config, "head")
-    except DBAPIError as error:
-        raise UnavailableError(
-            f"The database {engine.url!r} cannot be used ({error.orig}). See that it runs and may be written to."
-        ) from error
+    for left in reversed(range(_ATTEMPTS)):
+        try:
+            command.upgrade(config, "head")
+            return
+        except DBAPIError as error:
+            # Another process may be making the same tables at this moment: then all is done in the next attempt.
+            if not left or not any(said in str(error.orig).lower() for said in _MEANWHILE):
+                raise UnavailableError(
+                    f"The database {engine.url!r} cannot be used ({error.orig}). See that it runs and may be written "
+                    "to."
+                ) from error
+            time.sleep(_PAUSE)

@@ -199,7 +199,7 @@ def _set(name: str, noted: Mapping[str, Any], known: Provenance | None) -> Train
         name=name[:500],
         licence=licence[:500],
         terms=sorted(terms),
-        entities=known.entities if known is not None else None,
+        entities=known.entities or None if known is not None else None,
         # Names of donors stay where they are: of people, how many is enough.
         donors=len(known.donors) or None if known is not None else None,
         digest=known.data_digest if known is not None else "",
