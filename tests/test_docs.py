@@ -284,7 +284,7 @@ def test_ci_runs_the_tests_and_nothing_else():
     assert os.access(script, os.X_OK)
     text = script.read_text(encoding="utf-8")
     assert "set -euo pipefail" in text
-    assert text.rstrip().endswith("exec make test")
+    assert text.rstrip().endswith("make test")
 
 
 @pytest.mark.slow

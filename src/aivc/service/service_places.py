@@ -6,7 +6,7 @@ from typing import final
 
 from aivc.core.errors import DataError
 from aivc.service.accounts import LOCAL, Account
-from aivc.service.jobs.places import DataPlace
+from aivc.service.jobs.job_places import DataPlace
 from aivc.service.served_cells import CellShelf
 from aivc.service.served_datasets import READY, DatasetShelf
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
-from aivc.service.jobs.job import Job, told
+from aivc.service.jobs.job import Job, step_of
+from aivc.service.jobs.job_places import DataPlace
 from aivc.service.jobs.job_table import JobTable
-from aivc.service.jobs.places import DataPlace
 
 # Progress is written no more often than this, in seconds.
 _PAUSE = 0.5
@@ -106,7 +106,9 @@ class Bench:
         elif now - stage.written < _PAUSE and done != total:
             return
         stage.written = now
-        seen = self.table.tell(self.job.id, self.holder, told(text, done, total, stage.seconds_left(done, total, now)))
+        seen = self.table.tell(
+            self.job.id, self.holder, step_of(text, done, total, stage.seconds_left(done, total, now))
+        )
         if not seen.held:
             self.lost()
         if not seen.held or seen.cancel_asked:

@@ -127,7 +127,7 @@ class Job:
         }
 
 
-def told(text: str, done: int = 0, total: int = 0, seconds_left: float | None = None) -> dict[str, Any]:
+def step_of(text: str, done: int = 0, total: int = 0, seconds_left: float | None = None) -> dict[str, Any]:
     """Progress as JSON; a total of 0 is one that is not known."""
     return {"text": text, "done": done, "total": total, "seconds_left": seconds_left}
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from aivc.core.errors import DataError, UnknownNameError
 from aivc.service.jobs.bench import Bench
-from aivc.service.jobs.places import Uses
+from aivc.service.jobs.job_places import Uses
 
 # Modules with a mapping KINDS, of names to ``module:object``.
 OUR_KINDS = ("aivc.service.jobs.job_kinds",)

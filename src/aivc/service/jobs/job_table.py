@@ -32,7 +32,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from aivc.core.errors import DataError
 from aivc.hub.database import upgrade
-from aivc.service.jobs.job import FINISHED, SHOWN_LINES, STATES, Job, JobState, failure, told
+from aivc.service.jobs.job import FINISHED, SHOWN_LINES, STATES, Job, JobState, failure, step_of
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _VERSIONS = "jobs_version"
@@ -124,7 +124,7 @@ class JobTable:
             kind: Of what is done.
             params: What is asked, as JSON.
             owner: Who asks.
-            uses: Where that lies which it reads (`aivc.service.jobs.places.Uses`).
+            uses: Where that lies which it reads (`aivc.service.jobs.job_places.Uses`).
             attempts: How often it may be begun.
         """
         name = secrets.token_hex(8)
@@ -136,7 +136,7 @@ class JobTable:
                 "uses": dict(uses or {}),
                 "owner": owner,
                 "state": "queued",
-                "progress": told("waiting for a free place"),
+                "progress": step_of("waiting for a free place"),
                 "allowed": attempts,
                 "created": _now(connection),
             }
@@ -207,7 +207,7 @@ class JobTable:
                     heartbeat=now,
                     attempts=JobRow.attempts + 1,
                     started=func.coalesce(JobRow.started, now),
-                    progress=told("starting"),
+                    progress=step_of("starting"),
                     version=JobRow.version + 1,
                 )
             )
@@ -221,13 +221,13 @@ class JobTable:
         left = and_(JobRow.id == name, _free(now))
         ended = {"finished": now, "lease_by": None, "lease_until": None, "version": JobRow.version + 1}
         stopped = update(JobRow).where(left, JobRow.cancel_asked == 1)
-        connection.execute(stopped.values(state="cancelled", progress=told("cancelled"), **ended))
+        connection.execute(stopped.values(state="cancelled", progress=step_of("cancelled"), **ended))
         spent = update(JobRow).where(left, JobRow.cancel_asked == 0, JobRow.attempts >= JobRow.allowed)
         said = failure(
             "WorkerLost",
             ["The process that worked on it died each time it was begun. See its log, then resume it or ask for less."],
         )
-        connection.execute(spent.values(state="failed", error=said, progress=told("failed"), **ended))
+        connection.execute(spent.values(state="failed", error=said, progress=step_of("failed"), **ended))
 
     def renew(self, name: str, holder: str, lease: float) -> LeaseSeen:
         """Say that a job is still worked on, and learn whether it is to stop."""
@@ -284,7 +284,7 @@ class JobTable:
                 "heartbeat": now,
                 "lease_by": None,
                 "lease_until": None,
-                "progress": told(state, *((1, 1) if state == "done" else ())),
+                "progress": step_of(state, *((1, 1) if state == "done" else ())),
                 "result": None if result is None else dict(result),
                 "error": None if error is None else dict(error),
                 "version": JobRow.version + 1,
@@ -308,7 +308,7 @@ class JobTable:
                 "lease_by": None,
                 "lease_until": None,
                 "allowed": JobRow.allowed + more,
-                "progress": told(why),
+                "progress": step_of(why),
                 "version": JobRow.version + 1,
             }
             return _changed(connection.execute(back.values(values)))
@@ -319,7 +319,7 @@ class JobTable:
             now, one = _now(connection), JobRow.id == name
             version = JobRow.version + 1
             waits = update(JobRow).where(one, JobRow.state == "queued")
-            ended = {"state": "cancelled", "finished": now, "progress": told("cancelled"), "version": version}
+            ended = {"state": "cancelled", "finished": now, "progress": step_of("cancelled"), "version": version}
             if _changed(connection.execute(waits.values(cancel_asked=1, **ended))):
                 return
             runs = update(JobRow).where(one, JobRow.state == "running")
@@ -335,7 +335,7 @@ class JobTable:
                 "error": None,
                 "finished": None,
                 "allowed": JobRow.attempts + attempts,
-                "progress": told("waiting for a free place"),
+                "progress": step_of("waiting for a free place"),
                 "version": JobRow.version + 1,
             }
             return _changed(connection.execute(ended.values(values)))

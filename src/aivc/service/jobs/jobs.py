@@ -10,8 +10,8 @@ from aivc.core.errors import DataError, UnavailableError, UnknownNameError
 from aivc.service.jobs.delivery import Delivery
 from aivc.service.jobs.job import SHOWN_LINES, Job, JobLimits, JobPace
 from aivc.service.jobs.job_kind import OUR_KINDS, job_kind
+from aivc.service.jobs.job_places import FolderPlaces, JobPlaces, Uses
 from aivc.service.jobs.job_table import JobTable
-from aivc.service.jobs.places import FolderPlaces, Places, Uses
 from aivc.service.jobs.supervisor import JobEnvironment
 from aivc.service.jobs.worker import JobWorker
 
@@ -23,7 +23,7 @@ MOST_UNFINISHED = 100
 class Jobs:
     """All jobs of a service. Several servers may share a database: no job is ever worked on twice at a time."""
 
-    def __init__(self, about: JobEnvironment, delivery: Delivery, places: Places) -> None:
+    def __init__(self, about: JobEnvironment, delivery: Delivery, places: JobPlaces) -> None:
         self._about, self._delivery, self._places = about, delivery, places
         self._table = about.table
         self._worker: JobWorker | None = None
@@ -35,7 +35,7 @@ class Jobs:
         home: Path,
         queue_url: str = "",
         *,
-        places: Places | None = None,
+        places: JobPlaces | None = None,
         hub: str = "",
         hub_database: str = "",
         kinds: Sequence[str] = OUR_KINDS,

@@ -30,7 +30,7 @@ _NAMES_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", 
 @final
 @dataclass(frozen=True)
 class JobEnvironment:
-    """What the process of every job is told.
+    """What the process of every job needs to know.
 
     Attributes:
         table: Where jobs stand.
@@ -56,7 +56,7 @@ class Supervisor:
     """Works on one job, in another process.
 
     Args:
-        about: What its process is told.
+        about: What its process needs to know.
         name: Of the job.
         stop: Set when the server is to stop; the job then waits for another one.
     """

@@ -20,7 +20,7 @@ class JobWorker:
     """Works on some jobs at a time, each in a process of its own.
 
     Args:
-        about: What these processes are told.
+        about: What these processes need to know.
         delivery: Brings names of jobs.
         slots: How many jobs at a time.
     """

@@ -16,7 +16,7 @@ from aivc.core.state import write_text
 from aivc.service.jobs.bench import Bench
 from aivc.service.jobs.job_kind import JobKind, JobParams
 from aivc.service.jobs.job_kinds.screen_job import ShortText
-from aivc.service.jobs.places import Uses
+from aivc.service.jobs.job_places import Uses
 
 if TYPE_CHECKING:
     from aivc.core.measurement import Measurement
@@ -80,9 +80,9 @@ def _work(params: FitParams, bench: Bench) -> Mapping[str, Any]:
         # In one step, with all that belongs to it: nobody sees half a cell.
         made.rename(place)
     card = read_json(place / CELL)["card"]
-    told = {key: card[key] for key in ("cells", "units", "notes") if key in card}
+    read = {key: card[key] for key in ("cells", "units", "notes") if key in card}
     known = {"perturbations": len(card.get("perturbations", ())), "contexts": list(card.get("contexts", ()))}
-    return {"cell": name, **told, **known, **_scores(place / SCORES), "files": []}
+    return {"cell": name, **read, **known, **_scores(place / SCORES), "files": []}
 
 
 def _id(name: str, job: str) -> str:

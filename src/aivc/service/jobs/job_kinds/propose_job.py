@@ -12,7 +12,7 @@ from aivc.service.jobs.bench import Bench
 from aivc.service.jobs.job_kind import JobKind, JobParams
 from aivc.service.jobs.job_kinds.screen_job import ROWS as SCREENED
 from aivc.service.jobs.job_kinds.screen_job import ShortText
-from aivc.service.jobs.places import Uses
+from aivc.service.jobs.job_places import Uses
 
 TABLE, ROWS = "plate.csv", "plate.parquet"
 

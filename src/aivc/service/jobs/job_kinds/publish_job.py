@@ -10,7 +10,7 @@ from aivc.service.accounts import LOCAL
 from aivc.service.jobs.bench import Bench
 from aivc.service.jobs.job_kind import JobKind, JobParams
 from aivc.service.jobs.job_kinds.screen_job import ShortText
-from aivc.service.jobs.places import Uses
+from aivc.service.jobs.job_places import Uses
 
 _Prose = Annotated[str, Field(max_length=20_000)]
 _NOT_DECLARED = {"cell", "visibility"}

@@ -8,7 +8,7 @@ from pydantic import Field
 from aivc.core.perturbation import Agent, Perturbation, kind_of
 from aivc.service.jobs.bench import Bench
 from aivc.service.jobs.job_kind import JobKind, JobParams
-from aivc.service.jobs.places import Uses
+from aivc.service.jobs.job_places import Uses
 
 if TYPE_CHECKING:
     from aivc.core.virtual_cell import VirtualCell

@@ -8,7 +8,7 @@ from pydantic import Field
 from aivc.service.jobs.bench import Bench
 from aivc.service.jobs.job_kind import JobKind, JobParams
 from aivc.service.jobs.job_kinds.screen_job import ALL, Perturbations, ShortText, candidates, check_candidates
-from aivc.service.jobs.places import Uses
+from aivc.service.jobs.job_places import Uses
 
 TABLE, ROWS = "search.csv", "search.parquet"
 _Numbers = Annotated[dict[ShortText, float], Field(max_length=50_000)]

@@ -9,7 +9,7 @@ from aivc.core.errors import UnknownNameError
 from aivc.service.accounts import LOCAL
 from aivc.service.jobs.bench import Bench
 from aivc.service.jobs.job_kind import JobKind, JobParams
-from aivc.service.jobs.places import Uses
+from aivc.service.jobs.job_places import Uses
 
 
 class VerifyParams(JobParams):

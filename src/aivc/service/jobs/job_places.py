@@ -58,7 +58,7 @@ class DataPlace:
 
 
 @runtime_checkable
-class Places(Protocol):
+class JobPlaces(Protocol):
     """Finds what a user may use by its name."""
 
     def cell(self, name: str, user: str) -> Path:
@@ -139,7 +139,7 @@ class Uses:
     """
 
     user: str
-    places: Places
+    places: JobPlaces
     jobs: FindsJobs
     found: dict[str, dict[str, Any]] = field(default_factory=lambda: {"cells": {}, "datasets": {}, "jobs": {}})
 
