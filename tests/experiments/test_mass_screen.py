@@ -62,7 +62,7 @@ def test_full_and_pathway_outputs_are_those_of_predict(saved):
     sets = {"some": frozenset(features[3:9]), "few": frozenset(features[:2])}
     task = screen_task(folder, ASKED, output="pathway", sets=sets)
     means = pa.concat_tables(executor("serial").run(task, cut(12, 5)))
-    assert means.column_names == ["perturbation", "applicability", "some"]
+    assert means.column_names == ["perturbation", "context", "applicability", "some"]
     np.testing.assert_allclose(means["some"], said[:, 3:9].mean(axis=1), atol=1e-6)
 
 
