@@ -10,7 +10,6 @@ from aivc.core.virtual_cell import VirtualCell
 from aivc.data.synthetic import synthetic_screen
 from aivc.experiments.asked_cell import NO_INTERVAL, AskedCell, ScreenQuestion
 from aivc.experiments.candidates import ListedCandidates
-from aivc.experiments.context_asker import decoders_read
 from aivc.experiments.fitting.fit import fit
 from aivc.experiments.fitting.shared_fit import Recipe
 from aivc.experiments.library import Library
@@ -119,16 +118,3 @@ def test_digests_tell_scores_and_contexts_apart(saved):
         ScreenQuestion(asked, score=parse_score("gene:G0031"), context="line1"),
     ]
     assert len({AskedCell.of(cell, each).digest for each in made}) == 3
-
-
-def test_another_decoder_is_read_beside_the_main_one(saved):
-    cell, _ = saved
-    (name,) = decoders_read(cell, frozenset())
-    other = VirtualCell(cell.encoders, {**cell.instruments, "labels": cell.instruments[name]}, cell.card, cell.starts)
-    assert decoders_read(other, frozenset({"labels"})) == [name, "labels"]
-    library = Library.singles(NAMES)
-    found = rank_library(other, library, parse_score("readout:labels/G0030"), context="line1").table
-    wanted = rank_library(cell, library, parse_score("gene:G0030"), context="line1").table
-    np.testing.assert_allclose(found["score"], wanted["score"], atol=1e-6)
-    with pytest.raises(UnknownNameError, match="name the one you mean"):
-        rank_library(other, library, parse_score("gene:G0030"), context="line1")

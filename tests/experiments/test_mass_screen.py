@@ -120,3 +120,12 @@ def test_workers_say_what_one_process_says(saved, tmp_path):
     task = screen_task(folder, ASKED, output="full")
     alone = list(executor("serial").run(task, cut(12, 3)))
     assert list(executor("processes", 2).run(task, cut(12, 3), tmp_path / "out")) == alone
+
+
+@pytest.mark.slow
+def test_workers_score_what_one_process_scores(saved, tmp_path):
+    _, folder = saved
+    text = 'signature:G0011,-G0020 - 2 * at("line1", gene:G0002)'
+    task = screen_task(folder, ASKED, score=text, contexts=["line1"])
+    alone = mass_screen(task, tmp_path / "alone", keep=5, size=3)
+    assert mass_screen(task, tmp_path / "out", by="processes", workers=2, keep=5, size=3) == alone

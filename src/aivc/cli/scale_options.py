@@ -1,7 +1,7 @@
 """Options of `aivc screen` for very many perturbations: who does the work, and a folder of results."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from aivc.compute.shard_store import PATTERN
 from aivc.core.errors import DataError
 from aivc.core.registry import EXECUTORS
 from aivc.data.priors.gene_sets import COLLECTIONS, gene_sets
-from aivc.experiments.annotated_rows import annotated, single_agents
+from aivc.experiments.annotated_rows import annotated, gathering
 from aivc.experiments.asked_cell import NO_INTERVAL, OUTPUTS, SHARD
 from aivc.experiments.candidates import Candidates
 from aivc.experiments.mass_screen import ScreenTask, mass_screen, screen_task
@@ -98,14 +98,8 @@ def shown_rows(found: pd.DataFrame) -> list[RenderableType]:
 def _best(task: ScreenTask, folder: Path, count: int, *, largest: bool) -> tuple[pd.DataFrame, str]:
     """The best rows and what is known of their targets, and the units of the score."""
     singles = list[pa.Table]()
-
-    def read() -> Iterator[pa.Table]:
-        # One file is held at a time; without DuckDB, which need not be there.
-        for path in sorted(folder.glob(PATTERN)):
-            made = pq.read_table(path)
-            singles.append(single_agents(made))
-            yield made
-
-    best = TopK("score", count, largest=largest).joined(read())
+    # One file is held at a time; without DuckDB, which need not be there.
+    tables = map(pq.read_table, sorted(folder.glob(PATTERN)))
+    best = TopK("score", count, largest=largest).joined(gathering(tables, singles))
     state = task.load()
-    return annotated(state, best, pa.concat_tables(singles)).to_pandas(), state.units
+    return annotated(state, best, singles).to_pandas(), state.units

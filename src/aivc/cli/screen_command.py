@@ -194,7 +194,10 @@ def _screen_library(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     """The best of a library by a score; only these are written."""
     if args.score is None or args.library is None or args.candidates != ALL:
         raise DataError(
-            ["A library is ranked by a score, and holds its own candidates. Give --library and --score together."]
+            [
+                "A library is ranked by a score, and holds its own candidates. Give --library and --score together; "
+                "or --executor, which takes --perturbations too."
+            ]
         )
     score, library = parse_score(args.score), Library.load(args.library)
     reporter("loading the cell", 0, 0)

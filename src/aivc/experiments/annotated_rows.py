@@ -1,6 +1,6 @@
 """What is known of the targets of the rows that a large screen keeps: expression, annotations, and known brakes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,13 +15,13 @@ from aivc.experiments.targets import NOT_JUDGED, ControlLevels, target_columns
 _JUDGED = ("perturbation", "context", "score", "seen", "applicability")
 
 
-def annotated(asked: AskedCell, rows: pa.Table, singles: pa.Table | None = None) -> pa.Table:
+def annotated(asked: AskedCell, rows: pa.Table, singles: Sequence[pa.Table] = ()) -> pa.Table:
     """Add the columns that `aivc.experiments.screen.Screen` has of targets.
 
     Args:
         asked: Who was asked.
         rows: Of scores, few.
-        singles: Rows of single agents of the whole screen (`single_agents`); a gene passes for a brake only beside
+        singles: Rows of single agents of the whole screen (`gathering`); a gene passes for a brake only beside
             what all others are predicted to do. Without them ``brake`` is ``not judged``.
 
     Returns:
@@ -41,6 +41,14 @@ def annotated(asked: AskedCell, rows: pa.Table, singles: pa.Table | None = None)
     return made
 
 
+def gathering(tables: Iterable[pa.Table], singles: list[pa.Table]) -> Iterator[pa.Table]:
+    """Pass tables on, and gather their rows of single agents, which are few beside combinations, doses and times."""
+    for table in tables:
+        if len(found := single_agents(table)):
+            singles.append(found)
+        yield table
+
+
 def single_agents(table: pa.Table) -> pa.Table:
     """Rows of one agent without dose and time: as many as there are names, whatever else was screened."""
     plain = pc.invert(pc.match_substring_regex(table["perturbation"], r" \+ |@| for \d"))
@@ -54,10 +62,10 @@ def _levels(asked: AskedCell, label: str) -> ControlLevels:
     return ControlLevels(first.features, np.min([each.main.level for each in of_label], axis=0), first.units)
 
 
-def _brakes(asked: AskedCell, part: pd.DataFrame, label: str, singles: pa.Table | None) -> Sequence[str]:
-    if singles is None or asked.response is None:
+def _brakes(asked: AskedCell, part: pd.DataFrame, label: str, singles: Sequence[pa.Table]) -> Sequence[str]:
+    if not singles or asked.response is None:
         return [NOT_JUDGED] * len(part)
-    own = singles.to_pandas()
+    own = pa.concat_tables(singles).to_pandas()
     own = own[(own["context"] == label) & own["score"].notna()]
     said = dict(zip(own["perturbation"], brakes(own), strict=True)) if len(own) else {}
     return [said.get(text, "") for text in part["perturbation"]]

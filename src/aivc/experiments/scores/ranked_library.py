@@ -13,7 +13,7 @@ from aivc.compute.reducers import TopK
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
 from aivc.data.streaming.stream import Progress
-from aivc.experiments.annotated_rows import annotated, single_agents
+from aivc.experiments.annotated_rows import annotated, gathering
 from aivc.experiments.asked_cell import SHARD, AskedCell, ScreenQuestion
 from aivc.experiments.library import Library
 from aivc.experiments.scores.screen_score import Score
@@ -101,13 +101,11 @@ def rank_library(  # noqa: PLR0913 - one keyword for each thing a ranking may be
         for shard in cut(len(library), SHARD):
             kept, left_out = library.sift(shard.start, shard.stop)
             counts.update({"": len(kept), **left_out})
-            made = state.table(kept)
-            singles.append(single_agents(made))
-            yield made
+            yield state.table(kept)
             if progress:
                 progress("asking", shard.stop, len(library))
 
-    best = TopK("score", top, largest=way == "raise").joined(answers())
-    table = annotated(state, best, pa.concat_tables(singles)).to_pandas()
+    best = TopK("score", top, largest=way == "raise").joined(gathering(answers(), singles))
+    table = annotated(state, best, singles).to_pandas()
     labels = ", ".join(map(state.label, asked.places))
     return RankedLibrary(table, str(score), state.units, way, labels, counts.pop("", 0), dict(counts))
