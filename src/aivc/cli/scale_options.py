@@ -46,7 +46,7 @@ def screen_at_scale(
         args: What was asked for.
         asked: Candidates.
         contexts: Where each is asked, if several are named.
-        reporter: Told how far it is.
+        reporter: Learns how far it is.
 
     Raises:
         DataError: An output and a response or score that do not fit.
