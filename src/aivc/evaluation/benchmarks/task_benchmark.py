@@ -107,6 +107,7 @@ def run_task(
     data: Mapping[str, Any] | None = None,
     known: Mapping[str, Any] | None = None,
     keep: Callable[[dict[str, Any]], None] | None = None,
+    by: Executor | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Ask a benchmark's question.
@@ -117,6 +118,7 @@ def run_task(
         data: The data, where they were read already.
         known: Scores of the same benchmark, from an earlier run; their methods are not asked again.
         keep: Called with the scores so far after each method, to write them.
+        by: Asks methods side by side; None asks one by one.
         progress: Called with what is being done.
 
     Returns:
