@@ -110,6 +110,7 @@ def test_a_file_name_stands_for_one_module():
 # Modules without a test file of their own: which file in tests/ tests them, or why none does.
 TESTED_THROUGH = {
     "cli/commands.py": "cli/test_console.py",
+    "cli/executor_options.py": "cli/test_evaluate_command.py",
     "cli/fate_command.py": "experiments/test_fate.py",
     "cli/grammar.py": "cli/test_console.py",
     "cli/overview.py": "cli/test_data.py",

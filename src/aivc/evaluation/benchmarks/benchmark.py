@@ -222,7 +222,7 @@ def _registered(name: str) -> AnyBenchmark:
     return found
 
 
-def run_benchmark(
+def run_benchmark(  # noqa: PLR0913 - each one is a question a user may ask
     chosen: Benchmark,
     methods: Sequence[str] | None = None,
     *,
