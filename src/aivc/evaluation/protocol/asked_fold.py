@@ -1,9 +1,9 @@
 """One fold of an evaluation: what it is fitted on, what it asks, and what methods say to that."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
@@ -11,11 +11,14 @@ from aivc.core.errors import AIVCError, ScoreError
 from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Prediction
+from aivc.core.units import COUNTS
 from aivc.core.ur import UR
 from aivc.data.splits.split import CONTROL_TRAIN
+from aivc.data.streaming.normalize import normalize, totals
 from aivc.evaluation.metrics.stated_levels import LEVELS
 from aivc.evaluation.protocol.checkpoints import FoldAnswer
-from aivc.evaluation.protocol.questions import EvaluationSet, Question
+from aivc.evaluation.protocol.panels import MethodAnswer
+from aivc.evaluation.protocol.questions import Cells, EvaluationSet, Question
 from aivc.evaluation.scores.comparison import INPUTS
 from aivc.experiments.fitting.fit import assemble
 from aivc.experiments.fitting.shared_fit import STATES, Recipe, SharedFit, shared_fit
@@ -64,10 +67,22 @@ class AskedFold:
         """Control states that each question starts from."""
         return [_start(self.ground, self.training, each) for each in self.questions]
 
-    def ask(self, method: str) -> Iterator[FoldAnswer]:
-        """Fit a method, with the input behind its colon shuffled, and ask it every question in order."""
+    @property
+    def means(self) -> list[np.ndarray]:
+        """For each question the ``(f,)`` profile of its controls, moved by the mean effect of what is trained on."""
+        mean_of = self.evaluation.mean_effects(self.number, sorted({each.context for each in self.questions}))
+        return [each.given.profile + mean_of[each.context] for each in self.questions]
+
+    def ask(self, method: str, settings: Mapping[str, Any] | None = None) -> Iterator[FoldAnswer]:
+        """Fit a method, with the input behind its colon shuffled, and ask it every question in order.
+
+        Args:
+            method: Registered manipulator, and perhaps an input to shuffle.
+            settings: Further arguments of its ``fit``.
+        """
         name, _, shuffled = method.partition(":")
-        cell = assemble(self.ground, name, parts=self.parts, shuffled=INPUTS[shuffled] if shuffled else None)
+        taken = INPUTS[shuffled] if shuffled else None
+        cell = assemble(self.ground, name, parts=self.parts, settings=settings, shuffled=taken)
         cells = self.evaluation.cells
         for question, begin in zip(self.questions, self.starts, strict=True):
             said = cell.predict(begin, Perturbation.parse(question.perturbation), cells=cells)
@@ -78,6 +93,18 @@ class AskedFold:
                 str(said.applicability),
                 said.population(cells, seed=self.recipe.seed),
             )
+
+
+def compared(question: Question, said: FoldAnswer, units: str) -> MethodAnswer:
+    """Set what a method said beside what was asked; where cells are compared, in the units of the profiles."""
+    cells = said.population
+    seen = None if cells.units != COUNTS and question.cells is None else _cells(cells, units)
+    return MethodAnswer(question, said.predicted, said.bounds, seen, said.applicability, said.retrieval)
+
+
+def _cells(population: Measurement, units: str) -> Cells:
+    depth = totals(population) if population.units == COUNTS else None
+    return Cells(normalize(population, units).block(0, len(population)), depth)
 
 
 def failure(error: Exception, method: str, fold: int, *, keep_going: bool) -> str:

@@ -14,19 +14,17 @@ from aivc.compute.executor import Executor
 from aivc.core.errors import UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.registry import MANIPULATORS, METRICS
-from aivc.core.units import COUNTS
 from aivc.data.splits.split import Split
-from aivc.data.streaming.normalize import normalize, totals
 from aivc.evaluation.metrics.metric import Metric
 from aivc.evaluation.metrics.profiles import profile as metric_profile
-from aivc.evaluation.protocol.asked_fold import BASELINES, FAILURES, AskedFold, failure
+from aivc.evaluation.protocol.asked_fold import BASELINES, FAILURES, AskedFold, compared, failure
 from aivc.evaluation.protocol.checkpoints import KeptFolds
 from aivc.evaluation.protocol.fold_task import FoldTask
 from aivc.evaluation.protocol.forecast import Predicted
 from aivc.evaluation.protocol.panels import MethodAnswer, panel_inputs, panel_of, replicates
 from aivc.evaluation.protocol.prediction_file import stamp
 from aivc.evaluation.protocol.predictions import take_all
-from aivc.evaluation.protocol.questions import Cells, EvaluationSet, Question
+from aivc.evaluation.protocol.questions import EvaluationSet, Question
 from aivc.evaluation.scores.adversaries import adversary_panels, judge
 from aivc.evaluation.scores.comparison import INPUTS
 from aivc.evaluation.scores.table import Evaluation
@@ -113,8 +111,7 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
         )
         for fold in range(len(split.folds)):
             part = AskedFold(evaluation, fold, recipe, known.parts)
-            mean_of = evaluation.mean_effects(fold, sorted({each.context for each in part.questions}))
-            means += [each.given.profile + mean_of[each.context] for each in part.questions]
+            means += part.means
             for i, method in enumerate(methods):
                 if progress is not None and by is None:
                     progress(method, fold * len(methods) + i, len(split.folds) * len(methods))
@@ -207,13 +204,7 @@ def _answers(fold: AskedFold, method: str, sink: Sink | None, kept: KeptFolds | 
     for question, said in zip(fold.questions, stated, strict=True):
         if sink is not None:
             sink(method, question, said.population)
-        seen = None if said.population.units != COUNTS and question.cells is None else _cells(said.population, units)
-        yield MethodAnswer(question, said.predicted, said.bounds, seen, said.applicability, said.retrieval)
-
-
-def _cells(population: Measurement, units: str) -> Cells:
-    depth = totals(population) if population.units == COUNTS else None
-    return Cells(normalize(population, units).block(0, len(population)), depth)
+        yield compared(question, said, units)
 
 
 def metrics_of(profiles: Sequence[str] | None) -> list[Metric]:
