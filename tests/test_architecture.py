@@ -181,6 +181,7 @@ TESTED_THROUGH = {
     "evaluation/leakage/findings.py": "evaluation/leakage/test_leaks.py",
     "evaluation/metrics/panel.py": "evaluation/metrics/test_metric.py",
     "evaluation/metrics/raw_cells.py": "evaluation/metrics/test_vcc2026.py",
+    "evaluation/protocol/asked_fold.py": "evaluation/protocol/test_fold_task.py",
     "evaluation/protocol/cost.py": "evaluation/benchmarks/test_benchmark.py",
     "evaluation/protocol/panels.py": "evaluation/protocol/test_evaluate.py",
     "evaluation/scores/groups.py": "evaluation/scores/test_table.py",

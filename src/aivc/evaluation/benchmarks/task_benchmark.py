@@ -196,9 +196,9 @@ def run_task(
     for number, method in enumerate(wanted):
         if progress is not None:
             progress(f"{chosen.name}: {method}", number, len(wanted))
-        (told,) = next(made).to_pylist()
-        rows += [ScoreRow(**row) for row in json.loads(told["rows"])]
-        costs = {**costs, method: json.loads(told["cost"])}
+        (said,) = next(made).to_pylist()
+        rows += [ScoreRow(**row) for row in json.loads(said["rows"])]
+        costs = {**costs, method: json.loads(said["cost"])}
         body = scored(chosen, asker.version, rows, costs)
         if keep is not None:
             keep(body)

@@ -21,7 +21,7 @@ from aivc.core.registry import MANIPULATORS, METRICS
 from aivc.core.ur import UR
 from aivc.data.splits.split import CONTROL_TRAIN, TRAIN, Split
 from aivc.evaluation.metrics.metric import Metric
-from aivc.evaluation.protocol.asked_fold import AskedFold, compared
+from aivc.evaluation.protocol.asked_fold import FAILURES, AskedFold, compared
 from aivc.evaluation.protocol.checkpoints import digest_of
 from aivc.evaluation.protocol.panels import panel_inputs, panel_of
 from aivc.evaluation.protocol.questions import EvaluationSet
@@ -102,7 +102,7 @@ class SweepTask(ShardedTask):
     def _score(self, fold: AskedFold, setting: str) -> float:
         try:
             said = list(fold.ask(self.manipulator, json.loads(setting)))
-        except Exception as error:
+        except FAILURES as error:
             error.add_note(
                 f"This happened while {self.manipulator} was tried with {setting} in inner fold {fold.number}."
             )
