@@ -112,6 +112,7 @@ def test_a_file_name_stands_for_one_module():
 # Modules without a test file of their own: which file in tests/ tests them, or why none does.
 TESTED_THROUGH = {
     "cli/commands.py": "cli/test_console.py",
+    "cli/executor_options.py": "cli/test_evaluate_command.py",
     "cli/fate_command.py": "experiments/test_fate.py",
     "cli/grammar.py": "cli/test_console.py",
     "cli/overview.py": "cli/test_data.py",
@@ -182,6 +183,7 @@ TESTED_THROUGH = {
     "evaluation/leakage/findings.py": "evaluation/leakage/test_leaks.py",
     "evaluation/metrics/panel.py": "evaluation/metrics/test_metric.py",
     "evaluation/metrics/raw_cells.py": "evaluation/metrics/test_vcc2026.py",
+    "evaluation/protocol/asked_fold.py": "evaluation/protocol/test_fold_task.py",
     "evaluation/protocol/cost.py": "evaluation/benchmarks/test_benchmark.py",
     "evaluation/protocol/panels.py": "evaluation/protocol/test_evaluate.py",
     "evaluation/scores/groups.py": "evaluation/scores/test_table.py",

@@ -14,7 +14,7 @@ import tiny_benchmarks
 import tiny_tasks
 from aivc.cli import main
 
-GROUPS = ("encoders", "manipulators", "decoders", "wrappers", "metrics", "kinds")
+GROUPS = ("encoders", "manipulators", "decoders", "wrappers", "metrics", "kinds", "executors")
 
 
 @pytest.fixture
@@ -91,7 +91,8 @@ def test_run_all_goes_on_and_tells_what_failed(only, tmp_path, capsys):
     assert "--resume" in body["failures"]["tiny"] or "overwrit" in body["failures"]["tiny"]
     code, body = answer(capsys, *run, "--resume")
     assert (code, body["benchmarks"]["tiny"]["kept"]) == (0, True)
-    code, body = answer(capsys, *run, "--resume", "--methods", "additive")
+    code, body = answer(capsys, *run, "--resume", "--methods", "additive", "--executor", "serial")
+    assert body["benchmarks"]["tiny"]["cost"]["executor"] == "serial"
     assert (code, body["benchmarks"]["tiny"]["kept"]) == (0, False)
     assert "additive" in body["benchmarks"]["tiny"]["scores"]
 
@@ -188,7 +189,7 @@ def test_a_task_is_listed_shown_run_and_gone_on_with(only, tmp_path, capsys):
     assert "letters)" in shown
     assert "protocol: lengths" in shown
     run = ("benchmark", "run", "tiny-task", "--out", tmp_path / "out")
-    code, body = answer(capsys, *run, "--methods", "zero")
+    code, body = answer(capsys, *run, "--methods", "zero", "--executor", "serial")
     assert (code, body["benchmarks"]["tiny-task"]["scores"]["zero"]["error"]) == (0, pytest.approx(0.8))
     assert "--overwrite" in answer(capsys, *run)[1]["error"]["message"]
     tiny_tasks.ASKED.clear()

@@ -66,6 +66,33 @@ def test_a_prediction_says_what_it_is_and_is_read_back_by_the_data_door(evaluate
     assert list(cells.features[:2]) == ["G0001", "G0002"]
 
 
+def test_an_executor_writes_the_same_scores(evaluated, small_screen, tmp_path, capsys):
+    out = tmp_path / "scores"
+    words = ["evaluate", small_screen / "screen.h5ad", "--schema", small_screen / "schema.toml", "--out", out, *QUICK]
+    words += ["--methods", "nearest,nearest:shuffled", "--split", "unseen-perturbation:2", "--cells", 10]
+    code, _ = asked(capsys, *words, "--priors", small_screen / "priors", "--executor", "serial")
+    assert code == 0
+    for name in ("scores.json", "split.json"):
+        assert (out / name).read_bytes() == (evaluated[0] / name).read_bytes()
+    assert not (out / "checkpoints").exists()
+
+
+def test_workers_without_an_executor_are_refused_before_any_work(small_screen, tmp_path, capsys):
+    words = [
+        "evaluate",
+        small_screen / "screen.h5ad",
+        "--schema",
+        small_screen / "schema.toml",
+        "--methods",
+        "transfer",
+    ]
+    code, body = asked(capsys, *words, "--out", tmp_path / "o", "--workers", 2)
+    assert (code, "--executor processes" in body["error"]["message"]) == (2, True)
+    code, body = asked(capsys, *words, "--out", tmp_path / "o", "--workers", 2, "--executor", "serial")
+    assert (code, "is one worker, got 2" in body["error"]["message"]) == (1, True)
+    assert not (tmp_path / "o").exists()
+
+
 def test_an_earlier_evaluation_and_a_foreign_folder_are_refused_before_any_work(evaluated, tmp_path, capsys):
     out, _, _ = evaluated
     code, said = asked(capsys, "evaluate", "no-such-file", "--methods", "mean-effect", "--out", out)

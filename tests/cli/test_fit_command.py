@@ -422,6 +422,22 @@ def test_a_library_is_screened_in_shards(cell, tmp_path, capsys):
     assert (code, "--library or --perturbations" in said["error"]["message"]) == (2, True)
 
 
+def test_a_score_is_screened_in_shards_as_at_once(cell, tmp_path, capsys):
+    library, line = tmp_path / "library.json", VirtualCell.load(cell).contexts[0]
+    Library.singles(["G0001", "G0002", "G0003"]).save(library)
+    words = ("screen", cell, "--score", f'gene:G0005 - 0.5 * at("{line}", gene:G0006)', "--library", library, "--out")
+    code, whole = asked(capsys, *words, tmp_path / "whole.csv")
+    assert (code, whole["context"]) == (0, line)
+    code, said = asked(capsys, *words, tmp_path / "out", "--executor", "serial", "--shard", 2)
+    assert (code, said["units"], said["best"]) == (0, whole["units"], whole["rows"])
+    assert whole["rows"][0]["low"] < whole["rows"][0]["score"] < whole["rows"][0]["high"]
+    code, said = asked(capsys, *words, tmp_path / "a.csv", "--context", f"{line},elsewhere")
+    assert (code, "elsewhere" in said["error"]["message"]) == (1, True)
+    plain = ("screen", cell, "--response", "G0005", "--out", tmp_path / "b.csv", "--context", f"{line},{line}")
+    code, said = asked(capsys, *plain)
+    assert (code, "Several contexts go with --executor" in said["error"]["message"]) == (2, True)
+
+
 def test_options_of_shards_go_with_an_executor(cell, tmp_path, capsys):
     code, said = asked(capsys, "screen", cell, "--response", "G0005", "--out", tmp_path / "a.csv", "--resume")
     assert (code, "go with --executor" in said["error"]["message"]) == (2, True)

@@ -153,6 +153,19 @@ def test_all_is_what_was_measured_and_what_is_known():
         known("ko:JAK2", knowledge={"STAT1"}).candidates("ligand")
 
 
+def test_doses_in_units_that_were_not_measured_are_refused():
+    measured = known("ko:STAT1", "drug:x@1uM", "drug:y", "oe:MYC@2ug", knowledge={"JAK2"})
+    for text in ("ko:STAT1@3parsec", "ko:JAK2@1uM", "crispri:STAT1@1uM"):
+        with pytest.raises(PerturbationError, match=r"has a dose.*Write (ko|crispri):[A-Z0-9]+\."):
+            measured.question(text)
+    with pytest.raises(PerturbationError, match=r"measured in uM.*as drug:x@1uM"):
+        measured.question("drug:x@3parsec")
+    assert str(measured.question("drug:x@5nM")) == "drug:x@5nM"
+    assert str(measured.question("oe:JAK2@1ug")) == "oe:JAK2@1ug"
+    assert str(measured.question("ko:STAT1@3parsec", allow_unknown=True)) == "ko:STAT1@3parsec"
+    assert str(known("drug:y").question("drug:y@1uM")) == "drug:y@1uM"
+
+
 def test_unless_named_the_kind_is_what_was_measured_most():
     measured = known("drug:x@1uM", "drug:z@1uM", "ko:JAK2")
     assert measured.usual_kind == "drug"

@@ -62,7 +62,7 @@ def test_full_and_pathway_outputs_are_those_of_predict(saved):
     sets = {"some": frozenset(features[3:9]), "few": frozenset(features[:2])}
     task = screen_task(folder, ASKED, output="pathway", sets=sets)
     means = pa.concat_tables(executor("serial").run(task, cut(12, 5)))
-    assert means.column_names == ["perturbation", "applicability", "some"]
+    assert means.column_names == ["perturbation", "context", "applicability", "some"]
     np.testing.assert_allclose(means["some"], said[:, 3:9].mean(axis=1), atol=1e-6)
 
 
@@ -120,3 +120,12 @@ def test_workers_say_what_one_process_says(saved, tmp_path):
     task = screen_task(folder, ASKED, output="full")
     alone = list(executor("serial").run(task, cut(12, 3)))
     assert list(executor("processes", 2).run(task, cut(12, 3), tmp_path / "out")) == alone
+
+
+@pytest.mark.slow
+def test_workers_score_what_one_process_scores(saved, tmp_path):
+    _, folder = saved
+    text = 'signature:G0011,-G0020 - 2 * at("line1", gene:G0002)'
+    task = screen_task(folder, ASKED, score=text, contexts=["line1"])
+    alone = mass_screen(task, tmp_path / "alone", keep=5, size=3)
+    assert mass_screen(task, tmp_path / "out", by="processes", workers=2, keep=5, size=3) == alone

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import RenderableType
 
 from aivc.cli.console import DONE, REFUSED, Outcome, Reporter, table
+from aivc.cli.executor_options import add_executor, chosen_executor
 from aivc.cli.grammar import Commands, listed, natural
 from aivc.core.errors import AIVCError, DataError, IntegrityError, SchemaError
 from aivc.core.state import write_text
@@ -69,6 +70,7 @@ def add(commands: Commands) -> None:
             "aivc benchmark run norman-geometry --methods your-method,your-method:shuffled,additive --out scores/",
             "aivc benchmark run papalexi-unseen-target --predictions gears=gears.h5ad --out scores/",
             "aivc benchmark run all --out scores/ --resume",
+            "aivc benchmark run papalexi-unseen-target --executor processes --workers 2 --out scores/",
         ),
     )
     made.add_argument(
@@ -90,6 +92,7 @@ def add(commands: Commands) -> None:
     made.add_argument(
         "--resume", action="store_true", help="keep what is finished and unchanged in DIR, and do the rest again"
     )
+    add_executor(made, "folds and methods of a benchmark")
     made = group.add(
         "export",
         _export,
@@ -195,6 +198,7 @@ def _predictions(args: argparse.Namespace, reporter: Reporter) -> dict[str, Pred
 def _run(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     chosen = [benchmark(name) for name in (names() if args.name == _ALL else [args.name])]
     _require_methods(chosen, args)
+    chosen_executor(args)
     predictions = _predictions(args, reporter)
     done: dict[str, dict[str, Any]] = {}
     failed: dict[str, str] = {}
@@ -243,6 +247,7 @@ def _one(
         predictions=predictions,
         measurement=measurement,
         checkpoint=path / CHECKPOINTS,
+        by=chosen_executor(args),
         progress=reporter,
     )
     # Only now: a file that cannot be scored must not cost the scores that are there.
@@ -268,6 +273,7 @@ def _task(each: TaskBenchmark, args: argparse.Namespace, path: Path, reporter: R
             args.methods,
             known=known,
             keep=lambda body: write_text(files["scores"], json.dumps(body, indent=1, ensure_ascii=False) + "\n"),
+            by=chosen_executor(args),
             progress=reporter,
         )
         lead = f"{each.question} Benchmark {each.reference}; {len(found['methods'])} methods."

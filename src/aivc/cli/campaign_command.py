@@ -137,7 +137,9 @@ def _gene_library(args: argparse.Namespace, reporter: Reporter) -> tuple[GeneFea
         genes, related, directions=dict.fromkeys(related, args.direction), covariates=_covariates(args.covariates)
     )
     prior = f"{len(related)} related screens" if related else "no related screen: the first batch is spread out"
-    return known, prior, {"related": sorted(related)}
+    if known.unknown:
+        prior += f"; nothing is known of {len(known.unknown):,} of them, first {known.unknown[0]}"
+    return known, prior, {"related": sorted(related), "unknown": list(known.unknown)}
 
 
 def _pair_library(args: argparse.Namespace, reporter: Reporter) -> tuple[PairLibrary, str, dict[str, Any]]:

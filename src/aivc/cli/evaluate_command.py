@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import RenderableType
 
 from aivc.cli.console import Outcome, Reporter, arrow, table
+from aivc.cli.executor_options import add_executor, chosen_executor
 from aivc.cli.grammar import Commands, listed, positive
 from aivc.cli.recipe_options import add_recipe, recipe
 from aivc.cli.sources import add_priors, add_source, measured, priors
@@ -34,6 +35,7 @@ def add(commands: Commands) -> None:
             "aivc evaluate papalexi2021 --split unseen-perturbation:5 --methods effect.v2,nearest --out scores/",
             "aivc evaluate screen.h5ad --schema screen.toml --split split.json --methods nearest --out s/ --json",
             "aivc evaluate papalexi2021 --methods nearest,nearest:shuffled --out s/  (with its negative control)",
+            "aivc evaluate papalexi2021 --methods effect.v2 --executor processes --workers 2 --out s/",
         ),
     )
     add_source(made)
@@ -61,6 +63,7 @@ def add(commands: Commands) -> None:
     )
     made.add_argument("--no-predictions", action="store_true", help="write scores and report only")
     made.add_argument("--overwrite", action="store_true", help="replace an earlier evaluation in DIR")
+    add_executor(made, "folds and methods")
     add_recipe(made)
     add_priors(made)
 
@@ -70,7 +73,7 @@ def _evaluate(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     metrics_of(args.profile)
     usage = [name for name in args.usage if name != "none"]
     with_usage(args.methods, usage, priors=True)
-    made = recipe(args)
+    made, by = recipe(args), chosen_executor(args)
     require_free(args.out, overwrite=args.overwrite)
     measurement, name = measured(args.data, args.schema, on_disk=args.on_disk, reporter=reporter)
     reporter("split", 0, 0)
@@ -94,6 +97,7 @@ def _evaluate(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         usage=usage,
         sink=None if args.no_predictions else folder.prediction,
         checkpoint=folder.path / CHECKPOINTS,
+        by=by,
         progress=reporter,
     )
     folder.scores(found)

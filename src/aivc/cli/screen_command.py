@@ -11,7 +11,7 @@ from rich.console import RenderableType
 from aivc.cli.console import Outcome, Reporter, UsageError, table
 from aivc.cli.fit_command import add_cell, nothing_measured
 from aivc.cli.grammar import Commands, Parser, listed, natural, positive
-from aivc.cli.scale_options import add_scale, screen_at_scale
+from aivc.cli.scale_options import add_scale, screen_at_scale, shown_rows
 from aivc.core.errors import DataError, IntegrityError, UnavailableError
 from aivc.core.foreign_text import read_text
 from aivc.core.perturbation import Agent, kind_of
@@ -44,12 +44,13 @@ def add(commands: Commands) -> None:
             'aivc screen cell/ --response "STAT1, IRF1, -MYC" --raise --perturbations genes.txt --out screen.csv',
             'aivc screen cell/ --response "CD274" --executor processes --workers 2 --out results/ --resume',
             'aivc screen cell/ --library pairs.json --score "gene:IRF1 - gene:MYC" --raise --top 50 --out best.csv',
+            'aivc screen cell/ --score "gene:IRF1" --context K562,RPE1 --executor processes --workers 2 --out results/',
         ),
     )
     add_cell(made)
     read = made.add_mutually_exclusive_group()
     read.add_argument("--response", help='features to read out, such as "CD274" or "STAT1, 2*IRF1, -MYC"')
-    read.add_argument("--score", help='for a library: what to rank by, such as "gene:IRF1 - 0.5 * gene:MYC"')
+    read.add_argument("--score", help='with --library or --executor: what to rank by, such as "gene:IRF1 - gene:MYC"')
     made.add_argument("--library", type=Path, metavar="FILE.json", help="candidates, as Library.save wrote them")
     which = made.add_mutually_exclusive_group()
     which.add_argument(
@@ -149,13 +150,14 @@ def candidates(source: str, kind: str, cell: VirtualCell) -> list[str]:
 
 def _screen(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     if args.executor:
-        if args.score is not None or (args.library is not None and args.candidates != ALL):
-            raise UsageError("--executor goes with --response, and with --library or --perturbations.", _HELP)
+        if args.library is not None and args.candidates != ALL:
+            raise UsageError("--executor goes with --library or --perturbations, not with both.", _HELP)
         cell = VirtualCell.load(args.cell)
+        contexts = contexts_named(args.context, cell)
         if args.library is not None:
             library = Library.load(args.library).known_to(cell, allow_unknown=args.allow_unknown)
-            return screen_at_scale(args, library, reporter)
-        return screen_at_scale(args, candidates(args.candidates, args.kind, cell), reporter)
+            return screen_at_scale(args, library, contexts, reporter)
+        return screen_at_scale(args, candidates(args.candidates, args.kind, cell), contexts, reporter)
     if args.resume or args.output != "score":
         raise UsageError("--resume and --output go with --executor: name one, such as processes.", _HELP)
     require_table(args.out, overwrite=args.overwrite)
@@ -166,6 +168,8 @@ def _screen(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     response = Response.parse(args.response)
     reporter("loading the cell", 0, 0)
     cell = VirtualCell.load(args.cell)
+    if contexts_named(args.context, cell):
+        raise UsageError("Several contexts go with --executor, or with --library and --score.", _HELP)
     asked = candidates(args.candidates, args.kind, cell)
     start = cell.start(args.context, new_context=args.new_context)
     direction: Literal["lower", "raise"] = args.direction
@@ -190,27 +194,42 @@ def _screen_library(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     """The best of a library by a score; only these are written."""
     if args.score is None or args.library is None or args.candidates != ALL:
         raise DataError(
-            ["A library is ranked by a score, and holds its own candidates. Give --library and --score together."]
+            [
+                "A library is ranked by a score, and holds its own candidates. Give --library and --score together; "
+                "or --executor, which takes --perturbations too."
+            ]
         )
     score, library = parse_score(args.score), Library.load(args.library)
     reporter("loading the cell", 0, 0)
     cell = VirtualCell.load(args.cell)
+    contexts = contexts_named(args.context, cell)
     found = rank_library(
         cell,
-        library,
+        library.across(contexts) if contexts else library,
         score,
-        start=cell.start(args.context, new_context=args.new_context),
+        context="" if contexts else args.context,
+        new_context=args.new_context,
         direction=args.direction,
         top=args.top,
         allow_unknown=args.allow_unknown,
         progress=reporter,
     )
-    said = {"score_text": found.score, "context": found.context, "direction": found.direction, "units": found.units}
+    said = {"score_text": found.score, "direction": found.direction, "units": found.units}
     write_table(found.table.assign(**said), args.out, overwrite=args.overwrite)
-    body = {**said, "asked": found.asked, "left_out": dict(found.left_out), "rows": rows_to_json(found.table)}
-    shown = found.table.to_numpy(dtype=object).tolist()
+    body = {
+        **said,
+        "context": found.context,
+        "asked": found.asked,
+        "left_out": dict(found.left_out),
+        "rows": rows_to_json(found.table),
+    }
     body |= {"files": {"table": args.out}, "seconds": reporter.seconds}
-    return Outcome(body, [found.note, table(list(found.table.columns), shown), f"Written: {args.out}"])
+    return Outcome(body, [found.note, *shown_rows(found.table), f"Written: {args.out}"])
+
+
+def contexts_named(text: str, cell: VirtualCell) -> list[str]:
+    """Names of several contexts, with commas between them; none where the text is the name of one."""
+    return [] if text in cell.starts or "," not in text else listed(text)
 
 
 def _propose(args: argparse.Namespace, reporter: Reporter) -> Outcome:

@@ -108,7 +108,8 @@ class KnownNames:
             allow_unknown: Answer also about names of which nothing is known, and without a dose.
 
         Raises:
-            PerturbationError: The text is no perturbation, or a dose is missing where doses were measured.
+            PerturbationError: The text is no perturbation; a dose is missing where doses were measured, or is in a unit
+                in which none was.
             UnknownNameError: Nothing is known of a name; those that read like it are suggested.
         """
         given = self._read(asked) if isinstance(asked, str) else asked
@@ -122,6 +123,7 @@ class KnownNames:
             if not self.knows(agent):
                 raise self._unknown(agent)
             self._require_dose(agent)
+            self._require_unit(agent)
         return found
 
     def unknown(self, asked: Perturbation) -> tuple[str, ...]:
@@ -234,6 +236,26 @@ class KnownNames:
         raise PerturbationError(
             f"{whose} at {', '.join(doses[:12])}, and {agent} names no dose. Which one? Write it as {agent}@{doses[0]}."
         )
+
+    def _require_unit(self, agent: Agent) -> None:
+        """Refuse an amount of a quantity that this kind was not measured in: nothing says what more or less of it does.
+
+        Of a drug that nobody dosed any amount is taken for the drug; a gene is not given in amounts unless it was.
+        """
+        if agent.unit is None or agent.dose is None:
+            return
+        doses = [each for each in self._agents if each.kind == agent.kind and each.dose is not None]
+        if quantity(agent.unit) in {quantity(each.unit or "") for each in doses}:
+            return
+        plain = replace(agent, dose=None, unit=None)
+        if doses:
+            units = ", ".join(sorted({each.unit or "" for each in doses}))
+            raise PerturbationError(
+                f"Each dose of {agent.kind} in this cell was measured in {units}, and {agent} is in {agent.unit}. "
+                f"State it in one of these, as {plain}@{_dose(min(doses, key=_size))}."
+            )
+        if kind_of(agent.kind).genetic:
+            raise PerturbationError(f"No {agent.kind} of this cell has a dose, and {agent} names one. Write {plain}.")
 
     def _read(self, text: str) -> Perturbation:
         """Read a perturbation; plain names are refused with the text that was likely meant."""

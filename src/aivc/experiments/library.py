@@ -90,13 +90,24 @@ class Library:
         return Library(blocks, self.limits + other.limits, self.history + other.history)
 
     def across(self, contexts: Sequence[str]) -> "Library":
-        """Ask all of it in each of some contexts, one context after another."""
+        """Ask all of it in each of some contexts, one context after another.
+
+        Raises:
+            DataError: It names contexts already.
+        """
+        if self.contexts not in ((), ("",)):
+            raise DataError([f"The library names contexts already: {', '.join(self.contexts)}. Name them once."])
         found = tuple(replace(block, contexts=(name,)) for name in contexts for block in self.blocks)
         return replace(self, blocks=found)
 
     def __add__(self, other: "Library") -> "Library":
         """This library, then another; limits of either hold for both."""
         return Library(self.blocks + other.blocks, self.limits + other.limits, self.history + other.history)
+
+    @property
+    def contexts(self) -> tuple[str, ...]:
+        """All that are named; the empty text is the context that the cell is asked in."""
+        return tuple(dict.fromkeys(name for block in self.blocks for name in block.contexts))
 
     @cached_property
     def _ends(self) -> tuple[int, ...]:
@@ -203,13 +214,15 @@ class Library:
 
         Raises:
             DataError: Several names are unknown to the cell.
-            PerturbationError: A dose is missing where doses were measured.
+            PerturbationError: A dose is missing where doses were measured, or has a unit in which none was.
             UnknownNameError: A name is unknown to the cell.
         """
 
         def resolved(factor: Factor) -> Factor:
             asked = [Perturbation((factor.agent(i),)) for i in range(len(factor.names))]
-            found = questions(cell, asked, allow_unknown=allow_unknown)
+            # Of further doses one name is asked, for their units.
+            asked += [Perturbation((factor.agent(0, i),)) for i in range(1, factor.doses_each) if asked]
+            found = questions(cell, asked, allow_unknown=allow_unknown)[: len(factor.names)]
             return replace(factor, names=tuple(dict.fromkeys(each.targets[0] for each in found)))
 
         return self._changed(resolved)

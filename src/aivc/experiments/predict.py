@@ -159,7 +159,7 @@ def given_start(start: "Measurement | UR | AnnData | Path | str", schema: Schema
     return cells.take(cells.perturbations == CONTROL)
 
 
-def predictor(cell: VirtualCell, start: UR, perturbations: Sequence[Perturbation]) -> Predictor:
+def predictor(cell: VirtualCell, start: UR, perturbations: Sequence[Perturbation], *, decoder: str = "") -> Predictor:
     """What answers one by one as `predict` answers several: for who keeps a row of each answer, and not the answers.
 
     The fast way perturbs one state, the mean of all, and has the decoder state its profile without drawing cells
@@ -167,11 +167,12 @@ def predictor(cell: VirtualCell, start: UR, perturbations: Sequence[Perturbation
     perturbations, the first and the last among them.
 
     Args:
-        cell: With one manipulator and one decoder.
+        cell: With one manipulator.
         start: Control states.
         perturbations: What will be asked, at least one.
+        decoder: Which one, where there are several.
     """
-    return _quickest(_Ask(cell, start), perturbations)
+    return _quickest(_Ask(cell, start, decoder=decoder), perturbations)
 
 
 @final

@@ -52,6 +52,10 @@ class Response:
     def __hash__(self) -> int:
         return hash((str(self), self.name))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A read-only mapping cannot be sent to another process.
+        return Response, (dict(self.weights), self.name)
+
     @classmethod
     def of(cls, features: Sequence[str], name: str = "") -> "Response":
         """Weigh features equally.

@@ -36,14 +36,14 @@ class ControlLevels(NamedTuple):
 
 
 def target_columns(
-    perturbations: Sequence[str], scores: Sequence[float], response: Response, controls: ControlLevels
+    perturbations: Sequence[str], scores: Sequence[float], response: Response | None, controls: ControlLevels
 ) -> dict[str, list[object]]:
     """Columns of a screen.
 
     Args:
         perturbations: ``p`` texts.
         scores: ``p`` predicted changes of the response.
-        response: What was read out.
+        response: What was read out; None where that is no weighted mean of features.
         controls: Of the context asked about.
 
     Returns:
@@ -52,20 +52,17 @@ def target_columns(
         counts in a cell of N counts, of 10,000 where N is more),
         ``not judged`` in other units, ``not measured`` where a target is no feature, ``no gene`` where it has none; and
         ``annotation``: whether DoRothEA's signed links from its targets to the features of the response (confidence A
-        to C) ``agrees`` with the sign of the score or ``contradicts`` it, and which link says so; ``nothing known``, or
-        ``not available`` where the table is not here.
+        to C) ``agrees`` with the sign of the score or ``contradicts`` it, and which link says so; ``nothing known``,
+        ``not available`` where the table is not here, or ``not judged`` where there is no response.
     """
     parsed = [Perturbation.parse(text) for text in perturbations]
     place = {str(name): i for i, name in enumerate(controls.features)}
     levels = [[controls.level[place[g]] if g in place else np.nan for g in each.genes] for each in parsed]
-    links = _links(response)
+    links = None if response is None else _links(response)
     return {
         "target_level": [float(np.min(each)) if each and not np.isnan(each).all() else np.nan for each in levels],
         "expressed": [expression(each, controls.units) for each in levels],
-        "annotation": [
-            UNAVAILABLE if links is None else _annotation(each, score, response, links)
-            for each, score in zip(parsed, scores, strict=True)
-        ],
+        "annotation": [_agreement(each, score, response, links) for each, score in zip(parsed, scores, strict=True)],
     }
 
 
@@ -89,6 +86,14 @@ def _links(response: Response) -> Mapping[str, pd.DataFrame] | None:
         return None
     kept = table[table["target"].isin(response.weights) & table["confidence"].isin(_TRUSTED)]
     return {str(factor): rows for factor, rows in kept.groupby("tf")}
+
+
+def _agreement(
+    perturbation: Perturbation, score: float, response: Response | None, links: Mapping[str, pd.DataFrame] | None
+) -> str:
+    if response is None:
+        return NOT_JUDGED
+    return UNAVAILABLE if links is None else _annotation(perturbation, score, response, links)
 
 
 def _annotation(perturbation: Perturbation, score: float, response: Response, links: Mapping[str, pd.DataFrame]) -> str:

@@ -2,16 +2,19 @@
 
 import dataclasses
 import json
+import pickle
 from importlib.metadata import EntryPoint
 
 import pytest
 
 import tiny_tasks
+from aivc.compute.executor import cut
+from aivc.compute.serial import Serial
 from aivc.core.errors import IntegrityError, ScoreError, UnknownNameError
 from aivc.data import catalog
 from aivc.evaluation.benchmarks.benchmark import Benchmark, benchmark, names, superseded
 from aivc.evaluation.benchmarks.protocol import ScoreRow
-from aivc.evaluation.benchmarks.task_benchmark import TaskBenchmark, answered, kept, run_task, scored
+from aivc.evaluation.benchmarks.task_benchmark import MethodTask, TaskBenchmark, answered, kept, run_task, scored
 
 OURS = [name for name in names() if isinstance(benchmark(name), TaskBenchmark)]
 
@@ -125,3 +128,32 @@ def test_each_of_ours_says_what_it_is(name):
         assert any(method.endswith(":shuffled") for method in each.methods_for())
     assert min(len(each.question), len(each.licence), len(each.citation), len(each.leaks), len(each.shown)) > 0
     assert len(json.dumps(each.to_json())) < 100_000
+
+
+def test_an_executor_asks_methods_with_the_same_scores(task):
+    written = []
+    found = run_task(task, by=Serial(), keep=lambda body: written.append(body["methods"]))
+    alone = run_task(task)
+    for body in (found, alone):
+        assert body.pop("cost")["methods"].keys() == set(alone["methods"])
+    assert found == alone
+    assert written == [alone["methods"][:i] for i in (1, 2, 3, 4)], "kept after each method"
+
+
+def test_the_task_of_workers_can_be_sent_to_them(task):
+    made = MethodTask(dataclasses.replace(task, source=None), ("mean", "zero"), task.load_data())
+    sent = pickle.loads(pickle.dumps(made))
+    assert sent.key() == made.key()
+    assert sent.key() != dataclasses.replace(made, methods=("zero",)).key()
+    (table,) = Serial().run(sent, cut(2, 2))
+    assert table["method"].to_pylist() == ["mean", "zero"]
+
+
+def test_files_are_fetched_once_before_workers_start(task, monkeypatch):
+    asked = []
+    monkeypatch.setattr(TaskBenchmark, "_require_same_files", lambda _: asked.append("same"))
+    monkeypatch.setattr(catalog, "path", lambda dataset, file: asked.append((dataset, file)))
+    monkeypatch.setattr(TaskBenchmark, "load_data", lambda _: asked.append("read") or {})
+    by_name = dataclasses.replace(task, source=None, datasets={"made-up": {"a.csv": "0"}})
+    run_task(by_name, ["zero"], by=Serial())
+    assert asked == ["same", ("made-up", "a.csv"), "read"]

@@ -15,7 +15,7 @@ import pytest
 from aivc.core.errors import IntegrityError
 from aivc.data.splits.folds import unseen_perturbation
 from aivc.data.synthetic import synthetic_screen
-from aivc.evaluation.protocol import evaluate as module
+from aivc.evaluation.protocol import asked_fold as module
 from aivc.evaluation.protocol.checkpoints import KeptFolds, is_checkpoint
 from aivc.evaluation.protocol.evaluate import evaluate
 from aivc.evaluation.protocol.questions import EvaluationSet
@@ -25,7 +25,7 @@ QUICK = Recipe(dim=3, members=2, inner_folds=2)
 # Kills itself as the second fold begins; what it does otherwise is what `run` does.
 KILLED = """
 import os, signal, sys
-from aivc.evaluation.protocol import evaluate as module
+from aivc.evaluation.protocol import asked_fold as module
 from test_checkpoints import run
 whole, folds = module.shared_fit, []
 def fit(*given):

@@ -12,6 +12,7 @@ from aivc.data.splits.split import CONTROL_TRAIN, SCORE
 from aivc.data.streaming.normalize import normalize
 from aivc.data.synthetic import synthetic_screen
 from aivc.evaluation.benchmarks.export import hand_out
+from aivc.evaluation.protocol import asked_fold
 from aivc.evaluation.protocol import evaluate as evaluator
 from aivc.evaluation.protocol.evaluate import evaluate
 from aivc.evaluation.protocol.prediction_file import read_predictions
@@ -292,7 +293,7 @@ def test_other_units_are_refused(screen, split, evaluation):
 
 
 def test_predictions_are_refused_before_any_method_is_fitted(screen, split, monkeypatch):
-    monkeypatch.setattr(evaluator, "shared_fit", lambda *_: pytest.fail("work was done"))
+    monkeypatch.setattr(asked_fold, "shared_fit", lambda *_: pytest.fail("work was done"))
     short = oracle(screen[0], split).take(np.arange(10))
     with pytest.raises(DataError, match="no answer"):
         evaluate(screen[0], split, [], predictions={"gears": short}, recipe=QUICK)

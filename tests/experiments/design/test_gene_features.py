@@ -67,3 +67,15 @@ def test_repeated_genes_and_unknown_directions_are_refused(known):
         gene_features([*GENES, "MYC"], knowledge=[known])
     with pytest.raises(DataError, match="lower"):
         strong(np.zeros(1), "down")
+
+
+def test_names_nobody_knows_are_counted_and_all_of_them_refused(known):
+    strangers = [f"XYZ{i}" for i in range(12)]
+    with pytest.raises(DataError, match="Nothing is known of any of 12 genes, first XYZ0"):
+        gene_features(strangers, knowledge=[known])
+    made = gene_features([*GENES, *strangers[:2]], knowledge=[known])
+    assert made.unknown == ("XYZ0", "XYZ1")
+    assert GeneFeatures.from_state(made.state()).unknown == made.unknown
+    # A screen of one's own that names them is knowledge.
+    score = pd.Series(np.arange(12.0), index=strangers)
+    assert gene_features(strangers, {"one": score}, knowledge=[known]).unknown == ()

@@ -316,6 +316,7 @@ def test_a_large_screen_held_sparse_and_in_blocks_is_fitted_alike(screen, monkey
     monkeypatch.setattr(group_sums, "_LARGE", 0)
     monkeypatch.setattr(group_sums, "_FULL", 2.0)
     monkeypatch.setattr(effect_axes, "_VALUES", 200)
+    monkeypatch.setattr(effect_axes, "_DENSE", 200)
     monkeypatch.setattr(module, "_VALUES_AT_ONCE", 200)
     assert sparse.issparse(summarize(screen).profiles.values)
     held = fit(screen, "effect.v2", recipe=recipe, parts=None)

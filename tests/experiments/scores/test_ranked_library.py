@@ -25,7 +25,7 @@ def cell():
 
 
 def test_the_best_are_those_of_every_answer(cell, monkeypatch):
-    monkeypatch.setattr(ranked_library, "_AT_ONCE", 4)
+    monkeypatch.setattr(ranked_library, "SHARD", 4)
     library = Library.singles(NAMES) + Library.pairs(NAMES[:4])
     asked = list(map(str, library))
     effect = {t: p.effect for t, p in zip(asked, predict(cell, "line1", asked), strict=True)}
@@ -45,8 +45,6 @@ def test_what_limits_leave_out_is_counted_and_said(cell):
     assert "6 left out by cost" in found.note
     with pytest.raises(DataError, match="No candidate is left"):
         rank_library(cell, library.only(["G0001"]), parse_score("gene:G0030"))
-    with pytest.raises(DataError, match="Contexts"):
-        rank_library(cell, library.across(["line1"]), parse_score("gene:G0030"))
 
 
 def test_the_command_writes_the_best(cell, tmp_path, capsys):

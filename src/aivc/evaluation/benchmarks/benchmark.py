@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeAlias, final
 
+from aivc.compute.executor import Executor
 from aivc.core.errors import IntegrityError, SplitError, UnavailableError, UnknownNameError
 from aivc.core.foreign_text import read_json
 from aivc.core.measurement import Measurement
@@ -221,7 +222,7 @@ def _registered(name: str) -> AnyBenchmark:
     return found
 
 
-def run_benchmark(
+def run_benchmark(  # noqa: PLR0913 - each one is a question a user may ask
     chosen: Benchmark,
     methods: Sequence[str] | None = None,
     *,
@@ -230,6 +231,7 @@ def run_benchmark(
     parts: UR | None = None,
     keep_going: bool = False,
     checkpoint: Path | str | None = None,
+    by: Executor | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Ask a benchmark's question, and stamp every score with what it was.
@@ -243,6 +245,7 @@ def run_benchmark(
         parts: Molecular UR of the targets; None takes the catalog's knowledge of genes and drugs.
         keep_going: Show a method that fails instead of stopping.
         checkpoint: Folder where finished folds are kept, so that a run that was cut off goes on (`evaluate`).
+        by: Does folds and methods side by side (`evaluate`); the result names it under ``cost``.
         progress: Called with what is being done.
 
     Raises:
@@ -272,8 +275,10 @@ def run_benchmark(
             keep_going=keep_going,
             profile=chosen.profile,
             checkpoint=checkpoint,
+            by=by,
             progress=progress,
         )
+    cost |= {} if by is None else {"executor": by.name, "workers": by.workers}
     return stamped(found, chosen, cost)
 
 

@@ -1,14 +1,19 @@
 """Frozen benchmarks of tissue, time, images and all else that a protocol asks; and the scores that come of them."""
 
+import hashlib
+import json
 import platform
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
+import pyarrow as pa
 
+from aivc.compute.executor import Executor, Shard, ShardedTask, cut
+from aivc.compute.serial import Serial
 from aivc.core.errors import IntegrityError, ScoreError
 from aivc.core.foreign_text import read_json
 from aivc.data import catalog
@@ -79,6 +84,18 @@ class TaskBenchmark(Frozen):
         asked = list(self.methods if methods is None else methods)
         return list(dict.fromkeys([*asked, *(name for role in ROLES for name in self.anchors.get(role, ()))]))
 
+    def fetch(self) -> None:
+        """See to it that the files of its datasets are here.
+
+        Raises:
+            IntegrityError: The catalog now means other files.
+            UnavailableError: They are nowhere here and cannot be fetched.
+        """
+        self._require_same_files()
+        for dataset, files in self.datasets.items():
+            for file in files:
+                catalog.path(dataset, file)
+
     def load_data(self) -> dict[str, Any]:
         """Read its datasets.
 
@@ -100,6 +117,44 @@ class TaskBenchmark(Frozen):
         }
 
 
+@final
+@dataclass(frozen=True, eq=False)
+class MethodTask(ShardedTask):
+    """Methods of a benchmark, a row each; every worker has a protocol of its own.
+
+    Attributes:
+        chosen: The benchmark.
+        methods: To ask.
+        data: The data; None where workers read them by themselves.
+    """
+
+    chosen: TaskBenchmark
+    methods: tuple[str, ...]
+    data: Mapping[str, Any] | None = None
+
+    def key(self) -> str:
+        """Digest of the benchmark, its protocol and the methods."""
+        return hashlib.sha256(
+            json.dumps([self.chosen.digest, self.chosen.asker.version, *self.methods]).encode()
+        ).hexdigest()
+
+    def load(self) -> tuple[Protocol, Mapping[str, Any]]:
+        """The protocol, and the data."""
+        return self.chosen.asker, self.chosen.load_data() if self.data is None else self.data
+
+    def work(self, state: tuple[Protocol, Mapping[str, Any]], shard: Shard) -> pa.Table:
+        """Ask some methods: of each its rows and what it took, as JSON."""
+        asker, data = state
+        rows = []
+        for method in self.methods[shard.start : shard.stop]:
+            with measured() as cost:
+                found = asker.run(data, self.chosen.settings, method, self.chosen.seed)
+            _require_rows(found, method)
+            said = json.dumps([asdict(row) for row in found])
+            rows.append({"method": method, "rows": said, "cost": json.dumps(dict(cost))})
+        return pa.Table.from_pylist(rows)
+
+
 def run_task(
     chosen: TaskBenchmark,
     methods: Sequence[str] | None = None,
@@ -107,6 +162,7 @@ def run_task(
     data: Mapping[str, Any] | None = None,
     known: Mapping[str, Any] | None = None,
     keep: Callable[[dict[str, Any]], None] | None = None,
+    by: Executor | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Ask a benchmark's question.
@@ -117,6 +173,7 @@ def run_task(
         data: The data, where they were read already.
         known: Scores of the same benchmark, from an earlier run; their methods are not asked again.
         keep: Called with the scores so far after each method, to write them.
+        by: Asks methods side by side; None asks one by one.
         progress: Called with what is being done.
 
     Returns:
@@ -134,20 +191,33 @@ def run_task(
     costs = dict((known or {}).get("cost", {}).get("methods", {}))
     done = {row.method for row in rows}
     wanted = [method for method in asked if method not in done]
-    if data is None and wanted:
-        data = chosen.load_data()
+    made = _asked(chosen, wanted, data, by)
     body = scored(chosen, asker.version, rows, costs)
     for number, method in enumerate(wanted):
         if progress is not None:
             progress(f"{chosen.name}: {method}", number, len(wanted))
-        with measured() as cost:
-            found = asker.run(data or {}, chosen.settings, method, chosen.seed)
-        _require_rows(found, method)
-        rows, costs = [*rows, *found], {**costs, method: dict(cost)}
+        (said,) = next(made).to_pylist()
+        rows += [ScoreRow(**row) for row in json.loads(said["rows"])]
+        costs = {**costs, method: json.loads(said["cost"])}
         body = scored(chosen, asker.version, rows, costs)
         if keep is not None:
             keep(body)
     return body
+
+
+def _asked(
+    chosen: TaskBenchmark, methods: Sequence[str], data: Mapping[str, Any] | None, by: Executor | None
+) -> Iterator[pa.Table]:
+    if not methods:
+        return iter(())
+    if chosen.source is not None:
+        # What gives them may not be sent to a worker; what it gives may.
+        data, chosen = chosen.load_data() if data is None else data, replace(chosen, source=None)
+    elif data is None and by is not None:
+        # Workers that fetched the same file would be in each other's way.
+        chosen.fetch()
+    by = Serial() if by is None else by
+    return by.run(MethodTask(chosen, tuple(methods), data), cut(len(methods), 1))
 
 
 def _require_rows(rows: Sequence[ScoreRow], method: str) -> None:

@@ -73,16 +73,7 @@ class KeptFolds:
             recipe: Encoder, decoder and their sizes.
             parts: Molecular UR of possible targets.
         """
-        summary = evaluation.summary
-        settings = [_FORMAT, version("aivc"), evaluation.split.digest, evaluation.cells, summary.units, vars(recipe)]
-        sha = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
-        for each in (summary.profiles, summary.sample):
-            sha.update("\n".join([each.units, *map(str, each.features)]).encode())
-            sha.update(each.entities.to_csv().encode())
-            for array in _arrays_of(each.block(0, len(each))).values():
-                sha.update(f"{array.dtype.str}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
-        sha.update((parts.digest if parts is not None else "").encode())
-        return cls(folder, sha.hexdigest())
+        return cls(folder, digest_of(evaluation, recipe, parts))
 
     def each(self, method: str, fold: int, ask: Callable[[], Iterable[FoldAnswer]]) -> Iterator[FoldAnswer]:
         """Give what was kept of a method in a fold; where nothing was, ask, and keep it once all is answered.
@@ -106,9 +97,27 @@ class KeptFolds:
                 _state(stated).save(fresh / str(number))
                 yield stated
 
+    def holds(self, method: str, fold: int) -> bool:
+        """Whether all that a method said in a fold is there."""
+        return (self.folder / self._name(method, fold)).is_dir()
+
     def _name(self, method: str, fold: int) -> str:
         origin = MANIPULATORS.origin(method.partition(":")[0])
         return hashlib.sha256(f"{self.asked} {method} {origin} {fold}".encode()).hexdigest()[:32]
+
+
+def digest_of(evaluation: EvaluationSet, recipe: Recipe, parts: UR | None) -> str:
+    """Digest of what methods are fitted on and asked; arguments as in `KeptFolds.of`."""
+    summary = evaluation.summary
+    settings = [_FORMAT, version("aivc"), evaluation.split.digest, evaluation.cells, summary.units, vars(recipe)]
+    sha = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
+    for each in (summary.profiles, summary.sample):
+        sha.update("\n".join([each.units, *map(str, each.features)]).encode())
+        sha.update(each.entities.to_csv().encode())
+        for array in _arrays_of(each.block(0, len(each))).values():
+            sha.update(f"{array.dtype.str}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+    sha.update((parts.digest if parts is not None else "").encode())
+    return sha.hexdigest()
 
 
 def is_checkpoint(name: str) -> bool:

@@ -1,40 +1,36 @@
 """Score any set of methods on a split, beside the baselines and the replicate, with intervals over perturbations."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias, final
+from tempfile import TemporaryDirectory
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from aivc.core.errors import AIVCError, ScoreError, UnknownNameError
+from aivc.compute.executor import Executor
+from aivc.core.errors import UnknownNameError
 from aivc.core.measurement import Measurement
-from aivc.core.perturbation import Perturbation
-from aivc.core.prediction import Prediction
 from aivc.core.registry import MANIPULATORS, METRICS
-from aivc.core.units import COUNTS
-from aivc.core.ur import UR
-from aivc.data.splits.split import CONTROL_TRAIN, Split
-from aivc.data.streaming.normalize import normalize, totals
+from aivc.data.splits.split import Split
 from aivc.evaluation.metrics.metric import Metric
 from aivc.evaluation.metrics.profiles import profile as metric_profile
-from aivc.evaluation.metrics.stated_levels import LEVELS
-from aivc.evaluation.protocol.checkpoints import FoldAnswer, KeptFolds
+from aivc.evaluation.protocol.asked_fold import BASELINES, FAILURES, AskedFold, compared, failure
+from aivc.evaluation.protocol.checkpoints import KeptFolds
+from aivc.evaluation.protocol.fold_task import FoldTask
 from aivc.evaluation.protocol.forecast import Predicted
 from aivc.evaluation.protocol.panels import MethodAnswer, panel_inputs, panel_of, replicates
 from aivc.evaluation.protocol.prediction_file import stamp
 from aivc.evaluation.protocol.predictions import take_all
-from aivc.evaluation.protocol.questions import Cells, EvaluationSet, Question
+from aivc.evaluation.protocol.questions import EvaluationSet, Question
 from aivc.evaluation.scores.adversaries import adversary_panels, judge
 from aivc.evaluation.scores.comparison import INPUTS
 from aivc.evaluation.scores.table import Evaluation
 from aivc.experiments.fitting.fetch_knowledge import Parts, knowledge
-from aivc.experiments.fitting.fit import assemble
-from aivc.experiments.fitting.shared_fit import STATES, Recipe, SharedFit, shared_fit
-from aivc.experiments.fitting.summary import Progress, Summary
-
-BASELINES = ("no-change", "mean-effect")
+from aivc.experiments.fitting.shared_fit import Recipe
+from aivc.experiments.fitting.summary import Progress
 
 Sink: TypeAlias = Callable[[str, Question, Measurement], None]
 
@@ -55,6 +51,7 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
     usage: Sequence[str] = (),
     sink: Sink | None = None,
     checkpoint: Path | str | None = None,
+    by: Executor | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Fit every method in every fold, ask what the fold keeps from it, and score the answers.
@@ -83,6 +80,8 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
         checkpoint: Folder where the answers of each method are kept as it finishes a fold; asked the same again, the
             evaluation goes on from there. Answers to anything else there are not used
             (`aivc.evaluation.protocol.checkpoints`).
+        by: Does folds and methods side by side, such as ``aivc.compute.executor.executor("processes", 2)``; the scores
+            are the same. Workers on other machines need a checkpoint on a disk that all share.
         progress: Called with what is being done.
 
     Raises:
@@ -92,7 +91,7 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
         DataError: Predictions leave a question open, lack a feature, or hold NaN.
         UnitsError: Predictions are in other units.
         ScoreError: A method failed or answered with NaN, unless ``keep_going``.
-        UnavailableError: A method needs knowledge of targets that cannot be had here.
+        UnavailableError: A method needs knowledge of targets that cannot be had here; or a worker died.
     """
     recipe = replace(recipe or Recipe(), unseen=_unseen(split))
     _load(with_usage([*BASELINES, *methods], usage, priors=True))
@@ -100,30 +99,33 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
     known = knowledge(measurement, methods, parts, progress=progress)
     methods = with_usage([*BASELINES, *methods], usage, priors=known.parts is not None)
     evaluation = EvaluationSet.prepare(measurement, split, cells=cells, seed=recipe.seed, progress=progress)
-    kept = None if checkpoint is None else KeptFolds.of(Path(checkpoint), evaluation, recipe, known.parts)
     given = take_all(predictions or {}, evaluation, methods)
     answers: dict[str, list[MethodAnswer]] = {method: [] for method in (*methods, *given)}
     failures: dict[str, str] = {}
     means: list[np.ndarray] = []
-    for fold in range(len(split.folds)):
-        questions = list(evaluation.questions(fold))
-        part = _Fold(evaluation, fold, questions, recipe, known.parts)
-        mean_of = evaluation.mean_effects(fold, sorted({each.context for each in questions}))
-        means += [each.given.profile + mean_of[each.context] for each in questions]
-        for i, method in enumerate(methods):
-            if progress is not None:
-                progress(method, fold * len(methods) + i, len(split.folds) * len(methods))
-            if method in failures:
-                continue
-            try:
-                answers[method] += _answers(part, method, cells, sink, kept)
-            except (AIVCError, ArithmeticError, ValueError, TypeError, LookupError, RuntimeError) as error:
-                if not keep_going or method in BASELINES:
-                    error.add_note(f"This happened while scoring {method!r} in fold {fold}.")
-                    raise
-                failures[method] = f"{type(error).__name__}: {error}"
-        for name_given, stated in given.items():
-            answers[name_given] += stated.answers(questions, cells, seed=recipe.seed)
+    with _folder(checkpoint, by) as folder:
+        kept = None if folder is None else KeptFolds.of(folder, evaluation, recipe, known.parts)
+        given_to = (evaluation, recipe, known.parts, methods)
+        failed = (
+            {} if by is None or kept is None else FoldTask.of(*given_to, kept, keep_going=keep_going).done(by, progress)
+        )
+        for fold in range(len(split.folds)):
+            part = AskedFold(evaluation, fold, recipe, known.parts)
+            means += part.means
+            for i, method in enumerate(methods):
+                if progress is not None and by is None:
+                    progress(method, fold * len(methods) + i, len(split.folds) * len(methods))
+                if method in failures:
+                    continue
+                if (fold, method) in failed:
+                    failures[method] = failed[fold, method]
+                    continue
+                try:
+                    answers[method] += _answers(part, method, sink, kept)
+                except FAILURES as error:
+                    failures[method] = failure(error, method, fold, keep_going=keep_going)
+            for name_given, stated in given.items():
+                answers[name_given] += stated.answers(part.questions, cells, seed=recipe.seed)
     asked = [answer.question for answer in answers[BASELINES[0]]]
     shared = panel_inputs(asked, np.array(means), evaluation)
     panels, applicability = {}, {}
@@ -152,6 +154,17 @@ def evaluate(  # noqa: PLR0913 - each one is a question a user may ask
     )
     found = _marked(found, {each: dict(stated.about) for each, stated in given.items()})
     return judge(found, chosen, made_from) if adversaries else found
+
+
+@contextmanager
+def _folder(checkpoint: Path | str | None, by: Executor | None) -> Iterator[Path | None]:
+    """Where answers are kept: workers need a place for them also where nothing is to stay."""
+    if checkpoint is not None or by is None:
+        # Workers may stand in another folder.
+        yield None if checkpoint is None else Path(checkpoint).resolve()
+        return
+    with TemporaryDirectory() as place:
+        yield Path(place)
 
 
 def _load(methods: Sequence[str]) -> None:
@@ -185,80 +198,13 @@ def _about(measurement: Measurement, name: str) -> dict[str, Any]:
     return {"name": named, **shape, "contexts": len(set(map(str, measurement.contexts))), "units": measurement.units}
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class _Fold:
-    """One fold; encoder and decoder are fitted when the first method needs them."""
-
-    evaluation: EvaluationSet
-    number: int
-    questions: list[Question]
-    recipe: Recipe
-    parts: UR | None
-
-    @cached_property
-    def training(self) -> Summary:
-        return self.evaluation.training(self.number)
-
-    @cached_property
-    def ground(self) -> SharedFit:
-        return shared_fit(self.training, self.recipe, self.parts)
-
-    @cached_property
-    def starts(self) -> list[UR]:
-        return [_start(self.ground, self.training, each) for each in self.questions]
-
-
-def _answers(fold: _Fold, method: str, cells: int, sink: Sink | None, kept: KeptFolds | None) -> Iterator[MethodAnswer]:
-    def ask() -> Iterator[FoldAnswer]:
-        return _ask(fold, method, cells)
-
+def _answers(fold: AskedFold, method: str, sink: Sink | None, kept: KeptFolds | None) -> Iterator[MethodAnswer]:
     units = fold.evaluation.summary.units
-    stated = ask() if kept is None else kept.each(method, fold.number, ask)
+    stated = fold.ask(method) if kept is None else kept.each(method, fold.number, partial(fold.ask, method))
     for question, said in zip(fold.questions, stated, strict=True):
         if sink is not None:
             sink(method, question, said.population)
-        seen = None if said.population.units != COUNTS and question.cells is None else _cells(said.population, units)
-        yield MethodAnswer(question, said.predicted, said.bounds, seen, said.applicability, said.retrieval)
-
-
-def _ask(fold: _Fold, method: str, cells: int) -> Iterator[FoldAnswer]:
-    name, _, shuffled = method.partition(":")
-    cell = assemble(fold.ground, name, parts=fold.parts, shuffled=INPUTS[shuffled] if shuffled else None)
-    for question, begin in zip(fold.questions, fold.starts, strict=True):
-        said = cell.predict(begin, Perturbation.parse(question.perturbation), cells=cells)
-        yield FoldAnswer(
-            question.given.profile + said.effect,
-            _bounds(said, question),
-            None if said.retrieval is None else question.given.profile + said.retrieval_effect,
-            str(said.applicability),
-            said.population(cells, seed=fold.recipe.seed),
-        )
-
-
-def _cells(population: Measurement, units: str) -> Cells:
-    depth = totals(population) if population.units == COUNTS else None
-    return Cells(normalize(population, units).block(0, len(population)), depth)
-
-
-def _start(ground: SharedFit, training: Summary, question: Question) -> UR:
-    if not question.site:
-        return ground.start(question.context)
-    sample = training.sample
-    rows = (sample.entities["part"].to_numpy() == CONTROL_TRAIN) & (sample.contexts.astype(str) == question.context)
-    rows &= sample.entities[question.site_column].astype(str).to_numpy() == question.site
-    if not rows.any():
-        raise ScoreError(f"{question.site!r} has no controls in {question.context!r}. Leave it out.")
-    own = ground.encoder.encode(sample.take(rows), ground.parts)
-    return own.sample(min(len(own), STATES), seed=ground.recipe.seed)
-
-
-def _bounds(said: Prediction[Measurement], question: Question) -> tuple[np.ndarray, ...] | None:
-    if said.calibration is None:
-        return None
-    # Of the profile: it is predicted from the given controls, and scored as it is, against no others.
-    moved = question.given.profile - said.control
-    return tuple(moved + np.array(said.interval(each, cells=question.truth.cells)) for each in LEVELS)
+        yield compared(question, said, units)
 
 
 def metrics_of(profiles: Sequence[str] | None) -> list[Metric]:

@@ -34,6 +34,8 @@ class GeneFeatures:
         prior: ``(n,)`` strength expected before any measurement, from related screens and knowledge; zeros without.
         strength: ``(n,)`` mean strength over the related screens, as normal scores; zeros without.
         axes: ``(n, d)`` leading axes of the features, in which a first batch is spread.
+        unknown: Names of which nothing is known: in no knowledge, related screen or table. A first batch meets them by
+            chance.
     """
 
     names: tuple[str, ...]
@@ -41,6 +43,7 @@ class GeneFeatures:
     prior: Float[np.ndarray, " n"]
     strength: Float[np.ndarray, " n"]
     axes: Float[np.ndarray, "n d"]
+    unknown: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -48,12 +51,13 @@ class GeneFeatures:
     def state(self) -> State:
         """Return all of it, for `State.save`."""
         arrays = {"values": self.values, "prior": self.prior, "strength": self.strength, "axes": self.axes}
-        return State({"names": list(self.names)}, arrays)
+        return State({"names": list(self.names), "unknown": list(self.unknown)}, arrays)
 
     @classmethod
     def from_state(cls, state: State) -> "GeneFeatures":
         """Inverse of `state`."""
-        return cls(tuple(map(str, state.settings["names"])), **{key: state.arrays[key] for key in _FIELDS})
+        names, unknown = (tuple(map(str, state.settings.get(key, ()))) for key in ("names", "unknown"))
+        return cls(names, **{key: state.arrays[key] for key in _FIELDS}, unknown=unknown)
 
 
 _FIELDS = ("values", "prior", "strength", "axes")
@@ -79,15 +83,17 @@ def gene_features(
         seed: Of the halves by which the prior is regressed on knowledge.
 
     Raises:
-        DataError: A gene stands twice, or there are fewer than ten.
+        DataError: A gene stands twice, there are fewer than ten, or nothing is known of any.
     """
     names = sorted(map(str, genes))
     if len(set(names)) != len(names) or len(names) < 10:
         raise DataError([f"A library has ten genes or more, each once, got {len(names)}. Give each gene once."])
     urs = [gene_annotations(), gene_priors()] if knowledge is None else list(knowledge)
-    known = [block for ur in urs for block in _blocks(ur, resolve(names).current)]
+    current = resolve(names).current
+    known = [block for ur in urs for block in _blocks(ur, current)]
     tables = [] if covariates is None else [_WEIGHT * _scaled(_standard(covariates.reindex(names)))]
     screens = [_aligned(scores, names) for scores in (related or {}).values()]
+    unknown = _unknown(names, current, urs, screens, covariates)
     sides = [(directions or {}).get(name, BOTH) for name in related or {}]
     strong_sn = [normal_scores(strong(score_n, side)) for score_n, side in zip(screens, sides, strict=True)]
     know_nf = np.column_stack([np.zeros((len(names), 0)), *known, *tables])
@@ -96,7 +102,32 @@ def gene_features(
     own = [_WEIGHT * _scaled(np.column_stack(views))] if views else []
     values_nf = np.column_stack([*own, know_nf]).astype(np.float32)
     prior_n = transferred(know_nf, strength_n, seed) if strong_sn else np.zeros(len(names))
-    return GeneFeatures(tuple(names), values_nf, prior_n, strength_n, _leading(values_nf))
+    return GeneFeatures(tuple(names), values_nf, prior_n, strength_n, _leading(values_nf), unknown)
+
+
+def _unknown(
+    names: Sequence[str],
+    current: Sequence[str],
+    urs: Sequence[UR],
+    screens: Sequence[np.ndarray],
+    covariates: pd.DataFrame | None,
+) -> tuple[str, ...]:
+    """Names of which nothing is known; refused where that is all of them, and a batch would be a lottery."""
+    known_n = np.zeros(len(names), dtype=bool)
+    for ur in urs:
+        known_n |= pd.Index(list(current), dtype=object).isin(ur.entities.index)
+    for score_n in screens:
+        known_n |= np.isfinite(score_n)
+    if covariates is not None:
+        known_n |= covariates.reindex(names).notna().any(axis=1).to_numpy()
+    if not known_n.any():
+        raise DataError(
+            [
+                f"Nothing is known of any of {len(names)} genes, first {names[0]}. Name human genes by their symbols, "
+                "or give related screens or a table of these names."
+            ]
+        )
+    return tuple(name for name, known in zip(names, known_n, strict=True) if not known)
 
 
 def transferred(know_nf: Float[np.ndarray, "n f"], strength_n: Float[np.ndarray, " n"], seed: int) -> np.ndarray:

@@ -27,6 +27,8 @@ class Answer:
         units: Of the effects.
         contexts: Answers to the same questions in other contexts, by name.
         readouts: Answers to the same questions by other decoders, by name.
+        interval: Ends of the intervals of the effects, both ``(n, f)``; None where they were not asked for.
+        places: Where genes stand among the features; looked up unless given.
     """
 
     perturbations: Sequence[Perturbation]
@@ -35,13 +37,19 @@ class Answer:
     units: str
     contexts: Mapping[str, "Answer"] = field(default_factory=dict)
     readouts: Mapping[str, "Answer"] = field(default_factory=dict)
+    interval: tuple[Float[np.ndarray, "n f"], Float[np.ndarray, "n f"]] | None = None
+    places: GeneColumns | None = None
 
     @classmethod
-    def of(cls, perturbations: Sequence[Perturbation], said: Sequence[Prediction[Measurement]]) -> "Answer":
-        """Gather predictions, at least one, each of a perturbation."""
+    def of(
+        cls, perturbations: Sequence[Perturbation], said: Sequence[Prediction[Measurement]], level: float | None = None
+    ) -> "Answer":
+        """Gather predictions, at least one, each of a perturbation; with intervals where a level is given."""
         first = said[0]
         effect = np.array([each.effect for each in said])
-        return cls(perturbations, first.draws[0].features, effect, first.profile_units)
+        ends = None if level is None else np.array([each.effect_interval(level) for each in said])
+        interval = None if ends is None else (ends[:, 0], ends[:, 1])
+        return cls(perturbations, first.draws[0].features, effect, first.profile_units, interval=interval)
 
     def __len__(self) -> int:
         return len(self.perturbations)
@@ -69,7 +77,7 @@ class Answer:
     @cached_property
     def columns(self) -> GeneColumns:
         """Where genes stand among the features."""
-        return GeneColumns.of(self.features)
+        return GeneColumns.of(self.features) if self.places is None else self.places
 
     @cached_property
     def own(self) -> tuple[frozenset[str], ...]:

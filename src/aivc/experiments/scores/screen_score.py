@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from types import MappingProxyType
-from typing import Literal, final
+from typing import Any, Literal, final
 
 import numpy as np
 from jaxtyping import Float
@@ -14,6 +14,7 @@ from jaxtyping import Float
 from aivc.core.errors import DataError, UnknownNameError
 from aivc.experiments.response import Response
 from aivc.experiments.scores.answer import Answer
+from aivc.experiments.scores.linear_effects import LinearEffects
 
 
 class Score(ABC):
@@ -47,6 +48,16 @@ class Score(ABC):
         """Decoders that have to read the answers besides the one screened with."""
         return frozenset()
 
+    @property
+    def here(self) -> bool:
+        """Whether it reads answers in the context screened, and not those in contexts of its own alone."""
+        return True
+
+    @property
+    def content(self) -> Any:
+        """All that it depends on, as JSON can hold it: its text, and what that names without saying it."""
+        return self.name
+
     @abstractmethod
     def of(self, answer: Answer) -> Float[np.ndarray, " n"]:
         """Scores of all questions.
@@ -54,6 +65,11 @@ class Score(ABC):
         Raises:
             UnknownNameError: It reads a feature, context or decoder that the answer has not.
         """
+
+    def linear(self, answer: Answer) -> LinearEffects | None:
+        """The scores as weighted sums of effects; None where they are none, and have no interval."""
+        del answer
+        return None
 
     def __str__(self) -> str:
         return self.name
@@ -94,7 +110,11 @@ class ResponseScore(Score):
 
     def of(self, answer: Answer) -> Float[np.ndarray, " n"]:
         """Weighted means, each without the perturbation's own targets."""
-        return _weighted(self.response, answer)
+        return self.linear(answer).value()
+
+    def linear(self, answer: Answer) -> LinearEffects:
+        """Its weights."""
+        return LinearEffects.of(self.response, answer)
 
 
 @final
@@ -117,27 +137,30 @@ class PathwayScore(Score):
         """``pathway:hallmark/NAME``."""
         return f"pathway:{quoted(f'{self.source}/{self.pathway}')}"
 
+    @property
+    def content(self) -> Any:
+        """Its text and the members."""
+        return [self.name, *sorted(self.genes)]
+
     def of(self, answer: Answer) -> Float[np.ndarray, " n"]:
         """Mean effects on the members, each without the perturbation's own targets.
 
         Raises:
             UnknownNameError: No member is read.
         """
+        return self.linear(answer).value()
+
+    def linear(self, answer: Answer) -> LinearEffects:
+        """One weight for each member that is read.
+
+        Raises:
+            UnknownNameError: None is.
+        """
         places = {place for gene in sorted(self.genes) for place in answer.columns.find(gene)}
         if not places:
             remedy = f"None of the {len(self.genes)} genes of {self.pathway} is read by this cell."
             raise UnknownNameError("feature", sorted(self.genes)[0], map(str, answer.features), remedy)
-        return _weighted(Response.of([str(answer.features[i]) for i in sorted(places)], self.pathway), answer)
-
-
-def _weighted(response: Response, answer: Answer) -> Float[np.ndarray, " n"]:
-    score_n = answer.effect @ response.over(answer.features)
-    for i, own in enumerate(answer.own):
-        if not own.isdisjoint(response.weights):
-            weights_f = response.over(answer.features, without=own)
-            # A perturbation of all that is read keeps the trivial score.
-            score_n[i] = answer.effect[i] @ weights_f if weights_f.any() else score_n[i]
-    return score_n
+        return LinearEffects.of(Response.of([str(answer.features[i]) for i in sorted(places)], self.pathway), answer)
 
 
 @final
@@ -161,6 +184,15 @@ class GoalScore(Score):
 
     def __hash__(self) -> int:
         return hash((self.label, tuple(self.wanted.items())))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A read-only mapping cannot be sent to another process.
+        return GoalScore, (dict(self.wanted), self.label)
+
+    @property
+    def content(self) -> Any:
+        """Its text and the wanted state."""
+        return [self.name, sorted(self.wanted.items())]
 
     @property
     def name(self) -> str:
@@ -211,8 +243,11 @@ class ReadoutScore(Score):
 
     def of(self, answer: Answer) -> Float[np.ndarray, " n"]:
         """Changes of the feature."""
-        read = answer.by(self.decoder)
-        return read.effect @ Response.of([self.feature]).over(read.features)
+        return self.linear(answer).value()
+
+    def linear(self, answer: Answer) -> LinearEffects:
+        """The one effect."""
+        return LinearEffects.of(Response.of([self.feature]), answer.by(self.decoder), own=True)
 
 
 @final
@@ -243,6 +278,16 @@ class ContextScore(Score):
         """What the score inside needs."""
         return self.score.decoders
 
+    @property
+    def here(self) -> bool:
+        """No."""
+        return False
+
+    @property
+    def content(self) -> Any:
+        """The context, and that of the score inside."""
+        return ["at", self.context, self.score.content]
+
     def unit(self, answer: Answer) -> str:
         """Of the score inside."""
         return self.score.unit(answer.within(self.context))
@@ -250,6 +295,10 @@ class ContextScore(Score):
     def of(self, answer: Answer) -> Float[np.ndarray, " n"]:
         """Scores in that context."""
         return self.score.of(answer.within(self.context))
+
+    def linear(self, answer: Answer) -> LinearEffects | None:
+        """That of the score inside."""
+        return self.score.linear(answer.within(self.context))
 
 
 def selectivity(score: Score, here: str, there: str) -> "Combined":
@@ -277,9 +326,18 @@ class Number(Score):
         """None."""
         return ""
 
+    @property
+    def here(self) -> bool:
+        """No: it reads nothing."""
+        return False
+
     def of(self, answer: Answer) -> Float[np.ndarray, " n"]:
         """The number, ``n`` times."""
-        return np.full(len(answer), self.value)
+        return self.linear(answer).value()
+
+    def linear(self, answer: Answer) -> LinearEffects:
+        """No effect, and the number."""
+        return LinearEffects.number(self.value, len(answer))
 
 
 SIGNS: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = MappingProxyType(
@@ -334,6 +392,16 @@ class Combined(Score):
         """What its scores need."""
         return frozenset().union(*(each.decoders for each in self.scores))
 
+    @property
+    def here(self) -> bool:
+        """Whether one of its scores does."""
+        return any(each.here for each in self.scores)
+
+    @property
+    def content(self) -> Any:
+        """What joins them, and what its scores depend on."""
+        return [self.by, *(each.content for each in self.scores)]
+
     def unit(self, answer: Answer) -> str:
         """That of its scores where all share one, or numbers multiply it; empty where they are mixed."""
         units = {each.unit(answer) for each in self.scores if not isinstance(each, Number)}
@@ -347,6 +415,19 @@ class Combined(Score):
             if self.by == "abs":
                 return np.abs(found[0])
             return reduce((SIGNS | FUNCTIONS)[self.by], found)  # type: ignore[operator]
+
+    def linear(self, answer: Answer) -> LinearEffects | None:
+        """Sums and differences of linear scores, and those that a number multiplies or divides."""
+        found = [each.linear(answer) for each in self.scores] if self.by in SIGNS else [None, None]
+        left, right = found[0], found[1]
+        if left is None or right is None:
+            return None
+        if self.by in "+-":
+            return left.plus(right, 1.0 if self.by == "+" else -1.0)
+        if self.by == "/":
+            return None if right.parts or not right.constant else left.times(1 / right.constant)
+        number, rest = (left, right) if not left.parts else (right, left)
+        return None if number.parts else rest.times(number.constant)
 
 
 def _joined(score: Score) -> bool:

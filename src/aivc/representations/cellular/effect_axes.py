@@ -18,8 +18,8 @@ _ROUNDING = 1e-10
 _EXACT, _SPARE, _POWERS = 2000, 88, 3
 # Axes this much weaker than the strongest drown in the rounding of products of rows.
 _FAINT = 1e-6
-# Values of profiles that are dense at once.
-_VALUES = 2**24
+# Values of effects that are worked on at once; and of profiles made dense for it, each of which is held several times.
+_VALUES, _DENSE = 2**24, 2**23
 
 
 def effect_axes(
@@ -71,7 +71,7 @@ def _differences(profiles: Measurement, center: np.ndarray) -> np.ndarray:
     found = np.empty((measured + len(means), len(center)))
     found[measured:] = means
     # Every feature by itself, so that all of them need not be dense at once.
-    at_once = max(1, _VALUES // len(profiles))
+    at_once = max(1, _DENSE // len(profiles))
     for start in range(0, len(center), at_once):
         some = slice(start, start + at_once)
         found[:measured, some] = effects(_states(profiles, some)).shifts
