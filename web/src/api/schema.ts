@@ -183,7 +183,7 @@ export interface paths {
         put?: never;
         /**
          * Confirm Dataset
-         * @description Say what the columns mean. The file is checked whole; every problem found is told at once.
+         * @description Say what the columns mean. The file is checked whole; every problem found is named at once.
          */
         post: operations["confirmDataset"];
         delete?: never;
@@ -421,15 +421,15 @@ export interface paths {
         };
         /**
          * List Jobs
-         * @description Jobs of who asks, the newest first; of all users, for an admin who wants that.
+         * @description List the jobs of who asks, the newest first; of all users, for an admin who wants that.
          */
         get: operations["listJobs"];
         put?: never;
         /**
-         * Submit
-         * @description Ask for a job. It is checked first, then waits for a free place, and survives whatever ends the server.
+         * Start Job
+         * @description Ask for a job. It is checked first, then waits for a free place, and survives whatever ends the service.
          */
-        post: operations["submit"];
+        post: operations["startJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -445,7 +445,7 @@ export interface paths {
         };
         /**
          * Get Job
-         * @description A job, with the last lines of its log.
+         * @description Say how a job stands, with the last lines of its log.
          */
         get: operations["getJob"];
         put?: never;
@@ -466,10 +466,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Cancel
+         * Cancel Job
          * @description Stop a job.
          */
-        post: operations["cancel"];
+        post: operations["cancelJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -484,10 +484,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Events
-         * @description What becomes of a job, as server-sent events: one at each change, until it ends.
+         * Follow Job
+         * @description Tell what becomes of a job, as server-sent events: one at each change, until it ends.
          */
-        get: operations["getEvents"];
+        get: operations["followJob"];
         put?: never;
         post?: never;
         delete?: never;
@@ -504,10 +504,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get File
-         * @description A file that a job made.
+         * Get Job File
+         * @description Fetch a file that a job made.
          */
-        get: operations["getFile"];
+        get: operations["getJobFile"];
         put?: never;
         post?: never;
         delete?: never;
@@ -526,10 +526,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Resume
+         * Resume Job
          * @description Go on with a job that failed or was cancelled, from what it had finished.
          */
-        post: operations["resume"];
+        post: operations["resumeJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -544,10 +544,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Rows
-         * @description Rows of what a job found, a page at a time.
+         * Get Job Rows
+         * @description Read rows of what a job found, a page at a time.
          */
-        get: operations["getRows"];
+        get: operations["getJobRows"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1197,25 +1197,129 @@ export interface components {
             strangers: number;
         };
         /**
-         * JobAsked
-         * @description A job that is asked for.
-         * @example {
-         *       "kind": "screen",
-         *       "params": {
-         *         "cell": "papalexi2021",
-         *         "direction": "lower",
-         *         "perturbations": "all",
-         *         "response": "CD274"
-         *       }
-         *     }
+         * JobAnswer
+         * @description One job.
          */
-        JobAsked: {
+        JobAnswer: {
+            /** Attempts */
+            attempts: number;
+            /** Cancel Asked */
+            cancel_asked: boolean;
+            /**
+             * Created
+             * @description Seconds since 1970, as are all times here.
+             */
+            created: number;
+            error: components["schemas"]["JobFailure"] | null;
+            /** Finished */
+            finished: number | null;
+            /** Id */
+            id: string;
             /** Kind */
             kind: string;
+            /**
+             * Log
+             * @description Its last lines; empty in lists.
+             */
+            log: string[];
+            /** Owner */
+            owner: string;
             /** Params */
             params: {
                 [key: string]: unknown;
             };
+            progress: components["schemas"]["JobStep"];
+            /** Result */
+            result: {
+                [key: string]: unknown;
+            } | null;
+            /** Started */
+            started: number | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "running" | "done" | "failed" | "cancelled";
+        };
+        /**
+         * JobFailure
+         * @description Why a job failed.
+         */
+        JobFailure: {
+            /** Kind */
+            kind: string;
+            /** Problems */
+            problems: string[];
+        };
+        /**
+         * JobList
+         * @description Jobs, the newest first.
+         */
+        JobList: {
+            /** Jobs */
+            jobs: components["schemas"]["JobAnswer"][];
+        };
+        /**
+         * JobQuestion
+         * @description A job that is asked for.
+         * @example {
+         *       "kind": "screen",
+         *       "params": {
+         *         "cell": "demo",
+         *         "direction": "lower",
+         *         "perturbations": [
+         *           "ko:JAK2",
+         *           "ko:STAT1"
+         *         ],
+         *         "response": "CD274"
+         *       }
+         *     }
+         */
+        JobQuestion: {
+            /**
+             * Kind
+             * @description screen, search, propose, fit, publish or verify.
+             */
+            kind: string;
+            /**
+             * Params
+             * @description Of that kind; what is not known there is refused.
+             */
+            params: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * JobRowPage
+         * @description Rows of what a job found.
+         */
+        JobRowPage: {
+            /** Rows */
+            rows: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * Total
+             * @description How many there are on all pages.
+             */
+            total: number;
+        };
+        /**
+         * JobStep
+         * @description How far a job is.
+         */
+        JobStep: {
+            /** Done */
+            done: number;
+            /** Seconds Left */
+            seconds_left: number | null;
+            /** Text */
+            text: string;
+            /**
+             * Total
+             * @description 0 where it is not known.
+             */
+            total: number;
         };
         /**
          * Leaderboard
@@ -1423,7 +1527,7 @@ export interface components {
         };
         /**
          * Reason
-         * @description One piece of evidence that carried an answer.
+         * @description One piece of evidence that an answer is made from.
          */
         Reason: {
             /** Context */
@@ -3605,9 +3709,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        [key: string]: unknown;
-                    };
+                    "application/json": components["schemas"]["JobList"];
                 };
             };
             /** @description The request cannot be read. */
@@ -3675,7 +3777,7 @@ export interface operations {
             };
         };
     };
-    submit: {
+    startJob: {
         parameters: {
             query?: never;
             header?: never;
@@ -3684,7 +3786,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["JobAsked"];
+                "application/json": components["schemas"]["JobQuestion"];
             };
         };
         responses: {
@@ -3694,9 +3796,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        [key: string]: unknown;
-                    };
+                    "application/json": components["schemas"]["JobAnswer"];
                 };
             };
             /** @description The request cannot be read. */
@@ -3781,9 +3881,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        [key: string]: unknown;
-                    };
+                    "application/json": components["schemas"]["JobAnswer"];
                 };
             };
             /** @description The request cannot be read. */
@@ -3851,7 +3949,7 @@ export interface operations {
             };
         };
     };
-    cancel: {
+    cancelJob: {
         parameters: {
             query?: never;
             header?: never;
@@ -3868,9 +3966,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        [key: string]: unknown;
-                    };
+                    "application/json": components["schemas"]["JobAnswer"];
                 };
             };
             /** @description The request cannot be read. */
@@ -3938,7 +4034,7 @@ export interface operations {
             };
         };
     };
-    getEvents: {
+    followJob: {
         parameters: {
             query?: never;
             header?: {
@@ -3951,8 +4047,17 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Events named job, each with the whole job. */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description The job has ended, and the last event was heard. */
+            204: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4023,7 +4128,7 @@ export interface operations {
             };
         };
     };
-    getFile: {
+    getJobFile: {
         parameters: {
             query?: never;
             header?: never;
@@ -4040,7 +4145,11 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": unknown;
+                    "application/vnd.apache.parquet": unknown;
+                    "text/csv": unknown;
+                };
             };
             /** @description The request cannot be read. */
             400: {
@@ -4107,7 +4216,7 @@ export interface operations {
             };
         };
     };
-    resume: {
+    resumeJob: {
         parameters: {
             query?: never;
             header?: never;
@@ -4124,9 +4233,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        [key: string]: unknown;
-                    };
+                    "application/json": components["schemas"]["JobAnswer"];
                 };
             };
             /** @description The request cannot be read. */
@@ -4194,13 +4301,15 @@ export interface operations {
             };
         };
     };
-    getRows: {
+    getJobRows: {
         parameters: {
             query?: {
+                /** @description A column; by default the best come first. */
                 sort?: string;
                 descending?: boolean;
                 limit?: number;
                 offset?: number;
+                /** @description In any text, in any case. */
                 filter?: string;
                 seen?: boolean | null;
                 applicability?: string;
@@ -4220,9 +4329,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        [key: string]: unknown;
-                    };
+                    "application/json": components["schemas"]["JobRowPage"];
                 };
             };
             /** @description The request cannot be read. */

@@ -1,4 +1,3 @@
-// @vitest-environment node
 import { Dictionary, Float32, Int16, makeData, tableFromArrays, tableToIPC, Table, Utf8, vectorFromArray, Vector } from "apache-arrow";
 import { expect, it } from "vitest";
 import { readPoints, readTable, readValues } from "./arrow";

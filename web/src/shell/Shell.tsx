@@ -14,6 +14,7 @@ function ThemeButton() {
   return (
     <Button compact aria-label={dark ? "Light theme" : "Dark theme"} onClick={() => chooseTheme(dark ? "light" : "dark")}>
       {dark ? "Light" : "Dark"}
+      <span className="theme-word">theme</span>
     </Button>
   );
 }

@@ -68,7 +68,14 @@ export function ErrorState({ error, title = "This did not work", retry }: { erro
           ))}
         </ul>
       )}
-      {retry && (
+      {failure.status === 401 && window.location.pathname !== "/settings" && (
+        <p>
+          <a className="button compact" href="/settings">
+            Sign in
+          </a>
+        </p>
+      )}
+      {retry && failure.status !== 401 && (
         <p>
           <Button compact onClick={retry}>
             Try again

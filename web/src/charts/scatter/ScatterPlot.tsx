@@ -33,6 +33,14 @@ export function coarseness(milliseconds: number): number {
   return Math.min(COARSEST, Math.max(1, Math.ceil(milliseconds / FRAME)));
 }
 
+/** Names that cover none before them; those left out appear as one comes nearer. */
+export function apart<T extends { text: string; at: readonly [number, number] }>(names: T[]): T[] {
+  const kept: T[] = [];
+  const near = (a: T, b: T) => Math.abs(a.at[1] - b.at[1]) < 14 && Math.abs(a.at[0] - b.at[0]) < (a.text.length + b.text.length) * 3.6 + 4;
+  for (const name of names) if (!kept.some((other) => near(name, other))) kept.push(name);
+  return kept;
+}
+
 export function ScatterPlot({ title, x, y, paint, names = [], describe, onSelect, height = 560, tools }: ScatterPlotProps) {
   const frame = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -216,14 +224,11 @@ export function ScatterPlot({ title, x, y, paint, names = [], describe, onSelect
         <canvas ref={canvas} aria-hidden="true" />
         <svg className="scatter-over" aria-hidden="true">
           {line.length > 3 && <polygon className="scatter-lasso" points={corners.join(" ")} />}
-          {placed.map((name) => {
-            const [px, py] = toScreen(view, size, ...name.place);
-            return (
-              <text key={name.text} className="scatter-name" x={px} y={py} textAnchor="middle">
-                {name.text}
-              </text>
-            );
-          })}
+          {apart(placed.map((name) => ({ text: name.text, at: toScreen(view, size, ...name.place) }))).map(({ text, at }) => (
+            <text key={text} className="scatter-name" x={at[0]} y={at[1]} textAnchor="middle">
+              {text}
+            </text>
+          ))}
         </svg>
         {over && describe && (
           <div className="scatter-tip" style={{ left: Math.min(over.px + 14, size.width - 190), top: Math.max(4, over.py - 12) }}>

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { inside, lassoed, nearest } from "./lasso";
 import { categoryColor, categoryShape, colorRange, paintCategories, paintValues } from "./paint";
-import { coarseness } from "./ScatterPlot";
+import { apart, coarseness } from "./ScatterPlot";
 import { moved, onPlane, toPlane, toScreen, WHOLE, zoomed } from "./view";
 
 const SIZE = { width: 800, height: 600 };
@@ -62,4 +62,9 @@ it("spans the colours so that one high point does not fade the rest", () => {
 
 it("draws coarsely only where drawing takes long", () => {
   expect([coarseness(3), coarseness(250), coarseness(1e6)]).toEqual([1, 10, 64]);
+});
+
+it("leaves out names that would cover others", () => {
+  const name = (text: string, x: number, y: number) => ({ text, at: [x, y] as const });
+  expect(apart([name("T cell", 0, 0), name("B cell", 20, 5), name("NK", 20, 40)]).map((each) => each.text)).toEqual(["T cell", "NK"]);
 });

@@ -16,6 +16,7 @@ export function CellCard({ cell }: { cell: CellDetail }) {
         <header className="answer-head">
           <div>
             <h2 className="cell-title">{cell.title || cell.name}</h2>
+            {dataOf(cell)?.title && <p className="quiet">{dataOf(cell)?.title}</p>}
             <p className="row">
               <Badge tone="accent">{spokenSource(cell.source)}</Badge>
               {cell.scored ? <Badge tone="good">scored on held-out perturbations</Badge> : <Badge tone="warn">not scored</Badge>}

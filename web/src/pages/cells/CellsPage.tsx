@@ -23,7 +23,7 @@ export default function CellsPage() {
 function Overview() {
   const { id, cells, cell, choose } = useChosenCell();
   const session = useSession();
-  const mayUpload = session.data?.page_features.upload !== false;
+  const mayUpload = session.data?.page_features.upload === true;
   return (
     <>
       <PageHead

@@ -2,6 +2,7 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 import { api, said } from "../../api/client";
+import { asFailure } from "../../api/failure";
 import type { Session, Token } from "../../api/types";
 import { useSession } from "../../hooks/queries";
 import { bytes, day } from "../../lib/format";
@@ -75,7 +76,13 @@ function SignIn({ error }: { error: unknown }) {
       }}
     >
       <h2>Sign in</h2>
-      <ErrorState title="The service does not know you yet" error={error} />
+      {asFailure(error).status === 401 ? (
+        <Banner title="This service asks who you are">
+          <p>It is reached from other machines too, so each request needs a token.</p>
+        </Banner>
+      ) : (
+        <ErrorState title="The service could not say who you are" error={error} />
+      )}
       <div className="settings-narrow">
         <TextField label="Token" hint="The person who runs the service makes one for you." type="password" autoComplete="current-password" value={token} required onChange={(event) => setToken(event.target.value)} />
       </div>
@@ -157,7 +164,7 @@ function Tokens() {
       )}
       {(make.error ?? remove.error) && <ErrorState title="That was refused" error={make.error ?? remove.error} />}
       <form
-        className="row"
+        className="fields-row"
         onSubmit={(event) => {
           event.preventDefault();
           make.mutate();
