@@ -74,7 +74,7 @@ function One({ benchmark }: { benchmark: BoardBenchmark }) {
   const floor = floorOf(rows, chosen);
   const columns: Column<BoardRow>[] = [
     { key: "method", header: "Method", rowHeader: true, value: (row) => row.method, cell: (row) => row.method },
-    { key: "role", header: "Is", value: kindOf, cell: (row) => <Badge tone={row.floor ? undefined : "accent"}>{kindOf(row)}</Badge> },
+    { key: "role", header: "Is", value: kindOf, cell: (row) => <Badge tone={kindOf(row) === "model" ? "accent" : undefined}>{kindOf(row)}</Badge> },
     ...benchmark.metrics.map((each): Column<BoardRow> => ({
       key: each.name,
       header: `${each.label} ${each.better === "lower" ? "(lower is better)" : ""}`.trim(),
@@ -117,12 +117,12 @@ function One({ benchmark }: { benchmark: BoardBenchmark }) {
               value: score?.value ?? NaN,
               low: score?.low ?? null,
               high: score?.high ?? null,
-              strong: !row.floor,
-              tone: row.floor ? "muted" : "accent",
+              strong: kindOf(row) === "model",
+              tone: kindOf(row) === "model" ? "accent" : "muted",
             };
           })}
         />
-        {floor !== null && <p className="small quiet">The line is the best plain baseline. Grey: baselines and shuffled controls.</p>}
+        {floor !== null && <p className="small quiet">The line is the best plain baseline. Grey: baselines, shuffled controls and ceilings.</p>}
         <Table caption={`Scores on ${benchmark.title}`} columns={columns} rows={rows} rowKey={(row) => row.method} pageSize={50} />
       </section>
     </>

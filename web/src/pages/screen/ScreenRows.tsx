@@ -6,6 +6,7 @@ import { getJson, pathWith } from "../../api/client";
 import type { Job } from "../../api/types";
 import { IntervalPlot, type IntervalRow } from "../../charts";
 import { useDebounced } from "../../hooks/useDebounced";
+import { useCell } from "../../hooks/queries";
 import { count, figure, interval } from "../../lib/format";
 import { Badge, Button, ErrorState, Select, Skeleton } from "../../ui";
 
@@ -41,6 +42,7 @@ export function ScreenRows({ job, cell }: { job: Job; cell: string }) {
   const [seen, setSeen] = useState("");
   const [page, setPage] = useState(0);
   const asked = useDebounced(filter.trim());
+  const about = useCell(cell);
   const rows = useQuery({
     queryKey: ["rows", job.id, sort, asked, seen, page],
     placeholderData: keepPreviousData,
@@ -101,7 +103,7 @@ export function ScreenRows({ job, cell }: { job: Job; cell: string }) {
         <figure className="card" style={{ margin: 0 }}>
           <IntervalPlot
             title="Effect on the response, with intervals"
-            axis={`effect on the response${typeof job.result?.units === "string" ? `, ${job.result.units}` : ""}`}
+            axis={`effect on the response${about.data ? `, ${about.data.units}` : ""}`}
             reference={0}
             valueName="effect"
             rows={found.rows.slice(0, SHOWN).map(plotted)}
@@ -142,6 +144,9 @@ export function ScreenRows({ job, cell }: { job: Job; cell: string }) {
                   <tr key={row.perturbation}>
                     <th scope="row">
                       <Link to={`/predict?${new URLSearchParams({ cell, perturbation: row.perturbation })}`}>{row.perturbation}</Link>
+                      {row.self_target === true && (
+                        <span className="small quiet"> acts on the response itself; ranked last</span>
+                      )}
                     </th>
                     <td className="end">{figure(row.score)}</td>
                     <td className="end">{interval(row.low, row.high)}</td>
