@@ -19,7 +19,7 @@ _EXACT, _SPARE, _POWERS = 2000, 88, 3
 # Axes this much weaker than the strongest drown in the rounding of products of rows.
 _FAINT = 1e-6
 # Values of effects that are worked on at once; and of profiles made dense for it, each of which is held several times.
-_VALUES, _DENSE = 2**24, 2**23
+_VALUES, _DENSE = 2**24, 2**22
 
 
 def effect_axes(
