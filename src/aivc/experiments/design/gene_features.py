@@ -89,7 +89,8 @@ def gene_features(
     if len(set(names)) != len(names) or len(names) < 10:
         raise DataError([f"A library has ten genes or more, each once, got {len(names)}. Give each gene once."])
     urs = [gene_annotations(), gene_priors()] if knowledge is None else list(knowledge)
-    current = resolve(names).current
+    # Without knowledge the table of gene names is not needed, and need not be here.
+    current = resolve(names).current if urs else tuple(names)
     known = [block for ur in urs for block in _blocks(ur, current)]
     tables = [] if covariates is None else [_WEIGHT * _scaled(_standard(covariates.reindex(names)))]
     screens = [_aligned(scores, names) for scores in (related or {}).values()]
