@@ -66,6 +66,7 @@ def test_a_prediction_says_what_it_is_and_is_read_back_by_the_data_door(evaluate
     assert list(cells.features[:2]) == ["G0001", "G0002"]
 
 
+@pytest.mark.slow
 def test_an_executor_writes_the_same_scores(evaluated, small_screen, tmp_path, capsys):
     out = tmp_path / "scores"
     words = ["evaluate", small_screen / "screen.h5ad", "--schema", small_screen / "schema.toml", "--out", out, *QUICK]

@@ -46,6 +46,7 @@ def ask(described, examples):
     assert asked > 20
 
 
+@pytest.mark.slow
 def test_no_request_is_answered_by_a_fault(described):
     ask(described, 1)
 
