@@ -15,7 +15,9 @@ def home(tmp_path):
     folder = tmp_path / "datasets" / "few"
     folder.mkdir(parents=True)
     (folder / "few.csv").write_text("entity,target,A,B\nc1,control,1,2\nc2,control,2,2\nk1,X,3,4\nk2,X,4,4\n")
-    schema = Schema(units="arbitrary", perturbation="target", control="control", kind="ko", entity="entity", species="none")
+    schema = Schema(
+        units="arbitrary", perturbation="target", control="control", kind="ko", entity="entity", species="none"
+    )
     (folder / "schema.json").write_text(json.dumps(schema.to_json()))
     return tmp_path
 
