@@ -175,12 +175,9 @@ class Folds:
             yield self._laid(out, gone), keys
 
     def _laid(self, out: np.ndarray, gone: np.ndarray) -> SharedFit:
-        summary = restrict(self.summary, ~out, ~gone)
-        profiles = without_own_target(summary.profiles)
-        # No one reads the values again that these were made from: let go before encoder and decoder are fitted.
-        summary = dataclasses.replace(summary, profiles=summary.profiles.select([]))
-        # The cells are those of the whole, not copied for every fold.
-        return _lay(summary, profiles, self.recipe, self.summary.sample, ~gone, self.parts)
+        # The cells are those of the whole, not copied for every fold; the profiles are held by who lays it alone.
+        sample, kept = self.summary.sample, ~gone
+        return _lay(restrict(self.summary, ~out, kept), self.recipe, sample, kept, self.parts, keep=False)
 
     @property
     def keys(self) -> tuple[Keys, ...]:
@@ -205,7 +202,7 @@ def shared_fit(summary: Summary, recipe: Recipe, parts: UR | None = None, *, onc
     if not (summary.profiles.perturbations != CONTROL).any():
         raise ControlError("There is nothing but controls to learn from. Add perturbed cells, or use fewer folds.")
     every = np.ones(len(summary.sample), dtype=bool)
-    whole = _lay(summary, without_own_target(summary.profiles), recipe, summary.sample, every, parts)
+    whole = _lay(summary, recipe, summary.sample, every, parts, keep=True)
     folds = Folds.of(summary, recipe, parts)
     return dataclasses.replace(whole, inner=folds if once else tuple(folds))
 
@@ -278,22 +275,27 @@ def restrict(summary: Summary, profiles: np.ndarray, sample: np.ndarray) -> Summ
 
 
 def _lay(
-    summary: Summary, profiles: Measurement, recipe: Recipe, sample: Measurement, kept: np.ndarray, parts: UR | None
+    summary: Summary, recipe: Recipe, sample: Measurement, kept: np.ndarray, parts: UR | None, *, keep: bool
 ) -> SharedFit:
-    """Fit encoder and decoder; ``profiles`` are those of the summary, without the own readings of targets."""
+    """Fit encoder and decoder; without ``keep`` the values of the profiles are let go as soon as nobody reads them."""
     rng = np.random.default_rng(recipe.seed)
     most = min(_CELLS, max(_FEWEST, _VALUES // len(summary.sample.features)))
     cells = summary.sample.take(np.sort(rng.permutation(len(summary.sample))[:most]))
     if summary.profiles.is_effects:
         # The rows of a table are the effects themselves: axes must not be spent on the interventions in them.
         cells = without_own_target(cells)
+    profiles, features = without_own_target(summary.profiles), summary.profiles.features
+    if not keep:
+        summary = dataclasses.replace(summary, profiles=summary.profiles.select([]))
     kind = ENCODERS.load(recipe.encoder)
     below, of_all = kind.given(parts), {"profiles": profiles} if kind.uses_profiles else {}
     encoder = kind.fit(cells, dim=recipe.dim, seed=recipe.seed, units=summary.units, **of_all, **below)
-    encoded = encoder.encode(cells, **below)
+    encoded, states = encoder.encode(cells, **below), encoder.encode(profiles, **below)
+    # As large as the training set may be, and a decoder that reads cells out needs the room.
+    del profiles, of_all
     decoder = _decoder(recipe, encoder, encoded, cells, summary.units)
     variance = _of_one_cell(summary)
-    states = _with_variance(encoder.encode(profiles, **below), encoder, summary, profiles.features, variance, encoded)
+    states = _with_variance(states, encoder, summary, features, variance, encoded)
     control = summary.sample.take(summary.sample.perturbations == CONTROL)
     begun = encoder.encode(control, **below)
     _require_readable(recipe, decoder, begun, summary.units)
