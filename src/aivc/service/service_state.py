@@ -52,6 +52,7 @@ class ServiceState:
         often: How often each user may ask.
         heavy: How often each user may let it compute.
         paths: Of its routes.
+        hub_objects: By digest of a manifest, digests of all objects of that version.
     """
 
     settings: Settings
@@ -64,6 +65,7 @@ class ServiceState:
     heavy: RateLimit
     _slots: threading.BoundedSemaphore
     paths: frozenset[str] = frozenset()
+    hub_objects: dict[str, frozenset[str]] = field(default_factory=dict)
     _names: dict[str, NameSearch] = field(default_factory=dict)
 
     @classmethod

@@ -23,6 +23,8 @@ from aivc.service.uploads import forget
 
 router = APIRouter(prefix="/hub", tags=["hub"])
 _Name = Annotated[str, Path(max_length=100)]
+# Versions that are looked through for who may read an object.
+_VERSIONS = 100_000
 
 
 @router.get("/search", operation_id="searchHub")
@@ -48,14 +50,16 @@ def manifest_schema() -> dict[str, Any]:
 def hub_object(
     digest: Annotated[str, Path(pattern="^[0-9a-f]{64}$")], request: Request, visitor: Visitor, service: Service
 ) -> Response:
-    """The bytes of an object. Who knows its digest read it in a manifest that was open to him."""
+    """The bytes of an object, for whoever may read a version that lists it."""
+    stored = service.hub.stored
+    open_to = _lists(service, visitor, f"sha256:{digest}")
+    if stored is None or not open_to or not stored.store.has(f"sha256:{digest}"):
+        raise UnknownNameError("object in the hub", digest, ())
     tag = f'"{digest}"'
-    headers = {"ETag": tag, "Cache-Control": "public, max-age=31536000, immutable"}
+    kept_by = "public" if Visibility.PUBLIC in open_to else "private"
+    headers = {"ETag": tag, "Cache-Control": f"{kept_by}, max-age=31536000, immutable"}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    stored = service.hub.stored
-    if stored is None or not stored.store.has(f"sha256:{digest}"):
-        raise UnknownNameError("object in the hub", digest, ())
     return StreamingResponse(
         _pieces(stored, f"sha256:{digest}"), media_type="application/octet-stream", headers=headers
     )
@@ -122,6 +126,24 @@ def verify_version(body: HubCheck, asker: Computing, service: Service) -> HubVer
     _seen(service, at, asker)
     with service.slot():
         return HubVerdict(**service.hub.verify(at, body.badges).to_json())
+
+
+def _lists(service: ServiceState, account: Account, digest: str) -> set[str]:
+    """Visibility of the versions that this user may read and that list an object; empty where none does."""
+    found = service.hub.search(visible=_visible(service, account), limit=_VERSIONS)
+    return {each["visibility"] for each in found if digest in _objects(service, each["ref"], each["digest"])}
+
+
+def _objects(service: ServiceState, ref: str, digest: str) -> frozenset[str]:
+    """Objects of one version: its manifest, and each of its files. They never change, so they are read once."""
+    if digest not in service.hub_objects:
+        try:
+            files = service.hub.manifest(ref).files
+        except AIVCError:
+            # A version that cannot be read opens nothing, and stands in nobody's way.
+            return frozenset()
+        service.hub_objects[digest] = frozenset({digest, *(each.sha256 for each in files)})
+    return service.hub_objects[digest]
 
 
 def _visible(service: ServiceState, account: Account) -> list[str] | None:
