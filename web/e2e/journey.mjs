@@ -2,8 +2,8 @@
 import { BASE, expect, saved, test, watched } from "./browser.mjs";
 
 const OTHER = process.env.AIVC_OTHER_URL;
-const SCREENED = ["JAK2", "IFNGR1", "TP53", "MDM2", "BRAF", "KRAS", "CUL3", "JAK2+TP53"];
-const REF = "virtual-cell/lab-of-cells/interferon@1.0.0";
+const SCREENED = ["JAK2", "IFNGR1", "TP53", "MDM2", "BRAF", "KRAS", "CUL3", "ko:JAK2+ko:TP53"];
+const REF = `virtual-cell/lab-of-cells/${process.env.AIVC_NAME ?? "interferon"}@1.0.0`;
 
 test("journey", async (page, browser) => {
   await page.goto("/");
@@ -70,7 +70,7 @@ async function screen(page) {
 
 async function plate(page) {
   await page.getByRole("link", { name: "Design the next plate" }).click();
-  await page.getByLabel("Wells").fill("12");
+  await page.getByLabel("Wells", { exact: true }).selectOption("12");
   await page.getByLabel("Control wells").fill("4");
   await page.getByRole("button", { name: "Design the plate" }).click();
   await page.getByRole("region", { name: "Plate map" }).waitFor({ timeout: 60_000 });
@@ -81,7 +81,7 @@ async function plate(page) {
 async function publish(page) {
   await page.goto("/hub?publish");
   await page.getByLabel("Namespace").fill("lab-of-cells");
-  await page.getByLabel("Name", { exact: true }).fill("interferon");
+  await page.getByLabel("Name", { exact: true }).fill(process.env.AIVC_NAME ?? "interferon");
   await page.getByLabel("Licence").fill("CC-BY-4.0");
   await page.getByLabel("What it is").fill("Knock-outs of interferon signalling.");
   await page.getByLabel("Intended use").fill("Choosing the next knock-outs.");
