@@ -11,7 +11,7 @@ import pytest
 from page.page_server import Script, browse, finished, served
 
 # Each starts a service and a browser.
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.page]
 
 BARS = {"first_load_bytes": 1_000_000, "first_prediction_seconds": 2.0}
 MARKUP = "<img src=x onerror='window.owned=1'><script>window.owned=1</script>"
