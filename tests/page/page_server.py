@@ -40,7 +40,10 @@ def skip_without_browser() -> None:
         for said, there in (
             ("node is not installed", shutil.which("node")),
             ("the page is not built: make page", PAGE.is_file()),
-            ("what it is tested with is not installed: cd web && npm ci", (WEB / "node_modules/playwright-core").is_dir()),
+            (
+                "what it is tested with is not installed: cd web && npm ci",
+                (WEB / "node_modules/playwright-core").is_dir(),
+            ),
             ("chromium is not at /usr/bin/chromium, nor where CHROMIUM says", browser_path()),
         )
         if not there

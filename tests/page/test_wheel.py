@@ -22,7 +22,7 @@ def test_the_wheel_holds_the_page_and_the_migrations(tmp_path):
         names = set(wheel.namelist())
     page = {f"aivc/service/page/{path.relative_to(PAGE.parent)}" for path in PAGE.parent.rglob("*") if path.is_file()}
     assert page <= names
-    folders = [path for path in (ROOT / "src/aivc").rglob("migrations/versions/*.py")]
+    folders = list((ROOT / "src/aivc").rglob("migrations/versions/*.py"))
     steps = {str(path.relative_to(ROOT / "src")) for path in folders}
     assert len({step.split("/versions/")[0] for step in steps}) == 3
     assert steps <= names
