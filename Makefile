@@ -1,5 +1,6 @@
 # Everything a person types. It needs GNU make, Python 3.11 or newer and a C compiler; the rest goes into .venv.
 #
+#   make app        the page, with the demo's virtual cell, at http://127.0.0.1:8000
 #   make demo       a virtual cell from a real experiment, scored, with a report in out/demo
 #   make test       style, types, layers and the fast tests
 #   make test-all   the same with the slow tests
@@ -7,6 +8,7 @@
 #   make lint       style, types and layers only
 #   make docs       the documentation, in docs/_build/html
 #   make page       the web page of the service, into the package; needs Node 20 or newer
+#   make page-test  its types and tests, and in Chromium on a real service
 #   make bench      the benchmarks, into benchmarks/results, and the table in the README
 #   make lock       the versions developers use, into requirements-dev.lock
 #   make clean      remove .venv and everything built
@@ -18,9 +20,13 @@ VENV ?= .venv
 # package's needs, it can be replaced by gigabytes for graphics cards.
 TORCH ?= torch==2.13.0
 DEMO ?= --out out/demo
+# More for `aivc serve`, such as make app SERVE="--port 8001 --no-open".
+SERVE ?=
 # One worker for each of two cores; numerical libraries then take one thread each. A file of tests stays with one
 # worker, so that what its tests share is made once.
 WORKERS ?= 2
+# Which tests `make test` runs, by their marks.
+TESTED ?= not slow
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
@@ -28,20 +34,28 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfil
 BENCHMARKS := $(filter-out %/readme_table.py %/pretrain_sequences.py %/parity.py %/evaluate_speed.py %/door_costs.py %/leaderboard_overview.py %/leaderboard_tasks.py %/tissue.py %/time_courses.py %/images.py %/image_fields.py %/joined_parts.py %/image_profiles.py %/image_tokens.py %/scale.py %/platform_figures.py %/platform_load.py %/experiments.py,$(wildcard benchmarks/*.py))
 
 PAGE := src/aivc/service/page/index.html
-PAGE_SOURCES := $(shell find web -path web/node_modules -prune -o -type f -name '[!.]*' ! -name '*.test.ts*' ! -name '*.md' -print)
+PAGE_SOURCES := $(shell find web \( -path web/node_modules -o -path web/test-results -o -path web/e2e \) -prune -o -type f -name '[!.]*' ! -name '*.test.ts*' ! -name '*.md' -print)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all coverage lint docs page bench lock clean
+.PHONY: help app demo test test-all coverage lint docs page page-test bench lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
+
+# The page answers from the cell of the demo, which is made once. Without Node the service still runs, and says so.
+app: $(VENV)/.platform
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory page; elif [ ! -f $(PAGE) ]; then \
+	  echo "Node 20 or newer is not here, so the page cannot be built. The service starts without it: programs can ask" >&2; \
+	  echo "its API. Install Node and run make app again, or use a released wheel, which carries the page." >&2; fi
+	@test -f out/demo/cell/cell.json || $(BIN)/aivc demo --out out/demo
+	@$(BIN)/aivc serve --cell out/demo/cell $(SERVE)
 
 demo: $(VENV)/.plain
 	@$(BIN)/aivc demo $(DEMO)
 
 test: lint
 	@echo "tests"
-	@$(PYTEST) -m "not slow"
+	@$(PYTEST) -m "$(TESTED)"
 
 test-all: lint
 	@echo "all tests"
@@ -76,6 +90,10 @@ web/node_modules/.package-lock.json: web/package-lock.json
 	@echo "installing what the page is built with"
 	@cd web && npm ci --silent --no-audit --no-fund
 	@touch $@
+
+page-test: page $(VENV)/.dev
+	@cd web && npm run --silent typecheck && npm run --silent test
+	@AIVC_TEST_PAGE=1 $(PYTEST) tests/page
 
 bench: $(VENV)/.plain
 	@for script in $(BENCHMARKS); do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
@@ -113,10 +131,15 @@ $(VENV)/.plain: $(VENV)/.torch pyproject.toml
 	@$(PIP) -e .
 	@touch $@
 
+$(VENV)/.platform: $(VENV)/.torch pyproject.toml
+	@echo "installing aivc with its service"
+	@$(PIP) -e ".[platform]"
+	@touch $@ $(VENV)/.plain
+
 $(VENV)/.dev: $(VENV)/.torch pyproject.toml
 	@echo "installing aivc with the tools of its developers"
 	@$(PIP) -e ".[dev]"
-	@touch $@ $(VENV)/.plain
+	@touch $@ $(VENV)/.plain $(VENV)/.platform
 
 $(VENV)/.docs: $(VENV)/.torch pyproject.toml
 	@echo "installing aivc with the tools of its documentation"

@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -7,6 +8,7 @@ from aivc.core.errors import DataError, PerturbationError, UnknownNameError
 from aivc.core.virtual_cell import VirtualCell
 from aivc.experiments.screen import Screen, screen
 from aivc.service.jobs.bench import JobStopped
+from aivc.service.jobs.job_kinds.screen_job import candidates, check_candidates
 from aivc.service.jobs.job_rows import RowsAsked, job_rows
 
 
@@ -80,3 +82,12 @@ def test_what_cannot_be_is_refused_before_it_waits(desk):
         with pytest.raises(error, match=said):
             desk.jobs.submit("screen", asked(**more), "ada")
     assert desk.jobs.list() == []
+
+
+def test_combinations_may_be_written_without_spaces():
+    check_candidates(["ko:JAK2+ko:STAT1"], "")
+    known = SimpleNamespace(usual_kind="ko")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("aivc.experiments.known_names.KnownNames.of", lambda cell: known)
+        asked = candidates(["ko:JAK2+ko:STAT1", "ko:JAK2 + ko:STAT1", "TP53"], "", object())
+    assert asked == ["ko:JAK2 + ko:STAT1", "ko:TP53"]

@@ -10,9 +10,8 @@ import { HubBadges } from "./HubPage";
 import { partsOf, type BadgeState, type Manifest } from "./hubTypes";
 
 interface Verified {
-  badges?: { valid?: BadgeState; runs?: BadgeState; reproduces?: BadgeState };
-  problems?: string[];
-  [more: string]: unknown;
+  badges: { badge: string; passed: boolean; detail: string }[];
+  passed?: boolean;
 }
 
 const PROSE: { key: "description" | "intended_use" | "limits" | "bias" | "citation"; title: string }[] = [
@@ -37,7 +36,7 @@ export function HubCard({ reference }: { reference: string }) {
     onSuccess: () => void client.invalidateQueries({ queryKey: ["cells"] }),
   });
   const verify = useMutation({
-    mutationFn: () => sendJson<Verified>("/hub/verify", { ref: reference }),
+    mutationFn: () => sendJson<Verified>("/hub/verify", { ref: reference, badges: ["valid", "runs", "reproduces"] }),
     onSuccess: () => void client.invalidateQueries({ queryKey: ["hub"] }),
   });
 
@@ -139,14 +138,15 @@ export function HubCard({ reference }: { reference: string }) {
 }
 
 function Verification({ said }: { said: Verified }) {
-  const badges = said.badges ?? {};
-  const bad = Object.values(badges).some((state) => state === false);
+  const bad = said.badges.some((each) => !each.passed);
   return (
     <Banner tone={bad ? "bad" : "good"} title={bad ? "It does not hold" : "It was checked now"} live>
-      <HubBadges badges={badges} />
-      {(said.problems ?? []).map((problem) => (
-        <p key={problem}>{problem}</p>
-      ))}
+      <HubBadges badges={Object.fromEntries(said.badges.map((each) => [each.badge, each.passed])) as Record<string, BadgeState>} />
+      <ul>
+        {said.badges.map((each) => (
+          <li key={each.badge}>{each.detail}</li>
+        ))}
+      </ul>
     </Banner>
   );
 }

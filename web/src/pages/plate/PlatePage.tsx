@@ -20,6 +20,8 @@ const COLUMNS: Column<PlateRow>[] = [
   { key: "reason", header: "Why", value: (row) => row.reason, cell: (row) => row.reason },
 ];
 
+// Plates as they are made; the service takes no other.
+const SIZES = ["6", "12", "24", "48", "96", "384", "1536"];
 const AT_ONCE = 1000;
 
 export default function PlatePage() {
@@ -69,7 +71,7 @@ function PlateForm() {
             choices={screens.map((job) => ({ value: job.id, label: askedOf(job) || job.id }))}
           />
           <div className="split">
-            <TextField label="Wells" type="number" min={2} max={1536} required value={size} onChange={(event) => setSize(event.target.value)} />
+            <Select label="Wells" value={size} onChange={(event) => setSize(event.target.value)} choices={SIZES.map((value) => ({ value, label: value }))} />
             <TextField label="Control wells" type="number" min={0} required value={controls} onChange={(event) => setControls(event.target.value)} />
             <TextField
               label="Share to learn from"

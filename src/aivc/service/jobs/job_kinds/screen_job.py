@@ -87,12 +87,14 @@ def check_candidates(perturbations: str | list[str], kind: str) -> None:
         PerturbationError: A text is no perturbation.
         UnknownNameError: There is no such kind.
     """
+    from aivc.service.question_answers import spaced
+
     if kind:
         kind_of(kind)
     if perturbations != ALL:
         for text in perturbations:
             if ":" in text:
-                Perturbation.parse(text)
+                Perturbation.parse(spaced(text))
 
 
 def candidates(perturbations: str | list[str], kind: str, cell: "VirtualCell") -> list[str]:
@@ -107,13 +109,14 @@ def candidates(perturbations: str | list[str], kind: str, cell: "VirtualCell") -
         DataError: The cell knows nothing of that kind.
     """
     from aivc.experiments.known_names import KnownNames
+    from aivc.service.question_answers import spaced
 
     known = KnownNames.of(cell)
     kind = kind or known.usual_kind
     if perturbations == ALL:
         return known.candidates(kind)
     names = [text.strip() for text in perturbations if text.strip()]
-    return list(dict.fromkeys(name if ":" in name else str(Agent(kind, name)) for name in names))
+    return list(dict.fromkeys(spaced(name) if ":" in name else str(Agent(kind, name)) for name in names))
 
 
 SCREEN = JobKind(ScreenParams, _check, _work)
