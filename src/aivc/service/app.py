@@ -20,6 +20,7 @@ from aivc.service.routes import (
     board_routes,
     cell_routes,
     dataset_routes,
+    figure_routes,
     hub_routes,
     job_routes,
     session_routes,
@@ -38,6 +39,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     job_routes.router,
     hub_routes.router,
     board_routes.router,
+    figure_routes.router,
 )
 _DESCRIPTION = "Ask virtual cells, bring data, run screens, plan plates, and share what was learned."
 

@@ -52,6 +52,7 @@ class ServiceState:
         often: How often each user may ask.
         heavy: How often each user may let it compute.
         paths: Of its routes.
+        drawing: Held while a figure is drawn: the library that draws serves one thread at a time.
         hub_objects: By digest of a manifest, digests of all objects of that version.
     """
 
@@ -65,6 +66,7 @@ class ServiceState:
     heavy: RateLimit
     _slots: threading.BoundedSemaphore
     paths: frozenset[str] = frozenset()
+    drawing: threading.Lock = field(default_factory=threading.Lock)
     hub_objects: dict[str, frozenset[str]] = field(default_factory=dict)
     _names: dict[str, NameSearch] = field(default_factory=dict)
 
