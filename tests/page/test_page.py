@@ -68,7 +68,7 @@ def places(service):
         "/screen": "Run the screen", f"/screen/{screen['id']}": "The first", "/plate": "Design the plate",
         f"/plate/{plate['id']}": "Well", "/jobs": "Virtual screen", f"/jobs/{screen['id']}": "What was asked",
         "/hub?publish": "Intended use", f"/hub?ref={ref}": "Reads and writes", "/leaderboard": "Leaderboard",
-        "/settings": "This service", "/nowhere": "aivc",
+        "/settings": "This service", "/nowhere": "No such page",
     }  # fmt: skip
 
 
