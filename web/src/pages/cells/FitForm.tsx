@@ -4,7 +4,7 @@ import { useState, type FormEvent } from "react";
 import { Link } from "react-router";
 import { api, said } from "../../api/client";
 import type { Dataset } from "../../api/types";
-import { JobProgress } from "../../components/JobProgress";
+import { JobProblem, JobProgress } from "../jobs/JobView";
 import { useJob, useStartJob } from "../../hooks/useJob";
 import { Button, Check, ErrorState, Select, TextField } from "../../ui";
 
@@ -40,6 +40,7 @@ export function FitForm({ dataset }: { dataset: Dataset }) {
       <Check label="Score it on held-out perturbations, beside the baselines. Takes longer, and says how far to trust it." checked={evaluate} onChange={(event) => setEvaluate(event.target.checked)} />
       {start.error && <ErrorState title="The fit did not start" error={start.error} />}
       {job.data && <JobProgress job={job.data} />}
+      {job.data && <JobProblem job={job.data} />}
       <div className="row">
         {typeof cell === "string" ? (
           <Link className="button primary" to={`/cells?${new URLSearchParams({ cell })}`}>
