@@ -13,8 +13,7 @@ function ThemeButton() {
   const dark = useDark();
   return (
     <Button compact aria-label={dark ? "Light theme" : "Dark theme"} onClick={() => chooseTheme(dark ? "light" : "dark")}>
-      {dark ? "Light" : "Dark"}
-      <span className="theme-word">theme</span>
+      {dark ? "Light" : "Dark"} <span className="theme-word">theme</span>
     </Button>
   );
 }
