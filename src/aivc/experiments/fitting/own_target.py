@@ -37,16 +37,17 @@ def without_own_target(profiles: Measurement) -> Measurement:
             owners.setdefault((int(code[row]), place[gene]), []).append(row)
     read = np.array(dense_rows(profiles.block(0, len(profiles))[:, genes], slice(None)), dtype=float)
     seen = np.isfinite(read) if profiles.observed is None else np.isfinite(read) & profiles.observed[..., genes]
-    known, values = np.where(seen, read, 0.0), read.copy()
+    known = np.where(seen, read, 0.0)
     total, count = _per_group(code, known, seen, texts != CONTROL)
     control, controls = _per_group(code, known, seen, texts == CONTROL)
     for (group, gene), rows in owners.items():
         own = [row for row in rows if seen[row, gene]]
         if others := count[group, gene] - len(own):
-            values[own, gene] = (total[group, gene] - known[own, gene].sum()) / others
+            read[own, gene] = (total[group, gene] - known[own, gene].sum()) / others
         elif controls[group, gene]:
-            values[own, gene] = control[group, gene] / controls[group, gene]
-    return profiles.replace(values=_with_columns(profiles.block(0, len(profiles)), genes, values))
+            read[own, gene] = control[group, gene] / controls[group, gene]
+    del known, seen
+    return profiles.replace(values=_with_columns(profiles.block(0, len(profiles)), genes, read))
 
 
 def _with_columns(table: Table, columns: list[int], values_nc: np.ndarray) -> Table:
