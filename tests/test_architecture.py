@@ -208,6 +208,7 @@ TESTED_THROUGH = {
     "hub/described.py": "hub/test_hub.py",
     "hub/hub_report.py": "hub/test_hub.py",
     "hub/listing.py": "hub/test_service_reader.py",
+    "hub/listed_objects.py": "service/routes/test_hub_routes.py",
     "hub/manifest_fields.py": "hub/test_manifest.py",
     "hub/migrations/env.py": "hub/test_hub_index.py",
     "hub/migrations/versions/hub_step_1.py": "hub/test_hub_index.py",

@@ -16,6 +16,7 @@ from aivc.core.errors import AIVCError
 from aivc.experiments.predict import predict
 from aivc.hub.database import open_database, upgrade
 from aivc.hub.hub import Hub
+from aivc.hub.listed_objects import ListedObjects
 from aivc.service.accounts import LOCAL, Account, Accounts
 from aivc.service.audit import AuditLog
 from aivc.service.cell_details import catalog_name
@@ -106,6 +107,17 @@ class ServiceState:
             UnavailableError: It, or its index, cannot be reached.
         """
         return Hub.open(self.settings.hub_location, self.settings.database)
+
+    @cached_property
+    def listed_objects(self) -> ListedObjects:
+        """Which objects of its hub are listed where.
+
+        Raises:
+            UnavailableError: Its hub is that of another service, or cannot be reached.
+        """
+        if self.hub.stored is None:
+            raise UnavailableError("The hub of this service is that of another one. Ask there.")
+        return ListedObjects(self.hub.stored)
 
     def names(self, cell_id: str, account: Account) -> NameSearch:
         """Names that a cell can be asked about."""

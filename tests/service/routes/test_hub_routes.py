@@ -54,6 +54,26 @@ def test_a_manifest_names_objects_that_are_served(served):
     assert "properties" in client.get(f"{HUB}/manifest-schema").json()
 
 
+def test_objects_are_read_only_where_a_version_lists_them(served):
+    client, users = served
+    service = client.app.state.service
+    manifest = service.hub.publish(
+        tiny_cell(), {**FIELDS, "namespace": "lab2", "name": "other", "description": "secret"}
+    )
+    place = f"{HUB}/objects/sha256/{manifest.digest.removeprefix('sha256:')}"
+    tag = {"if-none-match": f'"{manifest.digest.removeprefix("sha256:")}"'}
+    assert client.get(place).status_code == 404
+    assert client.get(place, headers=users["eve"] | tag).status_code == 404
+    own = client.get(place, headers=users["lab2"])
+    assert own.status_code == 200
+    assert "private" in own.headers["cache-control"]
+    # The same file is public where a public version lists it, too.
+    shared = manifest.files[0].sha256.removeprefix("sha256:")
+    assert "public" in client.get(f"{HUB}/objects/sha256/{shared}").headers["cache-control"]
+    loose = service.hub.stored.store.put_bytes(b"listed nowhere").removeprefix("sha256:")
+    assert client.get(f"{HUB}/objects/sha256/{loose}", headers=users["eve"]).status_code == 404
+
+
 def test_a_cell_is_pulled_and_can_be_asked(served):
     client, users = served
     made = client.post(f"{HUB}/pull", json={"ref": "virtual-cell/lab/tiny@1.0"}, headers=users["eve"])

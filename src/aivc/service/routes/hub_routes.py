@@ -48,17 +48,15 @@ def manifest_schema() -> dict[str, Any]:
 def hub_object(
     digest: Annotated[str, Path(pattern="^[0-9a-f]{64}$")], request: Request, visitor: Visitor, service: Service
 ) -> Response:
-    """The bytes of an object. Who knows its digest read it in a manifest that was open to him."""
-    tag = f'"{digest}"'
-    headers = {"ETag": tag, "Cache-Control": "public, max-age=31536000, immutable"}
-    if tag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    stored = service.hub.stored
-    if stored is None or not stored.store.has(f"sha256:{digest}"):
+    """The bytes of an object, which a version that is open to this user must list."""
+    stored, found = service.hub.stored, f"sha256:{digest}"
+    if stored is None or not (readers := _readers(service, stored, found, visitor)):
         raise UnknownNameError("object in the hub", digest, ())
-    return StreamingResponse(
-        _pieces(stored, f"sha256:{digest}"), media_type="application/octet-stream", headers=headers
-    )
+    scope = "public" if Visibility.PUBLIC in readers else "private"
+    headers = {"ETag": f'"{digest}"', "Cache-Control": f"{scope}, max-age=31536000, immutable"}
+    if headers["ETag"] in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return StreamingResponse(_pieces(stored, found), media_type="application/octet-stream", headers=headers)
 
 
 @router.get("/{kind}/{namespace}/{name}", operation_id="hubListing")
@@ -143,10 +141,27 @@ def _seen(service: ServiceState, at: Ref, account: Account) -> Listing:
         UnknownNameError: Nothing, or nothing that this user may see.
     """
     found = service.hub.listing(at)
-    open_to = found.visibility == Visibility.PUBLIC or account.may("admin") or account.user == at.namespace
-    if not found.versions or not (open_to or (account.user and found.visibility == Visibility.GATED)):
+    if not found.versions or not _is_open(found.visibility, at.namespace, account):
         raise UnknownNameError("thing in the hub", at.place, ())
     return found
+
+
+def _is_open(visibility: Visibility, namespace: str, account: Account) -> bool:
+    if visibility == Visibility.PUBLIC or account.may("admin") or account.user == namespace:
+        return True
+    return bool(account.user) and visibility == Visibility.GATED
+
+
+def _readers(service: ServiceState, stored: StoredHub, digest: str, account: Account) -> set[Visibility]:
+    """Visibilities of the namespaces through which a user may read an object; none where there is no such object."""
+    if not stored.store.has(digest):
+        return set()
+    for anew in (False, True):
+        seen = {name: stored.visibility(name) or Visibility.PUBLIC
+                for name in service.listed_objects.namespaces(digest, anew=anew)}  # fmt: skip
+        if found := {each for name, each in seen.items() if _is_open(each, name, account)}:
+            return found
+    return set()
 
 
 def _pieces(stored: StoredHub, digest: str) -> Iterator[bytes]:
