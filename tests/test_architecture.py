@@ -313,6 +313,7 @@ TESTED_THROUGH = {
     "service/migrations/versions/service_0001.py": "service/test_audit.py",
     "service/service_state.py": "service/test_app.py",
     "service/service_tables.py": "service/test_audit.py",
+    "service/shown_paths.py": "service/test_refusals.py",
     "testing/decoders.py": "test_conformance.py",
     "testing/encoders.py": "test_conformance.py",
     "testing/manipulators.py": "test_conformance.py",

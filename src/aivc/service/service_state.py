@@ -12,7 +12,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import Engine
 
-from aivc.core.errors import AIVCError
+from aivc.core.errors import AIVCError, UnavailableError
 from aivc.experiments.predict import predict
 from aivc.hub.database import open_database, upgrade
 from aivc.hub.hub import Hub
