@@ -201,6 +201,20 @@ def test_terms_of_the_training_data_bind_the_cell(hub, cell_folder, cell_fields,
     assert "cancerrxgene" in {each.name: each.licence for each in made.training.sets}["gdsc"]
 
 
+def test_what_was_pulled_keeps_its_terms_under_another_name(hub, card, card_fields, tmp_path):
+    bound = {**card_fields, "terms": ["no-redistribution"]}
+    hub.publish(card, {**bound, "namespace": "closed"}, visibility="private")
+    hub.pull("dataset-card/closed/jak", tmp_path / "got")
+    renamed = {**card_fields, "name": "mine", "terms": []}
+    with pytest.raises(DataError, match="no-redistribution"):
+        hub.publish(tmp_path / "got", renamed)
+    kept = hub.publish(tmp_path / "got", {**renamed, "namespace": "ours"}, visibility="private")
+    assert "no-redistribution" in kept.terms
+    (tmp_path / "got" / MANIFEST).write_text("{}")
+    with pytest.raises(IntegrityError):
+        hub.publish(tmp_path / "got", {**renamed, "version": "2.0"})
+
+
 def test_a_pickle_under_another_name_is_refused(hub, cell_folder, cell_fields, card, card_fields, tmp_path):
     shutil.copytree(cell_folder, tmp_path / "cell")
     (tmp_path / "cell" / "weights.pt").write_bytes(b"\x80\x04.")

@@ -25,6 +25,11 @@ def test_refusals_say_every_problem():
     assert malformed.json()["error"]["problems"][0].startswith("path.number: ")
 
 
+def test_refusals_do_not_say_where_files_lie():
+    failed, _ = answered(DataError(["/srv/x/screen 1.h5ad is none ('/srv/a/b.h5')."]))
+    assert failed.json()["error"]["problems"] == ["screen 1.h5ad is none ('b.h5')."]
+
+
 def test_a_name_that_is_not_there_is_404_and_suggests_others():
     failed, _ = answered(UnknownNameError("cell", "tin", ["tiny"]))
     assert (failed.status_code, failed.json()["error"]["kind"]) == (404, "UnknownNameError")

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shutil
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +20,8 @@ from aivc.core.errors import AIVCError, IntegrityError, WritingError
 _PRIVATE = re.compile(r"\.(.+)\.[0-9a-f]{16}\.partial(\.[\w.]+)?")
 # Of renameat2: paths are as they stand, and both names stay.
 _HERE, _EXCHANGE = -100, 2
+# Seconds between two looks at what another process holds.
+_LOOK = 0.05
 _GONE = (errno.ENOTEMPTY, errno.EEXIST)
 
 
@@ -255,9 +258,22 @@ def _let_go(descriptor: int, path: Path) -> None:
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Hold a place while something is done there; see `Hold`."""
-    hold = Hold(path)
+def held(path: Path, *, patience: float = 0.0) -> Iterator[None]:
+    """Hold a place while something is done there; see `Hold`.
+
+    Args:
+        path: Lock file.
+        patience: Seconds to wait for another process that holds it.
+    """
+    end = time.monotonic() + patience
+    while True:
+        try:
+            hold = Hold(path)
+            break
+        except IntegrityError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(_LOOK)
     try:
         yield
     finally:

@@ -17,6 +17,7 @@ from aivc.hub.manifest_fields import HubFile, MadeWith, TrainingData
 from aivc.hub.object_store import file_digest
 from aivc.hub.refs import HubKind
 from aivc.hub.self_test import SELF_TEST, Asked
+from aivc.hub.use_terms import UseTerm, strictest
 
 Thing: TypeAlias = Path | VirtualCell | Encoder | Manipulator | Decoder
 
@@ -72,9 +73,25 @@ def prepare(thing: Thing, stated: Declared, scratch: Path, part: str = "") -> Pr
             read.test.save(scratch)
             files |= {SELF_TEST: scratch / SELF_TEST}
             fields["self_test"] = read.test.test
+    if isinstance(thing, Path) and (inherited := inherited_terms(thing)):
+        noted = fields["terms"] if isinstance(fields["terms"], list) else []
+        fields["terms"] = sorted(strictest([noted, inherited]))
     said = stated.model_dump(exclude={"terms", "evaluation", "ancestry", "sexes", "parents"})
     stated_and_read = {**said, "title": stated.title or stated.name, **fields, "files": _listed(files)}
     return Prepared(Manifest.model_validate(stated_and_read), files)
+
+
+def inherited_terms(folder: Path) -> frozenset[UseTerm]:
+    """Terms that a folder was fetched under, which stay whatever it is called from then on.
+
+    Raises:
+        IntegrityError: The manifest beside it cannot be read.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        return frozenset()
+    manifest = Manifest.from_bytes(path.read_bytes(), str(path))
+    return strictest([manifest.terms, *(each.terms for each in manifest.training.sets)])
 
 
 def _cell(thing: Thing, scratch: Path) -> tuple[dict[str, Path], VirtualCell, VirtualCell]:

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from aivc.core.errors import AIVCError, DataError, UnknownNameError, WritingError
+from aivc.service.shown_paths import without_folders
 
 _KINDS = {401: "SignInError", 403: "ForbiddenError", 404: "UnknownNameError", 405: "MethodError", 413: "TooLargeError"}
 _MISSING, _REFUSED, _FULL = 404, 422, 507
@@ -75,7 +76,8 @@ def refusal(status: int, kind: str, problems: list[str], headers: Mapping[str, s
         problems: Each a sentence with its remedy.
         headers: To be sent along.
     """
-    shown = [text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…" for text in problems]
+    plain = [without_folders(text) for text in problems]
+    shown = [text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…" for text in plain]
     return JSONResponse({"error": {"kind": kind, "problems": shown}}, status, headers=dict(headers or {}))
 
 

@@ -12,10 +12,11 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import Engine
 
-from aivc.core.errors import AIVCError
+from aivc.core.errors import AIVCError, UnavailableError
 from aivc.experiments.predict import predict
 from aivc.hub.database import open_database, upgrade
 from aivc.hub.hub import Hub
+from aivc.hub.listed_objects import ListedObjects
 from aivc.service.accounts import LOCAL, Account, Accounts
 from aivc.service.audit import AuditLog
 from aivc.service.cell_details import catalog_name
@@ -53,7 +54,6 @@ class ServiceState:
         heavy: How often each user may let it compute.
         paths: Of its routes.
         drawing: Held while a figure is drawn: the library that draws serves one thread at a time.
-        hub_objects: By digest of a manifest, digests of all objects of that version.
     """
 
     settings: Settings
@@ -67,7 +67,6 @@ class ServiceState:
     _slots: threading.BoundedSemaphore
     paths: frozenset[str] = frozenset()
     drawing: threading.Lock = field(default_factory=threading.Lock)
-    hub_objects: dict[str, frozenset[str]] = field(default_factory=dict)
     _names: dict[str, NameSearch] = field(default_factory=dict)
 
     @classmethod
@@ -110,6 +109,17 @@ class ServiceState:
             UnavailableError: It, or its index, cannot be reached.
         """
         return Hub.open(self.settings.hub_location, self.settings.database)
+
+    @cached_property
+    def listed_objects(self) -> ListedObjects:
+        """Which objects of its hub are listed where.
+
+        Raises:
+            UnavailableError: Its hub is that of another service, or cannot be reached.
+        """
+        if self.hub.stored is None:
+            raise UnavailableError("The hub of this service is that of another one. Ask there.")
+        return ListedObjects(self.hub.stored)
 
     def names(self, cell_id: str, account: Account) -> NameSearch:
         """Names that a cell can be asked about."""

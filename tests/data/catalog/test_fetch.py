@@ -1,10 +1,13 @@
 import hashlib
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from aivc.core.errors import IntegrityError, UnavailableError
+from aivc.core.writing import held
 from aivc.data.catalog import fetch
 
 BODY = bytes(range(256)) * 40
@@ -72,6 +75,23 @@ def test_a_broken_download_is_finished_by_the_next_call(server, tmp_path, ranges
     server.breaks_after = None
     assert _get(server.address, tmp_path / "file.bin").read_bytes() == BODY
     assert server.asked == (None, "bytes=4000-")
+
+
+def test_who_comes_second_waits_for_the_first_and_asks_no_server(server, tmp_path):
+    target = tmp_path / "file.bin"
+    with ThreadPoolExecutor(1) as pool:
+        with held(tmp_path / ".file.bin.in-use"):
+            second = pool.submit(_get, server.address, target)
+            time.sleep(0.1)
+            assert not second.done()
+            target.write_bytes(BODY)
+        assert second.result() == target
+    assert server.asked == ()
+
+
+def test_nobody_waits_without_end(server, tmp_path):
+    with held(tmp_path / ".file.bin.in-use"), pytest.raises(IntegrityError, match="Another process"):
+        fetch.download(server.address, tmp_path / "file.bin", sha256=SHA256, size=len(BODY), patience=0.1)
 
 
 def test_a_complete_partial_is_taken_without_asking_again(server, tmp_path):

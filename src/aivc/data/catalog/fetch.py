@@ -19,6 +19,7 @@ from aivc.core.errors import IntegrityError, UnavailableError
 from aivc.core.writing import explained, held
 
 _CHUNK = 1 << 18
+_PATIENCE = 300.0
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -33,7 +34,9 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def download(address: str, target: Path, *, sha256: str, size: int, timeout: float = 5.0) -> Path:
+def download(
+    address: str, target: Path, *, sha256: str, size: int, timeout: float = 5.0, patience: float = _PATIENCE
+) -> Path:
     """Download a file, showing progress on a terminal.
 
     A download that breaks off is kept beside ``target`` as ``.part`` and resumed by the next call.
@@ -44,10 +47,11 @@ def download(address: str, target: Path, *, sha256: str, size: int, timeout: flo
         sha256: Checksum it must have.
         size: Bytes it must have.
         timeout: Seconds without any answer after which the network counts as failed.
+        patience: Seconds to wait for another process that fetches the same file.
 
     Raises:
         UnavailableError: Network is forbidden, or failed.
-        IntegrityError: What came is another file; it is not kept. Or another process is fetching it.
+        IntegrityError: What came is another file; it is not kept. Or another process fetches it for longer than that.
         WritingError: The place cannot be written to.
     """
     _check_address(address)
@@ -56,7 +60,10 @@ def download(address: str, target: Path, *, sha256: str, size: int, timeout: flo
             f"{target.name} would have to be downloaded from {address}, but AIVC_OFFLINE forbids network. "
             "Unset AIVC_OFFLINE, or set AIVC_DATA to a folder that holds the file."
         )
-    with held(target.with_name(f".{target.name}.in-use")), explained(target):
+    with held(target.with_name(f".{target.name}.in-use"), patience=patience), explained(target):
+        # Whoever held it may have brought the very file.
+        if target.is_file() and digest(target) == sha256:
+            return target
         return _fetched(address, target, sha256, size, timeout)
 
 

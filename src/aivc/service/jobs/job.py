@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, final
 
 from aivc.core.errors import AIVCError, DataError
+from aivc.service.shown_paths import without_folders
 
 JobState: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled"]
 STATES: tuple[JobState, ...] = ("queued", "running", "done", "failed", "cancelled")
@@ -134,7 +135,7 @@ def step_of(text: str, done: int = 0, total: int = 0, seconds_left: float | None
 
 def failure(kind: str, problems: Sequence[str]) -> dict[str, Any]:
     """Why a job failed, as the service says why it refuses a request."""
-    return {"kind": kind, "problems": list(problems)}
+    return {"kind": kind, "problems": [without_folders(text) for text in problems]}
 
 
 def failure_of(error: AIVCError) -> dict[str, Any]:

@@ -23,8 +23,6 @@ from aivc.service.uploads import forget
 
 router = APIRouter(prefix="/hub", tags=["hub"])
 _Name = Annotated[str, Path(max_length=100)]
-# Versions that are looked through for who may read an object.
-_VERSIONS = 100_000
 
 
 @router.get("/search", operation_id="searchHub")
@@ -50,19 +48,15 @@ def manifest_schema() -> dict[str, Any]:
 def hub_object(
     digest: Annotated[str, Path(pattern="^[0-9a-f]{64}$")], request: Request, visitor: Visitor, service: Service
 ) -> Response:
-    """The bytes of an object, for whoever may read a version that lists it."""
-    stored = service.hub.stored
-    open_to = _lists(service, visitor, f"sha256:{digest}")
-    if stored is None or not open_to or not stored.store.has(f"sha256:{digest}"):
+    """The bytes of an object, which a version that is open to this user must list."""
+    stored, found = service.hub.stored, f"sha256:{digest}"
+    if stored is None or not (readers := _readers(service, stored, found, visitor)):
         raise UnknownNameError("object in the hub", digest, ())
-    tag = f'"{digest}"'
-    kept_by = "public" if Visibility.PUBLIC in open_to else "private"
-    headers = {"ETag": tag, "Cache-Control": f"{kept_by}, max-age=31536000, immutable"}
-    if tag in request.headers.get("if-none-match", ""):
+    scope = "public" if Visibility.PUBLIC in readers else "private"
+    headers = {"ETag": f'"{digest}"', "Cache-Control": f"{scope}, max-age=31536000, immutable"}
+    if headers["ETag"] in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    return StreamingResponse(
-        _pieces(stored, f"sha256:{digest}"), media_type="application/octet-stream", headers=headers
-    )
+    return StreamingResponse(_pieces(stored, found), media_type="application/octet-stream", headers=headers)
 
 
 @router.get("/{kind}/{namespace}/{name}", operation_id="hubListing")
@@ -128,24 +122,6 @@ def verify_version(body: HubCheck, asker: Computing, service: Service) -> HubVer
         return HubVerdict(**service.hub.verify(at, body.badges).to_json())
 
 
-def _lists(service: ServiceState, account: Account, digest: str) -> set[str]:
-    """Visibility of the versions that this user may read and that list an object; empty where none does."""
-    found = service.hub.search(visible=_visible(service, account), limit=_VERSIONS)
-    return {each["visibility"] for each in found if digest in _objects(service, each["ref"], each["digest"])}
-
-
-def _objects(service: ServiceState, ref: str, digest: str) -> frozenset[str]:
-    """Objects of one version: its manifest, and each of its files. They never change, so they are read once."""
-    if digest not in service.hub_objects:
-        try:
-            files = service.hub.manifest(ref).files
-        except AIVCError:
-            # A version that cannot be read opens nothing, and stands in nobody's way.
-            return frozenset()
-        service.hub_objects[digest] = frozenset({digest, *(each.sha256 for each in files)})
-    return service.hub_objects[digest]
-
-
 def _visible(service: ServiceState, account: Account) -> list[str] | None:
     """Namespaces that are shown beside the public ones: gated ones to every user, private ones to their own."""
     if account.may("admin"):
@@ -165,10 +141,27 @@ def _seen(service: ServiceState, at: Ref, account: Account) -> Listing:
         UnknownNameError: Nothing, or nothing that this user may see.
     """
     found = service.hub.listing(at)
-    open_to = found.visibility == Visibility.PUBLIC or account.may("admin") or account.user == at.namespace
-    if not found.versions or not (open_to or (account.user and found.visibility == Visibility.GATED)):
+    if not found.versions or not _is_open(found.visibility, at.namespace, account):
         raise UnknownNameError("thing in the hub", at.place, ())
     return found
+
+
+def _is_open(visibility: Visibility, namespace: str, account: Account) -> bool:
+    if visibility == Visibility.PUBLIC or account.may("admin") or account.user == namespace:
+        return True
+    return bool(account.user) and visibility == Visibility.GATED
+
+
+def _readers(service: ServiceState, stored: StoredHub, digest: str, account: Account) -> set[Visibility]:
+    """Visibilities of the namespaces through which a user may read an object; none where there is no such object."""
+    if not stored.store.has(digest):
+        return set()
+    for anew in (False, True):
+        seen = {name: stored.visibility(name) or Visibility.PUBLIC
+                for name in service.listed_objects.namespaces(digest, anew=anew)}  # fmt: skip
+        if found := {each for name, each in seen.items() if _is_open(each, name, account)}:
+            return found
+    return set()
 
 
 def _pieces(stored: StoredHub, digest: str) -> Iterator[bytes]:

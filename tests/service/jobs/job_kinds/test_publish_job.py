@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -28,6 +29,18 @@ def test_a_cell_is_published_and_checked(desk, hub, small_home):
     assert found["passed"] is True
     assert [each["badge"] for each in found["badges"]] == ["valid", "runs", "reproduces"]
     json.dumps([result, found], allow_nan=False)
+
+
+def test_what_was_pulled_keeps_its_terms(desk, hub, small_home):
+    bound = {**SAID, "namespace": "ada", "terms": ["no-redistribution"], "visibility": "private"}
+    desk.do(desk.bench("publish", **bound))
+    pulled = Hub.open(hub).pull("virtual-cell/ada/jak@1.0", small_home / "cells" / "pulled")
+    asked = {**SAID, "cell": "pulled", "namespace": "bob"}
+    try:
+        with pytest.raises(DataError, match="no-redistribution"):
+            desk.do(desk.bench("publish", user="bob", **asked))
+    finally:
+        shutil.rmtree(pulled)
 
 
 def test_nobody_publishes_under_another_name_or_says_what_is_not_so(desk):

@@ -67,12 +67,17 @@ def _check(params: PublishParams, uses: Uses) -> None:
 def _work(params: PublishParams, bench: Bench) -> Mapping[str, Any]:
     from aivc.core.virtual_cell import VirtualCell
     from aivc.hub.hub import Hub
+    from aivc.hub.preparing import inherited_terms
 
     bench.tell("loading the cell", 0, 0)
     # As an object: what else lies in its folder, such as whose it is, is not published.
-    cell = VirtualCell.load(bench.cell(params.cell))
+    folder = bench.cell(params.cell)
+    cell = VirtualCell.load(folder)
+    said = params.declared()
+    # The terms that it was pulled under stay with it.
+    said["terms"] = sorted({*said["terms"], *map(str, inherited_terms(folder))})
     bench.tell("publishing", 0, 0)
-    manifest = Hub.open(bench.hub, bench.hub_database).publish(cell, params.declared(), visibility=params.visibility)
+    manifest = Hub.open(bench.hub, bench.hub_database).publish(cell, said, visibility=params.visibility)
     return {"ref": str(manifest.ref), "digest": manifest.digest, "bytes": manifest.size, "files": []}
 
 
