@@ -1,6 +1,6 @@
 """Forms of figures that the service draws: the drawing, what it shows in words, and what it was drawn from."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
@@ -11,7 +11,7 @@ class DrawnFigure(BaseModel):
     svg: str = Field(description="One <svg> element.")
     caption: str
     notes: list[str] = []
-    rows: list[dict[str, Any]] = Field([], description="What was drawn, as a table, where it is short.")
+    rows: Annotated[list[dict[str, Any]], Field(description="What was drawn, as a table, where it is short.")] = []
 
 
 class Album(BaseModel):

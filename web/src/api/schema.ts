@@ -381,7 +381,7 @@ export interface paths {
         };
         /**
          * Hub Object
-         * @description The bytes of an object, for whoever may read a version that lists it.
+         * @description The bytes of an object, which a version that is open to this user must list.
          */
         get: operations["hubObject"];
         put?: never;
