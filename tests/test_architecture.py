@@ -300,6 +300,7 @@ TESTED_THROUGH = {
     "service/cell_models.py": "service/test_openapi_holds.py",
     "service/cell_points.py": "service/routes/test_cell_routes.py",
     "service/dataset_models.py": "service/routes/test_dataset_routes.py",
+    "service/figure_models.py": "service/routes/test_figure_routes.py",
     "service/hub_models.py": "service/routes/test_hub_routes.py",
     "service/job_models.py": "service/routes/test_job_routes.py",
     "service/jobs/job.py": "service/jobs/test_job_table.py",

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 
 from aivc import fit
@@ -56,6 +58,19 @@ def test_what_a_cell_lacks_is_said(served, path):
     answer = served.get(f"{CELLS}/plain/{path}")
     assert answer.status_code == 404
     assert "This one" in answer.json()["error"]["problems"][0]
+
+
+def test_a_section_and_what_an_edit_changes_are_drawn(served, monkeypatch):
+    tissue = synthetic_tissue(patients=2, cells=40, seed=3)[0]
+    one = SimpleNamespace(measurement=lambda: tissue)
+    monkeypatch.setattr(served.app.state.service.datasets, "get", lambda name, asker: one)
+    plain = served.get(f"{CELLS}/placed/tissue", params={"dataset": "sections"}).json()
+    assert plain["svg"].startswith("<svg")
+    assert plain["rows"] == []
+    gone = tissue.entities["cell_type"].iloc[0]
+    edited = served.get(f"{CELLS}/placed/tissue", params={"dataset": "sections", "edit": f"remove:{gone}"})
+    assert edited.status_code == 200, edited.text
+    assert {each["cell_type"] for each in edited.json()["rows"]} >= {str(gone)}
 
 
 def test_sections_need_data_that_are_there(served):
