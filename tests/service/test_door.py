@@ -16,6 +16,8 @@ def test_a_foreign_name_is_turned_away(client):
     [
         ({"origin": "http://elsewhere.example"}, 403),
         ({"origin": "null"}, 403),
+        ({"origin": "http://["}, 403),
+        ({"host": "[::1"}, 403),
         ({"sec-fetch-site": "cross-site"}, 403),
         ({"origin": "http://testserver"}, 201),
         ({"sec-fetch-site": "same-origin"}, 201),

@@ -10,7 +10,7 @@ from aivc.service.accounts import Account
 from aivc.service.refusals import ForbiddenError
 from aivc.service.service_state import ServiceState
 from aivc.service.settings import Settings
-from tiny_service import SCHEMA, tiny_h5ad
+from tiny_service import SCHEMA, bring, tiny_client, tiny_h5ad
 
 ADA, BOB = Account("ada", "writer"), Account("bob", "writer")
 
@@ -105,3 +105,17 @@ def test_nothing_is_kept_of_a_hostile_file(shelf, content):
     assert not list(shelf.settings.folder("uploads").iterdir())
     kept = set(shelf.settings.folder("datasets").iterdir()) - before
     assert all(len(list(each.iterdir())) == 1 for each in kept)
+
+
+def test_a_billion_names_in_a_few_bytes_are_refused_at_once(tmp_path):
+    path = tmp_path / "many.h5ad"
+    path.write_bytes(tiny_h5ad())
+    with h5py.File(path, "r+") as file:
+        key = file["var"].attrs["_index"]
+        del file["var"][key]
+        names = file["var"].create_dataset(key, shape=(10**9,), dtype=h5py.string_dtype(), chunks=(10**6,))
+        names.attrs["encoding-type"], names.attrs["encoding-version"] = "string-array", "0.2.0"
+    with tiny_client(tmp_path / "home", cell=False) as client:
+        answer = bring(client, path.read_bytes(), "many.h5ad")
+    assert answer.status_code == 422
+    assert "declares" in answer.text

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any, final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
@@ -71,13 +71,13 @@ class Door:
     def _wrong(self, headers: Headers, method: str) -> str:
         """Say what is wrong with where a request comes from; nothing where all is well."""
         settings, host = self._settings, headers.get("host", "")
-        name = urlsplit(f"//{host}").hostname or ""
+        name = _parts(f"//{host}").hostname or ""
         if settings.loopback and name not in (*LOOPBACK, *settings.hosts):
             return f"This service was asked under the name {host!r}, which is not its own. Open http://{LOOPBACK[0]}."
         if method not in _WRITES:
             return ""
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host and origin not in settings.origins:
+        if origin is not None and _parts(origin).netloc != host and origin not in settings.origins:
             return f"A page of {origin} may not write here. Use the page of this service."
         # Browsers that send no Origin say so in another way.
         if origin is None and headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
@@ -86,6 +86,14 @@ class Door:
 
     def _most(self, path: str) -> int:
         return self._settings.upload_limit + _BODY if path.startswith(UPLOADS) else _BODY
+
+
+def _parts(address: str) -> SplitResult:
+    """An address, taken apart; one that is none has no parts, and so is nobody's."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
 
 
 def _stated_length(headers: Headers) -> int:

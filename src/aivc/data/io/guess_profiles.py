@@ -4,15 +4,17 @@ import gzip
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from aivc.core.errors import DataError, IntegrityError
 from aivc.data.io.conventions import Line
-from aivc.data.io.formats import intact, suffix
+from aivc.data.io.formats import intact, opened, suffix
 from aivc.data.io.guess_image_tables import file_columns, naming_columns, of_table, read_or_empty
 from aivc.data.io.guess_plates import ImageGuess, plate_lines
+from aivc.data.io.own_file import refuse_swollen
 from aivc.data.io.tables import METADATA, is_metadata
 
 _PROFILE = re.compile(r"(?!Image_Metadata_)(?:Cells|Nuclei|Cytoplasm|Image|Cell|Nucleus)_[A-Z].*")
@@ -71,10 +73,23 @@ def _promising(path: Path) -> bool:
     return METADATA in first or bool(_PROFILE.search(first)) or bool(_FILE.search(first))
 
 
+def _refuse_swollen(node: Any) -> None:
+    """Refuse what declares far more than is stored of it, however deep it lies."""
+    if hasattr(node, "keys"):
+        for key in node:
+            _refuse_swollen(node[key])
+    elif node.shape is not None:
+        refuse_swollen(node)
+
+
 def stored_profiles(path: Path) -> ImageGuess | None:
     """An h5ad of profiles, or of crops, which h5ad cannot be read from."""
     import anndata
 
+    # What follows reads all names at once: a few bytes can declare any number of them.
+    with intact(path), opened(path) as store:
+        for node in (store[key] for key in ("obs", "var", "obsm", "varm") if key in store):
+            _refuse_swollen(node)
     try:
         with intact(path):
             held = anndata.read_h5ad(path, backed="r")
