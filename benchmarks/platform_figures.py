@@ -8,6 +8,7 @@ Parts run one by one, and each keeps what it found in ``results/platform.json``:
     jobs       tests of jobs with real PostgreSQL and Redis, where AIVC_TEST_POSTGRES and AIVC_TEST_REDIS name them
     requests   requests made from the API's own description; none may be answered by a fault
     hostile    files, names, digests and signatures of a stranger
+    page       the page in a browser: the whole way, a wrong file, a restart, axe, keyboard, hostile text
     bars       only write the bars again
 
 Run: AIVC_DATA=../shared/data python benchmarks/platform_figures.py CELL [PART ...]
@@ -36,7 +37,7 @@ RESULT = Path(__file__).parent / "results" / "platform.json"
 BROWSER = Path(__file__).parent / "results" / "platform_page.json"
 USERS, KILLS, CASES = 50, 3, 100
 AIVC = str(Path(sys.executable).with_name("aivc"))
-PARTS = ("load", "first", "crashes", "jobs", "requests", "hostile")
+PARTS = ("load", "first", "crashes", "jobs", "requests", "hostile", "page")
 # Not one of the names for this computer that need no token, but no other computer reaches it either.
 WITH_TOKENS = "127.0.0.2"
 
@@ -74,9 +75,7 @@ def free_port(host: str) -> int:
 def token(home: Path, name: str, role: str) -> str:
     """The first token of a service comes from its shell."""
     command = [
-        sys.executable,
-        "-m",
-        "aivc.cli",
+        AIVC,
         "serve",
         "token",
         "new",
@@ -146,7 +145,8 @@ def first_page(url: str) -> int | None:
     """Compressed bytes of the page and what it names; None where it was not built."""
     size, html = _bytes(url, "/")
     named = re.findall(r'(?:src|href)="(/[^"]+)"', html)
-    return size + sum(_bytes(url, path)[0] for path in named) if named else None
+    built = any(path.startswith("/assets/") for path in named)
+    return size + sum(_bytes(url, path)[0] for path in named) if built else None
 
 
 def _bytes(url: str, path: str) -> tuple[int, str]:
@@ -191,6 +191,14 @@ def of_jobs(_: Path) -> dict:
     outcome = {name: how for how, name in re.findall(r"^(PASSED|FAILED|ERROR) \S+::(\w+)", said, flags=re.MULTILINE)}
     skipped = re.search(r"(\d+) skipped", said)
     return {"tests": outcome, "skipped": int(skipped[1]) if skipped else 0, "servers": where}
+
+
+def of_page(_: Path) -> dict:
+    """Tests of the page in Chromium, each on a service of its own; the page must be built."""
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "tests/page/test_page.py", "-rA", "--no-header"]
+    environment = {**os.environ, "AIVC_TEST_PAGE": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return {"tests": {name: how for how, name in re.findall(r"^(PASSED|FAILED|ERROR) \S+::(\w+)", done.stdout, re.M)}}
 
 
 def of_requests(_: Path) -> dict:
@@ -287,6 +295,11 @@ def bars(found: dict) -> list[dict]:
         )
     if "hostile" in found:
         made.append(bar("hostile inputs that were taken", len(found["hostile"]["taken"]), 0, "lower"))
+    if "page" in found:
+        failed = sum(how != "PASSED" for how in found["page"]["tests"].values())
+        made.append(
+            bar("tests of the page in a browser that failed (journey, upload, restart, axe, ...)", failed, 0, "lower")
+        )
     if BROWSER.exists():
         made += json.loads(BROWSER.read_text())["bars"]
     return made
@@ -301,6 +314,7 @@ def main(cell: Path, parts: list[str]) -> None:
         "jobs": of_jobs,
         "requests": of_requests,
         "hostile": of_hostile,
+        "page": of_page,
     }
     for part in parts:
         if part != "bars":
