@@ -58,7 +58,7 @@ def test_90_percent_intervals_hold_90_percent_of_unseen_perturbations():
     ("method", "few"),
     [
         pytest.param("mean-effect", 40, marks=pytest.mark.slow),
-        ("effect.v2", 40),
+        pytest.param("effect.v2", 40, marks=pytest.mark.slow),
         pytest.param("effect.v2", 400, marks=pytest.mark.slow),
     ],
 )

@@ -36,7 +36,7 @@ class ListedObjects:
             return frozenset(self._listed.get(digest, ()))
 
     def _look(self) -> None:
-        # A version that cannot be read lists nothing; whoever reindexes the hub is told of it.
+        # A version that cannot be read lists nothing; whoever reindexes the hub learns of it.
         for ref, manifest in self.stored.everything()[0]:
             if (str(ref), manifest) in self._seen:
                 continue

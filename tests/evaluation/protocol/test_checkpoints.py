@@ -60,6 +60,7 @@ def counted(monkeypatch):
     return calls
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_its_second_fold_does_not_fit_the_first_again(tmp_path, screen, monkeypatch):
     path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     killed = subprocess.run(

@@ -52,6 +52,7 @@ def fits(monkeypatch):
     return calls
 
 
+@pytest.mark.slow
 def test_two_processes_score_as_one(tmp_path, screen, whole, fits):
     seen = []
     by = executor("processes", 2)
