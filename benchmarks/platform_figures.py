@@ -38,6 +38,14 @@ BROWSER = Path(__file__).parent / "results" / "platform_page.json"
 USERS, KILLS, CASES = 50, 3, 100
 AIVC = str(Path(sys.executable).with_name("aivc"))
 PARTS = ("load", "first", "crashes", "jobs", "requests", "hostile", "page")
+# Found by attacks that no test holds, and not mended yet.
+LEFT = (
+    "a csv.gz of half a megabyte that expands to 240 MB is taken after it held a slot for 107 s",
+    "a hub that sends a byte every half second keeps who pulls from it waiting",
+    "terms of a pulled cell are lost where the manifest beside it is deleted before it is published again",
+    "the memory limit of a job does not count the processes that the job starts",
+    "tokens that a revoked token had made live on",
+)
 # Not one of the names for this computer that need no token, but no other computer reaches it either.
 WITH_TOKENS = "127.0.0.2"
 
@@ -294,7 +302,7 @@ def bars(found: dict) -> list[dict]:
             )
         )
     if "hostile" in found:
-        made.append(bar("hostile inputs that were taken", len(found["hostile"]["taken"]), 0, "lower"))
+        made.append(bar("hostile inputs of the tests that were taken", len(found["hostile"]["taken"]), 0, "lower"))
     if "page" in found:
         failed = sum(how != "PASSED" for how in found["page"]["tests"].values())
         made.append(
@@ -329,7 +337,8 @@ def main(cell: Path, parts: list[str]) -> None:
             "cpus": os.cpu_count(),
             "python": platform.python_version(),
             "versions": {name: version(name) for name in ("aivc", "fastapi", "sqlalchemy", "uvicorn", "huey")},
-            "looked_at": "nothing: no test folds",
+            "looked_at": "nothing: no test folds; bars of the load were chosen before it was measured",
+            "known_and_left": LEFT,
         }  # fmt: skip
         RESULT.write_text(json.dumps(report, indent=1) + "\n")
 

@@ -8,7 +8,7 @@ _FOLDERS = re.compile(r"(?<![\w.:/-])/(?!api/)(?:[\w.@+-]+/)+")
 def without_folders(text: str) -> str:
     """A sentence that names files without where they lie, which concerns only who runs the service.
 
-    >>> without_folders("/srv/aivc/x-1/x.csv is empty ('/tmp/a/b.h5'); see https://example.org/a/b or /api/v1/jobs.")
+    >>> without_folders("/one/x-1/x.csv is empty ('/two/b.h5'); see https://example.org/a/b or /api/v1/jobs.")
     "x.csv is empty ('b.h5'); see https://example.org/a/b or /api/v1/jobs."
     """
     return _FOLDERS.sub("", text)
