@@ -136,3 +136,14 @@ def test_unreadable_json_is_refused(tmp_path, body):
 def test_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         STATE.settings = {}
+
+
+def test_a_state_travels_as_bytes():
+    state = State({"a": [1, "x"]}, {"w": np.arange(6.0).reshape(2, 3), "same": np.arange(6.0).reshape(2, 3)})
+    sent = state.to_bytes()
+    back = State.from_bytes(sent, "there")
+    assert back.digest() == state.digest()
+    assert back.settings == state.settings
+    for broken in (sent[:-8], b"", b"\x80\x04pickle", sent[:40], sent.replace(b'\\"x\\"', b'\\"y\\"')):
+        with pytest.raises(IntegrityError, match="there"):
+            State.from_bytes(broken, "there")

@@ -3,21 +3,30 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+import struct
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load, load_file, save, save_file
 
 from aivc.core.errors import IntegrityError
-from aivc.core.foreign_text import read_json
+from aivc.core.foreign_text import parse_json, read_json
 from aivc.core.writing import whole_file
 
 FORMAT = 1
 SETTINGS, ARRAYS = "settings.json", "arrays.safetensors"
+# Where the settings stand in a state that is one run of bytes; which header of safetensors is before them.
+_INSIDE, _METADATA, _LENGTH = "state", "__metadata__", struct.Struct("<Q")
+
+_UNREADABLE = (
+    SafetensorError, OSError, TypeError, ValueError, KeyError, AttributeError, MemoryError, RecursionError,
+    struct.error,
+)  # fmt: skip
 
 
 @final
@@ -51,6 +60,13 @@ class State:
         Raises:
             WritingError: The place cannot be written to.
         """
+        body, kept = self._parted()
+        with whole_file(folder / ARRAYS) as arrays, whole_file(folder / SETTINGS) as settings:
+            settings.write_text(json.dumps(body, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+            save_file(kept, arrays)
+
+    def _parted(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """What is written as JSON, and the arrays that are: equal ones once."""
         first: dict[str, str] = {}
         shared: dict[str, str] = {}
         for name in sorted(self.arrays):
@@ -58,9 +74,12 @@ class State:
             if first.setdefault(key, name) != name:
                 shared[name] = first[key]
         body = {"format": FORMAT, "digest": self.digest(), "settings": self.settings, "shared": shared}
-        with whole_file(folder / ARRAYS) as arrays, whole_file(folder / SETTINGS) as settings:
-            settings.write_text(json.dumps(body, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-            save_file({name: _plain(self.arrays[name]) for name in first.values()}, arrays)
+        return body, {name: _plain(self.arrays[name]) for name in first.values()}
+
+    def to_bytes(self) -> bytes:
+        """Write all of it as one safetensors file, with the settings as JSON in its header, to be sent to others."""
+        body, kept = self._parted()
+        return save(kept, {_INSIDE: json.dumps(body, sort_keys=True)})
 
     @classmethod
     def load(cls, folder: Path) -> "State":
@@ -69,26 +88,61 @@ class State:
         Raises:
             IntegrityError: A file is missing, truncated, altered, of another format, or holds a pickle.
         """
-        body = read_json(folder / SETTINGS)
-        if not isinstance(body, dict) or body.get("format") != FORMAT or not isinstance(body.get("settings"), dict):
-            raise IntegrityError(
-                f"{folder / SETTINGS} is not a part's settings in format {FORMAT}. "
-                "Save it again with this version of aivc, or install the version that wrote it."
-            )
-        try:
-            arrays = load_file(folder / ARRAYS)
-            arrays.update({name: arrays[source] for name, source in dict(body.get("shared", {})).items()})
-        except (SafetensorError, OSError, TypeError, ValueError, KeyError, AttributeError, MemoryError) as error:
-            raise IntegrityError(
-                f"{folder / ARRAYS} is not a readable safetensors file ({error}). Weights are never pickles here: "
-                "fetch the part again from its source."
-            ) from error
-        state = cls(body["settings"], arrays)
-        if state.digest() != body.get("digest"):
-            raise IntegrityError(
-                f"The part in {folder} was altered after it was saved. Fetch it again from its source."
-            )
-        return state
+        body = _settings(read_json(folder / SETTINGS), folder / SETTINGS)
+        with _readable(folder / ARRAYS):
+            arrays = _completed(load_file(folder / ARRAYS), body)
+        return cls(body["settings"], arrays)._unaltered(body, f"The part in {folder}")
+
+    @classmethod
+    def from_bytes(cls, data: bytes, where: str) -> "State":
+        """Read what `to_bytes` wrote.
+
+        Args:
+            data: The whole of it.
+            where: Where it came from, for messages.
+
+        Raises:
+            IntegrityError: It is truncated, altered, of another format, or holds a pickle.
+        """
+        with _readable(where):
+            arrays = load(data)
+            header = data[_LENGTH.size : _LENGTH.size + _LENGTH.unpack_from(data)[0]]
+            text = json.loads(header)[_METADATA][_INSIDE]
+        body = _settings(parse_json(text, where), where)
+        with _readable(where):
+            arrays = _completed(arrays, body)
+        return cls(body["settings"], arrays)._unaltered(body, f"What came from {where}")
+
+    def _unaltered(self, body: Mapping[str, Any], what: str) -> "State":
+        if self.digest() != body.get("digest"):
+            raise IntegrityError(f"{what} was altered after it was saved. Fetch it again from its source.")
+        return self
+
+
+def _settings(body: Any, where: object) -> dict[str, Any]:
+    if not isinstance(body, dict) or body.get("format") != FORMAT or not isinstance(body.get("settings"), dict):
+        raise IntegrityError(
+            f"{where} is not a part's settings in format {FORMAT}. "
+            "Save it again with this version of aivc, or install the version that wrote it."
+        )
+    return body
+
+
+def _completed(arrays: dict[str, np.ndarray], body: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The arrays that were written, and those that are equal to one of them."""
+    arrays.update({name: arrays[source] for name, source in dict(body.get("shared", {})).items()})
+    return arrays
+
+
+@contextmanager
+def _readable(where: object) -> Iterator[None]:
+    try:
+        yield
+    except _UNREADABLE as error:
+        raise IntegrityError(
+            f"{where} is not a readable safetensors file ({error}). Weights are never pickles here: "
+            "fetch the part again from its source."
+        ) from error
 
 
 def _plain(array: np.ndarray) -> np.ndarray:

@@ -12,15 +12,12 @@ import pandas as pd
 from jaxtyping import Float
 from scipy import sparse
 
-from aivc.core.errors import DataError, IntegrityError
+from aivc.core.entity_tables import intact, links_arrays, links_of, table_of, table_state
+from aivc.core.errors import DataError
 from aivc.core.measurement import CONTROL, broken_links
 from aivc.core.parsed import ParsedPerturbations
 from aivc.core.space import Space
 from aivc.core.state import State
-
-_COLUMN = "column:"
-_LINKS = "links:"
-_CSR = ("data", "indices", "indptr")
 
 
 @final
@@ -169,33 +166,37 @@ class UR:
 
     def save(self, folder: Path) -> None:
         """Write the UR into a folder, as JSON and safetensors."""
-        self._state().save(folder)
+        self.state().save(folder)
 
     @property
     def digest(self) -> str:
         """sha256 of all of it."""
-        return self._state().digest()
+        return self.state().digest()
 
-    def _state(self) -> State:
-        arrays = {"values": self.values, "mass": self.mass}
+    def state(self) -> State:
+        """Everything there is to it, as settings and arrays."""
+        table = table_state(self.entities)
+        arrays = {"values": self.values, "mass": self.mass, **links_arrays(self.links), **table.arrays}
         if self.variance is not None:
             arrays["variance"] = self.variance
-        if self.links is not None:
-            arrays.update({f"{_LINKS}{name}": getattr(self.links, name) for name in _CSR})
-        columns = {}
-        for name, column in self.entities.items():
-            if pd.api.types.is_numeric_dtype(column):
-                arrays[f"{_COLUMN}{name}"] = column.to_numpy(float) if column.hasnans else column.to_numpy()
-            else:
-                columns[str(name)] = [None if pd.isna(item) else str(item) for item in column]
-        names = [str(name) for name in self.entities.index]
-        settings = {
-            "space": self.space.to_json(),
-            "names": names,
-            "order": list(map(str, self.entities)),
-            "columns": columns,
-        }
-        return State(settings, arrays)
+        return State({"space": self.space.to_json(), **table.settings}, arrays)
+
+    @classmethod
+    def from_state(cls, state: State, where: object = "This") -> "UR":
+        """Inverse of `state`.
+
+        Args:
+            state: Of a UR.
+            where: Where it came from, for messages.
+
+        Raises:
+            IntegrityError: The state is not one of a UR.
+        """
+        with intact(where, "UR"):
+            entities, arrays = table_of(state), state.arrays
+            links = links_of(arrays, len(entities))
+            space = Space.from_json(state.settings["space"])
+            return cls(arrays["values"], space, entities, arrays.get("variance"), arrays["mass"], links)
 
     @classmethod
     def load(cls, folder: Path) -> "UR":
@@ -204,22 +205,4 @@ class UR:
         Raises:
             IntegrityError: The folder holds no intact UR.
         """
-        state = State.load(folder)
-        try:
-            settings, arrays = state.settings, state.arrays
-            columns = {n: arrays.get(f"{_COLUMN}{n}", settings["columns"].get(n)) for n in settings["order"]}
-            entities = pd.DataFrame(columns, index=settings["names"])
-            space = Space.from_json(settings["space"])
-            links = _linked([arrays[f"{_LINKS}{name}"] for name in _CSR if f"{_LINKS}{name}" in arrays], len(entities))
-            return cls(arrays["values"], space, entities, arrays.get("variance"), arrays["mass"], links)
-        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
-            raise IntegrityError(f"{folder} holds no UR ({error!r}). Encode the data again.") from error
-
-
-def _linked(stored: list[np.ndarray], n: int) -> sparse.csr_matrix | None:
-    # Checked in full: what is wrong in the pointers of a sparse matrix would read memory that is not its own.
-    if not stored:
-        return None
-    links = sparse.csr_matrix(tuple(stored), shape=(n, n))
-    links.check_format(full_check=True)
-    return links
+        return cls.from_state(State.load(folder), folder)
