@@ -23,6 +23,7 @@ from aivc.service.routes import (
     figure_routes,
     hub_routes,
     job_routes,
+    part_routes,
     session_routes,
 )
 from aivc.service.service_places import ServicePlaces
@@ -35,6 +36,7 @@ PREFIX = "/api/v1"
 ROUTERS: tuple[APIRouter, ...] = (
     session_routes.router,
     cell_routes.router,
+    part_routes.router,
     dataset_routes.router,
     job_routes.router,
     hub_routes.router,

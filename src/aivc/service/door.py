@@ -1,5 +1,6 @@
 """The door of the service: wrong hosts, foreign pages and bodies without end are turned away, and writes are noted."""
 
+import re
 from collections.abc import Callable
 from typing import Any, final
 from urllib.parse import SplitResult, urlsplit
@@ -18,6 +19,9 @@ UPLOADS = ("/api/v1/datasets", "/api/v1/hub")
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 # Bytes of a body that is no upload, and of what stands around a file in one.
 _BODY = 16 << 20
+# Bytes of the states or readings that one part of a cell is asked about, which are held in memory.
+PART_BODY = 65 << 20
+_PART = re.compile(r"/api/v1/cells/[^/]+/parts/[^/]+/[a-z]+")
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
     "script-src 'self'; worker-src 'self' blob:; connect-src 'self'; object-src 'none'; base-uri 'none'; "
@@ -85,6 +89,8 @@ class Door:
         return ""
 
     def _most(self, path: str) -> int:
+        if _PART.fullmatch(path):
+            return PART_BODY
         return self._settings.upload_limit + _BODY if path.startswith(UPLOADS) else _BODY
 
 

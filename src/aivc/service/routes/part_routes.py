@@ -1,0 +1,101 @@
+"""Routes of single parts: a part behind an address is a part of whoever asks it."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Header, Query, Response
+
+from aivc.core.contracts import Part
+from aivc.core.state import State
+from aivc.service.part_answers import (
+    decoded,
+    described,
+    digest_of,
+    encoded,
+    manipulated,
+    one_of,
+    profiles_of,
+    require_meant,
+)
+from aivc.service.part_models import PartDescription, PartList
+from aivc.service.service_state import Asker, Computing, Service
+
+router = APIRouter(tags=["parts"])
+
+CONTENT = "application/vnd.aivc.state"
+_BINARY = {"content": {CONTENT: {"schema": {"type": "string", "format": "binary"}}}}
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "One safetensors file, with its settings as JSON in the header.", **_BINARY},
+    412: {"description": "The part is another one than If-Match means."},
+}
+Sent = Annotated[bytes, Body(media_type=CONTENT)]
+Meant = Annotated[str, Header(alias="If-Match", max_length=200, description="Digest of the part that is meant.")]
+_Text = Annotated[str, Query(max_length=2000, examples=["ko:JAK2"])]
+
+
+@router.get("/cells/{cell}/parts", operation_id="listParts")
+def list_parts(cell: str, asker: Asker, service: Service) -> PartList:
+    """List the parts of a virtual cell that can be asked one by one."""
+    return PartList(parts=described(service.cells.load(service.cells.get(cell, asker))))
+
+
+@router.get("/cells/{cell}/parts/{part}", operation_id="describePart", response_model_exclude_none=True)
+def describe_part(cell: str, part: str, asker: Asker, service: Service) -> PartDescription:
+    """Say what a part is, reads and writes."""
+    loaded = service.cells.load(service.cells.get(cell, asker))
+    one_of(loaded, part)
+    return next(each for each in described(loaded) if each.part == part)
+
+
+def _meant(cell: str, part: str, contract: str, asker: Computing, service: Service, tags: str) -> Any:
+    found = one_of(service.cells.load(service.cells.get(cell, asker)), part, contract)
+    require_meant(found, tags)
+    return found
+
+
+def _sent(part: Part, state: State) -> Response:
+    return Response(state.to_bytes(), media_type=CONTENT, headers={"ETag": f'"{digest_of(part)}"'})
+
+
+@router.post(
+    "/cells/{cell}/parts/{part}/encode", operation_id="encodeThere", response_class=Response, responses=_RESPONSES
+)
+def encode_there(cell: str, part: str, asker: Computing, service: Service, sent: Sent, tags: Meant = "") -> Response:
+    """Let an encoder represent a measurement."""
+    found = _meant(cell, part, "encoder", asker, service, tags)
+    with service.slot():
+        return _sent(found, encoded(found, sent))
+
+
+@router.post(
+    "/cells/{cell}/parts/{part}/manipulate",
+    operation_id="manipulateThere",
+    response_class=Response,
+    responses=_RESPONSES,
+)
+def manipulate_there(
+    cell: str, part: str, asker: Computing, service: Service, sent: Sent, perturbation: _Text, tags: Meant = ""
+) -> Response:
+    """Let a manipulator say what would become of states."""
+    found = _meant(cell, part, "manipulator", asker, service, tags)
+    with service.slot():
+        return _sent(found, manipulated(found, sent, perturbation))
+
+
+@router.post(
+    "/cells/{cell}/parts/{part}/decode", operation_id="decodeThere", response_class=Response, responses=_RESPONSES
+)
+def decode_there(cell: str, part: str, asker: Computing, service: Service, sent: Sent, tags: Meant = "") -> Response:
+    """Let a decoder read states out."""
+    found = _meant(cell, part, "decoder", asker, service, tags)
+    with service.slot():
+        return _sent(found, decoded(found, sent))
+
+
+@router.post(
+    "/cells/{cell}/parts/{part}/profiles", operation_id="profilesThere", response_class=Response, responses=_RESPONSES
+)
+def profiles_there(cell: str, part: str, asker: Computing, service: Service, sent: Sent, tags: Meant = "") -> Response:
+    """Let a decoder state the expected mean profiles of populations."""
+    found = _meant(cell, part, "decoder", asker, service, tags)
+    with service.slot():
+        return _sent(found, profiles_of(found, sent))
