@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 
 from aivc.core.virtual_cell import VirtualCell
-from aivc.instruments.remote import far_part
+from aivc.data import far_part
 from tiny_service import tiny_client
 
 ORIGIN = "http://localhost:8000"

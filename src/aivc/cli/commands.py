@@ -72,6 +72,7 @@ COMMANDS = {
     "evaluate": ("evaluate_command", "Score methods on perturbations, contexts or donors they have not seen"),
     "score": ("score_command", "Score a file of predicted cells against a file of measured ones"),
     "serve": ("serve_command", "Serve virtual cells, data and the leaderboard to a browser and to programs"),
+    "connect": ("connect_command", "Connect to a virtual cell that another computer serves"),
     "benchmark": ("benchmark_command", "Frozen benchmarks: list them, look at one, run methods on them"),
     "publish": (
         "hub_command",

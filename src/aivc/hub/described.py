@@ -31,7 +31,7 @@ from aivc.hub.manifest_fields import (
 )
 from aivc.hub.refs import HubKind
 from aivc.hub.self_test import Asked, MadeTest, made_test
-from aivc.hub.use_terms import catalog_terms, strictest, terms_of
+from aivc.hub.use_terms import UseTerm, catalog_terms, strictest, terms_of
 
 _PACKAGES = ("aivc", "numpy", "scipy", "torch")
 # A part is kept with the name it is registered under, so that it can be loaded alone.
@@ -174,8 +174,16 @@ def _measured(encoder: Encoder) -> TypedPort:
 
 def _training(cell: VirtualCell | None, stated: Declared) -> TrainingData:
     """Every dataset and table that went in, by name, with its licence in the catalog."""
-    if cell is None:
-        return TrainingData(ancestry=stated.ancestry, sexes=stated.sexes)
+    sets = [] if cell is None else _training_sets(cell)
+    return TrainingData(sets=sets, ancestry=stated.ancestry, sexes=stated.sexes)
+
+
+def training_terms(cell: VirtualCell) -> frozenset[UseTerm]:
+    """Terms of all that a virtual cell was fitted on, as far as it says what that was."""
+    return strictest(each.terms for each in _training_sets(cell))
+
+
+def _training_sets(cell: VirtualCell) -> list[TrainingSet]:
     noted = cell.card.get("data")
     noted = noted if isinstance(noted, Mapping) else {}
     found: dict[str, TrainingSet] = {}
@@ -187,7 +195,7 @@ def _training(cell: VirtualCell | None, stated: Declared) -> TrainingData:
     name = noted.get("dataset")
     if isinstance(name, str) and name and name not in found:
         found[name] = _set(name, noted, None)
-    return TrainingData(sets=[found[key] for key in sorted(found)], ancestry=stated.ancestry, sexes=stated.sexes)
+    return [found[key] for key in sorted(found)]
 
 
 def _set(name: str, noted: Mapping[str, Any], known: Provenance | None) -> TrainingSet:

@@ -1,6 +1,7 @@
 """Lets the parts of a served virtual cell be asked one by one, by whoever holds the states or the measurements."""
 
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -10,16 +11,21 @@ from aivc.core.errors import DataError, UnknownNameError
 from aivc.core.measurement import Measurement
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Prediction
-from aivc.core.sent_predictions import measurement_of, part_of, prediction_state
+from aivc.core.sent_predictions import joined, measurement_of, part_of, prediction_state
 from aivc.core.state import State
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
+from aivc.hub.described import training_terms
+from aivc.hub.preparing import inherited_terms
+from aivc.hub.use_terms import UseTerm, strictest
 from aivc.service.part_models import PartDescription
 from aivc.service.refusals import DoorError
 
 T = TypeVar("T", UR, Measurement)
 
 CONTRACTS: dict[str, type[Part]] = {"encoder": Encoder, "manipulator": Manipulator, "decoder": Decoder}
+# Perturbations of one request at most, and states of its answers together.
+QUESTIONS, STATES = 256, 50_000
 _SENT = "what was sent"
 _REMOTE = "remote-"
 
@@ -34,6 +40,21 @@ def described(cell: VirtualCell) -> list[PartDescription]:
     """Say what each part of a cell is; those that are not here, but are asked over the network, are left out."""
     found = [_description(name, part) for name, part in cell.parts.items()]
     return [each for each in found if each is not None]
+
+
+def passed_on(cell: VirtualCell, folder: Path) -> tuple[list[str], list[str]]:
+    """Contexts whose control states may be sent to others, and what is to be said of those that may not.
+
+    Args:
+        cell: Whose.
+        folder: Where it lies, with the manifest that it was fetched with.
+    """
+    if UseTerm.NO_REDISTRIBUTION not in strictest([inherited_terms(folder), training_terms(cell)]):
+        return list(cell.starts), []
+    return [], [
+        "Its control states are not sent: the terms of the data that it was fitted on are no-redistribution. Ask about "
+        "control cells of your own."
+    ]
 
 
 def one_of(cell: VirtualCell, name: str, contract: str = "") -> Part:
@@ -87,17 +108,31 @@ def encoded(part: Encoder, sent: bytes) -> State:
     return part.encode(measurement, None if below is None else UR.from_state(below, _SENT)).state()
 
 
-def manipulated(part: Manipulator, sent: bytes, perturbation: str) -> State:
-    """What would become of the states that were sent.
+def manipulated(part: Manipulator, sent: bytes) -> State:
+    """What would become of the states that were sent, by each of the perturbations that were sent with them.
 
     Raises:
+        DataError: There is no perturbation, or more than are answered at once.
         IntegrityError: What was sent holds no states.
-        PerturbationError: The text is no perturbation.
+        PerturbationError: A text is no perturbation.
         SpaceError: The states lie in another space.
     """
-    asked = Perturbation.parse(perturbation)
-    ur = UR.from_state(State.from_bytes(sent, _SENT), _SENT)
-    return prediction_state(_whole(part.manipulate(ur, asked)), ur.entities.assign(perturbation=perturbation))
+    state = State.from_bytes(sent, _SENT)
+    asked = part_of(state, "asked") or State()
+    ur = UR.from_state(part_of(state, "states") or State(), _SENT)
+    texts = asked.settings.get("perturbations")
+    if not isinstance(texts, list) or not 0 < len(texts) <= QUESTIONS or len(texts) > max(1, STATES // max(len(ur), 1)):
+        raise DataError([
+            f"From 1 to {QUESTIONS} perturbations are asked about at once, of {STATES:,} states together. Ask in "
+            "smaller portions."
+        ])  # fmt: skip
+    questions = [Perturbation.parse(str(text)) for text in texts]
+    if len(questions) > 1:
+        part.prepare(ur, questions)
+    return joined({
+        f"answer {i}": prediction_state(_whole(part.manipulate(ur, each)), ur.entities.assign(perturbation=str(text)))
+        for i, (each, text) in enumerate(zip(questions, texts, strict=True))
+    })  # fmt: skip
 
 
 def decoded(part: Decoder, sent: bytes) -> State:

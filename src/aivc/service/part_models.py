@@ -1,6 +1,6 @@
 """Forms of what is said of the parts of a virtual cell, as the API states them."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -55,6 +55,9 @@ class PartDescription(BaseModel):
 
 
 class PartList(BaseModel):
-    """The parts of a virtual cell that another computer can ask."""
+    """The parts of a virtual cell that another computer can ask, and what else it needs to ask them."""
 
     parts: list[PartDescription]
+    card: dict[str, Any] = Field(description="All that the cell says of itself.")
+    contexts: list[str] = Field(description="Contexts whose control states are sent to whoever asks for them.")
+    remarks: list[str] = Field(description="What is not sent, and why.")

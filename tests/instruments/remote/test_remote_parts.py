@@ -7,12 +7,12 @@ import pytest
 
 from aivc.core.registry import DECODERS, ENCODERS, MANIPULATORS, WRAPPERS
 from aivc.core.virtual_cell import VirtualCell
-from aivc.testing import check_decoder, check_encoder, check_manipulator, sample_measurement, sample_parts
+from aivc.testing import check_decoder, check_manipulator, sample_measurement, sample_parts
 from aivc.testing.samples import sample_development
 from far_parts import far_service
 
 QUICK = {"velocity-field.v1": {"steps": 20}}
-TELLING = ("effect.v2", "transport.v1", "tissue-response.v1", "linear-expression")
+TELLING = ("effect.v2", "copy-time", "tissue-response.v1", "linear-expression")
 
 
 def params(names):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from aivc.core.errors import DataError
-from aivc.instruments.remote.far_part import FarPart
+from aivc.data.far_part import FarPart
 
 
 def connected(address: str, contract: str, token: str = "") -> dict[str, Any]:

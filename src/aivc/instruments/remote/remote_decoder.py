@@ -16,8 +16,8 @@ from aivc.core.sent_predictions import joined, readings_prediction_of
 from aivc.core.space import Space
 from aivc.core.state import State
 from aivc.core.ur import UR
+from aivc.data.far_part import FarPart
 from aivc.instruments.remote.connecting import connected
-from aivc.instruments.remote.far_part import FarPart
 
 # Numbers of states that are sent in one question for profiles.
 _AT_ONCE = 2_000_000

@@ -15,8 +15,8 @@ from aivc.core.scale import Scale
 from aivc.core.sent_predictions import joined, measurement_state
 from aivc.core.space import Space
 from aivc.core.ur import UR
+from aivc.data.far_part import FarPart
 from aivc.instruments.remote.connecting import connected
-from aivc.instruments.remote.far_part import FarPart
 
 # Numbers of readings that are sent in one question.
 _AT_ONCE = 4_000_000

@@ -1,18 +1,23 @@
 """A manipulator that another computer serves."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, NamedTuple, final
 
 from aivc.core.contracts import Manipulator
 from aivc.core.entity_tables import intact
+from aivc.core.errors import IntegrityError
 from aivc.core.perturbation import Perturbation
 from aivc.core.prediction import Prediction
-from aivc.core.sent_predictions import states_prediction_of
+from aivc.core.sent_predictions import joined, part_of, states_prediction_of
 from aivc.core.space import Space
+from aivc.core.state import State
 from aivc.core.ur import UR
+from aivc.data.far_part import FarPart
 from aivc.instruments.remote.connecting import connected
-from aivc.instruments.remote.far_part import FarPart
+
+# Questions of one request at most, and states of all of its answers together in one draw.
+_QUESTIONS, _STATES = 256, 50_000
 
 
 @final
@@ -102,8 +107,42 @@ class RemoteManipulator(Manipulator):
             UnavailableError: The service cannot be reached, or was not named by who asks.
         """
         self.reads.require(ur.space, self.name)
-        text, far = str(perturbation), FarPart(self.address)
-        said = far.ask("manipulate", ur.state(), str(self.far["digest"]), perturbation=text)
+        ahead: _Ahead | None = self.__dict__.get("_ahead")
+        if ahead is not None and ahead.ur is ur and (kept := ahead.answers.pop(str(perturbation), None)) is not None:
+            return kept
+        return self._asked(ur, [perturbation])[0]
+
+    def prepare(self, ur: UR, perturbations: Sequence[Perturbation]) -> None:
+        """Ask many questions in one request, and keep the answers until they are asked for."""
+        self.reads.require(ur.space, self.name)
+        block = max(1, min(_QUESTIONS, _STATES // max(len(ur), 1)))
+        answers = dict[str, Prediction[UR]]()
+        for first in range(0, len(perturbations), block):
+            some = perturbations[first : first + block]
+            answers |= dict(zip(map(str, some), self._asked(ur, some), strict=True))
+        object.__setattr__(self, "_ahead", _Ahead(ur, answers))
+
+    def _asked(self, ur: UR, perturbations: Sequence[Perturbation]) -> list[Prediction[UR]]:
+        texts = list(map(str, perturbations))
+        sent = joined({"states": ur.state(), "asked": State({"perturbations": texts})})
+        said = FarPart(self.address).ask("manipulate", sent, str(self.far["digest"]))
+        return [self._answer(part_of(said, f"answer {i}"), ur, text) for i, text in enumerate(texts)]
+
+    def _answer(self, said: State | None, ur: UR, text: str) -> Prediction[UR]:
+        if said is None:
+            raise IntegrityError(f"{self.address} does not answer what it was asked. Do not trust it.")
         found = states_prediction_of(said, self.address, ur.entities.assign(perturbation=text))
         self.reads.require(found.draws[0].space, self.name)
         return found.replace(made_by=(self.name, *found.made_by))
+
+
+class _Ahead(NamedTuple):
+    """Answers that were asked for ahead.
+
+    Attributes:
+        ur: About which states.
+        answers: By the text of the perturbation.
+    """
+
+    ur: UR
+    answers: dict[str, Prediction[UR]]

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Header, Query, Response
 
 from aivc.core.contracts import Part
+from aivc.core.errors import UnknownNameError
 from aivc.core.state import State
 from aivc.service.part_answers import (
     decoded,
@@ -13,6 +14,7 @@ from aivc.service.part_answers import (
     encoded,
     manipulated,
     one_of,
+    passed_on,
     profiles_of,
     require_meant,
 )
@@ -29,13 +31,27 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 Sent = Annotated[bytes, Body(media_type=CONTENT)]
 Meant = Annotated[str, Header(alias="If-Match", max_length=200, description="Digest of the part that is meant.")]
-_Text = Annotated[str, Query(max_length=2000, examples=["ko:JAK2"])]
+_Context = Annotated[str, Query(max_length=500, examples=["K562"])]
 
 
 @router.get("/cells/{cell}/parts", operation_id="listParts")
 def list_parts(cell: str, asker: Asker, service: Service) -> PartList:
     """List the parts of a virtual cell that can be asked one by one."""
-    return PartList(parts=described(service.cells.load(service.cells.get(cell, asker))))
+    served = service.cells.get(cell, asker)
+    loaded = service.cells.load(served)
+    contexts, remarks = passed_on(loaded, served.folder)
+    return PartList(parts=described(loaded), card=dict(loaded.card), contexts=contexts, remarks=remarks)
+
+
+@router.get("/cells/{cell}/start", operation_id="startOf", response_class=Response, responses=_RESPONSES)
+def start_of(cell: str, asker: Asker, service: Service, context: _Context) -> Response:
+    """Send the control states of a context, to start from."""
+    served = service.cells.get(cell, asker)
+    loaded = service.cells.load(served)
+    contexts, remarks = passed_on(loaded, served.folder)
+    if context not in contexts:
+        raise UnknownNameError("context", context, contexts, " ".join(remarks))
+    return Response(loaded.starts[context].state().to_bytes(), media_type=CONTENT)
 
 
 @router.get("/cells/{cell}/parts/{part}", operation_id="describePart", response_model_exclude_none=True)
@@ -73,12 +89,12 @@ def encode_there(cell: str, part: str, asker: Computing, service: Service, sent:
     responses=_RESPONSES,
 )
 def manipulate_there(
-    cell: str, part: str, asker: Computing, service: Service, sent: Sent, perturbation: _Text, tags: Meant = ""
+    cell: str, part: str, asker: Computing, service: Service, sent: Sent, tags: Meant = ""
 ) -> Response:
-    """Let a manipulator say what would become of states."""
+    """Let a manipulator say what would become of states by each of some perturbations."""
     found = _meant(cell, part, "manipulator", asker, service, tags)
     with service.slot():
-        return _sent(found, manipulated(found, sent, perturbation))
+        return _sent(found, manipulated(found, sent))
 
 
 @router.post(

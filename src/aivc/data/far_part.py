@@ -1,4 +1,4 @@
-"""Asks a part that another computer serves, and believes the answer only where it comes from the part that was meant.
+"""Asks what another computer serves, and believes an answer only where it comes from the part that was meant.
 
 What is sent and what comes back is one safetensors file with its settings as JSON (`aivc.core.state.State.to_bytes`).
 """
@@ -85,12 +85,37 @@ class FarPart:
             IntegrityError: It answers otherwise than a service of virtual cells.
             UnavailableError: It cannot be reached, or was not named by who asks.
         """
-        data, _ = self._exchange("GET", self.address)
-        found = parse_json(data, self.address, finite=True)
-        known = isinstance(found, dict) and found.get("contract") in CONTRACTS
-        if not known or not isinstance(found.get("digest"), str) or not isinstance(found.get("space"), dict):
+        found = self.read_json("")
+        if (
+            found.get("contract") not in CONTRACTS
+            or not isinstance(found.get("digest"), str)
+            or not isinstance(found.get("space"), dict)
+        ):
             raise IntegrityError(f"{self.address} does not answer as a part does. Check the address.")
-        return dict(found)
+        return found
+
+    def read_json(self, path: str) -> dict[str, Any]:
+        """An object of JSON at, or below, the address.
+
+        Raises:
+            AIVCError: What the service refuses.
+            IntegrityError: It answers otherwise.
+            UnavailableError: It cannot be reached, or was not named by who asks.
+        """
+        found = parse_json(self._exchange("GET", f"{self.address}{path}")[0], self.address)
+        if not isinstance(found, dict):
+            raise IntegrityError(f"{self.address} does not answer as a service of virtual cells. Check the address.")
+        return found
+
+    def read_state(self, path: str, **params: str) -> State:
+        """A state at a path below the address.
+
+        Raises:
+            AIVCError: What the service refuses.
+            IntegrityError: What it sends is none.
+            UnavailableError: It cannot be reached, or was not named by who asks.
+        """
+        return State.from_bytes(self._exchange("GET", f"{self.address}{path}", params=params)[0], self.address)
 
     def ask(self, verb: str, sent: State, digest: str, **params: str) -> State:
         """Ask for something.
