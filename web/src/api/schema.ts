@@ -132,10 +132,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Parts
+         * List Cell Parts
          * @description List the parts of a virtual cell that can be asked one by one.
          */
-        get: operations["listParts"];
+        get: operations["listCellParts"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2681,7 +2681,7 @@ export interface operations {
             };
         };
     };
-    listParts: {
+    listCellParts: {
         parameters: {
             query?: never;
             header?: never;

@@ -34,8 +34,8 @@ Meant = Annotated[str, Header(alias="If-Match", max_length=200, description="Dig
 _Context = Annotated[str, Query(max_length=500, examples=["K562"])]
 
 
-@router.get("/cells/{cell}/parts", operation_id="listParts")
-def list_parts(cell: str, asker: Asker, service: Service) -> PartList:
+@router.get("/cells/{cell}/parts", operation_id="listCellParts")
+def list_cell_parts(cell: str, asker: Asker, service: Service) -> PartList:
     """List the parts of a virtual cell that can be asked one by one."""
     served = service.cells.get(cell, asker)
     loaded = service.cells.load(served)
