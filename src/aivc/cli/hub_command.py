@@ -42,6 +42,7 @@ def add(commands: Commands) -> None:
     made.add_argument("ref", metavar="REF", help=_REF)
     _add_place(made, "--from")
     made.add_argument("--to", type=Path, metavar="FOLDER", required=True, help="missing or empty")
+    _add_patience(made)
     made = commands.add(
         "verify",
         _verify,
@@ -52,6 +53,7 @@ def add(commands: Commands) -> None:
     made.add_argument("what", metavar="REF|FOLDER", help=f"a fetched folder, or {_REF}")
     _add_place(made, "--from")
     made.add_argument("--badges", type=listed, metavar="a,b", help="of valid, runs, reproduces (default all)")
+    _add_patience(made)
     _add_hub(commands)
 
 
@@ -136,16 +138,29 @@ def _add_place(parser: Parser, option: str) -> None:
     parser.add_argument(option, dest="place", default="", metavar="LOCATION", help=_PLACE)
 
 
+def _add_patience(parser: Parser) -> None:
+    parser.add_argument(
+        "--deadline", type=positive, metavar="S", help="give up a service after so many seconds (default a day)"
+    )
+    parser.add_argument(
+        "--least-rate", type=positive, metavar="N",
+        help="give up a service that sends fewer than N bytes a second for a minute (default 8192)",
+    )  # fmt: skip
+
+
 def _hub(args: argparse.Namespace) -> "Hub":
     """The hub that is meant; a token for a service comes from the environment, not from the shell's history."""
     _require_extra()
     import platformdirs
 
     from aivc.hub.hub import Hub
+    from aivc.hub.patience import Patience
 
+    given = {"seconds": getattr(args, "deadline", None), "least_rate": getattr(args, "least_rate", None)}
+    patience = Patience(**{name: float(value) for name, value in given.items() if value is not None})
     home = Path(os.environ.get("AIVC_HOME") or platformdirs.user_data_dir("aivc"))
     place = args.place or os.environ.get("AIVC_HUB") or str(home / "hub")
-    return Hub.open(place, token=os.environ.get("AIVC_TOKEN", ""))
+    return Hub.open(place, token=os.environ.get("AIVC_TOKEN", ""), patience=patience)
 
 
 def _require_extra() -> None:

@@ -21,6 +21,7 @@ from aivc.hub.hub_report import ALL_BADGES, HubReport, fetched, signers_of
 from aivc.hub.listing import HubSource, Listing, PublishedVersion
 from aivc.hub.manifest import LARGEST_MANIFEST, MANIFEST, Declared, Manifest, canonical, declared
 from aivc.hub.object_store import ObjectStore
+from aivc.hub.patience import USUAL, Patience
 from aivc.hub.preparing import Thing, prepare
 from aivc.hub.refs import LATEST, Ref, newest
 from aivc.hub.service_reader import ServiceReader
@@ -57,6 +58,7 @@ class Hub:
         trust: TrustStore | None = None,
         token: str = "",
         transport: Any = None,
+        patience: Patience = USUAL,
     ) -> "Hub":
         """Open a hub; a folder that is missing is made when something is published.
 
@@ -66,6 +68,7 @@ class Hub:
             trust: Whose signatures count; by default the user's own trust store.
             token: Of an account of a service.
             transport: How requests are sent to a service, where not over the network.
+            patience: How long a slow service is waited for.
 
         Raises:
             DataError: It is no such place.
@@ -73,7 +76,8 @@ class Hub:
         """
         trust = TrustStore.load() if trust is None else trust
         if location.startswith(("http://", "https://")):
-            return cls(location, ServiceReader(location.rstrip("/"), token, transport), None, None, trust)
+            reader = ServiceReader(location.rstrip("/"), token, transport, patience)
+            return cls(location, reader, None, None, trust)
         stored = StoredHub(ObjectStore.open(location))
         index = HubIndex.open(database or _index_url(stored.store))
         made = cls(location, stored, stored, index, trust)
@@ -237,6 +241,7 @@ class Hub:
         Raises:
             UnknownNameError: There is no such version.
             IntegrityError: A file, the manifest or a signature is not true; or the folder holds something.
+            UnavailableError: A service does not answer, or too slowly (`aivc.hub.patience.Patience`).
         """
         at, found = self.resolve(ref)
         manifest, _ = self._manifest(at, found)
@@ -248,8 +253,7 @@ class Hub:
     def _fetch(self, manifest: Manifest, found: PublishedVersion, folder: Path) -> None:
         if manifest.size > LARGEST_ALL:
             raise IntegrityError(f"{manifest.ref} has {manifest.size:,} bytes, where {LARGEST_ALL:,} are the most.")
-        for file in manifest.files:
-            self.source.copy_to(file.sha256, folder / file.path, file.bytes)
+        self.source.copy_all(manifest.files, folder)
         write_text(folder / MANIFEST, manifest.to_bytes().decode())
         write_text(folder / SIGNATURES, canonical([each.to_json() for each in found.signatures]).decode())
 
@@ -290,6 +294,7 @@ class Hub:
         Raises:
             UnknownNameError: There is no such version or badge.
             IntegrityError: The manifest or a signature is not true.
+            UnavailableError: A service does not answer, or too slowly.
         """
         at, found = self.resolve(ref)
         manifest, signers = self._manifest(at, found)
@@ -298,6 +303,9 @@ class Hub:
             try:
                 self._fetch(manifest, found, Path(scratch))
             except (IntegrityError, UnavailableError) as error:
+                if self.stored is None and isinstance(error, UnavailableError):
+                    # A service that does not answer says nothing of what it holds.
+                    raise
                 broken = str(error)
             records = check(Path(scratch), manifest, badges, broken)
         recorded = self._record(found.digest, records)

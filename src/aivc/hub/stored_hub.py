@@ -1,5 +1,6 @@
 """How a hub lies in a store: which notes point to which manifests, who signed, and what was checked."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -10,6 +11,7 @@ from aivc.hub.aliases import AliasRecord
 from aivc.hub.badges import BadgeRecord
 from aivc.hub.listing import Listing, PublishedVersion
 from aivc.hub.manifest import canonical
+from aivc.hub.manifest_fields import HubFile
 from aivc.hub.object_store import ObjectStore
 from aivc.hub.refs import Ref, is_digest, is_hub_name
 from aivc.hub.signing import Signature, key_id
@@ -46,9 +48,10 @@ class StoredHub:
         """See `aivc.hub.listing.HubSource`."""
         return self.store.read(digest, largest)
 
-    def copy_to(self, digest: str, target: Path, size: int) -> None:
+    def copy_all(self, files: Sequence[HubFile], folder: Path) -> None:
         """See `aivc.hub.listing.HubSource`."""
-        self.store.copy_to(digest, target, size)
+        for file in files:
+            self.store.copy_to(file.sha256, folder / file.path, file.bytes)
 
     def note_version(self, ref: Ref, digest: str) -> None:
         """Publish: once and for all.
