@@ -4,7 +4,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
@@ -18,16 +18,18 @@ from aivc.hub.badges import SIGNATURES, BadgeRecord, check, require_files
 from aivc.hub.file_formats import LARGEST_ALL
 from aivc.hub.hub_index import HubEntry, HubIndex
 from aivc.hub.hub_report import ALL_BADGES, HubReport, fetched, signers_of
+from aivc.hub.kept_terms import KnownUse, kept, telling, when
 from aivc.hub.listing import HubSource, Listing, PublishedVersion
 from aivc.hub.manifest import LARGEST_MANIFEST, MANIFEST, Declared, Manifest, canonical, declared
 from aivc.hub.object_store import ObjectStore
 from aivc.hub.patience import USUAL, Patience
 from aivc.hub.preparing import Thing, prepare
+from aivc.hub.pulled_terms import PulledTerms
 from aivc.hub.refs import LATEST, Ref, newest
 from aivc.hub.service_reader import ServiceReader
 from aivc.hub.signing import OF_MANIFEST, SigningKey, TrustStore
 from aivc.hub.stored_hub import StoredHub
-from aivc.hub.use_terms import Visibility, conflicts
+from aivc.hub.use_terms import Visibility, conflicts, strictest
 
 
 @final
@@ -41,6 +43,7 @@ class Hub:
         stored: Its notes and objects; None of a service.
         index: For searching; None of a service.
         trust: Whose signatures count.
+        pulled: Terms of what was fetched on this computer, from whichever hub.
     """
 
     location: str
@@ -48,6 +51,7 @@ class Hub:
     stored: StoredHub | None
     index: HubIndex | None
     trust: TrustStore
+    pulled: PulledTerms = field(default_factory=PulledTerms)
 
     @classmethod
     def open(
@@ -81,8 +85,7 @@ class Hub:
         stored = StoredHub(ObjectStore.open(location))
         index = HubIndex.open(database or _index_url(stored.store))
         made = cls(location, stored, stored, index, trust)
-        if not index.count():
-            made.reindex()
+        made._catch_up()
         return made
 
     def publish(
@@ -104,7 +107,8 @@ class Hub:
             visibility: Of the namespace; that of one that exists stays. A new one is public unless said otherwise.
 
         Raises:
-            DataError: Every field that is wrong, and every term that forbids it.
+            DataError: Every field that is wrong, and every term that forbids it: its own, of its training data, or of
+                a version that the hub has or that was pulled here, whose weights or data it lists.
             IntegrityError: The version is published already and says something else, or a file is not allowed.
             UnavailableError: The hub is that of a service, or cannot be reached.
         """
@@ -113,13 +117,17 @@ class Hub:
         seen = self._visibility(stated.namespace, visibility)
         with tempfile.TemporaryDirectory(prefix="aivc-hub-") as scratch:
             made = prepare(thing, stated, Path(scratch), part)
-            there = self._keep(made.manifest, made.files, seen)
+            found = kept(made.manifest, self._uses(made.manifest))
+            terms = sorted(strictest([made.manifest.terms, found.terms]))
+            manifest = made.manifest.model_copy(update={"terms": terms})
+            there = self._same(manifest, made.manifest)
             if there is None:
-                self._settle(made.manifest, key, seen)
+                self._keep(manifest, made.files, seen, found.said)
+                self._settle(manifest, key, seen)
         if there is not None and key is not None:
             self._sign(there, key)
             self._move_latest(there.ref, there.digest, key)
-        return there or made.manifest
+        return there or manifest
 
     def adopt(self, folder: Path, *, visibility: str = "") -> Manifest:
         """Publish what was fetched from another hub as it is: under its own name, with its digest and its signatures.
@@ -136,28 +144,38 @@ class Hub:
         signers_of(self.trust, manifest, signatures)
         require_files(folder, manifest)
         seen = self._visibility(manifest.namespace, visibility)
-        there = self._keep(manifest, {file.path: folder / file.path for file in manifest.files}, seen)
+        there = self._same(manifest)
         if there is not None and there.digest != manifest.digest:
             raise IntegrityError(
                 f"{manifest.ref} is published here with another manifest. Import it under another name."
             )
+        if there is None:
+            made = when(manifest.created.isoformat())
+            # Where it is older than all that list its files, it speaks for them.
+            found = kept(manifest, [use for use in self._uses(manifest) if use.created <= made])
+            if found.terms:
+                raise DataError([f"{found.said} Import it under a name of your own, which takes them over."])
+            self._keep(manifest, {file.path: folder / file.path for file in manifest.files}, seen)
         for each in signatures:
             self._writable().note_signature(manifest.digest, each)
         if there is None:
             self._settle(manifest, None, seen)
         return manifest
 
-    def _keep(self, manifest: Manifest, files: Mapping[str, Path], seen: Visibility) -> Manifest | None:
-        """Keep the files of a version that may be published; return it instead where it is published already."""
+    def _uses(self, manifest: Manifest) -> list[KnownUse]:
+        """Versions, of this hub or pulled here, that list the same weights or data."""
+        self._catch_up()
+        digests = [file.sha256 for file in telling(manifest.files)]
+        return [*self._index().uses(digests), *self.pulled.uses(digests)]
+
+    def _keep(self, manifest: Manifest, files: Mapping[str, Path], seen: Visibility, why: str = "") -> None:
+        """Keep the files of a version that may be published; ``why`` is said where it may not."""
         stored = self._writable()
         if found := conflicts(manifest.licence, manifest.terms, seen):
-            raise DataError(found)
-        if there := self._same(manifest):
-            return there
+            raise DataError([*found, why] if why else found)
         for file in manifest.files:
             if stored.store.put(files[file.path])[0] != file.sha256:
                 raise IntegrityError(f"{file.path!r} was changed while it was published. Publish it again.")
-        return None
 
     def _settle(self, manifest: Manifest, key: SigningKey | None, seen: Visibility) -> None:
         """Point to a manifest whose files are all there; before this, nobody sees anything of it."""
@@ -184,13 +202,13 @@ class Hub:
             data = manifest.to_bytes()
             self._writable().note_signature(manifest.digest, key.sign(OF_MANIFEST, data))
 
-    def _same(self, manifest: Manifest) -> Manifest | None:
-        """The version as it is published already; None where it is not."""
+    def _same(self, manifest: Manifest, or_this: Manifest | None = None) -> Manifest | None:
+        """The version as it is published already, as one of these says; None where it is not."""
         found = self.source.listing(manifest.ref).versions.get(manifest.version)
         if found is None:
             return None
         there = Manifest.from_bytes(self.source.read(found.digest, LARGEST_MANIFEST), str(manifest.ref))
-        if not manifest.same_but_when(there):
+        if not any(each is not None and each.same_but_when(there) for each in (manifest, or_this)):
             raise IntegrityError(f"{manifest.ref} is published, and says something else. Publish it as a new version.")
         return there
 
@@ -243,8 +261,10 @@ class Hub:
             IntegrityError: A file, the manifest or a signature is not true; or the folder holds something.
             UnavailableError: A service does not answer, or too slowly (`aivc.hub.patience.Patience`).
         """
-        at, found = self.resolve(ref)
+        listing = self.listing(ref)
+        at, found = listing.resolve(_ref(ref), self.trust)
         manifest, _ = self._manifest(at, found)
+        self.pulled.note(manifest, str(at) if listing.visibility is Visibility.PUBLIC else "")
         with whole_folder(to, "folder of the hub", lambda _: False) as fresh:
             self._fetch(manifest, found, fresh)
             require_files(fresh, manifest)
@@ -353,6 +373,15 @@ class Hub:
         noted = index.digests()
         found, problems = stored.everything()
         index.forget(noted - {digest for _, digest in found})
+        return problems + self._note(found)
+
+    def _catch_up(self) -> None:
+        """Note what others published since; versions never change, so that each is read once."""
+        self._note(self._writable().everything(but=self._index().refs())[0])
+
+    def _note(self, found: Sequence[tuple[Ref, str]]) -> list[str]:
+        """Add versions of the store to the index; return what of them cannot be read."""
+        stored, index, problems = self._writable(), self._index(), list[str]()
         for ref, digest in found:
             try:
                 manifest = Manifest.from_bytes(stored.read(digest, LARGEST_MANIFEST), str(ref))

@@ -1,6 +1,6 @@
 """How a hub lies in a store: which notes point to which manifests, who signed, and what was checked."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -109,13 +109,19 @@ class StoredHub:
         name = f"{_BADGES}/{_hex(digest)}/{record.badge}.json"
         self.store.write_note(name, canonical(record.to_json()), once=False)
 
-    def everything(self) -> tuple[list[tuple[Ref, str]], list[str]]:
-        """Every version with its digest, to make an index of; and what of the notes cannot be read."""
+    def everything(self, *, but: Collection[str] = ()) -> tuple[list[tuple[Ref, str]], list[str]]:
+        """Every version with its digest, to make an index of; and what of the notes cannot be read.
+
+        Args:
+            but: Versions that are not looked at.
+        """
         found, problems = list[tuple[Ref, str]](), list[str]()
         for name in self.store.notes(_VERSIONS):
             try:
                 place, version = name.removeprefix(f"{_VERSIONS}/").removesuffix(".json").rsplit("/", 1)
-                found.append((Ref.parse(f"{place}@{version}"), self._digest(name)))
+                ref = Ref.parse(f"{place}@{version}")
+                if str(ref) not in but:
+                    found.append((ref, self._digest(name)))
             except (AIVCError, ValueError) as error:
                 problems.append(f"{name}: {error}")
         return found, problems
