@@ -7,11 +7,15 @@ import pytest
 
 from aivc.core.errors import DataError, IntegrityError, UnavailableError, UnknownNameError
 from aivc.core.virtual_cell import VirtualCell
+from aivc.evaluation.benchmarks.benchmark import benchmark
+from aivc.experiments.campaign.campaign import Campaign, CampaignSettings
+from aivc.hub import badges
 from aivc.hub.hub import Hub
 from aivc.hub.hub_report import verify_folder
 from aivc.hub.manifest import MANIFEST, Manifest, canonical
 from aivc.hub.refs import Ref
 from aivc.hub.signing import SigningKey, TrustStore
+from tiny_campaigns import tiny_library
 
 CARD = "dataset-card/lab/jak"
 
@@ -364,3 +368,41 @@ def test_a_manifest_that_lost_its_terms_is_not_imported(hub, elsewhere, table, c
     (got / MANIFEST).write_bytes(canonical({**said, "terms": [], "name": "mine"}))
     with pytest.raises(DataError, match="takes them over"):
         elsewhere.adopt(got)
+
+
+def test_scores_are_published_with_the_benchmark_that_they_are_of(hub, card_fields, tmp_path, monkeypatch):
+    kang, fields = benchmark("kang-unseen-donor"), {name: card_fields[name] for name in card_fields if name != "kind"}
+    kang.save(tmp_path / "kang.json")
+    asked = hub.publish(tmp_path / "kang.json", {**fields, "kind": "benchmark"})
+    body = {
+        "stamp": {"benchmark": kang.digest}, "benchmark": {"name": kang.name, "digest": kang.digest},
+        "methods": ["transfer"], "metrics": {"mse": {}}, "scores": {"transfer": {"mse": {"value": 1.5}}},
+        "rows": [{"method": "transfer", "mse": 1.0}, {"method": "transfer", "mse": 2.0}],
+    }  # fmt: skip
+    (tmp_path / "scores.json").write_text(json.dumps(body))
+    made = {**fields, "kind": "score", "parents": ["lab/nothing", str(asked.ref)]}
+    hub.publish(tmp_path / "scores.json", made)
+    seen = []
+    monkeypatch.setattr(badges, "recomputed", lambda kind, _, beside: (None, str(seen.append((kind, beside)))))
+    report = hub.verify("score/lab/jak@1.0")
+    assert verdicts(report) == {"valid": True, "runs": True, "reproduces": None}
+    assert "on kang-unseen-donor@81b0b0da4ff3" in report.badges[1].detail
+    ((kind, (beside,)),) = seen
+    assert (str(kind), beside.name) == ("score", "0")
+    body["scores"]["transfer"]["mse"]["value"] = 1.0
+    (tmp_path / "scores.json").write_text(json.dumps(body))
+    with pytest.raises(IntegrityError, match="it was changed"):
+        hub.publish(tmp_path / "scores.json", {**made, "version": "1.1"})
+
+
+def test_a_campaign_is_published_as_it_lies(hub, card_fields, tmp_path):
+    features, _ = tiny_library(60)
+    made = Campaign.new(tmp_path / "made", features, CampaignSettings("log2fc", batch=5, plate=96, controls=8))
+    made.propose()
+    hub.publish(made.folder, {**card_fields, "kind": "campaign"})
+    report = hub.verify("campaign/lab/jak", ["runs"])
+    assert verdicts(report) == {"valid": True, "runs": True}
+    assert "waits for round 1" in report.badges[1].detail
+    Campaign.load(hub.pull("campaign/lab/jak", tmp_path / "got"))
+    with pytest.raises(IntegrityError, match="holds no campaign"):
+        hub.publish(tmp_path / "hub", {**card_fields, "kind": "campaign", "name": "other"})

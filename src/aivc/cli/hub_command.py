@@ -68,7 +68,12 @@ def _add_publish(commands: Commands) -> None:
             "aivc publish cell/ manipulator/lab/jak-effects@1.0 --part effect.v2 --license MIT --key my.pem --to hub/",
         ),
     )
-    made.add_argument("thing", type=Path, metavar="CELL", help="folder of a virtual cell, or of the files of a card")
+    made.add_argument(
+        "thing",
+        type=Path,
+        metavar="CELL|FOLDER|FILE",
+        help="folder of a virtual cell, card or campaign, or one file of a benchmark or scores",
+    )
     made.add_argument("ref", metavar="NAMESPACE/NAME@VERSION", help="what it is to be called; a kind may stand before")
     made.add_argument("--license", required=True, metavar="SPDX", help="such as CC-BY-4.0")
     _add_place(made, "--to")
@@ -80,6 +85,9 @@ def _add_publish(commands: Commands) -> None:
         "--terms", type=listed, default=[], metavar="a,b", help="such as non-commercial, no-redistribution"
     )
     made.add_argument("--visibility", default="", metavar="V", help="of a new namespace: public, gated or private")
+    made.add_argument(
+        "--made-from", type=listed, default=[], metavar="REF,REF", help="such as the benchmark that scores are of"
+    )
     for name, what in _TEXTS.items():
         made.add_argument(f"--{name}", default="", metavar="TEXT", help=what)
 
@@ -190,6 +198,7 @@ def _publish(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         "version": ref.version,
         "licence": args.license,
         "terms": args.terms,
+        "parents": args.made_from,
         **{name.replace("-", "_"): getattr(args, name.replace("-", "_")) for name in _TEXTS},
     }
     reporter("publishing", 0, 0)

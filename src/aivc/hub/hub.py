@@ -25,7 +25,7 @@ from aivc.hub.object_store import ObjectStore
 from aivc.hub.patience import USUAL, Patience
 from aivc.hub.preparing import Thing, prepare
 from aivc.hub.pulled_terms import PulledTerms
-from aivc.hub.refs import LATEST, Ref, newest
+from aivc.hub.refs import LATEST, HubKind, Ref, newest
 from aivc.hub.service_reader import ServiceReader
 from aivc.hub.signing import OF_MANIFEST, SigningKey, TrustStore
 from aivc.hub.stored_hub import StoredHub
@@ -318,7 +318,8 @@ class Hub:
         """
         at, found = self.resolve(ref)
         manifest, signers = self._manifest(at, found)
-        with tempfile.TemporaryDirectory(prefix="aivc-hub-") as scratch:
+        made = tempfile.TemporaryDirectory
+        with made(prefix="aivc-hub-") as scratch, made(prefix="aivc-hub-") as others:
             broken = ""
             try:
                 self._fetch(manifest, found, Path(scratch))
@@ -327,10 +328,23 @@ class Hub:
                     # A service that does not answer says nothing of what it holds.
                     raise
                 broken = str(error)
-            records = check(Path(scratch), manifest, badges, broken)
+            beside = [] if broken else self._asked(manifest, Path(others))
+            records = check(Path(scratch), manifest, badges, broken, beside)
         recorded = self._record(found.digest, records)
         strangers = len({each.key for each in found.signatures}) - len(signers)
         return HubReport(str(at), found.digest, tuple(records), tuple(signers), strangers, recorded)
+
+    def _asked(self, manifest: Manifest, folder: Path) -> list[Path]:
+        """Fetch the benchmarks that scores were made from; what cannot be had is left out, and their badge says so."""
+        places = list[Path]()
+        for ref in manifest.made_with.parents if manifest.kind is HubKind.SCORE else ():
+            place = folder / str(len(places))
+            try:
+                if _ref(ref).kind is HubKind.BENCHMARK:
+                    places.append(self.pull(ref, place))
+            except AIVCError:
+                continue
+        return places
 
     def _record(self, digest: str, records: Sequence[BadgeRecord]) -> bool:
         if self.stored is None:

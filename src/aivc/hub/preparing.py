@@ -15,6 +15,7 @@ from aivc.hub.file_formats import LARGEST_ALL, MOST_FILES, check_format
 from aivc.hub.manifest import MANIFEST, Declared, Manifest
 from aivc.hub.manifest_fields import HubFile, MadeWith, TrainingData
 from aivc.hub.object_store import file_digest
+from aivc.hub.opened import OPENED, open_files
 from aivc.hub.refs import HubKind
 from aivc.hub.self_test import SELF_TEST, Asked
 from aivc.hub.use_terms import UseTerm, strictest
@@ -58,8 +59,11 @@ def prepare(thing: Thing, stated: Declared, scratch: Path, part: str = "") -> Pr
     elif stated.kind in PART_KINDS:
         files, asked, whole = _part(thing, stated, part, scratch)
     else:
-        folder = _folder(thing, stated)
-        files, asked, whole = _files(folder), None, None
+        place = _place(thing, stated)
+        files, asked, whole = _files(place), None, None
+        if stated.kind in OPENED:
+            # A version stays for good: what does not even open is not made one.
+            open_files(stated.kind, place)
         fields = {
             "training": TrainingData(ancestry=stated.ancestry, sexes=stated.sexes),
             "terms": sorted(stated.terms),
@@ -121,14 +125,16 @@ def _part(
     return _files(scratch / PARTS), found, whole
 
 
-def _folder(thing: Thing, stated: Declared) -> Path:
-    if not isinstance(thing, Path) or not thing.is_dir():
-        raise DataError([f"A {stated.kind} is published from a folder of its files. Give a folder."])
+def _place(thing: Thing, stated: Declared) -> Path:
+    if not isinstance(thing, Path) or not thing.exists():
+        raise DataError([f"A {stated.kind} is published from a folder of its files, or from its one file. Give it."])
     return thing
 
 
 def _files(folder: Path, *beside: str) -> dict[str, Path]:
     """Every file of a folder but what a hub put beside them; links are refused when they are looked at."""
+    if folder.is_file():
+        return {folder.name: folder}
     found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if not path.is_dir()}
     return {path: file for path, file in found.items() if path not in (MANIFEST, SIGNATURES, *beside)}
 
