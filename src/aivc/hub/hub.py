@@ -12,7 +12,7 @@ import platformdirs
 
 from aivc.core.errors import AIVCError, DataError, IntegrityError, UnavailableError, WritingError
 from aivc.core.state import write_text
-from aivc.core.writing import whole_folder
+from aivc.core.writing import explained, whole_folder
 from aivc.hub.aliases import AliasRecord
 from aivc.hub.badges import SIGNATURES, BadgeRecord, check, require_files
 from aivc.hub.file_formats import LARGEST_ALL
@@ -121,13 +121,8 @@ class Hub:
             terms = sorted(strictest([made.manifest.terms, found.terms]))
             manifest = made.manifest.model_copy(update={"terms": terms})
             there = self._same(manifest, made.manifest)
-            if there is None:
-                self._keep(manifest, made.files, seen, found.said)
-                self._settle(manifest, key, seen)
-        if there is not None and key is not None:
-            self._sign(there, key)
-            self._move_latest(there.ref, there.digest, key)
-        return there or manifest
+            self._keep(there or manifest, made.files, seen, found.said)
+            return self._settle(there or manifest, key, seen)
 
     def adopt(self, folder: Path, *, visibility: str = "") -> Manifest:
         """Publish what was fetched from another hub as it is: under its own name, with its digest and its signatures.
@@ -155,12 +150,10 @@ class Hub:
             found = kept(manifest, [use for use in self._uses(manifest) if use.created <= made])
             if found.terms:
                 raise DataError([f"{found.said} Import it under a name of your own, which takes them over."])
-            self._keep(manifest, {file.path: folder / file.path for file in manifest.files}, seen)
+        self._keep(manifest, {file.path: folder / file.path for file in manifest.files}, seen)
         for each in signatures:
             self._writable().note_signature(manifest.digest, each)
-        if there is None:
-            self._settle(manifest, None, seen)
-        return manifest
+        return self._settle(manifest, None, seen)
 
     def _uses(self, manifest: Manifest) -> list[KnownUse]:
         """Versions, of this hub or pulled here, that list the same weights or data."""
@@ -177,20 +170,36 @@ class Hub:
             if stored.store.put(files[file.path])[0] != file.sha256:
                 raise IntegrityError(f"{file.path!r} was changed while it was published. Publish it again.")
 
-    def _settle(self, manifest: Manifest, key: SigningKey | None, seen: Visibility) -> None:
-        """Point to a manifest whose files are all there; before this, nobody sees anything of it."""
+    def _settle(self, manifest: Manifest, key: SigningKey | None, seen: Visibility) -> Manifest:
+        """Point to a manifest whose files are all there; before this, nobody sees anything of it.
+
+        Each step may have been done before, by who was cut off; then it is as it was.
+
+        Returns:
+            What stands: that of another, who published the same at the same moment and was first.
+        """
         stored, ref = self._writable(), manifest.ref
         digest = stored.store.put_bytes(manifest.to_bytes())
         stored.note_namespace(ref.namespace, seen)
         self._sign(manifest, key)
-        stored.note_version(ref, digest)
+        try:
+            stored.note_version(ref, digest)
+        except IntegrityError:
+            if (there := self._same(manifest)) is None:
+                raise
+            manifest, digest = there, there.digest
+            self._sign(manifest, key)
         self._move_latest(ref, digest, key)
         self._index().add(manifest, digest, str(seen))
+        return manifest
 
     def _move_latest(self, ref: Ref, digest: str, key: SigningKey | None) -> None:
-        stored = self._writable()
-        if newest(list(stored.listing(ref).versions)) == ref.version:
-            stored.note_alias(AliasRecord.make(ref, LATEST, digest, key))
+        listing = self._writable().listing(ref)
+        there = listing.aliases.get(LATEST)
+        # What somebody signed is not replaced by the same without a signature.
+        stands = there is not None and there.digest == digest and key is None
+        if newest(list(listing.versions)) == ref.version and not stands:
+            self._writable().note_alias(AliasRecord.make(ref, LATEST, digest, key))
 
     def _require_key(self, ref: Ref, key: SigningKey | None) -> None:
         """Refuse before any work what would be refused by whoever wrote it."""
@@ -352,10 +361,10 @@ class Hub:
         try:
             for each in records:
                 self.stored.note_badge(digest, each)
-        except WritingError:
+            self._index().note_badges(digest, records)
+        except (WritingError, UnavailableError):
             # Whoever may only read a hub checks it for himself.
             return False
-        self._index().note_badges(digest, records)
         return True
 
     def badges(self, ref: Ref | str) -> list[BadgeRecord]:
@@ -434,9 +443,11 @@ def _index_url(store: ObjectStore) -> str:
     """In the folder itself where it can be written to; else in the cache, named after the place."""
     place = Path(store.root)
     if store.is_local and (os.access(place, os.W_OK) or not place.exists()):
-        place.mkdir(parents=True, exist_ok=True)
+        with explained(place):
+            place.mkdir(parents=True, exist_ok=True)
         return f"sqlite:///{place / 'index.db'}"
     named = hashlib.sha256(f"{store.files.protocol} {store.root}".encode()).hexdigest()[:24]
     folder = Path(os.environ.get("AIVC_CACHE") or platformdirs.user_cache_dir("aivc")) / "hubs"
-    folder.mkdir(parents=True, exist_ok=True)
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     return f"sqlite:///{folder / named}.db"

@@ -1,12 +1,13 @@
 """Finds what a hub holds: a table of its versions, which can be made again from the store at any time."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 from sqlalchemy import JSON, Engine, delete, func, select
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from aivc.core.errors import UnavailableError
@@ -139,19 +140,17 @@ class HubIndex:
         )  # fmt: skip
         files = {file.sha256 for file in telling(manifest.files)}
         try:
-            with Session(self.engine) as session, session.begin():
+            with _session(self.engine) as session:
                 session.merge(row)
                 session.execute(delete(FileRow).where(FileRow.digest == digest))
                 session.add_all(FileRow(sha256=sha256, digest=digest) for sha256 in files)
         except IntegrityError:
             # Another process noted the same version meanwhile.
             return
-        except OperationalError as error:
-            raise _gone(self.engine, error) from error
 
     def note_badges(self, digest: str, records: Iterable[BadgeRecord]) -> None:
         """Note what was checked."""
-        with Session(self.engine) as session, session.begin():
+        with _session(self.engine) as session:
             for each in records:
                 session.merge(
                     BadgeRow(
@@ -188,19 +187,16 @@ class HubIndex:
                 asked = asked.where(column == wanted)
         if visible is not None:
             asked = asked.where((VersionRow.visibility == "public") | VersionRow.namespace.in_(list(visible)))
-        try:
-            with Session(self.engine) as session:
-                rows = list(session.scalars(asked))
-                digests = [row.digest for row in rows]
-                badges = list(session.scalars(select(BadgeRow).where(BadgeRow.digest.in_(digests))))
-                return [_entry(row, badges) for row in rows]
-        except DBAPIError as error:
-            raise _gone(self.engine, error) from error
+        with _session(self.engine) as session:
+            rows = list(session.scalars(asked))
+            digests = [row.digest for row in rows]
+            badges = list(session.scalars(select(BadgeRow).where(BadgeRow.digest.in_(digests))))
+            return [_entry(row, badges) for row in rows]
 
     def uses(self, digests: Collection[str]) -> list[KnownUse]:
         """Versions that list one of these files of weights or data."""
         wanted, found = sorted(set(digests)), list[KnownUse]()
-        with Session(self.engine) as session:
+        with _session(self.engine) as session:
             # Databases bound how many values one question may hold.
             for start in range(0, len(wanted), _AT_ONCE):
                 asked = select(FileRow.sha256, VersionRow).join(VersionRow, VersionRow.digest == FileRow.digest)
@@ -210,28 +206,28 @@ class HubIndex:
 
     def badges(self, digest: str) -> list[BadgeRecord]:
         """What was last checked of a version."""
-        with Session(self.engine) as session:
+        with _session(self.engine) as session:
             rows = session.scalars(select(BadgeRow).where(BadgeRow.digest == digest).order_by(BadgeRow.badge))
             return [BadgeRecord(row.badge, row.passed, row.detail, row.checked, dict(row.environment)) for row in rows]
 
     def count(self) -> int:
         """How many versions are noted."""
-        with Session(self.engine) as session:
+        with _session(self.engine) as session:
             return session.scalar(select(func.count()).select_from(VersionRow)) or 0
 
     def refs(self) -> set[str]:
         """Names of all versions that are noted."""
-        with Session(self.engine) as session:
+        with _session(self.engine) as session:
             return {_named(row) for row in session.scalars(select(VersionRow))}
 
     def digests(self) -> set[str]:
         """Of all versions that are noted."""
-        with Session(self.engine) as session:
+        with _session(self.engine) as session:
             return set(session.scalars(select(VersionRow.digest)))
 
     def forget(self, digests: Collection[str]) -> None:
         """Take versions and their badges out."""
-        with Session(self.engine) as session, session.begin():
+        with _session(self.engine) as session:
             for digest in digests:
                 session.execute(delete(BadgeRow).where(BadgeRow.digest == digest))
                 session.execute(delete(FileRow).where(FileRow.digest == digest))
@@ -260,5 +256,20 @@ def _entry(row: VersionRow, badges: Iterable[BadgeRow]) -> HubEntry:
     )
 
 
-def _gone(engine: Engine, error: DBAPIError) -> UnavailableError:
-    return UnavailableError(f"The index {engine.url!r} cannot be used ({error.orig}). See that it runs and is free.")
+@contextmanager
+def _session(engine: Engine) -> Iterator[Session]:
+    """One session, all of it or nothing.
+
+    Raises:
+        UnavailableError: The database does not answer, is full, or may not be written to.
+        IntegrityError: (of SQLAlchemy) Another process wrote the same row meanwhile.
+    """
+    try:
+        with Session(engine) as session, session.begin():
+            yield session
+    except IntegrityError:
+        raise
+    except DBAPIError as error:
+        raise UnavailableError(
+            f"The index {engine.url!r} cannot be used ({error.orig}). See that it runs, is free, and may be written to."
+        ) from error

@@ -76,15 +76,15 @@ class StoredHub:
             raise IntegrityError(f"The note of namespace {namespace!r} cannot be read. Write it again.") from error
 
     def note_namespace(self, namespace: str, visibility: Visibility) -> None:
-        """Say who sees a namespace.
+        """Say who sees a namespace: once, so that of two who open it at once none shows what the other hides.
 
         Raises:
-            IntegrityError: It is no name.
+            IntegrityError: It is no name, or others see it.
         """
         if not is_hub_name(namespace):
             raise IntegrityError(f"{namespace[:80]!r} is no name of a namespace.")
         note = canonical({"visibility": str(visibility)})
-        self.store.write_note(f"{_NAMESPACES}/{namespace}.json", note, once=False)
+        self.store.write_note(f"{_NAMESPACES}/{namespace}.json", note, once=True)
 
     def note_alias(self, record: AliasRecord) -> None:
         """Move an alias."""
