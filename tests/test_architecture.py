@@ -115,6 +115,7 @@ TESTED_THROUGH = {
     "cli/executor_options.py": "cli/test_evaluate_command.py",
     "cli/fate_command.py": "experiments/test_fate.py",
     "cli/grammar.py": "cli/test_console.py",
+    "cli/hub_shown.py": "cli/test_hub_command.py",
     "cli/overview.py": "cli/test_data.py",
     "cli/recipe_options.py": "cli/test_evaluate_command.py",
     "cli/scale_options.py": "cli/test_fit_command.py",

@@ -179,7 +179,8 @@ class _Subject:
     def _verdict(self, badge: Badge) -> tuple[bool | None, str]:
         if badge is Badge.VALID:
             require_files(self.folder, self.manifest)
-            return True, f"The manifest and {len(self.manifest.files)} files are what they say."
+            count = len(self.manifest.files)
+            return True, f"The manifest and {f'{count} files are' if count > 1 else 'its file are'} what they say."
         if self.manifest.kind in OPENED:
             if badge is Badge.RUNS:
                 return True, open_files(self.manifest.kind, self.folder)

@@ -218,7 +218,10 @@ class Hub:
             return None
         there = Manifest.from_bytes(self.source.read(found.digest, LARGEST_MANIFEST), str(manifest.ref))
         if not any(each is not None and each.same_but_when(there) for each in (manifest, or_this)):
-            raise IntegrityError(f"{manifest.ref} is published, and says something else. Publish it as a new version.")
+            fields = ", ".join(name.replace("_", " ") for name in manifest.differs_in(there))
+            raise IntegrityError(
+                f"{manifest.ref} is published, and says something else ({fields}). Publish it as a new version."
+            )
         return there
 
     def _visibility(self, namespace: str, asked: str) -> Visibility:

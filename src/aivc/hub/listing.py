@@ -51,6 +51,8 @@ class Listing:
             UnknownNameError: There is no such version or alias.
             IntegrityError: An alias was forged, or the version is another than the ref says.
         """
+        if not self.versions:
+            raise UnknownNameError("thing in the hub", self.place, (), "Look for it: aivc hub search.")
         version = ref.version
         if ref.alias:
             version = self._aliased(ref.alias, trust)

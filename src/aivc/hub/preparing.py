@@ -7,7 +7,7 @@ from typing import TypeAlias, final
 
 from aivc.core.contracts import Decoder, Encoder, Manipulator
 from aivc.core.errors import DataError, UnknownNameError
-from aivc.core.saved_cell import PARTS
+from aivc.core.saved_cell import CELL, PARTS
 from aivc.core.virtual_cell import VirtualCell
 from aivc.hub.badges import README, SIGNATURES
 from aivc.hub.described import PART_KINDS, described, environment
@@ -104,6 +104,7 @@ def _cell(thing: Thing, scratch: Path) -> tuple[dict[str, Path], VirtualCell, Vi
         return _files(scratch / "cell"), thing, thing
     if not isinstance(thing, Path):
         raise DataError([f"A virtual-cell is wanted, got a {type(thing).__name__}. Name its kind."])
+    _require_cell(thing)
     cell = VirtualCell.load(thing)
     return _files(thing, SELF_TEST, README), cell, cell
 
@@ -111,6 +112,8 @@ def _cell(thing: Thing, scratch: Path) -> tuple[dict[str, Path], VirtualCell, Vi
 def _part(
     thing: Thing, stated: Declared, part: str, scratch: Path
 ) -> tuple[dict[str, Path], Encoder | Manipulator | Decoder, VirtualCell | None]:
+    if isinstance(thing, Path):
+        _require_cell(thing)
     whole = VirtualCell.load(thing) if isinstance(thing, Path) else thing if isinstance(thing, VirtualCell) else None
     found: object = thing
     if whole is not None:
@@ -123,6 +126,17 @@ def _part(
         raise DataError([f"A {stated.kind} is wanted, got a {type(found).__name__}. Name its kind."])
     found.state().save(scratch / PARTS)
     return _files(scratch / PARTS), found, whole
+
+
+def _require_cell(folder: Path) -> None:
+    """Refuse another folder in words for whoever publishes for the first time."""
+    if (folder / CELL).is_file():
+        return
+    if not folder.exists():
+        raise DataError([f"There is no {folder}. Check the path."])
+    inside = sorted(each.parent for each in folder.glob(f"*/{CELL}")) if folder.is_dir() else []
+    hint = f"Give {inside[0]}." if inside else "Give the folder of a cell; another kind is named before its ref."
+    raise DataError([f"{folder} is no virtual cell: it holds no {CELL}. {hint}"])
 
 
 def _place(thing: Thing, stated: Declared) -> Path:
