@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from aivc.core.errors import IntegrityError
+from aivc.core.errors import IntegrityError, WritingError
 from aivc.hub.manifest import Manifest
 from aivc.hub.manifest_fields import HubFile
 from aivc.hub.pulled_terms import PulledTerms, pulled_file
@@ -56,3 +56,9 @@ def test_where_it_lies_can_be_said(monkeypatch, tmp_path):
     monkeypatch.delenv("AIVC_PULLED")
     monkeypatch.setenv("AIVC_HOME", str(tmp_path))
     assert pulled_file() == tmp_path / "pulled_terms.json"
+
+
+def test_a_record_that_cannot_be_written_is_said(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WritingError, match="Name another file in AIVC_PULLED"):
+        PulledTerms(tmp_path / "file" / "a.json").note(version(1), "lab/a@1.0")

@@ -221,9 +221,10 @@ def _pull(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     reporter("fetching", 0, 0)
     at, found = hub.resolve(args.ref)
     hub.pull(at, args.to)
-    terms = list(hub.manifest(at).terms)
+    manifest = hub.manifest(at)
+    terms = list(manifest.terms)
     said = [f"{at} lies in {args.to}. Check it: aivc verify {args.to}"]
-    said += [f"Terms of use: {', '.join(terms)}."] if terms else []
+    said.append(f"Licence: {manifest.licence}. Terms of use: {', '.join(terms) or 'none'}.")
     body = {"ref": str(at), "digest": found.digest, "folder": args.to, "terms": terms, "seconds": reporter.seconds}
     return Outcome(body, said)
 

@@ -87,4 +87,5 @@ def unsaid(fields: Mapping[str, Any]) -> list[RenderableType]:
     if not (lacking := [name for name in _PROSE if not fields.get(name)]):
         return []
     options = ", ".join(f"--{name.replace('_', '-')}" for name in lacking)
-    return [f"Others do not read what it is for: this version stays so; say it in the next one ({options})."]
+    names = ", ".join(name.replace("_", " ") for name in lacking)
+    return [f"Nothing is said of its {names}, and a version is never changed. Say it in the next one ({options})."]

@@ -1,14 +1,14 @@
 """A small record of what was pulled on this computer: under which terms weights and data came, by their digests."""
 
 import os
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
 import platformdirs
 
-from aivc.core.errors import IntegrityError
+from aivc.core.errors import IntegrityError, WritingError
 from aivc.core.foreign_text import read_json
 from aivc.core.state import write_text
 from aivc.core.writing import held
@@ -52,19 +52,27 @@ class PulledTerms:
         if not (files := telling(manifest.files)):
             return
         created = when(manifest.created.isoformat())
-        with held(self.path.with_suffix(".lock"), patience=_PATIENCE):
-            noted = self._read()
-            before = dict(noted)
-            for file in files:
-                use = KnownUse(file.sha256, frozenset(manifest.terms), created, said)
-                there = noted.get(file.sha256)
-                if there is None or use.created < there.created:
-                    noted[file.sha256] = use
-                elif use.created == there.created and not use.terms <= there.terms:
-                    noted[file.sha256] = KnownUse(file.sha256, use.terms | there.terms, created, use.said)
-            if noted != before:
-                body = {"format": 1, "files": {sha256: _entry(use) for sha256, use in noted.items()}}
-                write_text(self.path, canonical(body).decode())
+        try:
+            with held(self.path.with_suffix(".lock"), patience=_PATIENCE):
+                self._add([KnownUse(file.sha256, frozenset(manifest.terms), created, said) for file in files])
+        except WritingError as error:
+            raise WritingError(
+                f"The terms of what is fetched are noted in {self.path}, which cannot be written to. Name another file "
+                "in AIVC_PULLED."
+            ) from error
+
+    def _add(self, uses: Sequence[KnownUse]) -> None:
+        noted = self._read()
+        before = dict(noted)
+        for use in uses:
+            there = noted.get(use.sha256)
+            if there is None or use.created < there.created:
+                noted[use.sha256] = use
+            elif use.created == there.created and not use.terms <= there.terms:
+                noted[use.sha256] = replace(use, terms=use.terms | there.terms)
+        if noted != before:
+            body = {"format": 1, "files": {sha256: _entry(use) for sha256, use in noted.items()}}
+            write_text(self.path, canonical(body).decode())
 
     def uses(self, digests: Collection[str]) -> list[KnownUse]:
         """What is noted of files.
