@@ -213,6 +213,7 @@ TESTED_THROUGH = {
     "hub/manifest_fields.py": "hub/test_manifest.py",
     "hub/migrations/env.py": "hub/test_hub_index.py",
     "hub/migrations/versions/hub_step_1.py": "hub/test_hub_index.py",
+    "hub/migrations/versions/hub_step_2.py": "hub/test_hub_index.py",
     "hub/preparing.py": "hub/test_hub.py",
     "hub/stored_hub.py": "hub/test_hub.py",
     "instruments/decoders/attention.py": "instruments/decoders/test_patient_pool.py",

@@ -119,5 +119,5 @@ def test_what_takes_long_is_ended_and_what_crashes_is_said(campaign, monkeypatch
     crashed = subprocess.CompletedProcess([], -9, b"", b"one\nKilled")
     monkeypatch.setattr(module.subprocess, "run", lambda *_, **__: crashed)
     assert recomputed(HubKind.CAMPAIGN, campaign) == (
-        None, "Not told: making it again ended with -9 (Killed). Run it yourself."
+        None, "Not checked: making it again ended with -9 (Killed). Run it yourself."
     )  # fmt: skip

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from aivc.hub.hub_report import HubReport
     from aivc.hub.manifest import Manifest
 
-_VERDICTS = {True: "yes", False: "no", None: "cannot be told"}
+_VERDICTS = {True: "yes", False: "no", None: "cannot be checked"}
 # What a reader of a version looks for first, and what is said where it is not there.
 _PROSE = ("description", "intended_use", "limits")
 

@@ -44,8 +44,8 @@ class BadgeRecord:
 
     Attributes:
         badge: Which.
-        passed: None where it cannot be told: a card of a dataset answers no question, and the data of a benchmark may
-            not be here.
+        passed: None where it cannot be checked: a card of a dataset answers no question, and the data of a benchmark
+            may not be here.
         detail: What was found, in a sentence.
         checked: When, ISO 8601.
         environment: Versions it was checked with.

@@ -200,6 +200,6 @@ def said(error: Exception) -> list[str]:
     for each in error.errors():
         where, cause = ".".join(map(str, each["loc"])) or "the whole", each.get("ctx", {}).get("error")
         # Refusals of ours have words of their own.
-        told = cause.problems if isinstance(cause, DataError) else [f"{each['msg']}."]
-        found += [f"{where}: {problem}" for problem in told]
+        problems = cause.problems if isinstance(cause, DataError) else [f"{each['msg']}."]
+        found += [f"{where}: {problem}" for problem in problems]
     return found[:20]

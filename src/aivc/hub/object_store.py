@@ -84,7 +84,7 @@ class ObjectStore:
             return bool(self.files.exists(self._path(digest)))
 
     def _whole(self, digest: str, size: int) -> bool:
-        """Whether it is here, undamaged; of a place elsewhere, with all its bytes."""
+        """Whether it is here, undamaged; of a place that is no folder, with all its bytes."""
         if not self.has(digest):
             return False
         path = self._path(digest)
@@ -196,16 +196,17 @@ class ObjectStore:
                     self.files.pipe_file(path, data, mode="create")
                 return
             # Where places know no renaming, an object is seen only when its upload is complete.
-            fresh = f"{path}.{secrets.token_hex(8)}.partial"
+            fresh, done = f"{path}.{secrets.token_hex(8)}.partial", False
             try:
                 with self.files.open(fresh, "wb") as stream:
                     for piece in _pieces(data):
                         stream.write(piece)
                 self.files.mv(fresh, path)
-            except BaseException:
-                with suppress(OSError):
-                    self.files.rm_file(fresh)
-                raise
+                done = True
+            finally:
+                if not done:
+                    with suppress(OSError):
+                        self.files.rm_file(fresh)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -128,8 +128,8 @@ def _require_rows(body: Mapping[str, Any], values: Mapping[tuple[str, str], Any]
     for row in body["rows"]:
         if task:
             # A number over all folds stands for the mean of them.
-            told = pooled if row["fold"] == POOLED else rows
-            told.setdefault((row["method"], row["metric"]), []).append(row["value"])
+            group = pooled if row["fold"] == POOLED else rows
+            group.setdefault((row["method"], row["metric"]), []).append(row["value"])
         else:
             for metric in body["metrics"]:
                 rows.setdefault((row["method"], metric), []).append(row.get(metric))

@@ -36,19 +36,19 @@ def recomputed(
         seconds: Until it is ended.
 
     Returns:
-        Whether the same came out, None where that cannot be told here; and what was found.
+        Whether the same came out, None where that cannot be checked here; and what was found.
     """
     command = [sys.executable, "-m", "aivc.hub.recomputed", str(kind), *map(str, (folder, *beside))]
     try:
         done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
-        return None, f"Not told: it was not made again within {seconds:,.0f} seconds. Run it yourself."
+        return None, f"Not checked: it was not made again within {seconds:,.0f} seconds. Run it yourself."
     try:
         found = json.loads(done.stdout.splitlines()[-1])
         return found["passed"], str(found["detail"])
     except (IndexError, KeyError, TypeError, ValueError):
         said = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["without a word"]
-        return None, f"Not told: making it again ended with {done.returncode} ({said[0][:200]}). Run it yourself."
+        return None, f"Not checked: making it again ended with {done.returncode} ({said[0][:200]}). Run it yourself."
 
 
 def make_again(kind: HubKind, folder: Path, beside: Sequence[Path] = ()) -> tuple[bool | None, str]:
@@ -72,9 +72,9 @@ def _campaign(folder: Path) -> tuple[bool, str]:
 
 def _benchmark(found: AnyBenchmark) -> tuple[bool | None, str]:
     if found.files != "here":
-        return None, f"Not told: its data ({', '.join(found.checksums)}) are {found.files}. {_FETCH}"
+        return None, f"Not checked: its data ({', '.join(found.checksums)}) are {found.files}. {_FETCH}"
     if not isinstance(found, Benchmark):
-        return None, "Not told: the folds of a task are made by its protocol, and are part of what is asked."
+        return None, "Not checked: the folds of a task are made by its protocol, and are part of what is asked."
     data = found.load_data()
     split = found.make_split(data)
     for fold in range(len(split.folds)):
@@ -85,19 +85,19 @@ def _benchmark(found: AnyBenchmark) -> tuple[bool | None, str]:
 def _score(folder: Path, beside: Sequence[Path]) -> tuple[bool | None, str]:
     found = read_score(folder)
     if found.given:
-        return None, f"Not told: {', '.join(found.given)} was answered for by another program, which is not here."
+        return None, f"Not checked: {', '.join(found.given)} was answered for by another program, which is not here."
     chosen = named_benchmark(found, beside)
     if chosen is None:
         return None, (
-            f"Not told: {found.reference} is not registered here, and is none that the scores were made from. Publish "
+            f"Not checked: {found.reference} is not registered here, and none that the scores were made from. Publish "
             "the benchmark too, and name it with --made-from."
         )
     if chosen.files != "here":
-        return None, f"Not told: the data of {found.reference} are {chosen.files}. {_FETCH}"
+        return None, f"Not checked: the data of {found.reference} are {chosen.files}. {_FETCH}"
     try:
         values = _asked_again(chosen, found)
     except UnknownNameError as error:
-        return None, f"Not told: {error}"
+        return None, f"Not checked: {error}"
     return _compared(found, values)
 
 

@@ -100,7 +100,7 @@ class ServiceReader:
     ) -> Iterator["_Answer"]:
         """Ask; what is redirected is not followed, so that a token goes nowhere else."""
         address = f"{self.address.rstrip('/')}/{quote(path)}"
-        # Packed answers could stand for many more bytes than came, and their pace could not be told.
+        # Packed answers could stand for many more bytes than came, and their pace could not be measured.
         headers = {"Accept-Encoding": "identity"}
         headers |= {"Authorization": f"Bearer {self.token}"} if self.token else {}
         try:
