@@ -1,6 +1,8 @@
 """What every test may ask for: the real data where they are, and one thread per process."""
 
 import os
+import tempfile
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -22,9 +24,18 @@ from aivc.testing import sample_measurement
 for _library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
+# Of fixtures that outlive a test.
+os.environ.setdefault("AIVC_PULLED", f"{tempfile.gettempdir()}/aivc-tests-{os.getpid()}/pulled_terms.json")
+
 # Machines differ in speed; a slow one is no bug.
 settings.register_profile("aivc", deadline=None, max_examples=60)
 settings.load_profile("aivc")
+
+
+@pytest.fixture(autouse=True)
+def nothing_pulled(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test fetches from a hub binds no other test, and is not noted in the home of whoever tests."""
+    monkeypatch.setenv("AIVC_PULLED", str(tmp_path_factory.getbasetemp() / "pulled" / f"{uuid.uuid4()}.json"))
 
 
 @pytest.fixture(scope="session")

@@ -71,5 +71,40 @@ def test_people_see_what_was_checked(ask, cell, tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "reproduces" in shown
     assert "Signed by nobody whom you trust." in shown
+    assert "aivc pull virtual-cell/lab/jak@1.0 --from" in shown
+    assert "--intended-use, --limits" in shown
     main(["hub", "show", "lab/jak"])
-    assert "\x1b" not in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "latest is 1.0" in shown
+    main(["hub", "search", "jak"])
+    assert "valid, runs, reproduces" in capsys.readouterr().out
+    main(["hub", "search", "kidney"])
+    assert "Nothing of 'kidney' is in" in capsys.readouterr().out
+    code, said = ask("publish", cell, "lab/jak@1.0", "--license", "MIT")
+    assert (code, "something else (description)" in said["error"]["message"]) == (1, True)
+    code, said = ask("pull", "lab/nothing", "--to", tmp_path / "got")
+    assert (code, "no thing in the hub named 'virtual-cell/lab/nothing'" in said["error"]["message"]) == (1, True)
+
+
+def test_a_hub_that_is_only_read_is_not_made(ask, tmp_path):
+    for words in (("hub", "search"), ("pull", "lab/jak", "--to", tmp_path / "got"), ("hub", "show", "lab/jak")):
+        code, said = ask(*words)
+        assert (code, "There is no hub in" in said["error"]["message"]) == (1, True)
+    assert not (tmp_path / "hub").exists()
+
+
+@pytest.mark.parametrize(
+    ("thing", "licence", "said"),
+    [
+        (".", "MIT", "is no virtual cell: it holds no cell.json. Give "),
+        ("cell/parts", "MIT", "Give the folder of a cell"),
+        ("nowhere", "MIT", "There is no "),
+        ("cell", "Foo", "licence: 'Foo' is no licence that SPDX lists"),
+    ],
+)
+def test_first_mistakes_are_explained(ask, cell, thing, licence, said):
+    code, found = ask("publish", cell.parent / thing, "lab/jak@1.0", "--license", licence)
+    assert code == 1
+    assert said in found["error"]["message"]
+    assert "Value error" not in found["error"]["message"]

@@ -7,11 +7,15 @@ import pytest
 
 from aivc.core.errors import DataError, IntegrityError, UnavailableError, UnknownNameError
 from aivc.core.virtual_cell import VirtualCell
+from aivc.evaluation.benchmarks.benchmark import benchmark
+from aivc.experiments.campaign.campaign import Campaign, CampaignSettings
+from aivc.hub import badges
 from aivc.hub.hub import Hub
 from aivc.hub.hub_report import verify_folder
 from aivc.hub.manifest import MANIFEST, Manifest, canonical
 from aivc.hub.refs import Ref
 from aivc.hub.signing import SigningKey, TrustStore
+from tiny_campaigns import tiny_library
 
 CARD = "dataset-card/lab/jak"
 
@@ -291,3 +295,114 @@ def test_a_manifest_holds_no_names_of_donors(hub, cell_folder, cell_fields):
     assert made.training.sets[0].donors == 1
     assert b"donor1" not in made.to_bytes()
     assert Manifest.from_bytes(made.to_bytes()) == made
+
+
+@pytest.fixture
+def elsewhere(tmp_path, empty_index):
+    """Another hub."""
+    place = tmp_path / "elsewhere"
+    place.mkdir()
+    (place / "index.db").write_bytes(empty_index)
+    made = Hub.open(str(place), trust=TrustStore())
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def table(card):
+    """The folder of a card, with a table that nobody has by chance."""
+    (card / "cells.csv").write_text("cell,value\n" + "".join(f"c{i},{i * 0.37}\n" for i in range(40)))
+    return card
+
+
+def test_terms_stay_where_the_manifest_is_deleted(hub, elsewhere, cell_folder, cell_fields, tmp_path):
+    hub.publish(cell_folder, {**cell_fields, "licence": "CC-BY-NC-4.0", "terms": ["non-commercial"]})
+    got = hub.pull("lab/jak", tmp_path / "got")
+    (got / MANIFEST).unlink()
+    washed = {**cell_fields, "namespace": "me", "licence": "MIT"}
+    for thing, other in ((got, elsewhere), (VirtualCell.load(got), hub)):
+        with pytest.raises(DataError, match=r"(?s)non-commercial use.*those of virtual-cell/lab/jak@1\.0"):
+            other.publish(thing, washed)
+    with pytest.raises(DataError, match="non-commercial use"):
+        elsewhere.publish(got, {**washed, "kind": "manipulator"})
+
+
+def test_terms_that_stay_are_stated_by_whoever_keeps_to_them(hub, elsewhere, table, card_fields, tmp_path):
+    hub.publish(table, {**card_fields, "licence": "CC-BY-NC-4.0", "terms": ["non-commercial"]})
+    got = hub.pull(CARD, tmp_path / "got")
+    (got / MANIFEST).unlink()
+    kept = {**card_fields, "namespace": "me", "licence": "CC-BY-NC-4.0"}
+    honest = elsewhere.publish(got, kept)
+    assert honest.terms == ["non-commercial"]
+    # The same again is no error, although its terms are found only here.
+    assert elsewhere.publish(got, kept).digest == honest.digest
+
+
+def test_a_computer_that_pulled_nothing_knows_of_no_terms_but_those_of_the_hub(hub, elsewhere, table, card_fields):
+    closed = {**card_fields, "namespace": "inside", "terms": ["no-redistribution"]}
+    hub.publish(table, closed, visibility="private")
+    hub.index.forget(hub.index.digests())
+    with pytest.raises(DataError, match=r"(?s)private or gated.*a version that is not for everybody"):
+        hub.publish(table, card_fields)
+    assert elsewhere.publish(table, card_fields).terms == []
+
+
+def test_what_others_ask_for_data_that_were_free_before_binds_nobody(hub, table, card_fields):
+    first = hub.publish(table, card_fields)
+    (table / "more.csv").write_text("".join(f"{i}\n" for i in range(200)))
+    bound = {**card_fields, "licence": "CC-BY-NC-4.0", "terms": ["non-commercial"], "name": "bound"}
+    hub.publish(table, bound)
+    # A year apart, as manifests tell time in seconds.
+    older = first.model_copy(update={"created": first.created.replace(year=first.created.year - 1), "version": "0.9"})
+    hub.stored.note_version(older.ref, hub.stored.store.put_bytes(older.to_bytes()))
+    with pytest.raises(DataError, match="non-commercial use"):
+        hub.publish(table, {**card_fields, "name": "mine"})
+    (table / "more.csv").unlink()
+    assert hub.publish(table, {**card_fields, "name": "mine"}).terms == []
+
+
+def test_a_manifest_that_lost_its_terms_is_not_imported(hub, elsewhere, table, card_fields, tmp_path):
+    hub.publish(table, {**card_fields, "licence": "CC-BY-NC-4.0", "terms": ["non-commercial"]})
+    got = hub.pull(CARD, tmp_path / "got")
+    said = json.loads((got / MANIFEST).read_text())
+    (got / MANIFEST).write_bytes(canonical({**said, "terms": [], "name": "mine"}))
+    with pytest.raises(DataError, match="takes them over"):
+        elsewhere.adopt(got)
+
+
+def test_scores_are_published_with_the_benchmark_that_they_are_of(hub, card_fields, tmp_path, monkeypatch):
+    kang, fields = benchmark("kang-unseen-donor"), {name: card_fields[name] for name in card_fields if name != "kind"}
+    kang.save(tmp_path / "kang.json")
+    asked = hub.publish(tmp_path / "kang.json", {**fields, "kind": "benchmark"})
+    body = {
+        "stamp": {"benchmark": kang.digest}, "benchmark": {"name": kang.name, "digest": kang.digest},
+        "methods": ["transfer"], "metrics": {"mse": {}}, "scores": {"transfer": {"mse": {"value": 1.5}}},
+        "rows": [{"method": "transfer", "mse": 1.0}, {"method": "transfer", "mse": 2.0}],
+    }  # fmt: skip
+    (tmp_path / "scores.json").write_text(json.dumps(body))
+    made = {**fields, "kind": "score", "parents": ["lab/nothing", str(asked.ref)]}
+    hub.publish(tmp_path / "scores.json", made)
+    seen = []
+    monkeypatch.setattr(badges, "recomputed", lambda kind, _, beside: (None, str(seen.append((kind, beside)))))
+    report = hub.verify("score/lab/jak@1.0")
+    assert verdicts(report) == {"valid": True, "runs": True, "reproduces": None}
+    assert "on kang-unseen-donor@81b0b0da4ff3" in report.badges[1].detail
+    ((kind, (beside,)),) = seen
+    assert (str(kind), beside.name) == ("score", "0")
+    body["scores"]["transfer"]["mse"]["value"] = 1.0
+    (tmp_path / "scores.json").write_text(json.dumps(body))
+    with pytest.raises(IntegrityError, match="it was changed"):
+        hub.publish(tmp_path / "scores.json", {**made, "version": "1.1"})
+
+
+def test_a_campaign_is_published_as_it_lies(hub, card_fields, tmp_path):
+    features, _ = tiny_library(60)
+    made = Campaign.new(tmp_path / "made", features, CampaignSettings("log2fc", batch=5, plate=96, controls=8))
+    made.propose()
+    hub.publish(made.folder, {**card_fields, "kind": "campaign"})
+    report = hub.verify("campaign/lab/jak", ["runs"])
+    assert verdicts(report) == {"valid": True, "runs": True}
+    assert "waits for round 1" in report.badges[1].detail
+    Campaign.load(hub.pull("campaign/lab/jak", tmp_path / "got"))
+    with pytest.raises(IntegrityError, match="holds no campaign"):
+        hub.publish(tmp_path / "hub", {**card_fields, "kind": "campaign", "name": "other"})

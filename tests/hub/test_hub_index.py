@@ -4,6 +4,7 @@ import uuid
 import pytest
 from sqlalchemy import inspect, text
 
+from aivc.evaluation.benchmarks.benchmark import benchmark
 from aivc.hub.database import open_database
 from aivc.hub.hub import Hub
 from aivc.hub.hub_index import VERSION_TABLE, HubIndex, HubTable
@@ -19,12 +20,13 @@ def test_migrations_make_what_the_models_say(hub):
         assert set(seen.get_pk_constraint(name)["constrained_columns"]) == {each.name for each in table.primary_key}
 
 
-def test_words_are_found_in_any_order_and_kinds_kept_apart(hub, card, card_fields):
+def test_words_are_found_in_any_order_and_kinds_kept_apart(hub, card, card_fields, tmp_path):
     hub.publish(card, {**card_fields, "title": "Interferon in monocytes"})
-    hub.publish(card, {**card_fields, "kind": "campaign", "description": "interferon"})
+    benchmark("paul-order").save(tmp_path / "paul.json")
+    hub.publish(tmp_path / "paul.json", {**card_fields, "kind": "benchmark", "description": "interferon"})
     assert [each["kind"] for each in hub.search("MONOCYTES interferon")] == ["dataset-card"]
     assert len(hub.search("interferon")) == 2
-    assert [each["kind"] for each in hub.search("interferon", "campaign")] == ["campaign"]
+    assert [each["kind"] for each in hub.search("interferon", "benchmark")] == ["benchmark"]
     assert hub.search("interferon", limit=1)
     assert hub.search("'; drop table hub_versions; --") == []
     assert hub.search(namespace="nobody") == []

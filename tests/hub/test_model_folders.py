@@ -37,7 +37,7 @@ def test_what_is_exported_comes_in_elsewhere_with_its_signature(hub, other, cell
 
 def test_a_folder_without_a_manifest_needs_a_name_and_a_licence(hub, cell_folder, tmp_path):
     VirtualCell.load(cell_folder).save(tmp_path / "cell")
-    with pytest.raises(DataError, match="Say what it is to be called"):
+    with pytest.raises(DataError, match="Say what to call it"):
         bring_in(hub, tmp_path / "cell")
     with pytest.raises(DataError, match="states no licence"):
         bring_in(hub, tmp_path / "cell", Ref.parse("me/jak@1.0"))

@@ -6,19 +6,16 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import RenderableType
-
 from aivc.cli.console import REFUSED, Outcome, Reporter, table
 from aivc.cli.grammar import Commands, Parser, listed, positive
+from aivc.cli.hub_shown import card, checks, entries, unsaid
 from aivc.core.errors import DataError
 
 if TYPE_CHECKING:
     from aivc.hub.hub import Hub
-    from aivc.hub.hub_report import HubReport
 
 _PLACE = "a folder, an fsspec URL, or https://host/api/v1/hub (default: AIVC_HUB, or the hub of your own service)"
 _REF = "kind/namespace/name@version; without a kind a virtual cell, without a version the latest"
-_VERDICTS = {True: "yes", False: "no", None: "cannot be checked"}
 # Options of `publish` that say something of the thing, and what they say.
 _TEXTS = {
     "title": "for people",
@@ -42,6 +39,7 @@ def add(commands: Commands) -> None:
     made.add_argument("ref", metavar="REF", help=_REF)
     _add_place(made, "--from")
     made.add_argument("--to", type=Path, metavar="FOLDER", required=True, help="missing or empty")
+    _add_patience(made)
     made = commands.add(
         "verify",
         _verify,
@@ -52,6 +50,7 @@ def add(commands: Commands) -> None:
     made.add_argument("what", metavar="REF|FOLDER", help=f"a fetched folder, or {_REF}")
     _add_place(made, "--from")
     made.add_argument("--badges", type=listed, metavar="a,b", help="of valid, runs, reproduces (default all)")
+    _add_patience(made)
     _add_hub(commands)
 
 
@@ -66,7 +65,12 @@ def _add_publish(commands: Commands) -> None:
             "aivc publish cell/ manipulator/lab/jak-effects@1.0 --part effect.v2 --license MIT --key my.pem --to hub/",
         ),
     )
-    made.add_argument("thing", type=Path, metavar="CELL", help="folder of a virtual cell, or of the files of a card")
+    made.add_argument(
+        "thing",
+        type=Path,
+        metavar="CELL|FOLDER|FILE",
+        help="folder of a virtual cell, card or campaign, or one file of a benchmark or scores",
+    )
     made.add_argument("ref", metavar="NAMESPACE/NAME@VERSION", help="what it is to be called; a kind may stand before")
     made.add_argument("--license", required=True, metavar="SPDX", help="such as CC-BY-4.0")
     _add_place(made, "--to")
@@ -78,6 +82,9 @@ def _add_publish(commands: Commands) -> None:
         "--terms", type=listed, default=[], metavar="a,b", help="such as non-commercial, no-redistribution"
     )
     made.add_argument("--visibility", default="", metavar="V", help="of a new namespace: public, gated or private")
+    made.add_argument(
+        "--made-from", type=listed, default=[], metavar="REF,REF", help="such as the benchmark that scores are of"
+    )
     for name, what in _TEXTS.items():
         made.add_argument(f"--{name}", default="", metavar="TEXT", help=what)
 
@@ -93,7 +100,7 @@ def _add_hub(commands: Commands) -> None:
     made.add_argument("--kind", default="", help="only of this kind")
     made.add_argument("--limit", type=positive, default=50, help="at most so many (default 50)")
     _add_place(made, "--from")
-    made = group.add("show", _show, "Show the manifest of a version.")
+    made = group.add("show", _show, "Show what a version says of itself; all of its manifest with --json.")
     made.add_argument("ref", metavar="REF", help=_REF)
     _add_place(made, "--from")
     made = group.add("alias", _alias, "Let an alias, such as champion, point to a version.")
@@ -136,16 +143,36 @@ def _add_place(parser: Parser, option: str) -> None:
     parser.add_argument(option, dest="place", default="", metavar="LOCATION", help=_PLACE)
 
 
-def _hub(args: argparse.Namespace) -> "Hub":
-    """The hub that is meant; a token for a service comes from the environment, not from the shell's history."""
+def _add_patience(parser: Parser) -> None:
+    parser.add_argument(
+        "--deadline", type=positive, metavar="S", help="give up a service after so many seconds (default a day)"
+    )
+    parser.add_argument(
+        "--least-rate", type=positive, metavar="N",
+        help="give up a service that sends fewer than N bytes a second for a minute (default 8192)",
+    )  # fmt: skip
+
+
+def _hub(args: argparse.Namespace, *, made: bool = False) -> "Hub":
+    """The hub that is meant; a token for a service comes from the environment, not from the shell's history.
+
+    Args:
+        args: Of the command.
+        made: Whether a folder that is missing becomes one.
+    """
     _require_extra()
     import platformdirs
 
     from aivc.hub.hub import Hub
+    from aivc.hub.patience import Patience
 
+    given = {"seconds": getattr(args, "deadline", None), "least_rate": getattr(args, "least_rate", None)}
+    patience = Patience(**{name: float(value) for name, value in given.items() if value is not None})
     home = Path(os.environ.get("AIVC_HOME") or platformdirs.user_data_dir("aivc"))
     place = args.place or os.environ.get("AIVC_HUB") or str(home / "hub")
-    return Hub.open(place, token=os.environ.get("AIVC_TOKEN", ""))
+    if not made and "://" not in place and not Path(place).is_dir():
+        raise DataError([f"There is no hub in {place}. Check the path; `aivc publish` makes one there."])
+    return Hub.open(place, token=os.environ.get("AIVC_TOKEN", ""), patience=patience)
 
 
 def _require_extra() -> None:
@@ -162,7 +189,7 @@ def _key(args: argparse.Namespace) -> Any:
 
 
 def _publish(args: argparse.Namespace, reporter: Reporter) -> Outcome:
-    hub = _hub(args)
+    hub = _hub(args, made=True)
     from aivc.hub.refs import Ref
 
     ref = Ref.parse(args.ref)
@@ -175,15 +202,18 @@ def _publish(args: argparse.Namespace, reporter: Reporter) -> Outcome:
         "version": ref.version,
         "licence": args.license,
         "terms": args.terms,
+        "parents": args.made_from,
         **{name.replace("-", "_"): getattr(args, name.replace("-", "_")) for name in _TEXTS},
     }
     reporter("publishing", 0, 0)
     made = hub.publish(args.thing, fields, _key(args), part=args.part, visibility=args.visibility)
-    reporter("checking what was published", 0, 0)
+    reporter("checking what was published (minutes, where scores are computed again)", 0, 0)
     report = hub.verify(made.ref)
-    body = {**_report(report), "location": hub.location, "terms": list(made.terms), "seconds": reporter.seconds}
-    lead = f"{made.ref} is published in {hub.location}, as {made.digest}."
-    return Outcome(body, [lead, *_badges(report)], 0 if report.passed else REFUSED)
+    body = {**report.to_json(), "location": hub.location, "terms": list(made.terms), "seconds": reporter.seconds}
+    shown = [f"{made.ref} is published in {hub.location}, as {made.digest}.", *checks(report)]
+    shown += [f"Terms of use: {', '.join(made.terms)}."] if made.terms else []
+    shown += [*unsaid(fields), f"Others fetch it: aivc pull {made.ref} --from {hub.location} --to FOLDER"]
+    return Outcome(body, shown, 0 if report.passed else REFUSED)
 
 
 def _pull(args: argparse.Namespace, reporter: Reporter) -> Outcome:
@@ -191,9 +221,10 @@ def _pull(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     reporter("fetching", 0, 0)
     at, found = hub.resolve(args.ref)
     hub.pull(at, args.to)
-    terms = list(hub.manifest(at).terms)
+    manifest = hub.manifest(at)
+    terms = list(manifest.terms)
     said = [f"{at} lies in {args.to}. Check it: aivc verify {args.to}"]
-    said += [f"Terms of use: {', '.join(terms)}."] if terms else []
+    said.append(f"Licence: {manifest.licence}. Terms of use: {', '.join(terms) or 'none'}.")
     body = {"ref": str(at), "digest": found.digest, "folder": args.to, "terms": terms, "seconds": reporter.seconds}
     return Outcome(body, said)
 
@@ -205,32 +236,23 @@ def _verify(args: argparse.Namespace, reporter: Reporter) -> Outcome:
     badges, folder = args.badges or ALL_BADGES, Path(args.what)
     reporter("checking", 0, 0)
     report = verify_folder(folder, badges) if folder.is_dir() else _hub(args).verify(args.what, badges)
-    shown = [f"{report.ref}, {report.digest}", *_badges(report)]
-    return Outcome({**_report(report), "seconds": reporter.seconds}, shown, 0 if report.passed else REFUSED)
-
-
-def _report(report: "HubReport") -> dict[str, Any]:
-    return report.to_json()
-
-
-def _badges(report: "HubReport") -> list[RenderableType]:
-    rows = [[each.badge, _VERDICTS[each.passed], each.detail] for each in report.badges]
-    signed = ", ".join(report.signed_by) or "nobody whom you trust"
-    strangers = f", and by {report.strangers} unknown keys" if report.strangers else ""
-    return [table(["check", "passed", "found"], rows), f"Signed by {signed}{strangers}."]
+    shown = [f"{report.ref}, {report.digest}", *checks(report)]
+    return Outcome({**report.to_json(), "seconds": reporter.seconds}, shown, 0 if report.passed else REFUSED)
 
 
 def _search(args: argparse.Namespace, _: Reporter) -> Outcome:
-    found = _hub(args).search(args.text, args.kind, limit=args.limit)
-    rows = [[each.get(name, "") for name in ("ref", "title", "licence", "created")] for each in found]
-    return Outcome({"entries": found}, [table(["ref", "title", "licence", "created"], rows)])
+    hub = _hub(args)
+    found = hub.search(args.text, args.kind, limit=args.limit)
+    return Outcome({"entries": found}, entries(found, hub.location, args.text))
 
 
 def _show(args: argparse.Namespace, _: Reporter) -> Outcome:
     hub = _hub(args)
     made = hub.manifest(args.ref)
-    body = made.model_dump(mode="json")
-    return Outcome({**body, "digest": made.digest}, [made.to_bytes().decode()])
+    listing = hub.listing(made.ref)
+    aliases = {name: record.version for name, record in listing.aliases.items()}
+    body = {**made.model_dump(mode="json"), "digest": made.digest}
+    return Outcome(body, card(made, list(listing.versions), aliases))
 
 
 def _alias(args: argparse.Namespace, _: Reporter) -> Outcome:
@@ -244,11 +266,12 @@ def _export(args: argparse.Namespace, reporter: Reporter) -> Outcome:
 
     reporter("exporting", 0, 0)
     export(hub, args.ref, args.to)
-    return Outcome({"folder": args.to, "seconds": reporter.seconds}, [f"{args.ref} lies in {args.to}, with a README."])
+    said = f"{args.ref} lies in {args.to}, with a README. Bring it into another hub: aivc hub import {args.to} --to HUB"
+    return Outcome({"folder": args.to, "seconds": reporter.seconds}, [said])
 
 
 def _import(args: argparse.Namespace, reporter: Reporter) -> Outcome:
-    hub = _hub(args)
+    hub = _hub(args, made=True)
     from aivc.hub.model_folders import bring_in
     from aivc.hub.refs import Ref
 
@@ -280,8 +303,11 @@ def _new_key(args: argparse.Namespace, _: Reporter) -> Outcome:
 
     key = SigningKey()
     key.save(args.file)
-    said = f"{args.file} is your private key: keep it to yourself. Give others your public key: {key.public}"
-    return Outcome({"file": args.file, "key": key.public}, [said])
+    said = [
+        f"{args.file} is your private key: keep it to yourself. Give others your public key: {key.public}",
+        f"To see your own signatures as yours: aivc hub key trust me {key.public}",
+    ]
+    return Outcome({"file": args.file, "key": key.public}, said)
 
 
 def _trust(args: argparse.Namespace, _: Reporter) -> Outcome:

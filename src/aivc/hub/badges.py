@@ -17,6 +17,8 @@ from aivc.hub.described import PART_KINDS, environment
 from aivc.hub.file_formats import LARGEST_ALL, check_format
 from aivc.hub.manifest import MANIFEST, Manifest
 from aivc.hub.object_store import file_digest
+from aivc.hub.opened import OPENED, open_files
+from aivc.hub.recomputed import recomputed
 from aivc.hub.refs import HubKind
 from aivc.hub.self_test import Asked, repeat
 
@@ -42,7 +44,8 @@ class BadgeRecord:
 
     Attributes:
         badge: Which.
-        passed: None where it cannot be checked: a benchmark answers no question.
+        passed: None where it cannot be checked: a card of a dataset answers no question, and the data of a benchmark
+            may not be here.
         detail: What was found, in a sentence.
         checked: When, ISO 8601.
         environment: Versions it was checked with.
@@ -75,7 +78,9 @@ class BadgeRecord:
         return made
 
 
-def check(folder: Path, manifest: Manifest, badges: Sequence[str], broken: str = "") -> list[BadgeRecord]:
+def check(
+    folder: Path, manifest: Manifest, badges: Sequence[str], broken: str = "", beside: Sequence[Path] = ()
+) -> list[BadgeRecord]:
     """Check a folder against its manifest.
 
     Args:
@@ -83,6 +88,7 @@ def check(folder: Path, manifest: Manifest, badges: Sequence[str], broken: str =
         manifest: What they are to be.
         badges: Which checks; a later one needs those before it, which are made too.
         broken: Why none of them can pass, where that is known already.
+        beside: Folders of the benchmarks that scores were made from.
 
     Raises:
         UnknownNameError: There is no such badge.
@@ -91,7 +97,7 @@ def check(folder: Path, manifest: Manifest, badges: Sequence[str], broken: str =
         if badge not in list(Badge):
             raise UnknownNameError("badge", badge, map(str, Badge))
     last = max((list(Badge).index(Badge(badge)) for badge in badges), default=0)
-    records, subject = list[BadgeRecord](), _Subject(folder, manifest)
+    records, subject = list[BadgeRecord](), _Subject(folder, manifest, beside)
     for badge in list(Badge)[: last + 1]:
         passed, detail = (False, broken) if broken else subject.verdict(badge)
         records.append(
@@ -152,8 +158,8 @@ def require_files(folder: Path, manifest: Manifest) -> None:
 class _Subject:
     """A folder that is checked; it is loaded once, and asked once."""
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
-        self.folder, self.manifest = folder, manifest
+    def __init__(self, folder: Path, manifest: Manifest, beside: Sequence[Path]) -> None:
+        self.folder, self.manifest, self.beside = folder, manifest, beside
 
     @cached_property
     def differ(self) -> list[str] | None:
@@ -173,7 +179,12 @@ class _Subject:
     def _verdict(self, badge: Badge) -> tuple[bool | None, str]:
         if badge is Badge.VALID:
             require_files(self.folder, self.manifest)
-            return True, f"The manifest and {len(self.manifest.files)} files are what they say."
+            count = len(self.manifest.files)
+            return True, f"The manifest and {f'{count} files are' if count > 1 else 'its file are'} what they say."
+        if self.manifest.kind in OPENED:
+            if badge is Badge.RUNS:
+                return True, open_files(self.manifest.kind, self.folder)
+            return recomputed(self.manifest.kind, self.folder, self.beside)
         if self.differ is None:
             asked = self.manifest.kind is HubKind.VIRTUAL_CELL or self.manifest.kind in PART_KINDS
             loads = "It loads, and answers no question of a self-test" if asked else "Its files can be read"

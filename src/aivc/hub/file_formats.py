@@ -8,7 +8,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from aivc.core.errors import IntegrityError
-from aivc.core.foreign_text import read_json, read_text
+from aivc.core.foreign_text import parse_json, read_json, read_text
 from aivc.core.saved_cell import is_plain
 
 MOST_FILES = 10_000
@@ -75,6 +75,11 @@ def _text(file: Path) -> None:
         raise IntegrityError(f"{file.name} is no text: it holds zero bytes. Write it again.")
 
 
+def _json_lines(file: Path) -> None:
+    for number, line in enumerate(read_text(file, LARGEST_TEXT).splitlines(), 1):
+        parse_json(line, f"line {number} of {file.name}", finite=True)
+
+
 def _png(file: Path) -> None:
     with file.open("rb") as stream:
         _require(file, stream.read(8) == _PNG, "png")
@@ -106,6 +111,7 @@ def _require(file: Path, fits: bool, what: str) -> None:  # noqa: FBT001 - one l
 
 _CHECKS: dict[str, Callable[[Path], None]] = {
     ".json": _json,
+    ".jsonl": _json_lines,
     ".safetensors": _safetensors,
     ".parquet": _parquet,
     ".csv": _text,

@@ -4,7 +4,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
@@ -12,21 +12,24 @@ import platformdirs
 
 from aivc.core.errors import AIVCError, DataError, IntegrityError, UnavailableError, WritingError
 from aivc.core.state import write_text
-from aivc.core.writing import whole_folder
+from aivc.core.writing import explained, whole_folder
 from aivc.hub.aliases import AliasRecord
 from aivc.hub.badges import SIGNATURES, BadgeRecord, check, require_files
 from aivc.hub.file_formats import LARGEST_ALL
 from aivc.hub.hub_index import HubEntry, HubIndex
 from aivc.hub.hub_report import ALL_BADGES, HubReport, fetched, signers_of
+from aivc.hub.kept_terms import KnownUse, kept, telling, when
 from aivc.hub.listing import HubSource, Listing, PublishedVersion
 from aivc.hub.manifest import LARGEST_MANIFEST, MANIFEST, Declared, Manifest, canonical, declared
 from aivc.hub.object_store import ObjectStore
+from aivc.hub.patience import USUAL, Patience
 from aivc.hub.preparing import Thing, prepare
-from aivc.hub.refs import LATEST, Ref, newest
+from aivc.hub.pulled_terms import PulledTerms
+from aivc.hub.refs import LATEST, HubKind, Ref, newest
 from aivc.hub.service_reader import ServiceReader
 from aivc.hub.signing import OF_MANIFEST, SigningKey, TrustStore
 from aivc.hub.stored_hub import StoredHub
-from aivc.hub.use_terms import Visibility, conflicts
+from aivc.hub.use_terms import Visibility, conflicts, strictest
 
 
 @final
@@ -40,6 +43,7 @@ class Hub:
         stored: Its notes and objects; None of a service.
         index: For searching; None of a service.
         trust: Whose signatures count.
+        pulled: Terms of what was fetched on this computer, from whichever hub.
     """
 
     location: str
@@ -47,6 +51,7 @@ class Hub:
     stored: StoredHub | None
     index: HubIndex | None
     trust: TrustStore
+    pulled: PulledTerms = field(default_factory=PulledTerms)
 
     @classmethod
     def open(
@@ -57,6 +62,7 @@ class Hub:
         trust: TrustStore | None = None,
         token: str = "",
         transport: Any = None,
+        patience: Patience = USUAL,
     ) -> "Hub":
         """Open a hub; a folder that is missing is made when something is published.
 
@@ -66,6 +72,7 @@ class Hub:
             trust: Whose signatures count; by default the user's own trust store.
             token: Of an account of a service.
             transport: How requests are sent to a service, where not over the network.
+            patience: How long a slow service is waited for.
 
         Raises:
             DataError: It is no such place.
@@ -73,12 +80,12 @@ class Hub:
         """
         trust = TrustStore.load() if trust is None else trust
         if location.startswith(("http://", "https://")):
-            return cls(location, ServiceReader(location.rstrip("/"), token, transport), None, None, trust)
+            reader = ServiceReader(location.rstrip("/"), token, transport, patience)
+            return cls(location, reader, None, None, trust)
         stored = StoredHub(ObjectStore.open(location))
         index = HubIndex.open(database or _index_url(stored.store))
         made = cls(location, stored, stored, index, trust)
-        if not index.count():
-            made.reindex()
+        made._catch_up()
         return made
 
     def publish(
@@ -100,7 +107,8 @@ class Hub:
             visibility: Of the namespace; that of one that exists stays. A new one is public unless said otherwise.
 
         Raises:
-            DataError: Every field that is wrong, and every term that forbids it.
+            DataError: Every field that is wrong, and every term that forbids it: its own, of its training data, or of
+                a version that the hub has or that was pulled here, whose weights or data it lists.
             IntegrityError: The version is published already and says something else, or a file is not allowed.
             UnavailableError: The hub is that of a service, or cannot be reached.
         """
@@ -109,13 +117,12 @@ class Hub:
         seen = self._visibility(stated.namespace, visibility)
         with tempfile.TemporaryDirectory(prefix="aivc-hub-") as scratch:
             made = prepare(thing, stated, Path(scratch), part)
-            there = self._keep(made.manifest, made.files, seen)
-            if there is None:
-                self._settle(made.manifest, key, seen)
-        if there is not None and key is not None:
-            self._sign(there, key)
-            self._move_latest(there.ref, there.digest, key)
-        return there or made.manifest
+            found = kept(made.manifest, self._uses(made.manifest))
+            terms = sorted(strictest([made.manifest.terms, found.terms]))
+            manifest = made.manifest.model_copy(update={"terms": terms})
+            there = self._same(manifest, made.manifest)
+            self._keep(there or manifest, made.files, seen, found.said)
+            return self._settle(there or manifest, key, seen)
 
     def adopt(self, folder: Path, *, visibility: str = "") -> Manifest:
         """Publish what was fetched from another hub as it is: under its own name, with its digest and its signatures.
@@ -132,43 +139,67 @@ class Hub:
         signers_of(self.trust, manifest, signatures)
         require_files(folder, manifest)
         seen = self._visibility(manifest.namespace, visibility)
-        there = self._keep(manifest, {file.path: folder / file.path for file in manifest.files}, seen)
+        there = self._same(manifest)
         if there is not None and there.digest != manifest.digest:
             raise IntegrityError(
                 f"{manifest.ref} is published here with another manifest. Import it under another name."
             )
+        if there is None:
+            made = when(manifest.created.isoformat())
+            # Where it is older than all that list its files, it speaks for them.
+            found = kept(manifest, [use for use in self._uses(manifest) if use.created <= made])
+            if found.terms:
+                raise DataError([f"{found.said} Import it under a name of your own, which takes them over."])
+        self._keep(manifest, {file.path: folder / file.path for file in manifest.files}, seen)
         for each in signatures:
             self._writable().note_signature(manifest.digest, each)
-        if there is None:
-            self._settle(manifest, None, seen)
-        return manifest
+        return self._settle(manifest, None, seen)
 
-    def _keep(self, manifest: Manifest, files: Mapping[str, Path], seen: Visibility) -> Manifest | None:
-        """Keep the files of a version that may be published; return it instead where it is published already."""
+    def _uses(self, manifest: Manifest) -> list[KnownUse]:
+        """Versions, of this hub or pulled here, that list the same weights or data."""
+        self._catch_up()
+        digests = [file.sha256 for file in telling(manifest.files)]
+        return [*self._index().uses(digests), *self.pulled.uses(digests)]
+
+    def _keep(self, manifest: Manifest, files: Mapping[str, Path], seen: Visibility, why: str = "") -> None:
+        """Keep the files of a version that may be published; ``why`` is said where it may not."""
         stored = self._writable()
         if found := conflicts(manifest.licence, manifest.terms, seen):
-            raise DataError(found)
-        if there := self._same(manifest):
-            return there
+            raise DataError([*found, why] if why else found)
         for file in manifest.files:
             if stored.store.put(files[file.path])[0] != file.sha256:
                 raise IntegrityError(f"{file.path!r} was changed while it was published. Publish it again.")
-        return None
 
-    def _settle(self, manifest: Manifest, key: SigningKey | None, seen: Visibility) -> None:
-        """Point to a manifest whose files are all there; before this, nobody sees anything of it."""
+    def _settle(self, manifest: Manifest, key: SigningKey | None, seen: Visibility) -> Manifest:
+        """Point to a manifest whose files are all there; before this, nobody sees anything of it.
+
+        Each step may have been done before, by who was cut off; then it is as it was.
+
+        Returns:
+            What stands: that of another, who published the same at the same moment and was first.
+        """
         stored, ref = self._writable(), manifest.ref
         digest = stored.store.put_bytes(manifest.to_bytes())
         stored.note_namespace(ref.namespace, seen)
         self._sign(manifest, key)
-        stored.note_version(ref, digest)
+        try:
+            stored.note_version(ref, digest)
+        except IntegrityError:
+            if (there := self._same(manifest)) is None:
+                raise
+            manifest, digest = there, there.digest
+            self._sign(manifest, key)
         self._move_latest(ref, digest, key)
         self._index().add(manifest, digest, str(seen))
+        return manifest
 
     def _move_latest(self, ref: Ref, digest: str, key: SigningKey | None) -> None:
-        stored = self._writable()
-        if newest(list(stored.listing(ref).versions)) == ref.version:
-            stored.note_alias(AliasRecord.make(ref, LATEST, digest, key))
+        listing = self._writable().listing(ref)
+        there = listing.aliases.get(LATEST)
+        # What somebody signed is not replaced by the same without a signature.
+        stands = there is not None and there.digest == digest and key is None
+        if newest(list(listing.versions)) == ref.version and not stands:
+            self._writable().note_alias(AliasRecord.make(ref, LATEST, digest, key))
 
     def _require_key(self, ref: Ref, key: SigningKey | None) -> None:
         """Refuse before any work what would be refused by whoever wrote it."""
@@ -180,14 +211,17 @@ class Hub:
             data = manifest.to_bytes()
             self._writable().note_signature(manifest.digest, key.sign(OF_MANIFEST, data))
 
-    def _same(self, manifest: Manifest) -> Manifest | None:
-        """The version as it is published already; None where it is not."""
+    def _same(self, manifest: Manifest, or_this: Manifest | None = None) -> Manifest | None:
+        """The version as it is published already, as one of these says; None where it is not."""
         found = self.source.listing(manifest.ref).versions.get(manifest.version)
         if found is None:
             return None
         there = Manifest.from_bytes(self.source.read(found.digest, LARGEST_MANIFEST), str(manifest.ref))
-        if not manifest.same_but_when(there):
-            raise IntegrityError(f"{manifest.ref} is published, and says something else. Publish it as a new version.")
+        if not any(each is not None and each.same_but_when(there) for each in (manifest, or_this)):
+            fields = ", ".join(name.replace("_", " ") for name in manifest.differs_in(there))
+            raise IntegrityError(
+                f"{manifest.ref} is published, and says something else ({fields}). Publish it as a new version."
+            )
         return there
 
     def _visibility(self, namespace: str, asked: str) -> Visibility:
@@ -237,9 +271,12 @@ class Hub:
         Raises:
             UnknownNameError: There is no such version.
             IntegrityError: A file, the manifest or a signature is not true; or the folder holds something.
+            UnavailableError: A service does not answer, or too slowly (`aivc.hub.patience.Patience`).
         """
-        at, found = self.resolve(ref)
+        listing = self.listing(ref)
+        at, found = listing.resolve(_ref(ref), self.trust)
         manifest, _ = self._manifest(at, found)
+        self.pulled.note(manifest, str(at) if listing.visibility is Visibility.PUBLIC else "")
         with whole_folder(to, "folder of the hub", lambda _: False) as fresh:
             self._fetch(manifest, found, fresh)
             require_files(fresh, manifest)
@@ -248,8 +285,7 @@ class Hub:
     def _fetch(self, manifest: Manifest, found: PublishedVersion, folder: Path) -> None:
         if manifest.size > LARGEST_ALL:
             raise IntegrityError(f"{manifest.ref} has {manifest.size:,} bytes, where {LARGEST_ALL:,} are the most.")
-        for file in manifest.files:
-            self.source.copy_to(file.sha256, folder / file.path, file.bytes)
+        self.source.copy_all(manifest.files, folder)
         write_text(folder / MANIFEST, manifest.to_bytes().decode())
         write_text(folder / SIGNATURES, canonical([each.to_json() for each in found.signatures]).decode())
 
@@ -290,19 +326,37 @@ class Hub:
         Raises:
             UnknownNameError: There is no such version or badge.
             IntegrityError: The manifest or a signature is not true.
+            UnavailableError: A service does not answer, or too slowly.
         """
         at, found = self.resolve(ref)
         manifest, signers = self._manifest(at, found)
-        with tempfile.TemporaryDirectory(prefix="aivc-hub-") as scratch:
+        made = tempfile.TemporaryDirectory
+        with made(prefix="aivc-hub-") as scratch, made(prefix="aivc-hub-") as others:
             broken = ""
             try:
                 self._fetch(manifest, found, Path(scratch))
             except (IntegrityError, UnavailableError) as error:
+                if self.stored is None and isinstance(error, UnavailableError):
+                    # A service that does not answer says nothing of what it holds.
+                    raise
                 broken = str(error)
-            records = check(Path(scratch), manifest, badges, broken)
+            beside = [] if broken else self._asked(manifest, Path(others))
+            records = check(Path(scratch), manifest, badges, broken, beside)
         recorded = self._record(found.digest, records)
         strangers = len({each.key for each in found.signatures}) - len(signers)
         return HubReport(str(at), found.digest, tuple(records), tuple(signers), strangers, recorded)
+
+    def _asked(self, manifest: Manifest, folder: Path) -> list[Path]:
+        """Fetch the benchmarks that scores were made from; what cannot be had is left out, and their badge says so."""
+        places = list[Path]()
+        for ref in manifest.made_with.parents if manifest.kind is HubKind.SCORE else ():
+            place = folder / str(len(places))
+            try:
+                if _ref(ref).kind is HubKind.BENCHMARK:
+                    places.append(self.pull(ref, place))
+            except AIVCError:
+                continue
+        return places
 
     def _record(self, digest: str, records: Sequence[BadgeRecord]) -> bool:
         if self.stored is None:
@@ -310,10 +364,10 @@ class Hub:
         try:
             for each in records:
                 self.stored.note_badge(digest, each)
-        except WritingError:
+            self._index().note_badges(digest, records)
+        except (WritingError, UnavailableError):
             # Whoever may only read a hub checks it for himself.
             return False
-        self._index().note_badges(digest, records)
         return True
 
     def badges(self, ref: Ref | str) -> list[BadgeRecord]:
@@ -345,6 +399,15 @@ class Hub:
         noted = index.digests()
         found, problems = stored.everything()
         index.forget(noted - {digest for _, digest in found})
+        return problems + self._note(found)
+
+    def _catch_up(self) -> None:
+        """Note what others published since; versions never change, so that each is read once."""
+        self._note(self._writable().everything(but=self._index().refs())[0])
+
+    def _note(self, found: Sequence[tuple[Ref, str]]) -> list[str]:
+        """Add versions of the store to the index; return what of them cannot be read."""
+        stored, index, problems = self._writable(), self._index(), list[str]()
         for ref, digest in found:
             try:
                 manifest = Manifest.from_bytes(stored.read(digest, LARGEST_MANIFEST), str(ref))
@@ -383,9 +446,11 @@ def _index_url(store: ObjectStore) -> str:
     """In the folder itself where it can be written to; else in the cache, named after the place."""
     place = Path(store.root)
     if store.is_local and (os.access(place, os.W_OK) or not place.exists()):
-        place.mkdir(parents=True, exist_ok=True)
+        with explained(place):
+            place.mkdir(parents=True, exist_ok=True)
         return f"sqlite:///{place / 'index.db'}"
     named = hashlib.sha256(f"{store.files.protocol} {store.root}".encode()).hexdigest()[:24]
     folder = Path(os.environ.get("AIVC_CACHE") or platformdirs.user_cache_dir("aivc")) / "hubs"
-    folder.mkdir(parents=True, exist_ok=True)
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     return f"sqlite:///{folder / named}.db"

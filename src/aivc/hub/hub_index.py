@@ -1,20 +1,24 @@
 """Finds what a hub holds: a table of its versions, which can be made again from the store at any time."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 from sqlalchemy import JSON, Engine, delete, func, select
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from aivc.core.errors import UnavailableError
 from aivc.hub.badges import BadgeRecord
 from aivc.hub.database import open_database, upgrade
+from aivc.hub.kept_terms import KnownUse, telling, when
 from aivc.hub.manifest import Manifest
+from aivc.hub.use_terms import UseTerm, Visibility
 
 MIGRATIONS, VERSION_TABLE = Path(__file__).parent / "migrations", "hub_version"
+_AT_ONCE = 500
 
 
 class HubTable(DeclarativeBase):
@@ -51,6 +55,15 @@ class BadgeRow(HubTable):
     detail: Mapped[str]
     checked: Mapped[str]
     environment: Mapped[dict[str, str]] = mapped_column(JSON)
+
+
+class FileRow(HubTable):
+    """A file of weights or data that a version lists."""
+
+    __tablename__ = "hub_files"
+
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(primary_key=True)
 
 
 @final
@@ -125,18 +138,19 @@ class HubIndex:
             **fields, digest=digest, visibility=visibility, terms=[str(term) for term in manifest.terms],
             created=manifest.created.isoformat(), words=words,
         )  # fmt: skip
+        files = {file.sha256 for file in telling(manifest.files)}
         try:
-            with Session(self.engine) as session, session.begin():
+            with _session(self.engine) as session:
                 session.merge(row)
+                session.execute(delete(FileRow).where(FileRow.digest == digest))
+                session.add_all(FileRow(sha256=sha256, digest=digest) for sha256 in files)
         except IntegrityError:
             # Another process noted the same version meanwhile.
             return
-        except OperationalError as error:
-            raise _gone(self.engine, error) from error
 
     def note_badges(self, digest: str, records: Iterable[BadgeRecord]) -> None:
         """Note what was checked."""
-        with Session(self.engine) as session, session.begin():
+        with _session(self.engine) as session:
             for each in records:
                 session.merge(
                     BadgeRow(
@@ -173,37 +187,60 @@ class HubIndex:
                 asked = asked.where(column == wanted)
         if visible is not None:
             asked = asked.where((VersionRow.visibility == "public") | VersionRow.namespace.in_(list(visible)))
-        try:
-            with Session(self.engine) as session:
-                rows = list(session.scalars(asked))
-                digests = [row.digest for row in rows]
-                badges = list(session.scalars(select(BadgeRow).where(BadgeRow.digest.in_(digests))))
-                return [_entry(row, badges) for row in rows]
-        except DBAPIError as error:
-            raise _gone(self.engine, error) from error
+        with _session(self.engine) as session:
+            rows = list(session.scalars(asked))
+            digests = [row.digest for row in rows]
+            badges = list(session.scalars(select(BadgeRow).where(BadgeRow.digest.in_(digests))))
+            return [_entry(row, badges) for row in rows]
+
+    def uses(self, digests: Collection[str]) -> list[KnownUse]:
+        """Versions that list one of these files of weights or data."""
+        wanted, found = sorted(set(digests)), list[KnownUse]()
+        with _session(self.engine) as session:
+            # Databases bound how many values one question may hold.
+            for start in range(0, len(wanted), _AT_ONCE):
+                asked = select(FileRow.sha256, VersionRow).join(VersionRow, VersionRow.digest == FileRow.digest)
+                some = FileRow.sha256.in_(wanted[start : start + _AT_ONCE])
+                found += [_use(sha256, row) for sha256, row in session.execute(asked.where(some))]
+        return found
 
     def badges(self, digest: str) -> list[BadgeRecord]:
         """What was last checked of a version."""
-        with Session(self.engine) as session:
+        with _session(self.engine) as session:
             rows = session.scalars(select(BadgeRow).where(BadgeRow.digest == digest).order_by(BadgeRow.badge))
             return [BadgeRecord(row.badge, row.passed, row.detail, row.checked, dict(row.environment)) for row in rows]
 
     def count(self) -> int:
         """How many versions are noted."""
-        with Session(self.engine) as session:
+        with _session(self.engine) as session:
             return session.scalar(select(func.count()).select_from(VersionRow)) or 0
+
+    def refs(self) -> set[str]:
+        """Names of all versions that are noted."""
+        with _session(self.engine) as session:
+            return {_named(row) for row in session.scalars(select(VersionRow))}
 
     def digests(self) -> set[str]:
         """Of all versions that are noted."""
-        with Session(self.engine) as session:
+        with _session(self.engine) as session:
             return set(session.scalars(select(VersionRow.digest)))
 
     def forget(self, digests: Collection[str]) -> None:
         """Take versions and their badges out."""
-        with Session(self.engine) as session, session.begin():
+        with _session(self.engine) as session:
             for digest in digests:
                 session.execute(delete(BadgeRow).where(BadgeRow.digest == digest))
+                session.execute(delete(FileRow).where(FileRow.digest == digest))
                 session.execute(delete(VersionRow).where(VersionRow.digest == digest))
+
+
+def _named(row: VersionRow) -> str:
+    return f"{row.kind}/{row.namespace}/{row.name}@{row.version}"
+
+
+def _use(sha256: str, row: VersionRow) -> KnownUse:
+    said = _named(row) if row.visibility == Visibility.PUBLIC else ""
+    return KnownUse(sha256, frozenset(map(UseTerm, row.terms)), when(row.created), said)
 
 
 def _entry(row: VersionRow, badges: Iterable[BadgeRow]) -> HubEntry:
@@ -211,7 +248,7 @@ def _entry(row: VersionRow, badges: Iterable[BadgeRow]) -> HubEntry:
     found |= {each.badge: each.passed for each in badges if each.digest == row.digest}
     fields = ("kind", "namespace", "name", "version", "title", "description", "licence", "visibility", "digest")
     return HubEntry(
-        ref=f"{row.kind}/{row.namespace}/{row.name}@{row.version}",
+        ref=_named(row),
         **{name: getattr(row, name) for name in fields},
         terms=tuple(row.terms),
         created=row.created,
@@ -219,5 +256,20 @@ def _entry(row: VersionRow, badges: Iterable[BadgeRow]) -> HubEntry:
     )
 
 
-def _gone(engine: Engine, error: DBAPIError) -> UnavailableError:
-    return UnavailableError(f"The index {engine.url!r} cannot be used ({error.orig}). See that it runs and is free.")
+@contextmanager
+def _session(engine: Engine) -> Iterator[Session]:
+    """One session, all of it or nothing.
+
+    Raises:
+        UnavailableError: The database does not answer, is full, or may not be written to.
+        IntegrityError: (of SQLAlchemy) Another process wrote the same row meanwhile.
+    """
+    try:
+        with Session(engine) as session, session.begin():
+            yield session
+    except IntegrityError:
+        raise
+    except DBAPIError as error:
+        raise UnavailableError(
+            f"The index {engine.url!r} cannot be used ({error.orig}). See that it runs, is free, and may be written to."
+        ) from error

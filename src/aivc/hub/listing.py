@@ -1,12 +1,13 @@
 """What there is of one thing: versions with digests and signatures, and aliases; alike from store and service."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, final, runtime_checkable
 
 from aivc.core.errors import IntegrityError, UnknownNameError
 from aivc.hub.aliases import AliasRecord
+from aivc.hub.manifest_fields import HubFile
 from aivc.hub.refs import LATEST, Ref, is_digest, newest
 from aivc.hub.signing import Signature, TrustStore
 from aivc.hub.use_terms import Visibility
@@ -50,6 +51,8 @@ class Listing:
             UnknownNameError: There is no such version or alias.
             IntegrityError: An alias was forged, or the version is another than the ref says.
         """
+        if not self.versions:
+            raise UnknownNameError("thing in the hub", self.place, (), "Look for it: aivc hub search.")
         version = ref.version
         if ref.alias:
             version = self._aliased(ref.alias, trust)
@@ -126,5 +129,5 @@ class HubSource(Protocol):
     def read(self, digest: str, largest: int) -> bytes:
         """An object of at most so many bytes, its digest checked."""
 
-    def copy_to(self, digest: str, target: Path, size: int) -> None:
-        """Write an object of just so many bytes into a new file, its digest checked."""
+    def copy_all(self, files: Sequence[HubFile], folder: Path) -> None:
+        """Write files into a folder, each under its path, with its bytes and its digest checked."""

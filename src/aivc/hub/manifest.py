@@ -126,8 +126,16 @@ class Manifest(KnownFields):
 
     def same_but_when(self, other: "Manifest") -> bool:
         """Whether two say the same of the same files, whenever and with whichever versions of packages written."""
-        same = {"created": self.created, "made_with": self.made_with}
-        return self.model_copy(update=same) == other.model_copy(update=same)
+        return not self.differs_in(other)
+
+    def differs_in(self, other: "Manifest") -> list[str]:
+        """Fields in which two say otherwise, but for when and with which versions of packages they were written."""
+        apart = ("created", "made_with")
+        return [
+            name
+            for name in type(self).model_fields
+            if name not in apart and getattr(self, name) != getattr(other, name)
+        ]
 
     @classmethod
     def from_bytes(cls, data: bytes, where: object = MANIFEST) -> "Manifest":
@@ -188,4 +196,10 @@ def said(error: Exception) -> list[str]:
     """What is wrong with each field, in words of ours; values of strangers are not repeated."""
     if not isinstance(error, ValidationError):
         return [str(error)]
-    return [f"{'.'.join(map(str, each['loc'])) or 'the whole'}: {each['msg']}." for each in error.errors()][:20]
+    found = list[str]()
+    for each in error.errors():
+        where, cause = ".".join(map(str, each["loc"])) or "the whole", each.get("ctx", {}).get("error")
+        # Refusals of ours have words of their own.
+        problems = cause.problems if isinstance(cause, DataError) else [f"{each['msg']}."]
+        found += [f"{where}: {problem}" for problem in problems]
+    return found[:20]

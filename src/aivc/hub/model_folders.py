@@ -63,7 +63,7 @@ def bring_in(
     exported = (folder / MANIFEST).is_file()
     if ref is None:
         if not exported:
-            raise DataError([f"{folder} holds no {MANIFEST}. Say what it is to be called: namespace/name@version."])
+            raise DataError([f"{folder} holds no {MANIFEST}. Say what to call it: --as namespace/name@version."])
         return hub.adopt(folder, visibility=visibility)
     thing: Thing = folder
     fields: dict[str, Any]

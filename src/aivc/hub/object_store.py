@@ -4,7 +4,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, final
@@ -57,7 +57,7 @@ class ObjectStore:
         return isinstance(self.files, LocalFileSystem)
 
     def put(self, source: Path) -> tuple[str, int]:
-        """Keep a file.
+        """Keep a file; one that is here and damaged is mended.
 
         Returns:
             Its digest and its bytes.
@@ -66,22 +66,30 @@ class ObjectStore:
             WritingError: The place cannot be written to.
         """
         digest, size = file_digest(source)
-        if not self.has(digest):
+        if not self._whole(digest, size):
             with source.open("rb") as stream:
-                self._write(self._path(digest), stream)
+                self._write(self._path(digest), stream, replace=True)
         return digest, size
 
     def put_bytes(self, data: bytes) -> str:
         """Keep bytes; return their digest."""
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        if not self.has(digest):
-            self._write(self._path(digest), data)
+        if not self._whole(digest, len(data)):
+            self._write(self._path(digest), data, replace=True)
         return digest
 
     def has(self, digest: str) -> bool:
         """Whether it is here."""
         with self._explained():
             return bool(self.files.exists(self._path(digest)))
+
+    def _whole(self, digest: str, size: int) -> bool:
+        """Whether it is here, undamaged; of a place that is no folder, with all its bytes."""
+        if not self.has(digest):
+            return False
+        path = self._path(digest)
+        with self._explained():
+            return file_digest(Path(path)) == (digest, size) if self.is_local else self.files.size(path) == size
 
     def read(self, digest: str, largest: int) -> bytes:
         """Read a small object.
@@ -149,7 +157,7 @@ class ObjectStore:
         """
         there = self.note(name) if once else None
         if there is None:
-            self._write(self._named(name), data, replace=not once)
+            self._write(self._named(name), data, replace=not once, once=once)
             # Of two who publish at once, one is first; the other finds it here.
             there = self.note(name) if once else data
         if there != data:
@@ -176,18 +184,29 @@ class ObjectStore:
             raise IntegrityError(f"{name[:80]!r} is no name of the hub. Do not trust where it came from.")
         return f"{self.root}/{name}"
 
-    def _write(self, path: str, data: bytes | BinaryIO, *, replace: bool = False) -> None:
+    def _write(self, path: str, data: bytes | BinaryIO, *, replace: bool = False, once: bool = False) -> None:
         if self.is_local:
             _write_here(Path(path), data, replace=replace)
             return
         with self._explained():
             self.files.makedirs(path.rpartition("/")[0], exist_ok=True)
+            if once and isinstance(data, bytes):
+                # Renaming would replace what another wrote meanwhile.
+                with suppress(FileExistsError):
+                    self.files.pipe_file(path, data, mode="create")
+                return
             # Where places know no renaming, an object is seen only when its upload is complete.
-            fresh = f"{path}.{secrets.token_hex(8)}.partial"
-            with self.files.open(fresh, "wb") as stream:
-                for piece in _pieces(data):
-                    stream.write(piece)
-            self.files.mv(fresh, path)
+            fresh, done = f"{path}.{secrets.token_hex(8)}.partial", False
+            try:
+                with self.files.open(fresh, "wb") as stream:
+                    for piece in _pieces(data):
+                        stream.write(piece)
+                self.files.mv(fresh, path)
+                done = True
+            finally:
+                if not done:
+                    with suppress(OSError):
+                        self.files.rm_file(fresh)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

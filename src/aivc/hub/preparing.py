@@ -7,7 +7,7 @@ from typing import TypeAlias, final
 
 from aivc.core.contracts import Decoder, Encoder, Manipulator
 from aivc.core.errors import DataError, UnknownNameError
-from aivc.core.saved_cell import PARTS
+from aivc.core.saved_cell import CELL, PARTS
 from aivc.core.virtual_cell import VirtualCell
 from aivc.hub.badges import README, SIGNATURES
 from aivc.hub.described import PART_KINDS, described, environment
@@ -15,6 +15,7 @@ from aivc.hub.file_formats import LARGEST_ALL, MOST_FILES, check_format
 from aivc.hub.manifest import MANIFEST, Declared, Manifest
 from aivc.hub.manifest_fields import HubFile, MadeWith, TrainingData
 from aivc.hub.object_store import file_digest
+from aivc.hub.opened import OPENED, open_files
 from aivc.hub.refs import HubKind
 from aivc.hub.self_test import SELF_TEST, Asked
 from aivc.hub.use_terms import UseTerm, strictest
@@ -58,8 +59,11 @@ def prepare(thing: Thing, stated: Declared, scratch: Path, part: str = "") -> Pr
     elif stated.kind in PART_KINDS:
         files, asked, whole = _part(thing, stated, part, scratch)
     else:
-        folder = _folder(thing, stated)
-        files, asked, whole = _files(folder), None, None
+        place = _place(thing, stated)
+        files, asked, whole = _files(place), None, None
+        if stated.kind in OPENED:
+            # A version stays for good: what does not even open is not made one.
+            open_files(stated.kind, place)
         fields = {
             "training": TrainingData(ancestry=stated.ancestry, sexes=stated.sexes),
             "terms": sorted(stated.terms),
@@ -100,6 +104,7 @@ def _cell(thing: Thing, scratch: Path) -> tuple[dict[str, Path], VirtualCell, Vi
         return _files(scratch / "cell"), thing, thing
     if not isinstance(thing, Path):
         raise DataError([f"A virtual-cell is wanted, got a {type(thing).__name__}. Name its kind."])
+    _require_cell(thing)
     cell = VirtualCell.load(thing)
     return _files(thing, SELF_TEST, README), cell, cell
 
@@ -107,6 +112,8 @@ def _cell(thing: Thing, scratch: Path) -> tuple[dict[str, Path], VirtualCell, Vi
 def _part(
     thing: Thing, stated: Declared, part: str, scratch: Path
 ) -> tuple[dict[str, Path], Encoder | Manipulator | Decoder, VirtualCell | None]:
+    if isinstance(thing, Path):
+        _require_cell(thing)
     whole = VirtualCell.load(thing) if isinstance(thing, Path) else thing if isinstance(thing, VirtualCell) else None
     found: object = thing
     if whole is not None:
@@ -121,14 +128,27 @@ def _part(
     return _files(scratch / PARTS), found, whole
 
 
-def _folder(thing: Thing, stated: Declared) -> Path:
-    if not isinstance(thing, Path) or not thing.is_dir():
-        raise DataError([f"A {stated.kind} is published from a folder of its files. Give a folder."])
+def _require_cell(folder: Path) -> None:
+    """Refuse another folder in words for whoever publishes for the first time."""
+    if (folder / CELL).is_file():
+        return
+    if not folder.exists():
+        raise DataError([f"There is no {folder}. Check the path."])
+    inside = sorted(each.parent for each in folder.glob(f"*/{CELL}")) if folder.is_dir() else []
+    hint = f"Give {inside[0]}." if inside else "Give the folder of a cell; another kind is named before its ref."
+    raise DataError([f"{folder} is no virtual cell: it holds no {CELL}. {hint}"])
+
+
+def _place(thing: Thing, stated: Declared) -> Path:
+    if not isinstance(thing, Path) or not thing.exists():
+        raise DataError([f"A {stated.kind} is published from a folder of its files, or from its one file. Give it."])
     return thing
 
 
 def _files(folder: Path, *beside: str) -> dict[str, Path]:
     """Every file of a folder but what a hub put beside them; links are refused when they are looked at."""
+    if folder.is_file():
+        return {folder.name: folder}
     found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if not path.is_dir()}
     return {path: file for path, file in found.items() if path not in (MANIFEST, SIGNATURES, *beside)}
 

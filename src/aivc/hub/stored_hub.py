@@ -1,5 +1,6 @@
 """How a hub lies in a store: which notes point to which manifests, who signed, and what was checked."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -10,6 +11,7 @@ from aivc.hub.aliases import AliasRecord
 from aivc.hub.badges import BadgeRecord
 from aivc.hub.listing import Listing, PublishedVersion
 from aivc.hub.manifest import canonical
+from aivc.hub.manifest_fields import HubFile
 from aivc.hub.object_store import ObjectStore
 from aivc.hub.refs import Ref, is_digest, is_hub_name
 from aivc.hub.signing import Signature, key_id
@@ -46,9 +48,10 @@ class StoredHub:
         """See `aivc.hub.listing.HubSource`."""
         return self.store.read(digest, largest)
 
-    def copy_to(self, digest: str, target: Path, size: int) -> None:
+    def copy_all(self, files: Sequence[HubFile], folder: Path) -> None:
         """See `aivc.hub.listing.HubSource`."""
-        self.store.copy_to(digest, target, size)
+        for file in files:
+            self.store.copy_to(file.sha256, folder / file.path, file.bytes)
 
     def note_version(self, ref: Ref, digest: str) -> None:
         """Publish: once and for all.
@@ -73,15 +76,15 @@ class StoredHub:
             raise IntegrityError(f"The note of namespace {namespace!r} cannot be read. Write it again.") from error
 
     def note_namespace(self, namespace: str, visibility: Visibility) -> None:
-        """Say who sees a namespace.
+        """Say who sees a namespace: once, so that of two who open it at once none shows what the other hides.
 
         Raises:
-            IntegrityError: It is no name.
+            IntegrityError: It is no name, or others see it.
         """
         if not is_hub_name(namespace):
             raise IntegrityError(f"{namespace[:80]!r} is no name of a namespace.")
         note = canonical({"visibility": str(visibility)})
-        self.store.write_note(f"{_NAMESPACES}/{namespace}.json", note, once=False)
+        self.store.write_note(f"{_NAMESPACES}/{namespace}.json", note, once=True)
 
     def note_alias(self, record: AliasRecord) -> None:
         """Move an alias."""
@@ -106,13 +109,19 @@ class StoredHub:
         name = f"{_BADGES}/{_hex(digest)}/{record.badge}.json"
         self.store.write_note(name, canonical(record.to_json()), once=False)
 
-    def everything(self) -> tuple[list[tuple[Ref, str]], list[str]]:
-        """Every version with its digest, to make an index of; and what of the notes cannot be read."""
+    def everything(self, *, but: Collection[str] = ()) -> tuple[list[tuple[Ref, str]], list[str]]:
+        """Every version with its digest, to make an index of; and what of the notes cannot be read.
+
+        Args:
+            but: Versions that are not looked at.
+        """
         found, problems = list[tuple[Ref, str]](), list[str]()
         for name in self.store.notes(_VERSIONS):
             try:
                 place, version = name.removeprefix(f"{_VERSIONS}/").removesuffix(".json").rsplit("/", 1)
-                found.append((Ref.parse(f"{place}@{version}"), self._digest(name)))
+                ref = Ref.parse(f"{place}@{version}")
+                if str(ref) not in but:
+                    found.append((ref, self._digest(name)))
             except (AIVCError, ValueError) as error:
                 problems.append(f"{name}: {error}")
         return found, problems

@@ -11,6 +11,7 @@ from aivc.core.virtual_cell import VirtualCell
 from aivc.hub.hub import Hub
 from aivc.hub.listing import Listing
 from aivc.hub.manifest import Manifest
+from aivc.hub.patience import Patience
 from aivc.hub.refs import HubKind, Ref
 from aivc.hub.stored_hub import StoredHub
 from aivc.hub.use_terms import Visibility
@@ -23,6 +24,8 @@ from aivc.service.uploads import forget
 
 router = APIRouter(prefix="/hub", tags=["hub"])
 _Name = Annotated[str, Path(max_length=100)]
+# Whoever waits keeps one of few slots; a larger cell over a slower line is fetched at a terminal.
+_PATIENCE = Patience(seconds=3600.0)
 
 
 @router.get("/search", operation_id="searchHub")
@@ -97,7 +100,7 @@ def pull_cell(body: HubPull, asker: Computing, service: Service) -> CellSummary:
         raise DataError([f"{body.ref} is a {at.kind}; only a virtual-cell can be asked. Name one."])
     if not body.origin:
         _seen(service, at, asker)
-    hub = Hub.open(body.origin) if body.origin else service.hub
+    hub = Hub.open(body.origin, patience=_PATIENCE) if body.origin else service.hub
     with service.slot():
         name = service.cells.new_id(at.name)
         folder = service.settings.folder("cells") / name
