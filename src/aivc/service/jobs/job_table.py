@@ -33,6 +33,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from aivc.core.errors import DataError
 from aivc.hub.database import upgrade
 from aivc.service.jobs.job import FINISHED, SHOWN_LINES, STATES, Job, JobState, failure, step_of
+from aivc.service.shown_paths import without_folders
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _VERSIONS = "jobs_version"
@@ -341,9 +342,10 @@ class JobTable:
             return _changed(connection.execute(ended.values(values)))
 
     def write(self, name: str, text: str) -> None:
-        """Add a line to the log of a job; of very many, the last ones are kept."""
+        """Add a line to the log of a job, without the folders it names; of very many lines, the last ones are kept."""
+        shown = without_folders(text)[:_LINE]
         with self.engine.begin() as connection:
-            row = {"job_id": name, "at": _now(connection), "text": text[:_LINE]}
+            row = {"job_id": name, "at": _now(connection), "text": shown}
             connection.execute(insert(JobLine).values(row))
             last = select(JobLine.id).where(JobLine.job_id == name).order_by(JobLine.id.desc())
             old = last.offset(_KEPT_LINES).limit(1).scalar_subquery()
