@@ -1,6 +1,8 @@
 """Small kinds of jobs, to see how jobs are done."""
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,7 +13,9 @@ from aivc.core.errors import DataError
 from aivc.service.jobs.job_kind import JobKind, JobParams
 
 HERE = "service.jobs.quick_kinds"
-KINDS = {name: f"{HERE}:{name.upper()}" for name in ("count", "note", "refuse", "crash", "hog", "deaf", "die")}
+KINDS = {
+    name: f"{HERE}:{name.upper()}" for name in ("count", "note", "refuse", "crash", "hog", "deaf", "die", "family")
+}
 
 
 class CountParams(JobParams):
@@ -21,6 +25,11 @@ class CountParams(JobParams):
 
 class NoteParams(JobParams):
     text: str = ""
+
+
+class FamilyParams(JobParams):
+    mb: int = 0
+    then: str = "wait"
 
 
 def _no_check(params, uses):
@@ -75,6 +84,24 @@ def _die(params, bench):
     os.kill(os.getpid(), 9)
 
 
+def _family(params, bench):
+    """Start processes, in its session and out of it, that hold memory; then wait, end, die or fail before them."""
+    asked = f"import time; held = bytearray(b'x') * ({params.mb} << 20); time.sleep(600)"
+    path = bench.folder / "family.txt"
+    children = [
+        subprocess.Popen([sys.executable, "-I", "-S", "-c", asked], start_new_session=away)
+        for away in (False, False, True)
+    ]
+    path.write_text("".join(f"{child.pid}\n" for child in children))
+    if params.then == "wait":
+        time.sleep(600)
+    if params.then == "die":
+        os.kill(os.getpid(), 9)
+    if params.then == "crash":
+        raise RuntimeError(f"a bug of ours at {path}")
+    return {"files": []}
+
+
 COUNT = JobKind(CountParams, _no_check, _count)
 NOTE = JobKind(NoteParams, _no_check, _note)
 REFUSE = JobKind(NoteParams, _no_check, _refuse)
@@ -82,3 +109,4 @@ CRASH = JobKind(NoteParams, _no_check, _crash)
 HOG = JobKind(NoteParams, _no_check, _hog)
 DEAF = JobKind(NoteParams, _no_check, _deaf)
 DIE = JobKind(NoteParams, _no_check, _die)
+FAMILY = JobKind(FamilyParams, _no_check, _family)

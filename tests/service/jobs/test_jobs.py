@@ -3,6 +3,7 @@ import signal
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -11,12 +12,16 @@ from aivc.hub.database import open_database
 from aivc.service.jobs import jobs as jobs_module
 from aivc.service.jobs.job import JobLimits, JobPace
 from aivc.service.jobs.jobs import Jobs
-from service.jobs.job_tools import alive, counted, opened, server, until
+from service.jobs.job_tools import alive, counted, family, opened, server, until
 from service.jobs.quick_server import KINDS
 
 
 def ended(jobs, name, seconds=60.0):
     return until(lambda: (job := jobs.get(name)).is_finished and job, seconds)
+
+
+def none_lives(processes):
+    return not any(map(alive, processes))
 
 
 def test_a_job_is_done_and_one_whose_process_is_killed_goes_on(tmp_path):
@@ -95,6 +100,53 @@ def test_each_way_to_end_is_told_apart(tmp_path):
         assert any("_crash" in line for line in found["crash"].log)
         name = jobs.resume(asked["refuse"]).id
         assert ended(jobs, name).attempts == 2
+
+
+@pytest.mark.slow
+def test_the_memory_of_what_a_job_started_counts_and_ends_with_it(tmp_path):
+    with opened(tmp_path, limits=JobLimits(memory_mb=300, attempts=1)) as jobs:
+        name = jobs.submit("family", {"mb": 80}, "ada").id
+        jobs.work()
+        job = ended(jobs, name)
+        assert none_lives(family(tmp_path, name))
+    assert job.error["kind"] == "MemoryLimit"
+    assert "its 5 processes used" in job.error["problems"][0]
+    assert "its limit is 300 MB" in job.error["problems"][0]
+
+
+@pytest.mark.slow
+def test_no_process_outlives_its_job_however_that_ends(tmp_path):
+    with opened(tmp_path, limits=JobLimits(attempts=1)) as jobs:
+        asked = {then: jobs.submit("family", {"then": then}, "ada").id for then in ("end", "die", "crash", "wait")}
+        jobs.work(2)
+        found = {then: ended(jobs, asked[then]).state for then in ("end", "die", "crash")}
+        assert found == {"end": "done", "die": "failed", "crash": "failed"}
+        for then in found:
+            children = family(tmp_path, asked[then])
+            assert len(children) == 3
+            # Of those that ended by themselves, it may be seen a moment later.
+            until(partial(none_lives, children), 10)
+        until(lambda: len(family(tmp_path, asked["wait"])) == 3)
+        jobs.cancel(asked["wait"])
+        assert ended(jobs, asked["wait"]).state == "cancelled"
+        assert none_lives(family(tmp_path, asked["wait"]))
+        crashed = jobs.get(asked["crash"])
+    # Nobody learns where the server keeps its files.
+    said = "\n".join([*crashed.log, *crashed.error["problems"]])
+    assert "a bug of ours at family.txt" in said
+    assert "quick_kinds.py" in said
+    assert "/" not in said
+
+
+@pytest.mark.slow
+def test_killing_the_server_kills_what_its_jobs_started(tmp_path):
+    with opened(tmp_path) as jobs:
+        name = jobs.submit("family", {}, "ada").id
+        with server(tmp_path) as first:
+            children = until(lambda: len(found := family(tmp_path, name)) == 3 and found)
+            os.kill(first.pid, signal.SIGKILL)
+            first.wait()
+            until(partial(none_lives, children), 10)
 
 
 @pytest.mark.slow

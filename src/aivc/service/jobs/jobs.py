@@ -1,5 +1,6 @@
 """The jobs of a service: asked for, looked at, cancelled and gone on with; and worked on, by those who are to."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
@@ -172,8 +173,11 @@ class Jobs:
 
         Raises:
             DataError: Fewer than one.
-            UnavailableError: The database lies in the memory of this process, where no other can read it.
+            UnavailableError: The database lies in the memory of this process, where no other can read it; or the
+                system is Windows, where the processes that a job starts cannot be ended with it.
         """
+        if os.name != "posix":
+            raise UnavailableError("Jobs are worked on under Linux and macOS. Serve here without them (--jobs 0).")
         url = self._table.engine.url
         if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
             raise UnavailableError("Jobs are other processes, which need a database in a file. Name one.")
