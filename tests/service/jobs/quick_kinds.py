@@ -47,8 +47,8 @@ def _count(params, bench):
         bench.tell("counting", i + 1, params.upto)
         time.sleep(params.pause)
     numbers = list(range(params.upto))
-    pq.write_table(pa.table({"n": numbers, "name": [f"n{i}" for i in numbers]}), bench.folder / "rows.parquet")
-    return {"counted": params.upto, "rows": "rows.parquet", "files": ["counted.txt", "rows.parquet"]}
+    pq.write_table(pa.table({"n": numbers, "name": [f"n{i}" for i in numbers]}), bench.results / "rows.parquet")
+    return {"counted": params.upto, "rows": "rows.parquet", "files": ["rows.parquet"]}
 
 
 def _note(params, bench):

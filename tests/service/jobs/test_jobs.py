@@ -187,6 +187,28 @@ def test_killing_the_server_kills_its_jobs_and_another_server_goes_on(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_server_that_was_halted_and_lost_its_claim_changes_nothing_when_it_wakes(tmp_path):
+    with opened(tmp_path) as jobs:
+        name = jobs.submit("count", {"upto": 100, "pause": 0.05}, "ada").id
+        with server(tmp_path) as first:
+            process = until(lambda: counted(tmp_path, name)[1]).pop()
+            for each in (first.pid, process):
+                os.kill(each, signal.SIGSTOP)
+            with server(tmp_path):
+                job = ended(jobs, name)
+                # It would have gone on counting beside the other one.
+                assert not alive(process)
+                os.kill(first.pid, signal.SIGCONT)
+                other = jobs.submit("note", {}, "ada").id
+                ended(jobs, other)
+                time.sleep(1.0)
+            after = jobs.get(name)
+    assert (job.state, job.attempts) == ("done", 2)
+    assert after == job
+    assert counted(tmp_path, name)[0] == list(range(100))
+
+
+@pytest.mark.slow
 def test_stopping_a_server_hands_its_job_back_at_no_cost(tmp_path):
     with opened(tmp_path, limits=JobLimits(attempts=1)) as jobs:
         name = jobs.submit("count", {"upto": 60, "pause": 0.05}, "ada").id

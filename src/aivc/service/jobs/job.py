@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, TypeAlias, final
 
 from aivc.core.errors import AIVCError, DataError, WritingError
@@ -131,6 +132,17 @@ class Job:
             "cancel_asked": self.cancel_asked,
             "log": list(self.log),
         }
+
+
+def results_of(folder: Path, attempt: int) -> Path:
+    """Where an attempt of a job leaves its files: one that lost its claim and comes late writes over no other's."""
+    return folder / f"attempt-{attempt}"
+
+
+def result_file(folder: Path, attempt: int, name: str) -> Path:
+    """A file that a job made in the attempt that ended it; in former versions all lay in its folder."""
+    own = results_of(folder, attempt) / name
+    return own if own.exists() else folder / name
 
 
 def step_of(text: str, done: int = 0, total: int = 0, seconds_left: float | None = None) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class JobKind:
     Attributes:
         params: What may be asked.
         check: Looks at what was asked before it waits, and looks up all that it uses; quick.
-        work: Does it, and returns what came of it as JSON; ``files`` names those that it made in its folder, and
+        work: Does it, and returns what came of it as JSON; ``files`` names those that it made in ``bench.results``, and
             ``rows`` the parquet among them whose rows are shown. Begun again after a crash, it goes on where it can.
     """
 

@@ -3,6 +3,7 @@
 import argparse
 import ctypes
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -16,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from aivc.core.errors import AIVCError
 from aivc.hub.database import open_database
 from aivc.service.jobs.bench import Bench, JobStopped
-from aivc.service.jobs.job import failure_of, is_no_room, not_written
+from aivc.service.jobs.job import failure_of, is_no_room, not_written, results_of
 from aivc.service.jobs.job_kind import job_kind
 from aivc.service.jobs.job_processes import MARK, JobProcesses
 from aivc.service.jobs.job_table import JobTable
@@ -52,8 +53,8 @@ def _do(args: argparse.Namespace) -> int:
         return LOST
     bench = Bench(job, table, args.holder, args.home, args.hub, os.environ.pop(HUB_DATABASE, ""), _leave)
     _Watch(table, args.job, args.holder, args.lease, args.beat, args.parent).start()
-    bench.folder.mkdir(parents=True, exist_ok=True)
     try:
+        _clear(bench)
         kind = job_kind(job.kind, args.kinds.split(","))
         result = kind.work(kind.read(job.params), bench)
     except JobStopped:
@@ -67,6 +68,13 @@ def _do(args: argparse.Namespace) -> int:
     else:
         mine = table.end(job.id, args.holder, "done", result=result)
     return 0 if mine else LOST
+
+
+def _clear(bench: Bench) -> None:
+    """Make its folder, without the files of attempts that led nowhere."""
+    for former in range(1, bench.job.attempts):
+        shutil.rmtree(results_of(bench.folder, former), ignore_errors=True)
+    bench.results.mkdir(parents=True, exist_ok=True)
 
 
 def _parser() -> argparse.ArgumentParser:

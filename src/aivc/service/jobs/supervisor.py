@@ -137,7 +137,7 @@ class Supervisor:
                 if not held:
                     # Done meanwhile, or another server has it: either way there is nothing left to watch.
                     return
-                cancelled = (cancelled or now) if cancel_asked else None
+                cancelled = cancelled or (now if cancel_asked else None)
             if cancelled is not None and now - cancelled > self._pace.grace:
                 self._end(process, processes)
                 self._table.end(self._name, self._holder, "cancelled")

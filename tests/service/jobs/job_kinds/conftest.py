@@ -51,8 +51,8 @@ class Desk:
         """A job that was asked for and claimed."""
         job = self.jobs.submit(kind, params, user)
         assert self.table.claim(job.id, "me", 600.0)
-        bench = Bench(job, self.table, "me", self.jobs._about.home, self.hub)
-        bench.folder.mkdir(parents=True)
+        bench = Bench(self.table.find(job.id), self.table, "me", self.jobs._about.home, self.hub)
+        bench.results.mkdir(parents=True)
         return bench
 
     def do(self, bench):

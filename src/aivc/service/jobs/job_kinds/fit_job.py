@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -76,13 +77,25 @@ def _work(params: FitParams, bench: Bench) -> Mapping[str, Any]:
             "created": bench.job.created,
         }
         write_text(made / ABOUT, json.dumps(about, indent=1) + "\n")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        # In one step, with all that belongs to it: nobody sees half a cell.
-        made.rename(place)
+        # Who lost the claim meanwhile stops here.
+        bench.tell("keeping the cell", 0, 0)
+        _keep(made, place)
     card = read_json(place / CELL)["card"]
     read = {key: card[key] for key in ("cells", "units", "notes") if key in card}
     known = {"perturbations": len(card.get("perturbations", ())), "contexts": list(card.get("contexts", ()))}
     return {"cell": name, **read, **known, **_scores(place / SCORES), "files": []}
+
+
+def _keep(made: Path, place: Path) -> None:
+    """Give a cell its place in one step, with all that belongs to it: nobody sees half a cell."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        made.rename(place)
+    except OSError:
+        # A former attempt that came late was quicker by a moment: of the same data and seed, it is the same cell.
+        if not (place / CELL).is_file():
+            raise
+        shutil.rmtree(made)
 
 
 def _id(name: str, job: str) -> str:

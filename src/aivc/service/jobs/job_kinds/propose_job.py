@@ -76,7 +76,7 @@ def _work(params: ProposeParams, bench: Bench) -> Mapping[str, Any]:
     asked = bench.screened(params.screen)
     cell = Path(asked["uses"]["cells"][asked["params"]["cell"]])
     plan = propose(
-        Screen.load(bench.folder_of(params.screen) / SCREENED),
+        Screen.load(bench.result_of(params.screen, SCREENED)),
         params.size,
         controls=params.controls,
         positive=params.positive,
@@ -92,7 +92,7 @@ def _work(params: ProposeParams, bench: Bench) -> Mapping[str, Any]:
         per_family=params.per_family,
     )
     for name in (TABLE, ROWS):
-        plan.save(bench.folder / name, overwrite=True)
+        plan.save(bench.results / name, overwrite=True)
     said = {name: value for name, value in plan.to_json().items() if name != "wells"}
     more = {"remarks": list(plan.remarks), "screen": params.screen, "total": len(plan)}
     return {**said, **more, "rows": ROWS, "files": [TABLE, ROWS]}

@@ -73,7 +73,7 @@ def _work(params: ScreenParams, bench: Bench) -> Mapping[str, Any]:
         progress=bench.tell,
     )
     for name in (TABLE, ROWS):
-        found.save(bench.folder / name, overwrite=True)
+        found.save(bench.results / name, overwrite=True)
     journal.unlink(missing_ok=True)
     said = {name: value for name, value in found.to_json().items() if name != "rows"}
     new = found.context not in cell.contexts

@@ -73,7 +73,7 @@ def _work(params: SearchParams, bench: Bench) -> Mapping[str, Any]:
         progress=bench.tell,
     )
     for name in (TABLE, ROWS):
-        found.save(bench.folder / name, overwrite=True)
+        found.save(bench.results / name, overwrite=True)
     said = {name: value for name, value in found.to_json().items() if name != "rows"}
     front = rows_to_json(found.front)
     return {**said, "total": len(found), "note": found.note, "front": front, "rows": ROWS, "files": [TABLE, ROWS]}
