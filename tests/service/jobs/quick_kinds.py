@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from sqlalchemy.exc import OperationalError
 
 from aivc.core.errors import DataError
 from aivc.service.jobs.job_kind import JobKind, JobParams
 
 HERE = "service.jobs.quick_kinds"
-KINDS = {
-    name: f"{HERE}:{name.upper()}" for name in ("count", "note", "refuse", "crash", "hog", "deaf", "die", "family")
-}
+NAMES = ("count", "note", "refuse", "crash", "hog", "deaf", "die", "family", "store", "hiccup")
+KINDS = {name: f"{HERE}:{name.upper()}" for name in NAMES}
 
 
 class CountParams(JobParams):
@@ -102,6 +102,23 @@ def _family(params, bench):
     return {"files": []}
 
 
+def _store(params, bench):
+    """Keep ten things, a file for each; begun again, keep those that are not there yet."""
+    place = bench.folder / "kept"
+    place.mkdir(exist_ok=True)
+    fresh = [place / f"{i}" for i in range(10) if not (place / f"{i}").is_file()]
+    for path in fresh:
+        path.write_text(params.text)
+    return {"fresh": len(fresh), "files": []}
+
+
+def _hiccup(params, bench):
+    """Once, the database does not answer."""
+    if bench.job.attempts == 1:
+        raise OperationalError("INSERT", {}, OSError("database or disk is full"))
+    return {"files": []}
+
+
 COUNT = JobKind(CountParams, _no_check, _count)
 NOTE = JobKind(NoteParams, _no_check, _note)
 REFUSE = JobKind(NoteParams, _no_check, _refuse)
@@ -110,3 +127,5 @@ HOG = JobKind(NoteParams, _no_check, _hog)
 DEAF = JobKind(NoteParams, _no_check, _deaf)
 DIE = JobKind(NoteParams, _no_check, _die)
 FAMILY = JobKind(FamilyParams, _no_check, _family)
+STORE = JobKind(NoteParams, _no_check, _store)
+HICCUP = JobKind(NoteParams, _no_check, _hiccup)

@@ -1,9 +1,11 @@
 import os
 import signal
+import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from aivc.hub.database import open_database
 from aivc.service.jobs import jobs as jobs_module
 from aivc.service.jobs.job import JobLimits, JobPace
 from aivc.service.jobs.jobs import Jobs
+from aivc.service.jobs.supervisor import Supervisor
 from service.jobs.job_tools import alive, counted, family, opened, server, until
 from service.jobs.quick_server import KINDS
 
@@ -100,6 +103,45 @@ def test_each_way_to_end_is_told_apart(tmp_path):
         assert any("_crash" in line for line in found["crash"].log)
         name = jobs.resume(asked["refuse"]).id
         assert ended(jobs, name).attempts == 2
+
+
+def test_a_job_whose_folder_cannot_be_written_to_fails_and_is_gone_on_with(tmp_path):
+    with opened(tmp_path, queue="none") as jobs:
+        name = jobs.submit("note", {}, "ada").id
+        folder = jobs.folder(name)
+        folder.parent.mkdir(exist_ok=True)
+        folder.write_text("in the way")
+        assert Supervisor(jobs._about, name, threading.Event()).run()
+        job = jobs.get(name)
+        assert (job.state, job.error["kind"]) == ("failed", "WritingError")
+        assert f"could not be written or opened (File exists: {name})" in job.error["problems"][0]
+        assert "resume the job" in job.error["problems"][1]
+        folder.unlink()
+        assert jobs.resume(name).state == "queued"
+        assert jobs._table.claim(name, "me", 30.0)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_a_job_that_finds_the_disk_full_fails_and_goes_on_once_there_is_room(tmp_path):
+    with opened(tmp_path, queue="none", limits=JobLimits(attempts=2)) as jobs:
+        name, hiccup = (jobs.submit(kind, {"text": "x"}, "ada").id for kind in ("store", "hiccup"))
+        full = jobs.folder(name) / "kept" / "6"
+        full.parent.mkdir(parents=True)
+        full.symlink_to("/dev/full")
+        jobs.work()
+        job = ended(jobs, name)
+        assert (job.error["kind"], job.attempts) == ("WritingError", 1)
+        assert "(No space left on device" in job.error["problems"][0]
+        assert "/" not in " ".join(job.error["problems"])
+        assert sorted(path.name for path in full.parent.iterdir() if path.is_file()) == list("012345")
+        full.unlink()
+        jobs.resume(name)
+        assert ended(jobs, name).result == {"fresh": 4, "files": []}
+        # A database that cannot be written to is no fault of the job: it is tried again.
+        job = ended(jobs, hiccup)
+        assert (job.state, job.attempts) == ("done", 2)
+        assert any("database did not answer" in line for line in job.log)
 
 
 @pytest.mark.slow

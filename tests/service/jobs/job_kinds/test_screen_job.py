@@ -1,11 +1,16 @@
+import errno
 import json
+import os
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
-from aivc.core.errors import DataError, PerturbationError, UnknownNameError
+from aivc.core.errors import DataError, PerturbationError, UnknownNameError, WritingError
 from aivc.core.virtual_cell import VirtualCell
+from aivc.core.writing import explained
+from aivc.experiments import batch
+from aivc.experiments.journal import Journal
 from aivc.experiments.screen import Screen, screen
 from aivc.service.jobs.bench import Bench, JobStopped
 from aivc.service.jobs.job_kinds.screen_job import candidates, check_candidates
@@ -59,6 +64,36 @@ def test_all_is_what_the_cell_knows_and_stopped_it_goes_on_from_its_journal(desk
     assert desk.do(bench)["total"] == 8
     assert 99.0 in set(Screen.load(bench.results / "screen.parquet").table["score"])
     assert not journal.exists()
+
+
+def test_where_the_disk_is_full_it_goes_on_from_what_was_kept(desk, monkeypatch):
+    """The second block of answers finds room for half a line."""
+    monkeypatch.setattr(batch, "_KEPT_AT_ONCE", 4)
+    bench = desk.bench("screen", **asked())
+    add = Journal.add
+
+    def added(journal, rows):
+        if not journal.path.exists():
+            add(journal, rows)
+            return
+        with journal.path.open("a") as file:
+            file.write('{"perturbation": "ko:G0')
+        with explained(journal.path):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "add", added)
+        with pytest.raises(WritingError, match="No space left on device"):
+            desk.do(bench)
+    kept = []
+
+    def watched(journal, rows):
+        kept.extend(row["perturbation"] for row in rows)
+        add(journal, rows)
+
+    monkeypatch.setattr(Journal, "add", watched)
+    assert desk.do(bench)["total"] == 8
+    assert len(kept) == 4
 
 
 class Heard:
