@@ -51,7 +51,9 @@ def add(commands: Commands) -> None:
     made.add_argument("--name", action="append", default=[], metavar="HOST", help="another name it is asked under")
     made.add_argument("--upload-limit", type=natural, default=4096, metavar="MB", help="of one file (default 4096)")
     made.add_argument("--jobs", type=natural, default=1, metavar="N", help="jobs at a time; 0 for none (default 1)")
-    made.add_argument("--job-memory", type=natural, default=8192, metavar="MB", help="of one job (default 8192)")
+    made.add_argument(
+        "--job-memory", type=natural, default=8192, metavar="MB", help="of one job and all it starts (default 8192)"
+    )
     made.add_argument(
         "--queue", default="", metavar="URL", help="delivers jobs to several servers, such as redis://host"
     )

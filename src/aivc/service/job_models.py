@@ -1,21 +1,25 @@
-"""Forms of what is asked of jobs and answered about them, as the API states them."""
+"""Forms of what is asked of jobs and answered about them; the API describes them kind by kind (`job_forms`)."""
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
-_EXAMPLE: dict[str, Any] = {
-    "kind": "screen",
-    "params": {"cell": "demo", "response": "CD274", "direction": "lower", "perturbations": ["ko:JAK2", "ko:STAT1"]},
-}
+from aivc.service.job_forms import answer_forms, question_forms
 
 
 class JobQuestion(BaseModel):
-    """A job that is asked for."""
+    """A job that is asked for; its kind reads the parameters."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _EXAMPLE})
-    kind: Annotated[str, Field(max_length=64, description="screen, search, propose, fit, publish or verify.")]
-    params: Annotated[dict[str, Any], Field(description="Of that kind; what is not known there is refused.")]
+    model_config = ConfigDict(extra="forbid")
+    kind: Annotated[str, Field(max_length=64)]
+    params: dict[str, Any]
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Describe it as one of the forms that the kinds read."""
+        return handler(question_forms())
 
 
 class JobStep(BaseModel):
@@ -34,16 +38,13 @@ class JobFailure(BaseModel):
     problems: list[str]
 
 
-class JobAnswer(BaseModel):
-    """One job."""
+class JobStanding(BaseModel):
+    """What is said of every job."""
 
     id: str
-    kind: str
-    params: dict[str, Any]
     state: Literal["queued", "running", "done", "failed", "cancelled"]
     progress: JobStep
     error: JobFailure | None
-    result: dict[str, Any] | None
     owner: str
     created: float = Field(description="Seconds since 1970, as are all times here.")
     started: float | None
@@ -51,6 +52,19 @@ class JobAnswer(BaseModel):
     attempts: int
     cancel_asked: bool
     log: list[str] = Field(description="Its last lines; empty in lists.")
+
+
+class JobAnswer(JobStanding):
+    """One job; what was asked and what came of it are as its kind left them."""
+
+    kind: str
+    params: dict[str, Any]
+    result: dict[str, Any] | None
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Describe it as one of the forms that the kinds give."""
+        return handler(answer_forms(JobStanding))
 
 
 class JobList(BaseModel):

@@ -73,3 +73,9 @@ def counted(home, job):
         return [], set()
     lines = [line.split() for line in path.read_text().splitlines() if " " in line]
     return [int(number) for number, _ in lines], {int(process) for _, process in lines}
+
+
+def family(home, job):
+    """Processes that a job of the kind ``family`` started."""
+    path = home / "jobs" / job / "family.txt"
+    return [int(line) for line in path.read_text().splitlines()] if path.exists() else []

@@ -8,7 +8,7 @@ from aivc.hub.database import open_database
 from aivc.service.jobs.job import JobPace
 from aivc.service.jobs.jobs import Jobs
 
-PACE = JobPace(lease=3.0, beat=0.5, scan=0.5, grace=1.0)
+PACE = JobPace(lease=3.0, beat=0.5, scan=0.5, grace=1.0, weigh=0.2)
 KINDS = ("service.jobs.quick_kinds",)
 
 if __name__ == "__main__":

@@ -22,3 +22,6 @@ def test_every_parameter_that_is_wrong_is_named():
     with pytest.raises(DataError) as caught:
         job_kind("screen").read({"cell": 3, "response": "", "extra": 1})
     assert len(caught.value.problems) == 3
+    with pytest.raises(DataError) as caught:
+        job_kind("screen").read(dict.fromkeys(map(str, range(100))))
+    assert (len(caught.value.problems), caught.value.problems[-1]) == (21, "And 82 more.")

@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from sqlalchemy import inspect
 from aivc.core.errors import DataError
 from aivc.hub.database import open_database
 from aivc.service.jobs import job_table
+from aivc.service.jobs.job import failure_of, not_written, step_of
 from aivc.service.jobs.job_table import JobTable, JobTables
 
 
@@ -170,6 +172,17 @@ def test_the_log_keeps_the_last_lines(table, monkeypatch):
     assert table.lines(name) == tuple(f"line {i}" for i in range(3, 8))
     assert table.find(name, lines=2).log == ("line 6", "line 7")
     assert table.lines(other) == ("another's",)
+
+
+def test_nobody_learns_where_files_lie(table):
+    name = added(table)
+    assert table.claim(name, "me", 30.0)
+    table.write(name, 'File "/srv/aivc/jobs/1/x.py", line 3')
+    table.tell(name, "me", step_of("reading /srv/aivc/datasets/1/x.h5ad", 1, 2))
+    error = failure_of(not_written(OSError(errno.ENOSPC, "No space left on device", "/srv/aivc/jobs/1/x.csv")))
+    job = table.find(name, lines=1)
+    assert (job.log, job.progress["text"]) == (('File "x.py", line 3',), "reading x.h5ad")
+    assert "(No space left on device: x.csv)" in error["problems"][0]
 
 
 def test_lists_are_of_one_owner_newest_first(table, clock):

@@ -1,8 +1,11 @@
 import os
 import signal
+import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -11,12 +14,17 @@ from aivc.hub.database import open_database
 from aivc.service.jobs import jobs as jobs_module
 from aivc.service.jobs.job import JobLimits, JobPace
 from aivc.service.jobs.jobs import Jobs
-from service.jobs.job_tools import alive, counted, opened, server, until
+from aivc.service.jobs.supervisor import Supervisor
+from service.jobs.job_tools import alive, counted, family, opened, server, until
 from service.jobs.quick_server import KINDS
 
 
 def ended(jobs, name, seconds=60.0):
     return until(lambda: (job := jobs.get(name)).is_finished and job, seconds)
+
+
+def none_lives(processes):
+    return not any(map(alive, processes))
 
 
 def test_a_job_is_done_and_one_whose_process_is_killed_goes_on(tmp_path):
@@ -38,7 +46,7 @@ def test_what_is_wrong_is_refused_before_it_waits(tmp_path, monkeypatch):
     with opened(tmp_path, queue="none") as jobs:
         with pytest.raises(UnknownNameError, match="Did you mean 'count'"):
             jobs.submit("counts", {}, "ada")
-        with pytest.raises(DataError, match=r"(?s)upto: Field required.*extra: Extra inputs"):
+        with pytest.raises(DataError, match=r"(?s)upto: Field required.*There is no parameter named 'extra'"):
             jobs.submit("count", {"extra": 1}, "ada")
         with pytest.raises(DataError, match="Only a job that failed or was cancelled"):
             jobs.resume(jobs.submit("count", {"upto": 1}, "ada").id)
@@ -97,6 +105,92 @@ def test_each_way_to_end_is_told_apart(tmp_path):
         assert ended(jobs, name).attempts == 2
 
 
+def test_a_job_whose_folder_cannot_be_written_to_fails_and_is_gone_on_with(tmp_path):
+    with opened(tmp_path, queue="none") as jobs:
+        name = jobs.submit("note", {}, "ada").id
+        folder = jobs.folder(name)
+        folder.parent.mkdir(exist_ok=True)
+        folder.write_text("in the way")
+        assert Supervisor(jobs._about, name, threading.Event()).run()
+        job = jobs.get(name)
+        assert (job.state, job.error["kind"]) == ("failed", "WritingError")
+        assert f"could not be written or opened (File exists: {name})" in job.error["problems"][0]
+        assert "resume the job" in job.error["problems"][1]
+        folder.unlink()
+        assert jobs.resume(name).state == "queued"
+        assert jobs._table.claim(name, "me", 30.0)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_a_job_that_finds_the_disk_full_fails_and_goes_on_once_there_is_room(tmp_path):
+    with opened(tmp_path, queue="none", limits=JobLimits(attempts=2)) as jobs:
+        name, hiccup = (jobs.submit(kind, {"text": "x"}, "ada").id for kind in ("store", "hiccup"))
+        full = jobs.folder(name) / "kept" / "6"
+        full.parent.mkdir(parents=True)
+        full.symlink_to("/dev/full")
+        jobs.work()
+        job = ended(jobs, name)
+        assert (job.error["kind"], job.attempts) == ("WritingError", 1)
+        assert "(No space left on device" in job.error["problems"][0]
+        assert "/" not in " ".join(job.error["problems"])
+        assert sorted(path.name for path in full.parent.iterdir() if path.is_file()) == list("012345")
+        full.unlink()
+        jobs.resume(name)
+        assert ended(jobs, name).result == {"fresh": 4, "files": []}
+        # A database that cannot be written to is no fault of the job: it is tried again.
+        job = ended(jobs, hiccup)
+        assert (job.state, job.attempts) == ("done", 2)
+        assert any("database did not answer" in line for line in job.log)
+
+
+@pytest.mark.slow
+def test_the_memory_of_what_a_job_started_counts_and_ends_with_it(tmp_path):
+    with opened(tmp_path, limits=JobLimits(memory_mb=300, attempts=1)) as jobs:
+        name = jobs.submit("family", {"mb": 80}, "ada").id
+        jobs.work()
+        job = ended(jobs, name)
+        assert none_lives(family(tmp_path, name))
+    assert job.error["kind"] == "MemoryLimit"
+    assert "its 5 processes used" in job.error["problems"][0]
+    assert "its limit is 300 MB" in job.error["problems"][0]
+
+
+@pytest.mark.slow
+def test_no_process_outlives_its_job_however_that_ends(tmp_path):
+    with opened(tmp_path, limits=JobLimits(attempts=1)) as jobs:
+        asked = {then: jobs.submit("family", {"then": then}, "ada").id for then in ("end", "die", "crash", "wait")}
+        jobs.work(2)
+        found = {then: ended(jobs, asked[then]).state for then in ("end", "die", "crash")}
+        assert found == {"end": "done", "die": "failed", "crash": "failed"}
+        for then in found:
+            children = family(tmp_path, asked[then])
+            assert len(children) == 3
+            # Of those that ended by themselves, it may be seen a moment later.
+            until(partial(none_lives, children), 10)
+        until(lambda: len(family(tmp_path, asked["wait"])) == 3)
+        jobs.cancel(asked["wait"])
+        assert ended(jobs, asked["wait"]).state == "cancelled"
+        assert none_lives(family(tmp_path, asked["wait"]))
+        crashed = jobs.get(asked["crash"])
+    # Nobody learns where the server keeps its files.
+    said = "\n".join([*crashed.log, *crashed.error["problems"]])
+    assert "a bug of ours at family.txt" in said
+    assert "quick_kinds.py" in said
+    assert "/" not in said
+
+
+@pytest.mark.slow
+def test_killing_the_server_kills_what_its_jobs_started(tmp_path):
+    with opened(tmp_path) as jobs:
+        name = jobs.submit("family", {}, "ada").id
+        with server(tmp_path) as first:
+            children = until(lambda: len(found := family(tmp_path, name)) == 3 and found)
+            os.kill(first.pid, signal.SIGKILL)
+            first.wait()
+            until(partial(none_lives, children), 10)
+
+
 @pytest.mark.slow
 def test_a_job_is_cancelled_and_gone_on_with(tmp_path):
     with opened(tmp_path) as jobs:
@@ -132,6 +226,28 @@ def test_killing_the_server_kills_its_jobs_and_another_server_goes_on(tmp_path):
     assert (job.state, job.attempts) == ("done", 2)
     assert numbers == list(range(100))
     assert len(processes) == 2
+
+
+@pytest.mark.slow
+def test_a_server_that_was_halted_and_lost_its_claim_changes_nothing_when_it_wakes(tmp_path):
+    with opened(tmp_path) as jobs:
+        name = jobs.submit("count", {"upto": 100, "pause": 0.05}, "ada").id
+        with server(tmp_path) as first:
+            process = until(lambda: counted(tmp_path, name)[1]).pop()
+            for each in (first.pid, process):
+                os.kill(each, signal.SIGSTOP)
+            with server(tmp_path):
+                job = ended(jobs, name)
+                # It would have gone on counting beside the other one.
+                assert not alive(process)
+                os.kill(first.pid, signal.SIGCONT)
+                other = jobs.submit("note", {}, "ada").id
+                ended(jobs, other)
+                time.sleep(1.0)
+            after = jobs.get(name)
+    assert (job.state, job.attempts) == ("done", 2)
+    assert after == job
+    assert counted(tmp_path, name)[0] == list(range(100))
 
 
 @pytest.mark.slow

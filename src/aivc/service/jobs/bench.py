@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
-from aivc.service.jobs.job import Job, step_of
+from aivc.service.jobs.job import Job, result_file, results_of, step_of
 from aivc.service.jobs.job_places import DataPlace
 from aivc.service.jobs.job_table import JobTable
 
@@ -49,7 +49,7 @@ class Bench:
     """Where one job is done.
 
     Attributes:
-        job: What is asked.
+        job: What is asked, as it stood when this attempt was claimed.
         table: Where it stands.
         holder: In whose name this process works on it.
         home: Of the service.
@@ -69,12 +69,17 @@ class Bench:
 
     @property
     def folder(self) -> Path:
-        """Folder of the job: its files, and what lets it go on after a crash."""
-        return self.folder_of(self.job.id)
+        """Folder of the job, with what lets it go on after a crash."""
+        return self.home / "jobs" / self.job.id
 
-    def folder_of(self, job: str) -> Path:
-        """Folder of any job."""
-        return self.home / "jobs" / job
+    @property
+    def results(self) -> Path:
+        """Folder of the files that it makes, which is another one in each attempt."""
+        return results_of(self.folder, self.job.attempts)
+
+    def result_of(self, job: str, name: str) -> Path:
+        """A file of another job that this one goes on from."""
+        return result_file(self.home / "jobs" / job, self.screened(job).get("attempts", 0), name)
 
     def cell(self, name: str) -> Path:
         """Folder of a virtual cell, as it was found when the job was asked for."""

@@ -1,15 +1,19 @@
 """A job, as all who ask about it see it: what was asked, how far it is, and what came of it."""
 
+import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, TypeAlias, final
 
-from aivc.core.errors import AIVCError, DataError
+from aivc.core.errors import AIVCError, DataError, WritingError
 from aivc.service.shown_paths import without_folders
 
 JobState: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled"]
 STATES: tuple[JobState, ...] = ("queued", "running", "done", "failed", "cancelled")
 FINISHED: tuple[JobState, ...] = ("done", "failed", "cancelled")
+# Of a disk that is full or past a limit, and of a place that may not be written to.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 # Lines of the log that are shown.
 SHOWN_LINES = 50
 
@@ -24,6 +28,7 @@ class JobPace:
         beat: Who works on a job renews its claim after so long.
         scan: The table is looked through for work after so long, whether or not any was delivered.
         poll: A process at work is looked at after so long.
+        weigh: The memory of all processes of a job is summed after so long.
         grace: A job that was cancelled has so long to stop by itself.
 
     Raises:
@@ -34,6 +39,7 @@ class JobPace:
     beat: float = 5.0
     scan: float = 3.0
     poll: float = 0.1
+    weigh: float = 1.0
     grace: float = 10.0
 
     def __post_init__(self) -> None:
@@ -47,7 +53,7 @@ class JobLimits:
     """What one job may use.
 
     Attributes:
-        memory_mb: Resident memory of its process.
+        memory_mb: Resident memory of its processes together.
         seconds: Time from start to end, of one attempt.
         attempts: How often it is begun again when its process or its server dies.
     """
@@ -128,9 +134,20 @@ class Job:
         }
 
 
+def results_of(folder: Path, attempt: int) -> Path:
+    """Where an attempt of a job leaves its files: one that lost its claim and comes late writes over no other's."""
+    return folder / f"attempt-{attempt}"
+
+
+def result_file(folder: Path, attempt: int, name: str) -> Path:
+    """A file that a job made in the attempt that ended it; in former versions all lay in its folder."""
+    own = results_of(folder, attempt) / name
+    return own if own.exists() else folder / name
+
+
 def step_of(text: str, done: int = 0, total: int = 0, seconds_left: float | None = None) -> dict[str, Any]:
-    """Progress as JSON; a total of 0 is one that is not known."""
-    return {"text": text, "done": done, "total": total, "seconds_left": seconds_left}
+    """Progress as JSON, without the folders it names; a total of 0 is one that is not known."""
+    return {"text": without_folders(text), "done": done, "total": total, "seconds_left": seconds_left}
 
 
 def failure(kind: str, problems: Sequence[str]) -> dict[str, Any]:
@@ -141,4 +158,18 @@ def failure(kind: str, problems: Sequence[str]) -> dict[str, Any]:
 def failure_of(error: AIVCError) -> dict[str, Any]:
     """Why a job failed, by what it refused."""
     problems = error.problems if isinstance(error, DataError) else (str(error),)
+    if isinstance(error, WritingError):
+        problems = (*problems, "Once that is done, resume the job: it goes on from what it had finished.")
     return failure(type(error).__name__, problems)
+
+
+def is_no_room(error: OSError) -> bool:
+    """Whether it says that a disk is full, or that a place may not be written to."""
+    return error.errno in _NO_ROOM
+
+
+def not_written(error: OSError) -> WritingError:
+    """What is said of files that a job could not write."""
+    name = f": {error.filename}" if error.filename else ""
+    said = f"A file of the job could not be written or opened ({error.strerror or error}{name})."
+    return WritingError(f"{said} Make room, or let the service write there.")

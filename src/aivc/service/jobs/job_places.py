@@ -168,5 +168,5 @@ class Uses:
         job = self.jobs.find(name)
         if job is None or job.owner != self.user or job.kind != kind or job.state != "done":
             raise UnknownNameError(f"finished job of kind {kind}", name, ())
-        self.found["jobs"][name] = {"params": dict(job.params), "uses": dict(job.uses)}
+        self.found["jobs"][name] = {"params": dict(job.params), "uses": dict(job.uses), "attempts": job.attempts}
         return job

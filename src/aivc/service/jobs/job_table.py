@@ -19,20 +19,23 @@ from sqlalchemy import (
     String,
     Text,
     and_,
+    case,
     delete,
     func,
     insert,
+    literal,
     or_,
     select,
     update,
 )
 from sqlalchemy.engine import Connection
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mapped_column
 from sqlalchemy.sql.elements import ColumnElement
 
 from aivc.core.errors import DataError
 from aivc.hub.database import upgrade
 from aivc.service.jobs.job import FINISHED, SHOWN_LINES, STATES, Job, JobState, failure, step_of
+from aivc.service.shown_paths import without_folders
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _VERSIONS = "jobs_version"
@@ -280,6 +283,8 @@ class JobTable:
             now = _now(connection)
             values: dict[str, Any] = {
                 "state": state,
+                # Of what has ended otherwise, nothing is to stop any more.
+                "cancel_asked": JobRow.cancel_asked if state == "cancelled" else 0,
                 "finished": now,
                 "heartbeat": now,
                 "lease_by": None,
@@ -292,7 +297,7 @@ class JobTable:
             return _changed(connection.execute(update(JobRow).where(_mine(name, holder)).values(values)))
 
     def release(self, name: str, holder: str, why: str, *, counted: bool) -> bool:
-        """Put a job that is theirs back into the queue.
+        """Put a job that is theirs back into the queue; one that was to stop ends there.
 
         Args:
             name: Of the job.
@@ -301,29 +306,20 @@ class JobTable:
             counted: Whether this was one of the attempts it has.
         """
         with self.engine.begin() as connection:
-            back = update(JobRow).where(_mine(name, holder))
             more = 0 if counted else 1
-            values: dict[str, Any] = {
-                "state": "queued",
-                "lease_by": None,
-                "lease_until": None,
-                "allowed": JobRow.allowed + more,
-                "progress": step_of(why),
-                "version": JobRow.version + 1,
-            }
-            return _changed(connection.execute(back.values(values)))
+            back = _stopped_if(JobRow.cancel_asked == 1, _now(connection), "queued", step_of(why))
+            values = {**back, "allowed": JobRow.allowed + more, "lease_by": None, "lease_until": None}
+            return _changed(connection.execute(update(JobRow).where(_mine(name, holder)).values(values)))
 
     def ask_to_cancel(self, name: str) -> None:
-        """Ask a job to stop; one that waits is cancelled at once, and one that ended stays as it is."""
+        """Ask a job to stop; one that nobody works on is cancelled at once, and one that ended stays as it is."""
         with self.engine.begin() as connection:
-            now, one = _now(connection), JobRow.id == name
-            version = JobRow.version + 1
-            waits = update(JobRow).where(one, JobRow.state == "queued")
-            ended = {"state": "cancelled", "finished": now, "progress": step_of("cancelled"), "version": version}
-            if _changed(connection.execute(waits.values(cancel_asked=1, **ended))):
-                return
-            runs = update(JobRow).where(one, JobRow.state == "running")
-            connection.execute(runs.values(cancel_asked=1, version=version))
+            now = _now(connection)
+            asked = or_(_free(now), and_(JobRow.state == "running", JobRow.cancel_asked == 0))
+            # One update for both, as a job may come from one state into the other between two of them.
+            values = _stopped_if(_free(now), now, JobRow.state, JobRow.progress)
+            values |= {name: _only_if(_free(now), None, getattr(JobRow, name)) for name in ("lease_by", "lease_until")}
+            connection.execute(update(JobRow).where(JobRow.id == name, asked).values(cancel_asked=1, **values))
 
     def requeue(self, name: str, *, attempts: int) -> bool:
         """Put a job that failed or was cancelled back into the queue, with so many attempts more."""
@@ -341,9 +337,10 @@ class JobTable:
             return _changed(connection.execute(ended.values(values)))
 
     def write(self, name: str, text: str) -> None:
-        """Add a line to the log of a job; of very many, the last ones are kept."""
+        """Add a line to the log of a job, without the folders it names; of very many lines, the last ones are kept."""
+        shown = without_folders(text)[:_LINE]
         with self.engine.begin() as connection:
-            row = {"job_id": name, "at": _now(connection), "text": text[:_LINE]}
+            row = {"job_id": name, "at": _now(connection), "text": shown}
             connection.execute(insert(JobLine).values(row))
             last = select(JobLine.id).where(JobLine.job_id == name).order_by(JobLine.id.desc())
             old = last.offset(_KEPT_LINES).limit(1).scalar_subquery()
@@ -363,6 +360,25 @@ class JobTable:
 def _free(now: float) -> ColumnElement[bool]:
     """Jobs that nobody works on, although they are to be worked on."""
     return or_(JobRow.state == "queued", and_(JobRow.state == "running", JobRow.lease_until < now))
+
+
+def _only_if(condition: ColumnElement[bool], value: Any, other: Any) -> ColumnElement[Any]:
+    """One value for the rows of a condition, another for the rest."""
+    return case((condition, value), else_=other)
+
+
+def _stopped_if(condition: ColumnElement[bool], now: float, state: Any, progress: Any) -> dict[str, Any]:
+    """What is set to cancel the rows of a condition, and bring the rest into a state."""
+    said = [
+        each if isinstance(each, InstrumentedAttribute) else literal(each, JSON())
+        for each in (step_of("cancelled"), progress)
+    ]
+    return {
+        "state": _only_if(condition, "cancelled", state),
+        "finished": _only_if(condition, now, JobRow.finished),
+        "progress": _only_if(condition, *said),
+        "version": JobRow.version + 1,
+    }
 
 
 def _mine(name: str, holder: str) -> ColumnElement[bool]:

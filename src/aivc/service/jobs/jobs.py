@@ -1,5 +1,6 @@
 """The jobs of a service: asked for, looked at, cancelled and gone on with; and worked on, by those who are to."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
@@ -8,7 +9,7 @@ from sqlalchemy import Engine
 
 from aivc.core.errors import DataError, UnavailableError, UnknownNameError
 from aivc.service.jobs.delivery import Delivery
-from aivc.service.jobs.job import SHOWN_LINES, Job, JobLimits, JobPace
+from aivc.service.jobs.job import SHOWN_LINES, Job, JobLimits, JobPace, result_file
 from aivc.service.jobs.job_kind import OUR_KINDS, job_kind
 from aivc.service.jobs.job_places import FolderPlaces, JobPlaces, Uses
 from aivc.service.jobs.job_table import JobTable
@@ -142,8 +143,10 @@ class Jobs:
             UnknownNameError: There is none.
             DataError: It waits, runs or is done.
         """
-        state = self.get(name).state
+        self.get(name)
         if not self._table.requeue(name, attempts=self._about.limits.attempts):
+            # As it is now: another request may have gone on with it a moment ago.
+            state = self.get(name).state
             raise DataError([f"Only a job that failed or was cancelled is gone on with, and {name} is {state}."])
         self._delivery.send(name)
         return self.get(name)
@@ -158,7 +161,7 @@ class Jobs:
         Raises:
             UnknownNameError: It made none of that name.
         """
-        path = self.folder(job.id) / name
+        path = result_file(self.folder(job.id), job.attempts, name)
         # Only what the job itself says it made: no other path can be written.
         if name not in job.files or path.is_symlink() or not path.is_file():
             raise UnknownNameError("file of this job", name, job.files)
@@ -172,8 +175,11 @@ class Jobs:
 
         Raises:
             DataError: Fewer than one.
-            UnavailableError: The database lies in the memory of this process, where no other can read it.
+            UnavailableError: The database lies in the memory of this process, where no other can read it; or the
+                system is Windows, where the processes that a job starts cannot be ended with it.
         """
+        if os.name != "posix":
+            raise UnavailableError("Jobs are worked on under Linux and macOS. Serve here without them (--jobs 0).")
         url = self._table.engine.url
         if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
             raise UnavailableError("Jobs are other processes, which need a database in a file. Name one.")

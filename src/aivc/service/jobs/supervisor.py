@@ -11,13 +11,14 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from aivc.service.jobs.job import JobLimits, JobPace, failure
+from aivc.service.jobs.job import JobLimits, JobPace, failure, failure_of, not_written
+from aivc.service.jobs.job_processes import MARK, JobProcesses, end_former, has_ended, mark_of
 from aivc.service.jobs.job_table import JobTable
-from aivc.service.jobs.run_job import DATABASE, HUB_DATABASE, LOST
+from aivc.service.jobs.run_job import DATABASE, HUB_DATABASE, LOST, UNANSWERED
 
 _LOG = logging.getLogger(__name__)
 # What the process writes to its standard outputs, beside its other files.
@@ -66,26 +67,41 @@ class Supervisor:
         self._table, self._pace, self._limits = about.table, about.pace, about.limits
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(6)}"
         self._output = about.home / "jobs" / name / OUTPUT
+        self._mark = mark_of(self._output.parent, self._holder)
+        self._weighed = 0.0
 
     def run(self) -> bool:
         """Claim the job and see it through; False where another has it, or it is not to be done."""
         if not self._table.claim(self._name, self._holder, self._pace.lease):
             return False
-        self._output.parent.mkdir(parents=True, exist_ok=True)
-        with self._output.open("ab") as output:
-            process = subprocess.Popen(
-                self._command(),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=self._environment(),
-                start_new_session=True,
-            )
+        end_former(self._output.parent)
+        process = self._begun()
+        if process is None:
+            return True
+        processes = JobProcesses(process.pid, self._mark)
         try:
-            self._watch(process)
+            self._watch(process, processes)
         finally:
-            _end(process)
+            self._end(process, processes)
         return True
+
+    def _begun(self) -> "subprocess.Popen[bytes] | None":
+        """Its process; None where that cannot be begun, and the job has failed."""
+        try:
+            self._output.parent.mkdir(parents=True, exist_ok=True)
+            with self._output.open("ab") as output:
+                return subprocess.Popen(
+                    self._command(),
+                    # Its other end closes when this server ends, however that comes.
+                    stdin=subprocess.PIPE,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=self._environment(),
+                    start_new_session=True,
+                )
+        except OSError as error:
+            self._table.end(self._name, self._holder, "failed", error=failure_of(not_written(error)))
+            return None
 
     def _command(self) -> list[str]:
         about = self._about
@@ -102,15 +118,16 @@ class Supervisor:
             **os.environ,
             **dict.fromkeys(_NAMES_THREADS, "1"),
             DATABASE: url,
+            MARK: self._mark,
             HUB_DATABASE: self._about.hub_database,
         }
 
-    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+    def _watch(self, process: "subprocess.Popen[bytes]", processes: JobProcesses) -> None:
         began = beaten = time.monotonic()
         cancelled: float | None = None
-        while (code := process.poll()) is None:
+        while not has_ended(process):
             if self._stop.wait(self._pace.poll):
-                _end(process)
+                self._end(process, processes)
                 self._table.release(self._name, self._holder, "waiting: the server that did it stopped", counted=False)
                 return
             now = time.monotonic()
@@ -120,14 +137,26 @@ class Supervisor:
                 if not held:
                     # Done meanwhile, or another server has it: either way there is nothing left to watch.
                     return
-                cancelled = (cancelled or now) if cancel_asked else None
-            late = cancelled is not None and now - cancelled > self._pace.grace
-            if late or self._is_over_limits(process, now - began):
-                _end(process)
-                if late:
-                    self._table.end(self._name, self._holder, "cancelled")
+                cancelled = cancelled or (now if cancel_asked else None)
+            if cancelled is not None and now - cancelled > self._pace.grace:
+                self._end(process, processes)
+                self._table.end(self._name, self._holder, "cancelled")
                 return
-        self._judge(code)
+            error = self._too_much(processes, now - began)
+            if error is not None:
+                self._end(process, processes)
+                self._table.end(self._name, self._holder, "failed", error=error)
+                return
+        self._judge(self._end(process, processes))
+
+    def _end(self, process: "subprocess.Popen[bytes]", processes: JobProcesses) -> int:
+        """End all of it, also what outlived the first process; how that one ended."""
+        assert process.stdin is not None
+        if not process.stdin.closed:
+            processes.end()
+            process.wait()
+            process.stdin.close()
+        return process.wait()
 
     def _renew(self) -> tuple[bool, bool]:
         try:
@@ -137,30 +166,33 @@ class Supervisor:
             return True, False
         return seen.held, seen.cancel_asked
 
-    def _is_over_limits(self, process: subprocess.Popen[bytes], seconds: float) -> bool:
-        """Whether it used too much; then it is ended as failed."""
+    def _too_much(self, processes: JobProcesses, seconds: float) -> dict[str, Any] | None:
+        """Why it is to be ended, where it used too much."""
         limits = self._limits
         if seconds > limits.seconds:
             said = f"The job ran for more than {limits.seconds:,.0f} s, which is its limit. Ask for less at once."
-            error = failure("TimeLimit", [said])
-        elif (used := resident_mb(process.pid)) > limits.memory_mb:
-            said = (
-                f"The job used {used:,} MB of memory, and its limit is {limits.memory_mb:,} MB. Ask for less at once, "
-                "or raise the limit of the service."
-            )
-            error = failure("MemoryLimit", [said])
-        else:
-            return False
-        _end(process)
-        self._table.end(self._name, self._holder, "failed", error=error)
-        return True
+            return failure("TimeLimit", [said])
+        # All are looked for now and then; one that grows fast is seen at once.
+        if seconds - self._weighed < self._pace.weigh and processes.leader_mb() <= limits.memory_mb:
+            return None
+        self._weighed = seconds
+        held = processes.over(limits.memory_mb)
+        if held is None:
+            return None
+        them = f"its {held.processes} processes used {held.mb:,} MB of memory together"
+        used = them if held.processes > 1 else f"its process used {held.mb:,} MB of memory"
+        said = (
+            f"The job was ended, as {used}, and its limit is {limits.memory_mb:,} MB. Ask for less at once, or raise "
+            "the limit of the service."
+        )
+        return failure("MemoryLimit", [said])
 
     def _judge(self, code: int) -> None:
         """Say what became of a job whose process is gone; what the process itself ended stays as it is."""
         if code in (0, LOST):
             return
-        if code < 0:
-            died = f"its process was killed ({signal.Signals(-code).name})"
+        if code < 0 or code == UNANSWERED:
+            died = f"its process was killed ({_signal(-code)})" if code < 0 else "the database did not answer"
             if self._table.release(self._name, self._holder, f"waiting: {died}", counted=True):
                 self._table.write(self._name, f"{died[0].upper()}{died[1:]}. It goes on from what it had finished.")
             return
@@ -176,34 +208,9 @@ class Supervisor:
             return [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process with all that it began; those that ended stay ended."""
-    if process.poll() is None:
-        try:
-            # It leads a group of its own, which no other process is in.
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
-        process.wait()
-
-
-def resident_mb(process: int) -> int:
-    """Memory that a process holds, in MB; 0 where that cannot be found out, such as of one that has ended.
-
-    The address space is no measure: libraries such as torch map far more than they use.
-
-    >>> resident_mb(os.getpid()) > 1
-    True
-    """
+def _signal(number: int) -> str:
+    """Name of a signal; most of those of real time have none."""
     try:
-        pages = int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") >> 20
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError, IndexError):
-        return 0
-    if Path("/proc/self").exists():
-        return 0
-    # Systems without /proc, such as macOS.
-    asked = subprocess.run(["ps", "-o", "rss=", "-p", str(process)], capture_output=True, text=True, check=False)
-    return int(asked.stdout.strip() or 0) >> 10
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

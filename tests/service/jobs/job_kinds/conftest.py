@@ -5,17 +5,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from anndata import AnnData
+from pydantic_core import SchemaValidator
 
 from aivc.data.io.schema import Schema
 from aivc.data.synthetic import synthetic_screen
 from aivc.experiments.fitting.fit import fit
 from aivc.experiments.fitting.shared_fit import Recipe
 from aivc.hub.database import open_database
+from aivc.service.job_forms import answer_forms
+from aivc.service.job_models import JobStanding
 from aivc.service.jobs.bench import Bench
 from aivc.service.jobs.job import JobLimits
 from aivc.service.jobs.job_kind import job_kind
 from aivc.service.jobs.jobs import Jobs
 
+ANSWERS = SchemaValidator(answer_forms(JobStanding))
 SCHEMA = Schema(units="counts", perturbation="perturbation", control="control", context="context", species="none")
 
 
@@ -51,15 +55,18 @@ class Desk:
         """A job that was asked for and claimed."""
         job = self.jobs.submit(kind, params, user)
         assert self.table.claim(job.id, "me", 600.0)
-        bench = Bench(job, self.table, "me", self.jobs._about.home, self.hub)
-        bench.folder.mkdir(parents=True)
+        bench = Bench(self.table.find(job.id), self.table, "me", self.jobs._about.home, self.hub)
+        bench.results.mkdir(parents=True)
         return bench
 
     def do(self, bench):
         """Do a job, and end it."""
         kind = job_kind(bench.job.kind)
         result = kind.work(kind.read(bench.job.params), bench)
+        # The API describes just what is sent.
+        assert kind.result.model_validate(result, strict=True).model_dump(exclude_unset=True) == result
         assert self.table.end(bench.job.id, "me", "done", result=result)
+        assert ANSWERS.validate_python(self.jobs.get(bench.job.id).to_json()).result.files == result["files"]
         for name in result["files"]:
             assert self.jobs.file(self.jobs.get(bench.job.id), name).is_file()
         return result

@@ -16,7 +16,7 @@ def screened(desk):
 def test_a_screen_becomes_a_plate(desk, screened):
     bench = desk.bench("propose", screen=screened, size=24, controls=4, seed=3, with_cell=False, repeat_seen=True)
     result = desk.do(bench)
-    plan = Plan.load(bench.folder / "plate.csv")
+    plan = Plan.load(bench.results / "plate.csv")
     assert (plan.size, plan.seed, result["screen"], result["total"]) == (24, 3, screened, len(plan))
     assert int((plan.table["role"] == "control").sum()) == 4
     assert result["note"].startswith("24 wells: 4 control")

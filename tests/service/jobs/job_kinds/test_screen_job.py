@@ -1,13 +1,18 @@
+import errno
 import json
+import os
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
-from aivc.core.errors import DataError, PerturbationError, UnknownNameError
+from aivc.core.errors import DataError, PerturbationError, UnknownNameError, WritingError
 from aivc.core.virtual_cell import VirtualCell
+from aivc.core.writing import explained
+from aivc.experiments import batch
+from aivc.experiments.journal import Journal
 from aivc.experiments.screen import Screen, screen
-from aivc.service.jobs.bench import JobStopped
+from aivc.service.jobs.bench import Bench, JobStopped
 from aivc.service.jobs.job_kinds.screen_job import candidates, check_candidates
 from aivc.service.jobs.job_rows import RowsAsked, job_rows
 
@@ -23,11 +28,11 @@ def test_it_finds_what_a_screen_finds(desk, small_home):
     cell = VirtualCell.load(small_home / "cells" / "small")
     wanted = screen(cell, ["ko:G0001", "ko:G0002"], "G0011, -G0012", direction="raise")
     assert (result["direction"], result["rows"], result["units"]) == ("raise", "screen.parquet", wanted.units)
-    found = Screen.load(bench.folder / "screen.parquet")
+    found = Screen.load(bench.results / "screen.parquet")
     pd.testing.assert_frame_equal(found.table, wanted.table, check_dtype=False)
-    rows = job_rows(bench.folder / "screen.parquet", RowsAsked(sort="score", descending=True))["rows"]
+    rows = job_rows(bench.results / "screen.parquet", RowsAsked(sort="score", descending=True))["rows"]
     assert [row["perturbation"] for row in rows] == list(wanted.table["perturbation"])
-    assert (bench.folder / "screen.csv").is_file()
+    assert (bench.results / "screen.csv").is_file()
     json.dumps(result, allow_nan=False)
 
 
@@ -51,13 +56,44 @@ def test_all_is_what_the_cell_knows_and_stopped_it_goes_on_from_its_journal(desk
     assert '"score"' in rows[1]
     changed = json.loads(rows[1]) | {"score": 99.0}
     journal.write_text("\n".join([rows[0], json.dumps(changed), *rows[2:]]) + "\n")
-    object.__setattr__(bench, "table", desk.table)
     assert desk.table.end(bench.job.id, "me", "cancelled")
     assert desk.table.requeue(bench.job.id, attempts=1)
     assert desk.table.claim(bench.job.id, "me", 600.0)
+    bench = Bench(desk.table.find(bench.job.id), desk.table, "me", bench.home)
+    bench.results.mkdir()
     assert desk.do(bench)["total"] == 8
-    assert 99.0 in set(Screen.load(bench.folder / "screen.parquet").table["score"])
+    assert 99.0 in set(Screen.load(bench.results / "screen.parquet").table["score"])
     assert not journal.exists()
+
+
+def test_where_the_disk_is_full_it_goes_on_from_what_was_kept(desk, monkeypatch):
+    """The second block of answers finds room for half a line."""
+    monkeypatch.setattr(batch, "_KEPT_AT_ONCE", 4)
+    bench = desk.bench("screen", **asked())
+    add = Journal.add
+
+    def added(journal, rows):
+        if not journal.path.exists():
+            add(journal, rows)
+            return
+        with journal.path.open("a") as file:
+            file.write('{"perturbation": "ko:G0')
+        with explained(journal.path):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "add", added)
+        with pytest.raises(WritingError, match="No space left on device"):
+            desk.do(bench)
+    kept = []
+
+    def watched(journal, rows):
+        kept.extend(row["perturbation"] for row in rows)
+        add(journal, rows)
+
+    monkeypatch.setattr(Journal, "add", watched)
+    assert desk.do(bench)["total"] == 8
+    assert len(kept) == 4
 
 
 class Heard:

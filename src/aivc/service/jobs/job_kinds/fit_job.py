@@ -2,11 +2,12 @@
 
 import json
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from aivc.core.errors import DataError, UnknownNameError
 from aivc.core.foreign_text import read_json
@@ -14,7 +15,7 @@ from aivc.core.registry import MANIPULATORS
 from aivc.core.saved_cell import CELL
 from aivc.core.state import write_text
 from aivc.service.jobs.bench import Bench
-from aivc.service.jobs.job_kind import JobKind, JobParams
+from aivc.service.jobs.job_kind import JobKind, JobParams, JobResult
 from aivc.service.jobs.job_kinds.screen_job import ShortText
 from aivc.service.jobs.job_places import Uses
 
@@ -41,11 +42,55 @@ class FitParams(JobParams):
         seed: Of everything that draws.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"dataset": "my-screen", "name": "My cell", "manipulator": "effect.v2", "evaluate": True}
+        }
+    )
     dataset: ShortText
     name: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^\w[\w .+=-]*$")]
     manipulator: ShortText = "effect.v2"
     evaluate: bool = True
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+
+
+class FitResult(JobResult):
+    """What a fit made.
+
+    Attributes:
+        cell: Id of the virtual cell.
+        cells: How many cells it was fitted on; missing where the cell does not say.
+        units: Of what it answers; missing where the cell does not say.
+        notes: What is to be known of the fit; missing where there is nothing.
+        perturbations: How many it was fitted on.
+        contexts: Which it was fitted in.
+        scored: Whether it was scored on perturbations kept from it.
+        scores: Means by method and metric, None where a metric has no value; missing where it was not scored.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "cell": "my-cell-01234567",
+                "cells": 2200,
+                "units": "log1p_cp10k",
+                "perturbations": 80,
+                "contexts": ["THP-1"],
+                "scored": True,
+                "scores": {"effect.v2": {"pearson-delta": 0.61}, "mean-effect": {"pearson-delta": 0.43}},
+                "files": [],
+            }
+        }
+    )
+    cell: str
+    # What has no value here may be missing.
+    cells: Annotated[int, Field(default_factory=int)]
+    units: Annotated[str, Field(default_factory=str)]
+    notes: Annotated[list[str], Field(default_factory=list)]
+    perturbations: int
+    contexts: list[str]
+    scored: bool
+    scores: Annotated[dict[str, dict[str, float | None]], Field(default_factory=dict)]
 
 
 def _check(params: FitParams, uses: Uses) -> None:
@@ -76,13 +121,25 @@ def _work(params: FitParams, bench: Bench) -> Mapping[str, Any]:
             "created": bench.job.created,
         }
         write_text(made / ABOUT, json.dumps(about, indent=1) + "\n")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        # In one step, with all that belongs to it: nobody sees half a cell.
-        made.rename(place)
+        # Who lost the claim meanwhile stops here.
+        bench.tell("keeping the cell", 0, 0)
+        _keep(made, place)
     card = read_json(place / CELL)["card"]
     read = {key: card[key] for key in ("cells", "units", "notes") if key in card}
     known = {"perturbations": len(card.get("perturbations", ())), "contexts": list(card.get("contexts", ()))}
     return {"cell": name, **read, **known, **_scores(place / SCORES), "files": []}
+
+
+def _keep(made: Path, place: Path) -> None:
+    """Give a cell its place in one step, with all that belongs to it: nobody sees half a cell."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        made.rename(place)
+    except OSError:
+        # A former attempt that came late was quicker by a moment: of the same data and seed, it is the same cell.
+        if not (place / CELL).is_file():
+            raise
+        shutil.rmtree(made)
 
 
 def _id(name: str, job: str) -> str:
@@ -165,4 +222,4 @@ def _scores(path: Path) -> dict[str, Any]:
     return {"scored": True, "scores": means}
 
 
-FIT = JobKind(FitParams, _check, _work)
+FIT = JobKind(FitParams, _check, _work, FitResult)

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from aivc.core.errors import UnknownNameError
 from aivc.core.perturbation import Perturbation
 from aivc.service.jobs.bench import Bench
-from aivc.service.jobs.job_kind import JobKind, JobParams
+from aivc.service.jobs.job_kind import JobKind, JobParams, JobRows
 from aivc.service.jobs.job_kinds.screen_job import ROWS as SCREENED
 from aivc.service.jobs.job_kinds.screen_job import ShortText
 from aivc.service.jobs.job_places import Uses
@@ -37,6 +37,9 @@ class ProposeParams(JobParams):
         per_family: Exploited targets of one small set at most.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"screen": "0123456789abcdef", "size": 96, "controls": 8, "explore": 0.5}}
+    )
     screen: ShortText
     size: Literal[6, 12, 24, 48, 96, 384, 1536] = 96
     controls: Annotated[int, Field(ge=1, le=1536)] = 8
@@ -51,6 +54,44 @@ class ProposeParams(JobParams):
     with_cell: bool = True
     families: ShortText = ""
     per_family: Annotated[int, Field(ge=1, le=1000)] = 3
+
+
+class ProposeResult(JobRows):
+    """What a plate became; its rows are the wells.
+
+    Attributes:
+        size: Wells of the plate.
+        seed: Of the layout.
+        level: Of the intervals of the screen.
+        note: What is on the plate, in a sentence.
+        sureness: How many perturbations on it have an interval clear of zero, in a sentence.
+        remarks: What was left out, and how wells were chosen.
+        screen: Id of the job that screened.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "size": 96,
+                "seed": 0,
+                "level": 0.9,
+                "note": "96 wells: 8 control, 44 exploit, 44 explore; no well stays empty.",
+                "sureness": "60 of 88 perturbations on the plate have an interval clear of zero (90 %).",
+                "remarks": [],
+                "screen": "0123456789abcdef",
+                "total": 96,
+                "rows": "plate.parquet",
+                "files": ["plate.csv", "plate.parquet"],
+            }
+        }
+    )
+    size: int
+    seed: int
+    level: float
+    note: str
+    sureness: str
+    remarks: list[str]
+    screen: str
 
 
 def _check(params: ProposeParams, uses: Uses) -> None:
@@ -76,7 +117,7 @@ def _work(params: ProposeParams, bench: Bench) -> Mapping[str, Any]:
     asked = bench.screened(params.screen)
     cell = Path(asked["uses"]["cells"][asked["params"]["cell"]])
     plan = propose(
-        Screen.load(bench.folder_of(params.screen) / SCREENED),
+        Screen.load(bench.result_of(params.screen, SCREENED)),
         params.size,
         controls=params.controls,
         positive=params.positive,
@@ -92,10 +133,10 @@ def _work(params: ProposeParams, bench: Bench) -> Mapping[str, Any]:
         per_family=params.per_family,
     )
     for name in (TABLE, ROWS):
-        plan.save(bench.folder / name, overwrite=True)
+        plan.save(bench.results / name, overwrite=True)
     said = {name: value for name, value in plan.to_json().items() if name != "wells"}
     more = {"remarks": list(plan.remarks), "screen": params.screen, "total": len(plan)}
     return {**said, **more, "rows": ROWS, "files": [TABLE, ROWS]}
 
 
-PROPOSE = JobKind(ProposeParams, _check, _work)
+PROPOSE = JobKind(ProposeParams, _check, _work, ProposeResult)

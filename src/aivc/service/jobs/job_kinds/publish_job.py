@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from aivc.core.errors import DataError
 from aivc.service.accounts import LOCAL
 from aivc.service.jobs.bench import Bench
-from aivc.service.jobs.job_kind import JobKind, JobParams
+from aivc.service.jobs.job_kind import JobKind, JobParams, JobResult
 from aivc.service.jobs.job_kinds.screen_job import ShortText
 from aivc.service.jobs.job_places import Uses
 
@@ -35,6 +35,17 @@ class PublishParams(JobParams):
         visibility: Of a new namespace.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "cell": "demo",
+                "namespace": "lab",
+                "name": "interferon",
+                "version": "1.0",
+                "licence": "CC-BY-4.0",
+            }
+        }
+    )
     cell: ShortText
     namespace: ShortText
     name: ShortText
@@ -52,6 +63,30 @@ class PublishParams(JobParams):
     def declared(self) -> dict[str, Any]:
         """What a person says of it."""
         return self.model_dump(exclude=_NOT_DECLARED)
+
+
+class PublishResult(JobResult):
+    """What was published.
+
+    Attributes:
+        ref: Of the version.
+        digest: Of its manifest.
+        bytes: How long its files are together.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "ref": "virtual-cell/lab/interferon@1.0",
+                "digest": f"sha256:{'0' * 64}",
+                "bytes": 36855,
+                "files": [],
+            }
+        }
+    )
+    ref: str
+    digest: str
+    bytes: int
 
 
 def _check(params: PublishParams, uses: Uses) -> None:
@@ -81,4 +116,4 @@ def _work(params: PublishParams, bench: Bench) -> Mapping[str, Any]:
     return {"ref": str(manifest.ref), "digest": manifest.digest, "bytes": manifest.size, "files": []}
 
 
-PUBLISH = JobKind(PublishParams, _check, _work)
+PUBLISH = JobKind(PublishParams, _check, _work, PublishResult)

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from aivc.core.perturbation import Agent, Perturbation, kind_of
 from aivc.service.jobs.bench import Bench
-from aivc.service.jobs.job_kind import JobKind, JobParams
+from aivc.service.jobs.job_kind import JobKind, JobParams, JobRows
 from aivc.service.jobs.job_places import Uses
 
 if TYPE_CHECKING:
@@ -34,6 +34,16 @@ class ScreenParams(JobParams):
         allow_unknown: Ask also about names of which the cell knows nothing.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "cell": "demo",
+                "response": "CD274",
+                "direction": "lower",
+                "perturbations": ["ko:JAK2", "ko:STAT1"],
+            }
+        }
+    )
     cell: ShortText
     context: ShortText = ""
     new_context: bool = False
@@ -42,6 +52,50 @@ class ScreenParams(JobParams):
     perturbations: Perturbations = ALL
     kind: ShortText = ""
     allow_unknown: bool = False
+
+
+class ScreenResult(JobRows):
+    """What a screen found; its rows are the perturbations, the best first.
+
+    Attributes:
+        response: What was read out, as it was understood.
+        name: Of the response.
+        context: Whose control states were started from.
+        level: Of the intervals.
+        direction: Whether what lowers it or what raises it comes first.
+        units: Of the scores.
+        sureness: How many rows have an interval clear of zero, in a sentence.
+        note: What is to be known of the ranking; empty where there is nothing.
+        new_context: Whether the cell had not been trained in that context.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "response": "CD274",
+                "name": "CD274",
+                "context": "THP-1",
+                "level": 0.9,
+                "direction": "lower",
+                "units": "log1p_cp10k",
+                "sureness": "2 of 2 perturbations, all seen in training, have an interval clear of zero (90 %).",
+                "total": 2,
+                "note": "",
+                "new_context": False,
+                "rows": "screen.parquet",
+                "files": ["screen.csv", "screen.parquet"],
+            }
+        }
+    )
+    response: str
+    name: str
+    context: str
+    level: float
+    direction: Literal["lower", "raise"]
+    units: str
+    sureness: str
+    note: str
+    new_context: bool
 
 
 def _check(params: ScreenParams, uses: Uses) -> None:
@@ -73,7 +127,7 @@ def _work(params: ScreenParams, bench: Bench) -> Mapping[str, Any]:
         progress=bench.tell,
     )
     for name in (TABLE, ROWS):
-        found.save(bench.folder / name, overwrite=True)
+        found.save(bench.results / name, overwrite=True)
     journal.unlink(missing_ok=True)
     said = {name: value for name, value in found.to_json().items() if name != "rows"}
     new = found.context not in cell.contexts
@@ -119,4 +173,4 @@ def candidates(perturbations: str | list[str], kind: str, cell: "VirtualCell") -
     return list(dict.fromkeys(spaced(name) if ":" in name else str(Agent(kind, name)) for name in names))
 
 
-SCREEN = JobKind(ScreenParams, _check, _work)
+SCREEN = JobKind(ScreenParams, _check, _work, ScreenResult)
