@@ -9,6 +9,9 @@ import platformdirs
 
 from aivc.core.errors import DataError
 
+# How many times the bytes of an upload an expanded file may have, and which part of them a table of text, which is read
+# whole into memory; such a table of so many bytes is taken however little may be uploaded.
+_EXPANDS, _TEXT, _LEAST_TEXT = 8, 8, 256 << 20
 # Hosts that only this computer reaches.
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _HIGHEST_PORT = 65_535
@@ -32,13 +35,14 @@ class Settings:
         database: URL; empty takes SQLite in the home.
         hub: Where its hub lies: a folder or any URL that fsspec reads; empty takes ``hub/`` in the home.
         cells: Folders of saved virtual cells that are served from where they lie.
-        upload_limit: Bytes of one file at most.
+        upload_limit: Bytes of one file at most; what it may expand to follows from it.
         requests_per_minute: Of one user, or of one address without one.
         heavy_per_minute: Of these, requests that compute.
         at_once: How many requests compute at the same time.
         queue: What delivers jobs: ``redis://…``, ``postgresql://…``; empty for the database or a file in the home.
         job_slots: How many jobs are done at the same time; 0 leaves them to other servers of the same database.
-        job_memory_mb: Memory that one job may use.
+        look_seconds: Seconds that looking at one file may take.
+        job_memory_mb: Memory that one job may use, or looking at one file.
         job_hours: Hours that one job may take.
         hosts: Names beyond its own that it may be asked under, such as behind a proxy.
         origins: Addresses of pages beyond its own that may write, such as a development server.
@@ -58,6 +62,7 @@ class Settings:
     heavy_per_minute: int = 240
     at_once: int = 2
     queue: str = ""
+    look_seconds: int = 300
     job_slots: int = 1
     job_memory_mb: int = 8192
     job_hours: float = 24.0
@@ -67,7 +72,14 @@ class Settings:
     def __post_init__(self) -> None:
         problems = [
             f"{name} is at least 1, got {getattr(self, name)}."
-            for name in ("upload_limit", "requests_per_minute", "heavy_per_minute", "at_once", "job_memory_mb")
+            for name in (
+                "upload_limit",
+                "requests_per_minute",
+                "heavy_per_minute",
+                "at_once",
+                "look_seconds",
+                "job_memory_mb",
+            )
             if getattr(self, name) < 1
         ]
         if self.job_slots < 0 or not self.job_hours > 0:
@@ -85,6 +97,20 @@ class Settings:
         False
         """
         return self.host in LOOPBACK
+
+    @property
+    def expanded_limit(self) -> int:
+        """Bytes that a file may have once it is expanded, whether it is compressed itself or holds compressed arrays."""
+        return _EXPANDS * self.upload_limit
+
+    @property
+    def text_limit(self) -> int:
+        """Bytes that a table of text may have once it is expanded.
+
+        >>> Settings().text_limit >> 20, Settings(upload_limit=1 << 20).text_limit >> 20
+        (512, 1)
+        """
+        return min(self.upload_limit, max(self.upload_limit // _TEXT, _LEAST_TEXT))
 
     @property
     def database_url(self) -> str:

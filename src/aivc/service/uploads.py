@@ -48,8 +48,14 @@ def plain_name(name: str | None) -> str:
     return name
 
 
-def keep(stream: ByteStream, target: Path, limit: int) -> int:
+def keep(stream: ByteStream, target: Path, limit: int, name: str) -> int:
     """Write a stream into a file, and no more than is allowed.
+
+    Args:
+        stream: What is read.
+        target: The file.
+        limit: Bytes at most.
+        name: What its user calls it.
 
     Returns:
         How many bytes there were.
@@ -63,20 +69,21 @@ def keep(stream: ByteStream, target: Path, limit: int) -> int:
         while piece := stream.read(1 << 20):
             written += len(piece)
             if written > limit:
-                raise TooLargeError(f"A file has at most {limit:,} bytes here, and this one has more.")
+                raise TooLargeError(f"A file has at most {limit:,} bytes here, and {name} has more.")
             file.write(piece)
     if not written:
-        raise IntegrityError(f"{target.name} is empty. Export it again.")
+        raise IntegrityError(f"{name} is empty. Export it again.")
     return written
 
 
-def unpacked(archive: Path, folder: Path, limit: int) -> Path:
+def unpacked(archive: Path, folder: Path, limit: int, name: str) -> Path:
     """Unpack a zip of a zarr folder or a 10x folder, after looking at all that it declares.
 
     Args:
         archive: The zip.
         folder: To unpack into; made.
         limit: Bytes that may come out at most.
+        name: What its user calls the zip.
 
     Returns:
         What is to be read: the only thing inside, or the folder of all of them.
@@ -87,38 +94,37 @@ def unpacked(archive: Path, folder: Path, limit: int) -> Path:
     """
     try:
         with zipfile.ZipFile(archive) as file:
-            members = file.infolist()
-            _refuse(members, limit, archive)
+            # Beside each file, macOS packs one of its own.
+            members = [each for each in file.infolist() if not each.filename.startswith("__MACOSX/")]
+            _refuse(members, limit, archive.stat().st_size, name)
             for member in members:
                 _extract(file, member, folder)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
         if isinstance(error, IntegrityError):
             raise
-        raise IntegrityError(f"{archive.name} is no intact zip ({error}). Pack it again.") from error
+        raise IntegrityError(f"{name} is no intact zip ({error}). Pack it again.") from error
     refuse_pickled_chunks(folder)
     inside = sorted(folder.iterdir())
     return inside[0] if len(inside) == 1 else folder
 
 
-def _refuse(members: list[zipfile.ZipInfo], limit: int, archive: Path) -> None:
+def _refuse(members: list[zipfile.ZipInfo], limit: int, stored: int, name: str) -> None:
     if not members or len(members) > _MEMBERS:
-        raise IntegrityError(f"{archive.name} holds {len(members):,} files; 1 to {_MEMBERS:,} are read. Pack it again.")
+        raise IntegrityError(f"{name} holds {len(members):,} files; 1 to {_MEMBERS:,} are read. Pack it again.")
     total = sum(member.file_size for member in members)
     if total > limit:
-        raise TooLargeError(f"{archive.name} unpacks to {total:,} bytes, and at most {limit:,} are taken.")
+        raise TooLargeError(f"{name} unpacks to {total:,} bytes, and at most {limit:,} are taken.")
     # Beside the absolute limit, for what swells less than what may fill the memory.
-    require_plausible(total, archive.stat().st_size, archive.name)
+    require_plausible(total, stored, name)
     for member in members:
         parts, kind = PurePosixPath(member.filename).parts, (member.external_attr >> 16) & _KINDS
         outside = member.filename.startswith("/") or "\\" in member.filename or ".." in parts or ":" in member.filename
         if outside or not parts or "\x00" in member.filename:
-            raise IntegrityError(f"{archive.name} names {member.filename[:80]!r}, which lies outside. Do not trust it.")
+            raise IntegrityError(f"{name} names {member.filename[:80]!r}, which lies outside. Do not trust it.")
         if kind not in (0, _REGULAR, _FOLDER):
-            raise IntegrityError(f"{archive.name} holds a link or a device. Pack the files themselves.")
+            raise IntegrityError(f"{name} holds a link or a device. Pack the files themselves.")
         if member.file_size > (1 << 20) and member.file_size > _SWELLS * max(member.compress_size, 1):
-            raise IntegrityError(
-                f"{archive.name}, {member.filename[:80]!r} swells out of all proportion. Pack it again."
-            )
+            raise IntegrityError(f"{name}, {member.filename[:80]!r} swells out of all proportion. Pack it again.")
 
 
 def _extract(file: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> None:
