@@ -312,6 +312,7 @@ TESTED_THROUGH = {
     "service/jobs/worker.py": "service/jobs/test_jobs.py",
     "service/migrations/env.py": "service/test_audit.py",
     "service/migrations/versions/service_0001.py": "service/test_audit.py",
+    "service/migrations/versions/service_0002.py": "service/test_accounts.py",
     "service/service_state.py": "service/test_app.py",
     "service/service_tables.py": "service/test_audit.py",
     "service/shown_paths.py": "service/test_refusals.py",

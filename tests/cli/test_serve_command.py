@@ -1,4 +1,6 @@
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -21,6 +23,18 @@ def test_tokens_are_made_listed_and_revoked(tmp_path, capsys):
     assert made["token"] not in shown.out
     assert said(capsys, "serve", "token", "revoke", made["id"], *home)[0] == 0
     assert json.loads(said(capsys, "serve", "token", "list", *home)[1].out)["tokens"] == []
+
+
+def test_what_is_done_to_tokens_in_a_shell_is_noted(tmp_path, capsys):
+    home = ("--home", str(tmp_path), "--json")
+    made = json.loads(said(capsys, "serve", "token", "new", "ada", *home)[1].out)
+    said(capsys, "serve", "token", "revoke", made["id"], *home)
+    with closing(sqlite3.connect(tmp_path / "aivc.db")) as database:
+        lines = database.execute("select user, address, action, path, status from service_audit order by id").fetchall()
+    path = f"/api/v1/tokens/{made['id']}"
+    where = lines[0][1]
+    assert where.startswith("shell of ")
+    assert lines == [("local", where, "POST", path, 201), ("local", where, "DELETE", path, 204)]
 
 
 @pytest.mark.parametrize("words", [("token",), ("token", "steal", "ada"), ("cells",)])

@@ -1,6 +1,8 @@
 """`aivc serve`: a page for people and an API for programs, on this computer or, with tokens, for others too."""
 
 import argparse
+import getpass
+import os
 import socket
 import threading
 import webbrowser
@@ -13,6 +15,7 @@ from aivc.cli.grammar import Commands, natural
 from aivc.core.errors import DataError, UnavailableError
 
 if TYPE_CHECKING:
+    from aivc.service.service_state import ServiceState
     from aivc.service.settings import Settings
 
 _HERE, _PORT = "127.0.0.1", 8000
@@ -135,17 +138,33 @@ def _tokens(args: argparse.Namespace) -> Outcome:
     wanted = f"Words after serve are {_TOKEN_WORDS}; got {' '.join(args.words)!r}."
     match args.words:
         case ["token", "new" | "revoke", _] | ["token", "list"]:
-            accounts = ServiceState.open(_settings(args)).accounts
+            service = ServiceState.open(_settings(args))
         case _:
             raise UsageError(wanted, "See: aivc serve --help")
+    accounts = service.accounts
     body: dict[str, Any]
     if args.words[1] == "new":
         body = accounts.new_token(args.words[2], args.role)
+        _note(service, "POST", body["id"], 201)
         said = f"Token of {body['user']}, a {body['role']}. It is shown this once: {body['token']}"
         return Outcome(body, [said])
     if args.words[1] == "revoke":
-        accounts.revoke(args.words[2], Account(LOCAL, "admin"))
-        return Outcome({"revoked": args.words[2]}, [f"Revoked {args.words[2]}."])
+        revoked, *made = accounts.revoke(args.words[2], Account(LOCAL, "admin"))
+        for each in (revoked, *made):
+            _note(service, "DELETE", each, 204)
+        more = f", and what it had made: {', '.join(made)}" if made else ""
+        return Outcome({"revoked": revoked, "made_by_it": made}, [f"Revoked {revoked}{more}."])
     rows = accounts.tokens()
     columns = ["id", "user", "name", "role"]
     return Outcome({"tokens": rows}, [table(columns, [[row[name] for name in columns] for row in rows])])
+
+
+def _note(service: "ServiceState", action: str, token: str, status: int) -> None:
+    """Write a line of the audit log, as the same request over HTTP leaves one."""
+    # Who is signed in to the computer; some, such as containers, have no name for it.
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    path = f"/api/v1/tokens/{token}"
+    service.log.add(user="local", address=f"shell of {user}"[:64], action=action, path=path, status=status)

@@ -100,7 +100,7 @@ class Settings:
 
     @property
     def expanded_limit(self) -> int:
-        """Bytes that a file may have once it is expanded, whether it is compressed itself or holds compressed arrays."""
+        """Bytes that a file may have once it is expanded, as a whole or array by array."""
         return _EXPANDS * self.upload_limit
 
     @property

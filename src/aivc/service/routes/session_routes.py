@@ -65,7 +65,7 @@ def new_token(body: NewToken, asker: Asker, service: Service) -> TokenOnce:
     user = body.user or ("" if asker.may("admin") else asker.user)
     if not asker.may("admin") and (user != asker.user or ROLES.index(body.role) > ROLES.index(asker.role)):
         raise ForbiddenError("Only an admin makes tokens for others, or of a role above one's own.")
-    return TokenOnce(**service.accounts.new_token(body.name, body.role, user=user))
+    return TokenOnce(**service.accounts.new_token(body.name, body.role, user=user, made_by=asker.token))
 
 
 @router.get("/tokens", operation_id="listTokens")
@@ -77,8 +77,12 @@ def list_tokens(asker: Asker, service: Service) -> TokenList:
 
 @router.delete("/tokens/{token_id}", operation_id="revokeToken", status_code=204)
 def revoke_token(token_id: str, asker: Asker, service: Service) -> None:
-    """Make a token worthless."""
-    service.accounts.revoke(token_id, asker)
+    """Make a token worthless, with all that it made."""
+    for made in service.accounts.revoke(token_id, asker)[1:]:
+        # The request itself is noted at the door.
+        service.log.add(
+            user=asker.user, address=asker.address, action="DELETE", path=f"/api/v1/tokens/{made}", status=204
+        )
 
 
 @router.get("/audit", operation_id="audit")
