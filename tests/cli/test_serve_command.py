@@ -3,6 +3,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+import uvicorn
 
 from aivc.cli import main
 
@@ -48,6 +49,22 @@ def test_others_are_let_in_only_with_tokens(tmp_path, capsys):
     code, shown = said(capsys, "serve", "--host", "0.0.0.0", "--no-open", "--home", str(tmp_path))
     assert code == 1
     assert "aivc serve token new NAME" in shown.err
+
+
+def test_addresses_are_taken_from_requests_only_where_a_proxy_is_named(tmp_path, capsys, monkeypatch):
+    ran = []
+    monkeypatch.setattr(uvicorn.Server, "run", lambda server, sockets: ran.append(server.config))
+    home = ("--home", str(tmp_path), "--no-open", "--port", "0", "--jobs", "0")
+    assert said(capsys, "serve", *home)[0] == 0
+    assert said(capsys, "serve", "token", "new", "ada", "--home", str(tmp_path))[0] == 0
+    assert said(capsys, "serve", *home, "--proxy", "127.0.0.1")[0] == 0
+    assert [config.proxy_headers for config in ran] == [False, False]
+    assert [_trusts(config.app) for config in ran] == [[], [["127.0.0.1"]]]
+    assert "such as 10.0.0.2" in said(capsys, "serve", *home, "--proxy", "*")[1].err
+
+
+def _trusts(app):
+    return [each.kwargs["trusted_hosts"] for each in app.user_middleware if "trusted_hosts" in each.kwargs]
 
 
 def test_a_folder_without_a_cell_is_refused(tmp_path, capsys):

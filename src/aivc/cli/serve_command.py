@@ -52,6 +52,10 @@ def add(commands: Commands) -> None:
     made.add_argument("--hub", default="", metavar="DIR|URL", help="where its hub lies (default hub/ in its home)")
     made.add_argument("--origin", action="append", default=[], metavar="URL", help="another page that may write")
     made.add_argument("--name", action="append", default=[], metavar="HOST", help="another name it is asked under")
+    made.add_argument(
+        "--proxy", action="append", default=[], metavar="ADDRESS",
+        help="proxy before it, such as 127.0.0.1 or 10.0.0.0/8, believed whom it asks for; then all need tokens",
+    )  # fmt: skip
     made.add_argument("--upload-limit", type=natural, default=4096, metavar="MB", help="of one file (default 4096)")
     made.add_argument("--jobs", type=natural, default=1, metavar="N", help="jobs at a time; 0 for none (default 1)")
     made.add_argument("--job-memory", type=natural, default=8192, metavar="MB", help="of one job (default 8192)")
@@ -86,6 +90,7 @@ def _settings(args: argparse.Namespace) -> "Settings":
         job_memory_mb=args.job_memory,
         origins=tuple(args.origin),
         hosts=tuple(args.name),
+        proxies=tuple(args.proxy),
         upload_limit=args.upload_limit << 20,
         job_slots=args.jobs,
         queue=args.queue,
@@ -100,8 +105,9 @@ def _run(settings: "Settings", reporter: Reporter, *, opened: bool) -> Outcome:
     reporter("starting", 0, 0)
     app = create_app(settings)
     if not settings.loopback and not app.state.service.accounts.tokens():
+        where = "Through a proxy" if settings.proxies else f"At {settings.host}"
         raise DataError(
-            [f"At {settings.host} others reach this service, and nobody has a token yet. Make one first: "
+            [f"{where} others reach this service, and nobody has a token yet. Make one first: "
              "aivc serve token new NAME --role admin."]
         )  # fmt: skip
     listening = _listen(settings)
@@ -109,7 +115,7 @@ def _run(settings: "Settings", reporter: Reporter, *, opened: bool) -> Outcome:
     url = f"http://{host}:{listening.getsockname()[1]}"
     reporter.note(f"Serving at {url}. Stop with Ctrl-C.")
     reporter(f"serving at {url}", 0, 0)
-    # Whoever runs a proxy before it says so to the proxy; addresses are never taken from a request.
+    # The application itself looks whom a proxy asks for, and only where the settings name that proxy.
     config = uvicorn.Config(
         app, log_level="warning", server_header=False, proxy_headers=False, timeout_graceful_shutdown=_GRACE
     )

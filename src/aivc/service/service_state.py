@@ -22,7 +22,7 @@ from aivc.service.audit import AuditLog
 from aivc.service.cell_details import catalog_name
 from aivc.service.cell_points import cell_points
 from aivc.service.name_search import NameSearch
-from aivc.service.rate_limits import RateLimit
+from aivc.service.rate_limits import RateLimit, origin
 from aivc.service.refusals import SignInError, TooOftenError
 from aivc.service.served_cells import CellShelf
 from aivc.service.served_datasets import DatasetShelf
@@ -52,6 +52,7 @@ class ServiceState:
         datasets: Its datasets.
         often: How often each user may ask.
         heavy: How often each user may let it compute.
+        failures: How often each address may fail to sign in.
         paths: Of its routes.
         drawing: Held while a figure is drawn: the library that draws serves one thread at a time.
     """
@@ -64,6 +65,7 @@ class ServiceState:
     datasets: DatasetShelf
     often: RateLimit
     heavy: RateLimit
+    failures: RateLimit
     _slots: threading.BoundedSemaphore
     paths: frozenset[str] = frozenset()
     drawing: threading.Lock = field(default_factory=threading.Lock)
@@ -84,7 +86,8 @@ class ServiceState:
         return cls(
             settings, engine, Accounts(engine), AuditLog(engine), CellShelf(settings),
             DatasetShelf(settings, engine), RateLimit(settings.requests_per_minute),
-            RateLimit(settings.heavy_per_minute), threading.BoundedSemaphore(settings.at_once),
+            RateLimit(settings.heavy_per_minute), RateLimit(settings.failures_per_minute),
+            threading.BoundedSemaphore(settings.at_once),
         )  # fmt: skip
 
     @contextmanager
@@ -156,6 +159,11 @@ def service_of(request: Request) -> ServiceState:
 Service = Annotated[ServiceState, Depends(service_of)]
 
 
+def address_of(request: Request) -> str:
+    """Where a request comes from: what the connection says, or a proxy that `Settings.proxies` names."""
+    return request.client.host if request.client else ""
+
+
 def account_of(
     request: Request,
     service: Service,
@@ -167,12 +175,12 @@ def account_of(
         SignInError: A token is needed, and there is none that is known.
         TooOftenError: This user asked too often.
     """
-    address = request.client.host if request.client else ""
+    address = address_of(request)
     token = bearer.credentials if bearer else request.cookies.get(COOKIE, "")
     account = service.accounts.of(token, address) if token else None
     if account is None and (bearer or not service.settings.loopback):
         # Guessing tokens is asking, too.
-        service.often.take(address)
+        service.often.take(origin(address))
         raise SignInError("This takes a token that is known here. An admin makes one: aivc serve token new NAME.")
     found = account or Account(LOCAL, "admin", address)
     request.scope.setdefault("state", {})["account"] = found
@@ -196,8 +204,8 @@ def visitor_of(
     """
     if service.settings.loopback or bearer or COOKIE in request.cookies:
         return account_of(request, service, bearer)
-    address = request.client.host if request.client else ""
-    service.often.take(address)
+    address = address_of(request)
+    service.often.take(origin(address))
     return Account("", "reader", address)
 
 
