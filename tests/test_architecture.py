@@ -316,6 +316,7 @@ TESTED_THROUGH = {
     "service/service_state.py": "service/test_app.py",
     "service/service_tables.py": "service/test_audit.py",
     "service/shown_paths.py": "service/test_refusals.py",
+    "service/shown_words.py": "service/routes/test_cell_routes.py",
     "testing/decoders.py": "test_conformance.py",
     "testing/encoders.py": "test_conformance.py",
     "testing/manipulators.py": "test_conformance.py",

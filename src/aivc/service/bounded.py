@@ -47,7 +47,7 @@ def bounded(work: Callable[..., Found], *given: Any, name: str, seconds: float, 
         ours.close()
     if isinstance(found, AIVCError):
         raise found
-    return found[0]  # type: ignore[no-any-return]
+    return found[0]
 
 
 def _context() -> Any:

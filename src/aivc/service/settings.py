@@ -125,6 +125,12 @@ class Settings:
         """Where the hub lies."""
         return self.hub or str(self.home / "hub")
 
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """Folders that are named in its settings."""
+        named = (self.home, *self.cells, *(Path(each) for each in (self.hub,) if each.startswith("/")))
+        return tuple(each for each in named if each.is_absolute())
+
     def folder(self, name: str) -> Path:
         """A folder of the home, made where it is not there.
 
