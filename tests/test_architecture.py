@@ -165,7 +165,6 @@ TESTED_THROUGH = {
     "data/io/own_file.py": "hostile/test_hostile.py",
     "data/io/tables.py": "data/io/test_read.py",
     "data/io/ten_x.py": "data/io/test_read.py",
-    "data/io/written.py": "hostile/test_hostile.py",
     "data/molecules/blocks.py": "representations/molecular/test_molecular_ur.py",
     "data/names/gene_files.py": "data/names/test_genes.py",
     "data/priors/interactions.py": "data/priors/test_gene_priors.py",
