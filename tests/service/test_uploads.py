@@ -1,11 +1,13 @@
-import io
+import errno
+import os
 import zipfile
 
 import pytest
 
-from aivc.core.errors import IntegrityError
+from aivc.core.errors import IntegrityError, WritingError
+from aivc.service import uploads
 from aivc.service.refusals import TooLargeError
-from aivc.service.uploads import keep, plain_name, unpacked
+from aivc.service.uploads import forget_old, plain_name, unpacked
 
 
 @pytest.mark.parametrize(
@@ -14,14 +16,6 @@ from aivc.service.uploads import keep, plain_name, unpacked
 def test_odd_names_are_refused(name):
     with pytest.raises(IntegrityError):
         plain_name(name)
-
-
-def test_no_more_is_kept_than_is_allowed(tmp_path):
-    assert keep(io.BytesIO(b"abc"), tmp_path / "a", 3, "a.csv") == 3
-    with pytest.raises(TooLargeError):
-        keep(io.BytesIO(b"abcd"), tmp_path / "b", 3, "b.csv")
-    with pytest.raises(IntegrityError, match=r"^c\.csv is empty"):
-        keep(io.BytesIO(b""), tmp_path / "c.partial", 3, "c.csv")
 
 
 def packed(path, members):
@@ -61,3 +55,26 @@ def test_links_bombs_and_pickles_are_refused(tmp_path):
     (tmp_path / "n.zip").write_bytes(b"PK nothing")
     with pytest.raises(IntegrityError, match="no intact zip"):
         unpacked(tmp_path / "n.zip", tmp_path / "n", 1000, "x.zip")
+
+
+def test_what_macs_pack_beside_each_file_is_left_out(tmp_path):
+    zipped = packed(tmp_path / "x.zip", {"s.zarr/.zgroup": "{}", "__MACOSX/s.zarr/._.zgroup": "x"})
+    assert unpacked(zipped, tmp_path / "out", 1000, "x.zip") == tmp_path / "out" / "s.zarr"
+
+
+def test_a_disk_that_fills_up_is_no_fault_of_the_zip(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(uploads, "_extract", full)
+    with pytest.raises(WritingError, match=r"disk of this service is full, and nothing of x\.zip"):
+        unpacked(packed(tmp_path / "x.zip", {"a": "1"}), tmp_path / "out", 1000, "x.zip")
+
+
+def test_what_a_killed_server_left_is_deleted_and_nothing_younger(tmp_path):
+    for name, age in (("old.partial", 90_000), ("new.partial", 60)):
+        (tmp_path / name).touch()
+        then = (tmp_path / name).stat().st_mtime - age
+        os.utime(tmp_path / name, (then, then))
+    forget_old(tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == ["new.partial"]

@@ -32,7 +32,7 @@ from aivc.service.refusals import ForbiddenError
 from aivc.service.served_cells import slug
 from aivc.service.service_tables import DATASETS
 from aivc.service.settings import Settings
-from aivc.service.uploads import ByteStream, forget, keep, plain_name, unpacked
+from aivc.service.uploads import forget, plain_name, room_for, unpacked
 
 ASKED, READY = "asked", "ready"
 POINTS, COLUMNS = "points.arrow", "columns"
@@ -156,49 +156,49 @@ class DatasetShelf:
         )  # fmt: skip
         return self._named[name]
 
-    def add(self, stream: ByteStream, file_name: str | None, name: str, owner: str) -> ServedDataset:
+    def add(self, path: Path, file_name: str | None, name: str, owner: str) -> ServedDataset:
         """Keep a file that was brought, look what it holds, and ask what is not clear.
 
         Args:
-            stream: Its bytes.
+            path: Where it waits; it is moved away from there.
             file_name: As it was called where it comes from.
             name: What to call it; empty takes that.
             owner: Whose it is.
 
         Raises:
             AIVCError: It is damaged, hostile, too large, or of a kind that is not read; nothing of it is kept.
+            WritingError: The disk is full; likewise.
         """
         plain = plain_name(file_name)
         dataset_id = f"{slug(name or Path(plain).stem)[:40]}-{secrets.token_hex(3)}"
         folder = self.settings.folder("datasets") / dataset_id
-        folder.mkdir()
         try:
-            path = self._taken(stream, plain, folder)
-            found = self._within(path, _guessed, path)
-        except (AIVCError, OSError):
+            with room_for(plain):
+                folder.mkdir()
+                return self._added(self._moved(path, plain, folder), folder, (name or plain)[:200], owner)
+        except BaseException:
             forget(folder)
             raise
+
+    def _moved(self, path: Path, plain: str, folder: Path) -> Path:
+        """What is to be read, in its own folder."""
+        if suffix(Path(plain)) != ".zip":
+            path.replace(folder / plain)
+            return folder / plain
+        (folder / "files").mkdir()
+        given, small = (path, folder / "files", self.settings.upload_limit, plain), path.stat().st_size <= _SMALL_ZIP
+        return unpacked(*given) if small else self._bounded(plain, unpacked, *given)
+
+    def _added(self, path: Path, folder: Path, name: str, owner: str) -> ServedDataset:
+        found = self._within(path, _guessed, path)
         row: dict[str, Any] = {
-            "id": dataset_id, "name": (name or plain)[:200], "state": ASKED, "owner": owner, "visibility": "private",
+            "id": folder.name, "name": name, "state": ASKED, "owner": owner, "visibility": "private",
             "file": str(path.relative_to(folder)), "asked": _questions(found), "schema": None, "cells": 0, "genes": 0,
             "created": time.time(),
         }  # fmt: skip
         with self.engine.begin() as connection:
             connection.execute(insert(DATASETS).values(row))
         return ServedDataset(folder=folder, **row)
-
-    def _taken(self, stream: ByteStream, plain: str, folder: Path) -> Path:
-        partial = self.settings.folder("uploads") / f"{folder.name}.partial"
-        try:
-            size, limit = keep(stream, partial, self.settings.upload_limit, plain), self.settings.upload_limit
-            if suffix(Path(plain)) == ".zip":
-                (folder / "files").mkdir()
-                given = partial, folder / "files", limit, plain
-                return unpacked(*given) if size <= _SMALL_ZIP else self._bounded(plain, unpacked, *given)
-            partial.replace(folder / plain)
-            return folder / plain
-        finally:
-            forget(partial)
 
     def _within(self, path: Path, work: Callable[..., Found], *given: Any) -> Found:
         """Look at a file here, or in a process of its own where it may take much."""

@@ -28,6 +28,7 @@ from aivc.service.served_cells import CellShelf
 from aivc.service.served_datasets import DatasetShelf
 from aivc.service.service_tables import VERSION_TABLE
 from aivc.service.settings import Settings
+from aivc.service.uploads import forget_old
 
 COOKIE = "aivc_token"
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -83,6 +84,7 @@ class ServiceState:
         settings.home.mkdir(parents=True, exist_ok=True)
         engine = open_database(settings.database_url)
         upgrade(engine, _MIGRATIONS, VERSION_TABLE)
+        forget_old(settings.folder("uploads"))
         return cls(
             settings, engine, Accounts(engine), AuditLog(engine), CellShelf(settings),
             DatasetShelf(settings, engine), RateLimit(settings.requests_per_minute),
