@@ -33,6 +33,7 @@ _FORM: dict[str, Any] = {
                     "title": "BroughtFile",
                     "type": "object",
                     "required": [FILE],
+                    "additionalProperties": False,
                     "properties": {
                         FILE: {
                             "title": "File",
