@@ -4,6 +4,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, final
@@ -172,13 +173,12 @@ class DatasetShelf:
         plain = plain_name(file_name)
         dataset_id = f"{slug(name or Path(plain).stem)[:40]}-{secrets.token_hex(3)}"
         folder = self.settings.folder("datasets") / dataset_id
-        try:
-            with room_for(plain):
-                folder.mkdir()
-                return self._added(self._moved(path, plain, folder), folder, (name or plain)[:200], owner)
-        except BaseException:
-            forget(folder)
-            raise
+        with ExitStack() as undone, room_for(plain):
+            folder.mkdir()
+            undone.callback(forget, folder)
+            made = self._added(self._moved(path, plain, folder), folder, (name or plain)[:200], owner)
+            undone.pop_all()
+            return made
 
     def _moved(self, path: Path, plain: str, folder: Path) -> Path:
         """What is to be read, in its own folder."""
