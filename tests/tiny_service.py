@@ -1,6 +1,7 @@
 """A service on a tiny synthetic cell, and files that people bring to it."""
 
 import io
+import secrets
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from aivc.data.synthetic import synthetic_screen
 from aivc.experiments.fitting.fit import fit
 from aivc.experiments.fitting.shared_fit import Recipe
 from aivc.service.app import create_app
+from aivc.service.served_datasets import DatasetShelf
 from aivc.service.settings import Settings
 
 HOST = "testserver"
@@ -54,3 +56,10 @@ def tiny_h5ad(cells: int = 30, *, plane: bool = False) -> bytes:
 def bring(client: TestClient, content: bytes, name: str = "screen.h5ad", **more):
     """Send a file."""
     return client.post("/api/v1/datasets", files={"file": (name, io.BytesIO(content))}, **more)
+
+
+def waiting(shelf: DatasetShelf, content: bytes) -> Path:
+    """A file that came, where a service lets it wait."""
+    path = shelf.settings.folder("uploads") / f"{secrets.token_hex(4)}.partial"
+    path.write_bytes(content)
+    return path

@@ -10,7 +10,7 @@ from aivc.service.accounts import Account
 from aivc.service.refusals import ForbiddenError
 from aivc.service.service_state import ServiceState
 from aivc.service.settings import Settings
-from tiny_service import SCHEMA, bring, tiny_client, tiny_h5ad
+from tiny_service import SCHEMA, bring, tiny_client, tiny_h5ad, waiting
 
 ADA, BOB = Account("ada", "writer"), Account("bob", "writer")
 
@@ -27,7 +27,7 @@ def table(content):
 
 
 def test_a_file_is_asked_about_then_shown(shelf):
-    made = shelf.add(io.BytesIO(tiny_h5ad(plane=True)), "screen.h5ad", "", "ada")
+    made = shelf.add(waiting(shelf, tiny_h5ad(plane=True)), "screen.h5ad", "", "ada")
     assert made.state == "asked"
     assert made.asked["schema"]["units"] == "counts"
     assert made.asked["schema"]["perturbation"] == "gene"
@@ -44,12 +44,12 @@ def test_a_file_is_asked_about_then_shown(shelf):
 
 
 def test_without_a_plane_principal_components_are_shown(shelf):
-    ready = shelf.confirm(shelf.add(io.BytesIO(tiny_h5ad()), "s.h5ad", "Mine", "ada"), SCHEMA)
+    ready = shelf.confirm(shelf.add(waiting(shelf, tiny_h5ad()), "s.h5ad", "Mine", "ada"), SCHEMA)
     assert (ready.name, len(table(shelf.points(ready)))) == ("Mine", 30)
 
 
 def test_problems_are_told_all_at_once_and_nothing_is_confirmed(shelf):
-    made = shelf.add(io.BytesIO(tiny_h5ad()), "s.h5ad", "", "ada")
+    made = shelf.add(waiting(shelf, tiny_h5ad()), "s.h5ad", "", "ada")
     with pytest.raises(DataError):
         shelf.confirm(made, {**SCHEMA, "perturbation": "genes", "control": ["none"]})
     assert shelf.get(made.id, ADA).state == "asked"
@@ -60,7 +60,7 @@ def test_problems_are_told_all_at_once_and_nothing_is_confirmed(shelf):
 
 
 def test_a_dataset_of_another_user_is_not_there_and_stays(shelf):
-    made = shelf.add(io.BytesIO(tiny_h5ad()), "s.h5ad", "", "ada")
+    made = shelf.add(waiting(shelf, tiny_h5ad()), "s.h5ad", "", "ada")
     with pytest.raises(UnknownNameError):
         shelf.get(made.id, BOB)
     with pytest.raises(ForbiddenError):
@@ -101,7 +101,7 @@ def objects(file):
 def test_nothing_is_kept_of_a_hostile_file(shelf, content):
     before = set(shelf.settings.folder("datasets").iterdir())
     with pytest.raises((IntegrityError, DataError)):
-        shelf.confirm(shelf.add(io.BytesIO(content), "x.h5ad", "", "ada"), SCHEMA)
+        shelf.confirm(shelf.add(waiting(shelf, content), "x.h5ad", "", "ada"), SCHEMA)
     assert not list(shelf.settings.folder("uploads").iterdir())
     kept = set(shelf.settings.folder("datasets").iterdir()) - before
     assert all(len(list(each.iterdir())) == 1 for each in kept)

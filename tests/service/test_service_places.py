@@ -1,5 +1,3 @@
-import io
-
 import pytest
 
 from aivc.core.errors import DataError, UnknownNameError
@@ -7,7 +5,7 @@ from aivc.service.accounts import LOCAL
 from aivc.service.service_places import ServicePlaces
 from aivc.service.service_state import ServiceState
 from aivc.service.settings import Settings
-from tiny_service import SCHEMA, tiny_cell, tiny_h5ad
+from tiny_service import SCHEMA, tiny_cell, tiny_h5ad, waiting
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +27,7 @@ def test_jobs_use_what_who_asks_may_use(state):
 
 def test_a_dataset_is_used_once_its_columns_are_confirmed(state):
     places = ServicePlaces(state.cells, state.datasets)
-    asked = state.datasets.add(io.BytesIO(tiny_h5ad()), "s.h5ad", "", "ada")
+    asked = state.datasets.add(waiting(state.datasets, tiny_h5ad()), "s.h5ad", "", "ada")
     with pytest.raises(DataError, match="confirm"):
         places.dataset(asked.id, "ada")
     state.datasets.confirm(asked, SCHEMA)

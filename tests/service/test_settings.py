@@ -21,3 +21,9 @@ def test_numbers_without_sense_are_refused_all_at_once(tmp_path):
 @pytest.mark.parametrize(("host", "own"), [("127.0.0.1", True), ("::1", True), ("0.0.0.0", False), ("10.0.0.1", False)])
 def test_only_this_computer_reaches_loopback(tmp_path, host, own):
     assert Settings(home=tmp_path, host=host).loopback == own
+
+
+def test_a_proxy_is_named_by_its_address(tmp_path):
+    assert Settings(home=tmp_path, proxies=("10.0.0.0/8", "::1")).proxies
+    with pytest.raises(DataError, match=r"such as 10\.0\.0\.2"):
+        Settings(home=tmp_path, proxies=("*",))

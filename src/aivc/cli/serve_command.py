@@ -1,6 +1,8 @@
 """`aivc serve`: a page for people and an API for programs, on this computer or, with tokens, for others too."""
 
 import argparse
+import getpass
+import os
 import socket
 import threading
 import webbrowser
@@ -13,6 +15,7 @@ from aivc.cli.grammar import Commands, natural
 from aivc.core.errors import DataError, UnavailableError
 
 if TYPE_CHECKING:
+    from aivc.service.service_state import ServiceState
     from aivc.service.settings import Settings
 
 _HERE, _PORT = "127.0.0.1", 8000
@@ -49,6 +52,10 @@ def add(commands: Commands) -> None:
     made.add_argument("--hub", default="", metavar="DIR|URL", help="where its hub lies (default hub/ in its home)")
     made.add_argument("--origin", action="append", default=[], metavar="URL", help="another page that may write")
     made.add_argument("--name", action="append", default=[], metavar="HOST", help="another name it is asked under")
+    made.add_argument(
+        "--proxy", action="append", default=[], metavar="ADDRESS",
+        help="proxy before it, such as 127.0.0.1 or 10.0.0.0/8, believed whom it asks for; then all need tokens",
+    )  # fmt: skip
     made.add_argument("--upload-limit", type=natural, default=4096, metavar="MB", help="of one file (default 4096)")
     made.add_argument("--jobs", type=natural, default=1, metavar="N", help="jobs at a time; 0 for none (default 1)")
     made.add_argument(
@@ -85,6 +92,7 @@ def _settings(args: argparse.Namespace) -> "Settings":
         job_memory_mb=args.job_memory,
         origins=tuple(args.origin),
         hosts=tuple(args.name),
+        proxies=tuple(args.proxy),
         upload_limit=args.upload_limit << 20,
         job_slots=args.jobs,
         queue=args.queue,
@@ -99,8 +107,9 @@ def _run(settings: "Settings", reporter: Reporter, *, opened: bool) -> Outcome:
     reporter("starting", 0, 0)
     app = create_app(settings)
     if not settings.loopback and not app.state.service.accounts.tokens():
+        where = "Through a proxy" if settings.proxies else f"At {settings.host}"
         raise DataError(
-            [f"At {settings.host} others reach this service, and nobody has a token yet. Make one first: "
+            [f"{where} others reach this service, and nobody has a token yet. Make one first: "
              "aivc serve token new NAME --role admin."]
         )  # fmt: skip
     listening = _listen(settings)
@@ -108,7 +117,7 @@ def _run(settings: "Settings", reporter: Reporter, *, opened: bool) -> Outcome:
     url = f"http://{host}:{listening.getsockname()[1]}"
     reporter.note(f"Serving at {url}. Stop with Ctrl-C.")
     reporter(f"serving at {url}", 0, 0)
-    # Whoever runs a proxy before it says so to the proxy; addresses are never taken from a request.
+    # The application itself looks whom a proxy asks for, and only where the settings name that proxy.
     config = uvicorn.Config(
         app, log_level="warning", server_header=False, proxy_headers=False, timeout_graceful_shutdown=_GRACE
     )
@@ -137,17 +146,33 @@ def _tokens(args: argparse.Namespace) -> Outcome:
     wanted = f"Words after serve are {_TOKEN_WORDS}; got {' '.join(args.words)!r}."
     match args.words:
         case ["token", "new" | "revoke", _] | ["token", "list"]:
-            accounts = ServiceState.open(_settings(args)).accounts
+            service = ServiceState.open(_settings(args))
         case _:
             raise UsageError(wanted, "See: aivc serve --help")
+    accounts = service.accounts
     body: dict[str, Any]
     if args.words[1] == "new":
         body = accounts.new_token(args.words[2], args.role)
+        _note(service, "POST", body["id"], 201)
         said = f"Token of {body['user']}, a {body['role']}. It is shown this once: {body['token']}"
         return Outcome(body, [said])
     if args.words[1] == "revoke":
-        accounts.revoke(args.words[2], Account(LOCAL, "admin"))
-        return Outcome({"revoked": args.words[2]}, [f"Revoked {args.words[2]}."])
+        revoked, *made = accounts.revoke(args.words[2], Account(LOCAL, "admin"))
+        for each in (revoked, *made):
+            _note(service, "DELETE", each, 204)
+        more = f", and what it had made: {', '.join(made)}" if made else ""
+        return Outcome({"revoked": revoked, "made_by_it": made}, [f"Revoked {revoked}{more}."])
     rows = accounts.tokens()
     columns = ["id", "user", "name", "role"]
     return Outcome({"tokens": rows}, [table(columns, [[row[name] for name in columns] for row in rows])])
+
+
+def _note(service: "ServiceState", action: str, token: str, status: int) -> None:
+    """Write a line of the audit log, as the same request over HTTP leaves one."""
+    # Who is signed in to the computer; some, such as containers, have no name for it.
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    path = f"/api/v1/tokens/{token}"
+    service.log.add(user="local", address=f"shell of {user}"[:64], action=action, path=path, status=status)

@@ -37,6 +37,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         413: "Too large.",
         422: "Refused, with every problem found.",
         429: "Too often.",
+        507: "The disk of the service is full.",
     }.items()
 }
 

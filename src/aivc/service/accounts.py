@@ -5,13 +5,13 @@ import hmac
 import re
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, final
 
 from sqlalchemy import Engine, delete, insert, select
 
 from aivc.core.errors import DataError, UnknownNameError
-from aivc.service.refusals import ForbiddenError
+from aivc.service.refusals import ForbiddenError, SignInError
 from aivc.service.service_tables import TOKENS
 
 ROLES = ("reader", "writer", "admin")
@@ -19,6 +19,8 @@ LOCAL = "local"
 VISIBILITIES = ("public", "gated", "private")
 _PREFIX = "aivc_"
 _USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+# What is shown of no token.
+_SECRET = ("sha256", "made_by")
 # Owners that are nobody: things that were given to the service itself.
 _NOBODY = ""
 
@@ -32,6 +34,7 @@ class Account:
         user: Name.
         role: ``reader``, ``writer`` or ``admin``; each may do what those before it may.
         address: Where the request comes from.
+        token: Id of the token that was sent; empty where none was.
 
     >>> Account("ada", "writer").may("reader")
     True
@@ -40,6 +43,7 @@ class Account:
     user: str
     role: str
     address: str = ""
+    token: str = field(default="", compare=False)
 
     def may(self, role: str) -> bool:
         """Whether the role of this user allows what another one is needed for."""
@@ -74,19 +78,21 @@ class Accounts:
 
     engine: Engine
 
-    def new_token(self, name: str, role: str = "reader", *, user: str = "") -> dict[str, Any]:
+    def new_token(self, name: str, role: str = "reader", *, user: str = "", made_by: str = "") -> dict[str, Any]:
         """Make a token.
 
         Args:
             name: What it is for.
             role: What it allows.
             user: Whose it is; by default a user of the same name.
+            made_by: Id of the token that asks for it, and with which it ends.
 
         Returns:
             ``id``, ``user``, ``name``, ``role``, ``created`` and ``token``, which is shown now and kept nowhere.
 
         Raises:
             DataError: A name is none.
+            SignInError: The token that asks was revoked meanwhile.
             UnknownNameError: There is no such role.
         """
         user = user or name
@@ -100,11 +106,15 @@ class Accounts:
         token = _PREFIX + secrets.token_urlsafe(32)
         row = {
             "id": secrets.token_hex(8), "user": user, "name": name, "role": role, "sha256": _digest(token),
-            "created": time.time(),
+            "created": time.time(), "made_by": made_by,
         }  # fmt: skip
         with self.engine.begin() as connection:
             connection.execute(insert(TOKENS).values(row))
-        return {key: value for key, value in row.items() if key != "sha256"} | {"token": token}
+            # Looked for after writing, when whoever revokes it waits for this, or this for them.
+            asks = select(TOKENS.c.id).where(TOKENS.c.id == made_by).with_for_update()
+            if made_by and connection.execute(asks).first() is None:
+                raise SignInError("The token that asks for another one was revoked meanwhile. Sign in again.")
+        return {key: value for key, value in row.items() if key not in _SECRET} | {"token": token}
 
     def of(self, token: str, address: str = "") -> Account | None:
         """The user of a token; None where it is not known."""
@@ -114,7 +124,7 @@ class Accounts:
         # What is compared are digests, so that even an index that stops early tells nothing of a token.
         if row is None or not hmac.compare_digest(str(row["sha256"]), wanted):
             return None
-        return Account(str(row["user"]), str(row["role"]), address)
+        return Account(str(row["user"]), str(row["role"]), address, str(row["id"]))
 
     def tokens(self, user: str = "") -> list[dict[str, Any]]:
         """Tokens of a user, or all of them, without what would let anybody in."""
@@ -125,8 +135,11 @@ class Accounts:
             rows = connection.execute(asked).mappings().all()
         return [{key: row[key] for key in ("id", "user", "name", "role", "created")} for row in rows]
 
-    def revoke(self, token_id: str, asker: Account) -> None:
-        """Make a token worthless from now on.
+    def revoke(self, token_id: str, asker: Account) -> list[str]:
+        """Make a token worthless from now on, with all that it made, and that these made.
+
+        Returns:
+            Ids of all of them, that of the token itself first.
 
         Raises:
             UnknownNameError: There is none of that id, for this user.
@@ -134,10 +147,18 @@ class Accounts:
         mine = delete(TOKENS).where(TOKENS.c.id == token_id)
         if not asker.may("admin"):
             mine = mine.where(TOKENS.c.user == asker.user)
+        gone = [token_id]
         with self.engine.begin() as connection:
-            gone = connection.execute(mine).rowcount
-        if not gone:
+            found = connection.execute(mine).rowcount
+            latest = gone if found else []
+            while latest:
+                made = select(TOKENS.c.id).where(TOKENS.c.made_by.in_(latest)).order_by(TOKENS.c.created)
+                latest = list(connection.execute(made).scalars())
+                connection.execute(delete(TOKENS).where(TOKENS.c.id.in_(latest)))
+                gone += latest
+        if not found:
             raise UnknownNameError("token", token_id, [each["id"] for each in self.tokens(asker.user)])
+        return gone
 
 
 def _digest(token: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from aivc.service.account_models import REFUSALS
 from aivc.service.arrow_responses import ARROW
@@ -97,6 +98,9 @@ def create_app(settings: Settings) -> FastAPI:
     untouched = (*DEFAULT_EXCLUDED_CONTENT_TYPES, ARROW)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=6, exclude_content_types=untouched)
     app.add_middleware(Door, settings=settings, log=service.log)
+    if settings.proxies:
+        # Outermost, since the door notes addresses. From anybody else, headers that name one are not looked at.
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.proxies))
     return app
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, insert, select
 
 from aivc.service.service_tables import AUDIT
 
-_LONGEST = 500
+_LONGEST, _ADDRESS = 500, 64
 
 
 @final
@@ -32,7 +32,10 @@ class AuditLog:
             path: What was asked.
             status: What was answered.
         """
-        line = {"user": user, "address": address, "action": action, "path": path[:_LONGEST], "status": status}
+        # What strangers send may be longer than the column, or hold zeros, which no text of PostgreSQL does.
+        said = {"address": address[:_ADDRESS], "path": path[:_LONGEST]}
+        line = {"user": user, "action": action, "status": status}
+        line |= {name: text.replace("\0", "?") for name, text in said.items()}
         with self.engine.begin() as connection:
             connection.execute(insert(AUDIT).values(at=time.time(), **line))
 

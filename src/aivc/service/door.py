@@ -16,7 +16,10 @@ from aivc.service.settings import LOOPBACK, Settings
 
 API = "/api/"
 UPLOADS = ("/api/v1/datasets", "/api/v1/hub")
+# What proxies say of whom they ask for.
+_FORWARDED = ("x-forwarded-for", "forwarded")
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_OFTEN = 429
 # Bytes of a body that is no upload, and of what stands around a file in one.
 _BODY = 16 << 20
 # Bytes of the states or readings that one part of a cell is asked about, which are held in memory.
@@ -59,18 +62,27 @@ class Door:
         scope.setdefault("state", {})
         status: list[int] = []
         answer = _with_headers(send, status, cached=not path.startswith(API))
-        if said := self._wrong(headers, method):
-            await refusal(403, "ForbiddenError", [said])(scope, receive, answer)
-        elif (most := self._most(path)) < _stated_length(headers):
-            said = f"The body has {_stated_length(headers):,} bytes, and at most {most:,} are taken."
-            await refusal(413, "TooLargeError", [said], {"Connection": "close"})(scope, receive, answer)
-        else:
-            await self._app(scope, _counted(receive, most), answer)
-        if method in _WRITES and path.startswith(API):
-            asker = scope["state"].get("account")
-            address = (scope.get("client") or ("", 0))[0]
-            line = {"user": asker.user if asker else "", "address": address, "action": method, "path": path}
-            await run_in_threadpool(lambda: self._log.add(**line, status=status[0] if status else 0))
+        try:
+            if said := self._wrong(headers, method):
+                await refusal(403, "ForbiddenError", [said])(scope, receive, answer)
+            elif (most := self._most(path)) < _stated_length(headers):
+                said = f"The body has {_stated_length(headers):,} bytes, and at most {most:,} are taken."
+                await refusal(413, "TooLargeError", [said], {"Connection": "close"})(scope, receive, answer)
+            else:
+                await self._app(scope, _counted(receive, most), answer)
+        finally:
+            # Also what ended in a fault, or was broken off.
+            if method in _WRITES and path.startswith(API):
+                await self._note(scope, status[0] if status else 0)
+
+    async def _note(self, scope: Scope, status: int) -> None:
+        """Keep who wrote what; nobody fills the log with requests that come too often."""
+        asker = scope["state"].get("account")
+        if asker is None and status == _OFTEN:
+            return
+        address = (scope.get("client") or ("", 0))[0]
+        line = {"user": asker.user if asker else "", "address": address, "action": scope["method"]}
+        await run_in_threadpool(lambda: self._log.add(**line, path=scope["path"], status=status))
 
     def _wrong(self, headers: Headers, method: str) -> str:
         """Say what is wrong with where a request comes from; nothing where all is well."""
@@ -78,6 +90,11 @@ class Door:
         name = _parts(f"//{host}").hostname or ""
         if settings.loopback and name not in (*LOOPBACK, *settings.hosts):
             return f"This service was asked under the name {host!r}, which is not its own. Open http://{LOOPBACK[0]}."
+        if settings.loopback and any(header in headers for header in _FORWARDED):
+            return (
+                "This request came through a proxy, behind which are others than the user of this computer. Name it, "
+                "and every request needs a token: aivc serve --proxy ADDRESS."
+            )
         if method not in _WRITES:
             return ""
         origin = headers.get("origin")

@@ -1,5 +1,6 @@
 """How often each user may ask: a bucket of requests that fills up again as time passes."""
 
+import ipaddress
 import threading
 import time
 from collections import OrderedDict
@@ -47,3 +48,27 @@ class RateLimit:
                 self._buckets.popitem(last=False)
         if held < 1:
             raise TooOftenError((1 - held) / self._rate)
+
+    def give_back(self, who: str) -> None:
+        """Put back what was taken for something that does not count after all."""
+        with self._lock:
+            if who in self._buckets:
+                held, since = self._buckets[who]
+                self._buckets[who] = min(self._size, held + 1), since
+
+
+def origin(address: str) -> str:
+    """Whose bucket an address shares: of IPv6, its network, in which one client has all addresses it likes.
+
+    >>> origin("10.0.0.1"), origin("2001:db8::1:2"), origin("::ffff:10.0.0.1"), origin("unix")
+    ('10.0.0.1', '2001:db8::/64', '10.0.0.1', 'unix')
+    """
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return address
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((int(found), 64), strict=False))

@@ -1,6 +1,7 @@
 """How a service says no: every refusal of aivc, and every fault of a request, as JSON with its problems."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -9,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from aivc.core.errors import AIVCError, DataError, UnknownNameError, WritingError
 from aivc.service.shown_paths import without_folders
+from aivc.service.shown_words import in_words_of_the_api
 
 _KINDS = {401: "SignInError", 403: "ForbiddenError", 404: "UnknownNameError", 405: "MethodError", 413: "TooLargeError"}
 _MISSING, _REFUSED, _FULL = 404, 422, 507
@@ -67,7 +69,13 @@ class TooOftenError(DoorError):
         )
 
 
-def refusal(status: int, kind: str, problems: list[str], headers: Mapping[str, str] | None = None) -> JSONResponse:
+def refusal(
+    status: int,
+    kind: str,
+    problems: list[str],
+    headers: Mapping[str, str] | None = None,
+    places: tuple[Path, ...] = (),
+) -> JSONResponse:
     """Say no.
 
     Args:
@@ -75,8 +83,9 @@ def refusal(status: int, kind: str, problems: list[str], headers: Mapping[str, s
         kind: Name of the error.
         problems: Each a sentence with its remedy.
         headers: To be sent along.
+        places: Folders of the service, which nobody has to know.
     """
-    plain = [without_folders(text) for text in problems]
+    plain = [in_words_of_the_api(without_folders(text[: 2 * _LONGEST], places)) for text in problems]
     shown = [text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…" for text in plain]
     return JSONResponse({"error": {"kind": kind, "problems": shown}}, status, headers=dict(headers or {}))
 
@@ -100,9 +109,9 @@ def add_refusals(app: FastAPI) -> None:
     """Let an application answer with refusals instead of faults."""
 
     @app.exception_handler(AIVCError)
-    def _ours(_request: Request, error: AIVCError) -> JSONResponse:
+    def _ours(request: Request, error: AIVCError) -> JSONResponse:
         headers = error.headers if isinstance(error, DoorError) else None
-        return refusal(status_of(error), type(error).__name__, problems_of(error), headers)
+        return refusal(status_of(error), type(error).__name__, problems_of(error), headers, _places(request))
 
     @app.exception_handler(RequestValidationError)
     def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
@@ -118,6 +127,12 @@ def add_refusals(app: FastAPI) -> None:
     def _fault(request: Request, error: Exception) -> JSONResponse:
         said = f"A fault of this service at {request.url.path} ({type(error).__name__}); its log says more."
         return refusal(500, "ServiceFault", [said])
+
+
+def _places(request: Request) -> tuple[Path, ...]:
+    """Folders of the service that answers a request."""
+    service = getattr(request.app.state, "service", None)
+    return service.settings.places if service is not None else ()
 
 
 def _place(loc: tuple[int | str, ...]) -> str:

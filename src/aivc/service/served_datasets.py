@@ -3,10 +3,11 @@
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 import numpy as np
 from sqlalchemy import Engine, delete, insert, select, update
@@ -17,20 +18,22 @@ from aivc.core.units import COUNTS, EXPECTED_COUNTS, log1p_units
 from aivc.core.writing import whole_file
 from aivc.data import catalog
 from aivc.data.io.as_measurement import read_checked
-from aivc.data.io.check import check
+from aivc.data.io.check import CheckReport, check
 from aivc.data.io.formats import intact, opened, refuse_unknown, suffix
 from aivc.data.io.guess import Guess, guess
 from aivc.data.io.read import BACKED
 from aivc.data.io.schema import Schema
 from aivc.data.streaming.normalize import normalize
 from aivc.service.accounts import Account
+from aivc.service.bounded import bounded
+from aivc.service.expansion import expansion
 from aivc.service.feature_columns import FeatureColumns
 from aivc.service.point_clouds import arrow_bytes, plane_of_values, point_table, shown_rows
 from aivc.service.refusals import ForbiddenError
 from aivc.service.served_cells import slug
 from aivc.service.service_tables import DATASETS
 from aivc.service.settings import Settings
-from aivc.service.uploads import ByteStream, forget, keep, plain_name, unpacked
+from aivc.service.uploads import forget, plain_name, room_for, unpacked
 
 ASKED, READY = "asked", "ready"
 POINTS, COLUMNS = "points.arrow", "columns"
@@ -38,6 +41,9 @@ POINTS, COLUMNS = "points.arrow", "columns"
 _PLANES = {"X_umap": "UMAP", "X_tsne": "t-SNE", "X_pca": "PC"}
 _SHOWN_UNITS = log1p_units(10_000.0)
 _CATALOG = "catalog"
+# What may take more memory than this is looked at in a process of its own; unpacking, from so large a zip on.
+_IN_PLACE, _SMALL_ZIP = 64 << 20, 8 << 20
+Found = TypeVar("Found")
 
 
 @final
@@ -151,32 +157,42 @@ class DatasetShelf:
         )  # fmt: skip
         return self._named[name]
 
-    def add(self, stream: ByteStream, file_name: str | None, name: str, owner: str) -> ServedDataset:
+    def add(self, path: Path, file_name: str | None, name: str, owner: str) -> ServedDataset:
         """Keep a file that was brought, look what it holds, and ask what is not clear.
 
         Args:
-            stream: Its bytes.
+            path: Where it waits; it is moved away from there.
             file_name: As it was called where it comes from.
             name: What to call it; empty takes that.
             owner: Whose it is.
 
         Raises:
             AIVCError: It is damaged, hostile, too large, or of a kind that is not read; nothing of it is kept.
+            WritingError: The disk is full; likewise.
         """
         plain = plain_name(file_name)
         dataset_id = f"{slug(name or Path(plain).stem)[:40]}-{secrets.token_hex(3)}"
         folder = self.settings.folder("datasets") / dataset_id
-        folder.mkdir()
-        try:
-            path = self._taken(stream, plain, folder)
-            # Whatever its readers raise on bytes of strangers is a refusal of the file.
-            with intact(path):
-                found = guess(path)
-        except (AIVCError, OSError):
-            forget(folder)
-            raise
+        with ExitStack() as undone, room_for(plain):
+            folder.mkdir()
+            undone.callback(forget, folder)
+            made = self._added(self._moved(path, plain, folder), folder, (name or plain)[:200], owner)
+            undone.pop_all()
+            return made
+
+    def _moved(self, path: Path, plain: str, folder: Path) -> Path:
+        """What is to be read, in its own folder."""
+        if suffix(Path(plain)) != ".zip":
+            path.replace(folder / plain)
+            return folder / plain
+        (folder / "files").mkdir()
+        given, small = (path, folder / "files", self.settings.upload_limit, plain), path.stat().st_size <= _SMALL_ZIP
+        return unpacked(*given) if small else self._bounded(plain, unpacked, *given)
+
+    def _added(self, path: Path, folder: Path, name: str, owner: str) -> ServedDataset:
+        found = self._within(path, _guessed, path)
         row: dict[str, Any] = {
-            "id": dataset_id, "name": (name or plain)[:200], "state": ASKED, "owner": owner, "visibility": "private",
+            "id": folder.name, "name": name, "state": ASKED, "owner": owner, "visibility": "private",
             "file": str(path.relative_to(folder)), "asked": _questions(found), "schema": None, "cells": 0, "genes": 0,
             "created": time.time(),
         }  # fmt: skip
@@ -184,17 +200,15 @@ class DatasetShelf:
             connection.execute(insert(DATASETS).values(row))
         return ServedDataset(folder=folder, **row)
 
-    def _taken(self, stream: ByteStream, plain: str, folder: Path) -> Path:
-        partial = self.settings.folder("uploads") / f"{folder.name}.partial"
-        try:
-            keep(stream, partial, self.settings.upload_limit)
-            if suffix(Path(plain)) == ".zip":
-                (folder / "files").mkdir()
-                return unpacked(partial, folder / "files", self.settings.upload_limit)
-            partial.replace(folder / plain)
-            return folder / plain
-        finally:
-            forget(partial)
+    def _within(self, path: Path, work: Callable[..., Found], *given: Any) -> Found:
+        """Look at a file here, or in a process of its own where it may take much."""
+        if expansion(path, self.settings).held <= _IN_PLACE:
+            return work(*given)
+        return self._bounded(path.name, work, *given)
+
+    def _bounded(self, name: str, work: Callable[..., Found], *given: Any) -> Found:
+        limits = self.settings
+        return bounded(work, *given, name=name, seconds=limits.look_seconds, memory_mb=limits.job_memory_mb)
 
     def confirm(self, dataset: ServedDataset, schema: Mapping[str, Any]) -> ServedDataset:
         """Take what a person says its columns mean, after a full check.
@@ -212,8 +226,7 @@ class DatasetShelf:
         declared = Schema.from_json(dict(schema))
         if declared.metadata is not None and Path(declared.metadata).name != declared.metadata:
             raise IntegrityError("metadata names a table beside the file, by its plain name.")
-        with intact(dataset.path):
-            found = check(dataset.path, declared)
+        found = self._within(dataset.path, _checked, dataset.path, declared)
         found.raise_if_any()
         for name in (POINTS, COLUMNS):
             forget(dataset.folder / name)
@@ -244,7 +257,7 @@ class DatasetShelf:
         with self._held(dataset):
             path = dataset.folder / POINTS
             if not path.is_file():
-                self._show(dataset)
+                self._draw(dataset)
                 if dataset.owner == _CATALOG:
                     self.of_catalog(dataset.name)
             return path.read_bytes()
@@ -257,25 +270,44 @@ class DatasetShelf:
         """
         with self._held(dataset):
             if not (dataset.folder / COLUMNS).is_dir():
-                self._show(dataset)
+                self._draw(dataset)
             return FeatureColumns.open(dataset.folder / COLUMNS)
 
     def _held(self, dataset: ServedDataset) -> threading.Lock:
         with self._lock:
             return self._locks.setdefault(dataset.id, threading.Lock())
 
-    def _show(self, dataset: ServedDataset) -> None:
-        measured = dataset.measurement()
-        measured.require_table("A picture of its cells")
-        shown = normalize(measured, _SHOWN_UNITS) if measured.units in (COUNTS, EXPECTED_COUNTS) else measured
-        dataset.folder.mkdir(parents=True, exist_ok=True)
-        FeatureColumns.write(shown, dataset.folder / COLUMNS)
-        rows = shown_rows(len(measured))
-        plane, axes = _stored_plane(dataset, len(measured)) or (plane_of_values(shown), "PC")
-        entities = measured.entities.iloc[rows]
-        table = point_table(plane if len(plane) == len(rows) else plane[rows], entities, (f"{axes} 1", f"{axes} 2"))
-        with whole_file(dataset.folder / POINTS) as partial:
-            partial.write_bytes(arrow_bytes(table))
+    def _draw(self, dataset: ServedDataset) -> None:
+        if dataset.owner == _CATALOG:
+            _show(dataset)
+        else:
+            self._within(dataset.path, _show, dataset)
+
+
+def _guessed(path: Path) -> Guess:
+    """What a file seems to mean; whatever its readers raise on bytes of strangers is a refusal of it."""
+    with intact(path):
+        return guess(path)
+
+
+def _checked(path: Path, declared: Schema) -> CheckReport:
+    with intact(path):
+        return check(path, declared)
+
+
+def _show(dataset: ServedDataset) -> None:
+    """Write its cells as points and its features column by column."""
+    measured = dataset.measurement()
+    measured.require_table("A picture of its cells")
+    shown = normalize(measured, _SHOWN_UNITS) if measured.units in (COUNTS, EXPECTED_COUNTS) else measured
+    dataset.folder.mkdir(parents=True, exist_ok=True)
+    FeatureColumns.write(shown, dataset.folder / COLUMNS)
+    rows = shown_rows(len(measured))
+    plane, axes = _stored_plane(dataset, len(measured)) or (plane_of_values(shown), "PC")
+    entities = measured.entities.iloc[rows]
+    table = point_table(plane if len(plane) == len(rows) else plane[rows], entities, (f"{axes} 1", f"{axes} 2"))
+    with whole_file(dataset.folder / POINTS) as partial:
+        partial.write_bytes(arrow_bytes(table))
 
 
 def _stored_plane(dataset: ServedDataset, n: int) -> tuple[np.ndarray, str] | None:

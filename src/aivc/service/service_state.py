@@ -22,12 +22,13 @@ from aivc.service.audit import AuditLog
 from aivc.service.cell_details import catalog_name
 from aivc.service.cell_points import cell_points
 from aivc.service.name_search import NameSearch
-from aivc.service.rate_limits import RateLimit
+from aivc.service.rate_limits import RateLimit, origin
 from aivc.service.refusals import SignInError, TooOftenError
 from aivc.service.served_cells import CellShelf
 from aivc.service.served_datasets import DatasetShelf
 from aivc.service.service_tables import VERSION_TABLE
 from aivc.service.settings import Settings
+from aivc.service.uploads import forget_old
 
 COOKIE = "aivc_token"
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -52,6 +53,7 @@ class ServiceState:
         datasets: Its datasets.
         often: How often each user may ask.
         heavy: How often each user may let it compute.
+        failures: How often each address may fail to sign in.
         paths: Of its routes.
         drawing: Held while a figure is drawn: the library that draws serves one thread at a time.
     """
@@ -64,6 +66,7 @@ class ServiceState:
     datasets: DatasetShelf
     often: RateLimit
     heavy: RateLimit
+    failures: RateLimit
     _slots: threading.BoundedSemaphore
     paths: frozenset[str] = frozenset()
     drawing: threading.Lock = field(default_factory=threading.Lock)
@@ -81,10 +84,12 @@ class ServiceState:
         settings.home.mkdir(parents=True, exist_ok=True)
         engine = open_database(settings.database_url)
         upgrade(engine, _MIGRATIONS, VERSION_TABLE)
+        forget_old(settings.folder("uploads"))
         return cls(
             settings, engine, Accounts(engine), AuditLog(engine), CellShelf(settings),
             DatasetShelf(settings, engine), RateLimit(settings.requests_per_minute),
-            RateLimit(settings.heavy_per_minute), threading.BoundedSemaphore(settings.at_once),
+            RateLimit(settings.heavy_per_minute), RateLimit(settings.failures_per_minute),
+            threading.BoundedSemaphore(settings.at_once),
         )  # fmt: skip
 
     @contextmanager
@@ -156,6 +161,11 @@ def service_of(request: Request) -> ServiceState:
 Service = Annotated[ServiceState, Depends(service_of)]
 
 
+def address_of(request: Request) -> str:
+    """Where a request comes from: what the connection says, or a proxy that `Settings.proxies` names."""
+    return request.client.host if request.client else ""
+
+
 def account_of(
     request: Request,
     service: Service,
@@ -167,12 +177,12 @@ def account_of(
         SignInError: A token is needed, and there is none that is known.
         TooOftenError: This user asked too often.
     """
-    address = request.client.host if request.client else ""
+    address = address_of(request)
     token = bearer.credentials if bearer else request.cookies.get(COOKIE, "")
     account = service.accounts.of(token, address) if token else None
     if account is None and (bearer or not service.settings.loopback):
         # Guessing tokens is asking, too.
-        service.often.take(address)
+        service.often.take(origin(address))
         raise SignInError("This takes a token that is known here. An admin makes one: aivc serve token new NAME.")
     found = account or Account(LOCAL, "admin", address)
     request.scope.setdefault("state", {})["account"] = found
@@ -196,8 +206,8 @@ def visitor_of(
     """
     if service.settings.loopback or bearer or COOKIE in request.cookies:
         return account_of(request, service, bearer)
-    address = request.client.host if request.client else ""
-    service.often.take(address)
+    address = address_of(request)
+    service.often.take(origin(address))
     return Account("", "reader", address)
 
 

@@ -15,6 +15,8 @@ TOKENS = Table(
     Column("role", String(16), nullable=False),
     Column("sha256", String(64), nullable=False, unique=True),
     Column("created", Float, nullable=False),
+    # Id of the token that asked for it; empty for one that was made in a shell or on loopback.
+    Column("made_by", String(32), nullable=False, index=True),
 )
 # Rows are added and never altered: the database itself refuses anything else.
 AUDIT = Table(

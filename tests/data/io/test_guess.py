@@ -231,3 +231,10 @@ def test_labels_with_doses_ask_whether_these_were_drugs(tmp_path):
     (kind,) = [line for line in guess(made(tmp_path, {"condition": labels})).lines if line.field == "kind"]
     assert (kind.value, kind.sure) == ("drug", False)
     assert "doses" in kind.evidence
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_a_header_alone_is_no_data(tmp_path, name):
+    (tmp_path / name).write_text("gene,TP53,MYC\n".replace(",", "," if name.endswith("csv") else "\t"))
+    with pytest.raises(DataError, match=rf"{name} holds no rows"):
+        guess(tmp_path / name)

@@ -56,3 +56,11 @@ def test_points_are_sent_once(client):
     assert pa.ipc.open_stream(first.content).read_all().column_names[:2] == ["x", "y"]
     again = client.get(f"{CELL}/points", headers={"if-none-match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+
+
+def test_what_is_not_known_is_refused_in_words_of_the_api(client):
+    answer = client.post(f"{CELL}/predict", json={"perturbation": "ko:NOPE"})
+    (problem,) = answer.json()["error"]["problems"]
+    assert '"allow_unknown": true in the request' in problem
+    assert "shell" not in problem
+    assert "--" not in problem

@@ -1,3 +1,5 @@
+import gzip
+
 import pyarrow as pa
 import pytest
 
@@ -37,4 +39,27 @@ def test_hostile_and_oversized_files_are_refused(client):
     assert bring(client, b"x", "../../x.h5ad").status_code == 422
     assert bring(client, b"no hdf5", "x.h5ad").json()["error"]["kind"] == "IntegrityError"
     assert bring(client, b"x" * ((1 << 20) + 1), "x.csv").status_code == 413
+    assert client.get(DATASETS).json() == {"datasets": []}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "status", "problem"),
+    [
+        (
+            "a.csv.gz",
+            gzip.compress(b"gene,A\n" + b"TP53,0\n" * 200_000),
+            413,
+            "a.csv.gz holds more than 1,048,576 bytes",
+        ),
+        ("b.csv", b"gene,A\nTP\x0053,1\n", 422, "b.csv holds zero bytes"),
+        ("c.csv", b"gene,A\n", 422, "c.csv holds no rows"),
+        ("d.csv", b"", 422, "d.csv is empty"),
+        ("e.zip", b"PK", 422, "e.zip is no intact zip"),
+    ],
+    ids=["bomb", "zeros", "header", "nothing", "zip"],
+)
+def test_what_cannot_be_used_is_refused_at_the_door_by_its_own_name(client, name, content, status, problem):
+    answer = bring(client, content, name)
+    assert (answer.status_code, answer.json()["error"]["problems"][0][: len(problem)]) == (status, problem)
+    assert ".partial" not in answer.text
     assert client.get(DATASETS).json() == {"datasets": []}

@@ -1,4 +1,5 @@
 import json
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -36,7 +37,7 @@ def submitted(asks, user="ada"):
     return answer.json()["id"]
 
 
-def finish(asks, name):
+def finish(asks, name, csv="found.csv"):
     """End a job as if it had been worked on."""
     table, folder = asks.jobs._table, asks.jobs.folder(name)
     assert table.claim(name, "me", 30.0)
@@ -47,9 +48,9 @@ def finish(asks, name):
         "seen": [True, False, False],
     }
     pq.write_table(pa.table(rows), folder / "found.parquet")
-    (folder / "found.csv").write_text("perturbation\n")
+    (folder / csv).write_text("perturbation\n")
     (folder / "output.log").write_text("not for everybody")
-    assert table.end(name, "me", "done", result={"rows": "found.parquet", "files": ["found.parquet", "found.csv"]})
+    assert table.end(name, "me", "done", result={"rows": "found.parquet", "files": ["found.parquet", csv]})
 
 
 def events(text):
@@ -136,6 +137,16 @@ def test_rows_come_in_pages(asks):
     assert rows("filter=KO:&seen=false") == (["ko:B"], 1)
     assert asks("ada", "get", f"/jobs/{name}/rows?sort=nothing").status_code == 404
     assert asks("ada", "get", f"/jobs/{name}/rows?limit=5000").status_code == 422
+
+
+def test_a_name_of_a_file_adds_no_header(asks):
+    name, odd = submitted(asks), 'a"; x="\r\nX-Evil: 1\u00e9.csv'
+    finish(asks, name, csv=odd)
+    answer = asks("ada", "get", f"/jobs/{name}/files/{quote(odd)}")
+    assert answer.status_code == 200
+    assert "x-evil" not in answer.headers
+    said = answer.headers["content-disposition"]
+    assert said == f"attachment; filename*=utf-8''{quote(f'{name}-{odd}')}"
 
 
 def test_files_are_only_those_the_job_names(asks):

@@ -880,7 +880,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke Token
-         * @description Make a token worthless.
+         * @description Make a token worthless, with all that it made.
          */
         delete: operations["revokeToken"];
         options?: never;
@@ -929,6 +929,40 @@ export interface components {
         AuditPage: {
             /** Lines */
             lines: components["schemas"]["AuditLine"][];
+        };
+        /**
+         * BadgeFound
+         * @description One check of a version; see `aivc.hub.badges.BadgeRecord`.
+         */
+        BadgeFound: {
+            /**
+             * Badge
+             * @description Which.
+             * @enum {string}
+             */
+            badge: "valid" | "runs" | "reproduces";
+            /**
+             * Checked
+             * @description When, ISO 8601.
+             */
+            checked: string;
+            /**
+             * Detail
+             * @description What was found, in a sentence.
+             */
+            detail: string;
+            /**
+             * Environment
+             * @description Versions it was checked with.
+             */
+            environment: {
+                [key: string]: string;
+            };
+            /**
+             * Passed
+             * @description None where it cannot be checked.
+             */
+            passed: boolean | null;
         };
         /**
          * BoardBenchmark
@@ -1004,19 +1038,6 @@ export interface components {
             low?: number | null;
             /** Value */
             value?: number | null;
-        };
-        /** Body_uploadDataset */
-        Body_uploadDataset: {
-            /**
-             * File
-             * @description h5ad, 10x h5, h5mu, a table, or a zip of a zarr or 10x folder.
-             */
-            file: string;
-            /**
-             * Name
-             * @default
-             */
-            name: string;
         };
         /**
          * Capabilities
@@ -1260,6 +1281,245 @@ export interface components {
             features: string[];
         };
         /**
+         * FitJobAnswer
+         * @description One job of the kind fit.
+         */
+        FitJobAnswer: {
+            /** Attempts */
+            attempts: number;
+            /** Cancel Asked */
+            cancel_asked: boolean;
+            /**
+             * Created
+             * @description Seconds since 1970, as are all times here.
+             */
+            created: number;
+            error: components["schemas"]["JobFailure"] | null;
+            /** Finished */
+            finished: number | null;
+            /** Id */
+            id: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "fit";
+            /**
+             * Log
+             * @description Its last lines; empty in lists.
+             */
+            log: string[];
+            /** Owner */
+            owner: string;
+            params: components["schemas"]["FitParams"];
+            progress: components["schemas"]["JobStep"];
+            /** @description None until it is done. */
+            result: components["schemas"]["FitResult"] | null;
+            /** Started */
+            started: number | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "running" | "done" | "failed" | "cancelled";
+        };
+        /**
+         * FitJobQuestion
+         * @description A job of the kind fit that is asked for.
+         * @example {
+         *       "kind": "fit",
+         *       "params": {
+         *         "dataset": "my-screen",
+         *         "evaluate": true,
+         *         "manipulator": "effect.v2",
+         *         "name": "My cell"
+         *       }
+         *     }
+         */
+        FitJobQuestion: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "fit";
+            params: components["schemas"]["FitParams"];
+        };
+        /**
+         * FitParams
+         * @description What a fit is asked.
+         * @example {
+         *       "dataset": "my-screen",
+         *       "evaluate": true,
+         *       "manipulator": "effect.v2",
+         *       "name": "My cell"
+         *     }
+         */
+        FitParams: {
+            /**
+             * Dataset
+             * @description Id of the dataset.
+             */
+            dataset: string;
+            /**
+             * Evaluate
+             * @description Score it too, on perturbations it has not seen, beside plain baselines.
+             * @default true
+             */
+            evaluate: boolean;
+            /**
+             * Manipulator
+             * @description Registered name of what learns.
+             * @default effect.v2
+             */
+            manipulator: string;
+            /**
+             * Name
+             * @description Of the cell.
+             */
+            name: string;
+            /**
+             * Seed
+             * @description Of everything that draws.
+             * @default 0
+             */
+            seed: number;
+        };
+        /**
+         * FitResult
+         * @description What a fit made.
+         * @example {
+         *       "cell": "my-cell-01234567",
+         *       "cells": 2200,
+         *       "contexts": [
+         *         "THP-1"
+         *       ],
+         *       "files": [],
+         *       "perturbations": 80,
+         *       "scored": true,
+         *       "scores": {
+         *         "effect.v2": {
+         *           "pearson-delta": 0.61
+         *         },
+         *         "mean-effect": {
+         *           "pearson-delta": 0.43
+         *         }
+         *       },
+         *       "units": "log1p_cp10k"
+         *     }
+         */
+        FitResult: {
+            /**
+             * Cell
+             * @description Id of the virtual cell.
+             */
+            cell: string;
+            /**
+             * Cells
+             * @description How many cells it was fitted on; missing where the cell does not say.
+             */
+            cells?: number;
+            /**
+             * Contexts
+             * @description Which it was fitted in.
+             */
+            contexts: string[];
+            /**
+             * Files
+             * @description Names of the files it made.
+             */
+            files: string[];
+            /**
+             * Notes
+             * @description What is to be known of the fit; missing where there is nothing.
+             */
+            notes?: string[];
+            /**
+             * Perturbations
+             * @description How many it was fitted on.
+             */
+            perturbations: number;
+            /**
+             * Scored
+             * @description Whether it was scored on perturbations kept from it.
+             */
+            scored: boolean;
+            /**
+             * Scores
+             * @description Means by method and metric, None where a metric has no value; missing where it was not scored.
+             */
+            scores?: {
+                [key: string]: {
+                    [key: string]: number | null;
+                };
+            };
+            /**
+             * Units
+             * @description Of what it answers; missing where the cell does not say.
+             */
+            units?: string;
+        };
+        /**
+         * FrontRow
+         * @description An intervention that no other is better than in all that counts.
+         */
+        FrontRow: {
+            /**
+             * Applicability
+             * @description in, edge or out of what the cell has evidence of.
+             */
+            applicability: string;
+            /**
+             * Closes
+             * @description Share of the way to the goal.
+             */
+            closes: number | null;
+            /**
+             * Cosine
+             * @description Whether the change points to the goal, from -1 to 1.
+             */
+            cosine: number | null;
+            /**
+             * Cost
+             * @description Of its targets together.
+             */
+            cost: number | null;
+            /**
+             * Dominated
+             * @description False for these rows.
+             */
+            dominated: boolean;
+            /**
+             * High
+             * @description Upper end.
+             */
+            high: number | null;
+            /**
+             * Low
+             * @description Lower end of the interval of closes; None where it is not bounded.
+             */
+            low: number | null;
+            /**
+             * Perturbation
+             * @description Its text.
+             */
+            perturbation: string;
+            /**
+             * Score
+             * @description What rows are ranked by: how much of the way it closes, less the price of what else changes.
+             */
+            score: number | null;
+            /**
+             * Seen
+             * @description Whether it was in training.
+             */
+            seen: boolean;
+            /**
+             * Side
+             * @description Change of what was to stay.
+             */
+            side: number | null;
+        };
+        /**
          * GeneEffect
          * @description The predicted effect on one feature, and its interval.
          */
@@ -1452,51 +1712,7 @@ export interface components {
             /** Strangers */
             strangers: number;
         };
-        /**
-         * JobAnswer
-         * @description One job.
-         */
-        JobAnswer: {
-            /** Attempts */
-            attempts: number;
-            /** Cancel Asked */
-            cancel_asked: boolean;
-            /**
-             * Created
-             * @description Seconds since 1970, as are all times here.
-             */
-            created: number;
-            error: components["schemas"]["JobFailure"] | null;
-            /** Finished */
-            finished: number | null;
-            /** Id */
-            id: string;
-            /** Kind */
-            kind: string;
-            /**
-             * Log
-             * @description Its last lines; empty in lists.
-             */
-            log: string[];
-            /** Owner */
-            owner: string;
-            /** Params */
-            params: {
-                [key: string]: unknown;
-            };
-            progress: components["schemas"]["JobStep"];
-            /** Result */
-            result: {
-                [key: string]: unknown;
-            } | null;
-            /** Started */
-            started: number | null;
-            /**
-             * State
-             * @enum {string}
-             */
-            state: "queued" | "running" | "done" | "failed" | "cancelled";
-        };
+        JobAnswer: components["schemas"]["FitJobAnswer"] | components["schemas"]["ProposeJobAnswer"] | components["schemas"]["PublishJobAnswer"] | components["schemas"]["ScreenJobAnswer"] | components["schemas"]["SearchJobAnswer"] | components["schemas"]["VerifyJobAnswer"];
         /**
          * JobFailure
          * @description Why a job failed.
@@ -1515,36 +1731,7 @@ export interface components {
             /** Jobs */
             jobs: components["schemas"]["JobAnswer"][];
         };
-        /**
-         * JobQuestion
-         * @description A job that is asked for.
-         * @example {
-         *       "kind": "screen",
-         *       "params": {
-         *         "cell": "demo",
-         *         "direction": "lower",
-         *         "perturbations": [
-         *           "ko:JAK2",
-         *           "ko:STAT1"
-         *         ],
-         *         "response": "CD274"
-         *       }
-         *     }
-         */
-        JobQuestion: {
-            /**
-             * Kind
-             * @description screen, search, propose, fit, publish or verify.
-             */
-            kind: string;
-            /**
-             * Params
-             * @description Of that kind; what is not known there is refused.
-             */
-            params: {
-                [key: string]: unknown;
-            };
-        };
+        JobQuestion: components["schemas"]["FitJobQuestion"] | components["schemas"]["ProposeJobQuestion"] | components["schemas"]["PublishJobQuestion"] | components["schemas"]["ScreenJobQuestion"] | components["schemas"]["SearchJobQuestion"] | components["schemas"]["VerifyJobQuestion"];
         /**
          * JobRowPage
          * @description Rows of what a job found.
@@ -1900,6 +2087,419 @@ export interface components {
             why: boolean;
         };
         /**
+         * ProposeJobAnswer
+         * @description One job of the kind propose.
+         */
+        ProposeJobAnswer: {
+            /** Attempts */
+            attempts: number;
+            /** Cancel Asked */
+            cancel_asked: boolean;
+            /**
+             * Created
+             * @description Seconds since 1970, as are all times here.
+             */
+            created: number;
+            error: components["schemas"]["JobFailure"] | null;
+            /** Finished */
+            finished: number | null;
+            /** Id */
+            id: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "propose";
+            /**
+             * Log
+             * @description Its last lines; empty in lists.
+             */
+            log: string[];
+            /** Owner */
+            owner: string;
+            params: components["schemas"]["ProposeParams"];
+            progress: components["schemas"]["JobStep"];
+            /** @description None until it is done. */
+            result: components["schemas"]["ProposeResult"] | null;
+            /** Started */
+            started: number | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "running" | "done" | "failed" | "cancelled";
+        };
+        /**
+         * ProposeJobQuestion
+         * @description A job of the kind propose that is asked for.
+         * @example {
+         *       "kind": "propose",
+         *       "params": {
+         *         "controls": 8,
+         *         "explore": 0.5,
+         *         "screen": "0123456789abcdef",
+         *         "size": 96
+         *       }
+         *     }
+         */
+        ProposeJobQuestion: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "propose";
+            params: components["schemas"]["ProposeParams"];
+        };
+        /**
+         * ProposeParams
+         * @description What a plate is asked; see `aivc.experiments.propose.propose`.
+         * @example {
+         *       "controls": 8,
+         *       "explore": 0.5,
+         *       "screen": "0123456789abcdef",
+         *       "size": 96
+         *     }
+         */
+        ProposeParams: {
+            /**
+             * Controls
+             * @description Control wells.
+             * @default 8
+             */
+            controls: number;
+            /**
+             * Explore
+             * @description Share of wells that are there to learn from.
+             * @default 0.5
+             */
+            explore: number;
+            /**
+             * Families
+             * @description Name of a collection of gene sets, of which no small one fills the plate.
+             * @default
+             */
+            families: string;
+            /**
+             * Guides
+             * @description Guides per perturbation.
+             * @default 1
+             */
+            guides: number;
+            /**
+             * No Edge
+             * @description Leave the outer rows and columns empty.
+             * @default false
+             */
+            no_edge: boolean;
+            /**
+             * Per Family
+             * @description Exploited targets of one small set at most.
+             * @default 3
+             */
+            per_family: number;
+            /**
+             * Positive
+             * @description Perturbations whose effect is known.
+             */
+            positive?: string[];
+            /**
+             * Repeat Seen
+             * @description Offer also what was in training.
+             * @default false
+             */
+            repeat_seen: boolean;
+            /**
+             * Replicates
+             * @description Wells per perturbation and guide.
+             * @default 1
+             */
+            replicates: number;
+            /**
+             * Screen
+             * @description Id of a finished job that screened.
+             */
+            screen: string;
+            /**
+             * Seed
+             * @description Of the layout.
+             * @default 0
+             */
+            seed: number;
+            /**
+             * Size
+             * @description Wells of the plate.
+             * @default 96
+             * @enum {integer}
+             */
+            size: 6 | 12 | 24 | 48 | 96 | 384 | 1536;
+            /**
+             * Unexpressed
+             * @description Offer also to lower what is not expressed.
+             * @default false
+             */
+            unexpressed: boolean;
+            /**
+             * With Cell
+             * @description Ask the cell that was screened what each well tells of others.
+             * @default true
+             */
+            with_cell: boolean;
+        };
+        /**
+         * ProposeResult
+         * @description What a plate became; its rows are the wells.
+         * @example {
+         *       "files": [
+         *         "plate.csv",
+         *         "plate.parquet"
+         *       ],
+         *       "level": 0.9,
+         *       "note": "96 wells: 8 control, 44 exploit, 44 explore; no well stays empty.",
+         *       "remarks": [],
+         *       "rows": "plate.parquet",
+         *       "screen": "0123456789abcdef",
+         *       "seed": 0,
+         *       "size": 96,
+         *       "sureness": "60 of 88 perturbations on the plate have an interval clear of zero (90 %).",
+         *       "total": 96
+         *     }
+         */
+        ProposeResult: {
+            /**
+             * Files
+             * @description Names of the files it made.
+             */
+            files: string[];
+            /**
+             * Level
+             * @description Of the intervals of the screen.
+             */
+            level: number;
+            /**
+             * Note
+             * @description What is on the plate, in a sentence.
+             */
+            note: string;
+            /**
+             * Remarks
+             * @description What was left out, and how wells were chosen.
+             */
+            remarks: string[];
+            /**
+             * Rows
+             * @description Name of the file whose rows are shown.
+             */
+            rows: string;
+            /**
+             * Screen
+             * @description Id of the job that screened.
+             */
+            screen: string;
+            /**
+             * Seed
+             * @description Of the layout.
+             */
+            seed: number;
+            /**
+             * Size
+             * @description Wells of the plate.
+             */
+            size: number;
+            /**
+             * Sureness
+             * @description How many perturbations on it have an interval clear of zero, in a sentence.
+             */
+            sureness: string;
+            /**
+             * Total
+             * @description How many rows there are.
+             */
+            total: number;
+        };
+        /**
+         * PublishJobAnswer
+         * @description One job of the kind publish.
+         */
+        PublishJobAnswer: {
+            /** Attempts */
+            attempts: number;
+            /** Cancel Asked */
+            cancel_asked: boolean;
+            /**
+             * Created
+             * @description Seconds since 1970, as are all times here.
+             */
+            created: number;
+            error: components["schemas"]["JobFailure"] | null;
+            /** Finished */
+            finished: number | null;
+            /** Id */
+            id: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "publish";
+            /**
+             * Log
+             * @description Its last lines; empty in lists.
+             */
+            log: string[];
+            /** Owner */
+            owner: string;
+            params: components["schemas"]["PublishParams"];
+            progress: components["schemas"]["JobStep"];
+            /** @description None until it is done. */
+            result: components["schemas"]["PublishResult"] | null;
+            /** Started */
+            started: number | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "running" | "done" | "failed" | "cancelled";
+        };
+        /**
+         * PublishJobQuestion
+         * @description A job of the kind publish that is asked for.
+         * @example {
+         *       "kind": "publish",
+         *       "params": {
+         *         "cell": "demo",
+         *         "licence": "CC-BY-4.0",
+         *         "name": "interferon",
+         *         "namespace": "lab",
+         *         "version": "1.0"
+         *       }
+         *     }
+         */
+        PublishJobQuestion: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "publish";
+            params: components["schemas"]["PublishParams"];
+        };
+        /**
+         * PublishParams
+         * @description What is published, and what is said of it; see `aivc.hub.manifest.Declared`.
+         * @example {
+         *       "cell": "demo",
+         *       "licence": "CC-BY-4.0",
+         *       "name": "interferon",
+         *       "namespace": "lab",
+         *       "version": "1.0"
+         *     }
+         */
+        PublishParams: {
+            /**
+             * Bias
+             * @description Whom the data behind it leave out.
+             * @default
+             */
+            bias: string;
+            /**
+             * Cell
+             * @description Id of the virtual cell.
+             */
+            cell: string;
+            /**
+             * Citation
+             * @description Whom to cite.
+             * @default
+             */
+            citation: string;
+            /**
+             * Description
+             * @description What it is.
+             * @default
+             */
+            description: string;
+            /**
+             * Intended Use
+             * @description What it is for.
+             * @default
+             */
+            intended_use: string;
+            /**
+             * Licence
+             * @description Its SPDX name.
+             */
+            licence: string;
+            /**
+             * Limits
+             * @description What it is not for.
+             * @default
+             */
+            limits: string;
+            /**
+             * Name
+             * @description What it is to be called.
+             */
+            name: string;
+            /**
+             * Namespace
+             * @description Of the user who publishes.
+             */
+            namespace: string;
+            /**
+             * Terms
+             * @description Such as non-commercial.
+             */
+            terms?: string[];
+            /**
+             * Title
+             * @description For people.
+             * @default
+             */
+            title: string;
+            /**
+             * Version
+             * @description Such as 1.0; it is never changed.
+             */
+            version: string;
+            /**
+             * Visibility
+             * @description Of a new namespace.
+             * @default
+             * @enum {string}
+             */
+            visibility: "" | "public" | "gated" | "private";
+        };
+        /**
+         * PublishResult
+         * @description What was published.
+         * @example {
+         *       "bytes": 36855,
+         *       "digest": "sha256:0000000000000000000000000000000000000000000000000000000000000000",
+         *       "files": [],
+         *       "ref": "virtual-cell/lab/interferon@1.0"
+         *     }
+         */
+        PublishResult: {
+            /**
+             * Bytes
+             * @description How long its files are together.
+             */
+            bytes: number;
+            /**
+             * Digest
+             * @description Of its manifest.
+             */
+            digest: string;
+            /**
+             * Files
+             * @description Names of the files it made.
+             */
+            files: string[];
+            /**
+             * Ref
+             * @description Of the version.
+             */
+            ref: string;
+        };
+        /**
          * Reason
          * @description One piece of evidence that an answer is made from.
          */
@@ -2025,6 +2625,497 @@ export interface components {
             split: string;
         };
         /**
+         * ScreenJobAnswer
+         * @description One job of the kind screen.
+         */
+        ScreenJobAnswer: {
+            /** Attempts */
+            attempts: number;
+            /** Cancel Asked */
+            cancel_asked: boolean;
+            /**
+             * Created
+             * @description Seconds since 1970, as are all times here.
+             */
+            created: number;
+            error: components["schemas"]["JobFailure"] | null;
+            /** Finished */
+            finished: number | null;
+            /** Id */
+            id: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "screen";
+            /**
+             * Log
+             * @description Its last lines; empty in lists.
+             */
+            log: string[];
+            /** Owner */
+            owner: string;
+            params: components["schemas"]["ScreenParams"];
+            progress: components["schemas"]["JobStep"];
+            /** @description None until it is done. */
+            result: components["schemas"]["ScreenResult"] | null;
+            /** Started */
+            started: number | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "running" | "done" | "failed" | "cancelled";
+        };
+        /**
+         * ScreenJobQuestion
+         * @description A job of the kind screen that is asked for.
+         * @example {
+         *       "kind": "screen",
+         *       "params": {
+         *         "cell": "demo",
+         *         "direction": "lower",
+         *         "perturbations": [
+         *           "ko:JAK2",
+         *           "ko:STAT1"
+         *         ],
+         *         "response": "CD274"
+         *       }
+         *     }
+         */
+        ScreenJobQuestion: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "screen";
+            params: components["schemas"]["ScreenParams"];
+        };
+        /**
+         * ScreenParams
+         * @description What a screen is asked.
+         * @example {
+         *       "cell": "demo",
+         *       "direction": "lower",
+         *       "perturbations": [
+         *         "ko:JAK2",
+         *         "ko:STAT1"
+         *       ],
+         *       "response": "CD274"
+         *     }
+         */
+        ScreenParams: {
+            /**
+             * Allow Unknown
+             * @description Ask also about names of which the cell knows nothing.
+             * @default false
+             */
+            allow_unknown: boolean;
+            /**
+             * Cell
+             * @description Id of the virtual cell.
+             */
+            cell: string;
+            /**
+             * Context
+             * @description Whose control states to start from; empty where it keeps only one.
+             * @default
+             */
+            context: string;
+            /**
+             * Direction
+             * @description Whether what lowers it or what raises it comes first.
+             * @default lower
+             * @enum {string}
+             */
+            direction: "lower" | "raise";
+            /**
+             * Kind
+             * @description Of plain names; empty for what was measured most often.
+             * @default
+             */
+            kind: string;
+            /**
+             * New Context
+             * @description Whether its name is meant, although it reads like a known one.
+             * @default false
+             */
+            new_context: boolean;
+            /**
+             * Perturbations
+             * @description Texts or plain names; all for those measured or known.
+             * @default all
+             */
+            perturbations: "all" | string[];
+            /**
+             * Response
+             * @description What to read out, such as STAT1, -MYC.
+             */
+            response: string;
+        };
+        /**
+         * ScreenResult
+         * @description What a screen found; its rows are the perturbations, the best first.
+         * @example {
+         *       "context": "THP-1",
+         *       "direction": "lower",
+         *       "files": [
+         *         "screen.csv",
+         *         "screen.parquet"
+         *       ],
+         *       "level": 0.9,
+         *       "name": "CD274",
+         *       "new_context": false,
+         *       "note": "",
+         *       "response": "CD274",
+         *       "rows": "screen.parquet",
+         *       "sureness": "2 of 2 perturbations, all seen in training, have an interval clear of zero (90 %).",
+         *       "total": 2,
+         *       "units": "log1p_cp10k"
+         *     }
+         */
+        ScreenResult: {
+            /**
+             * Context
+             * @description Whose control states were started from.
+             */
+            context: string;
+            /**
+             * Direction
+             * @description Whether what lowers it or what raises it comes first.
+             * @enum {string}
+             */
+            direction: "lower" | "raise";
+            /**
+             * Files
+             * @description Names of the files it made.
+             */
+            files: string[];
+            /**
+             * Level
+             * @description Of the intervals.
+             */
+            level: number;
+            /**
+             * Name
+             * @description Of the response.
+             */
+            name: string;
+            /**
+             * New Context
+             * @description Whether the cell had not been trained in that context.
+             */
+            new_context: boolean;
+            /**
+             * Note
+             * @description What is to be known of the ranking; empty where there is nothing.
+             */
+            note: string;
+            /**
+             * Response
+             * @description What was read out, as it was understood.
+             */
+            response: string;
+            /**
+             * Rows
+             * @description Name of the file whose rows are shown.
+             */
+            rows: string;
+            /**
+             * Sureness
+             * @description How many rows have an interval clear of zero, in a sentence.
+             */
+            sureness: string;
+            /**
+             * Total
+             * @description How many rows there are.
+             */
+            total: number;
+            /**
+             * Units
+             * @description Of the scores.
+             */
+            units: string;
+        };
+        /**
+         * SearchJobAnswer
+         * @description One job of the kind search.
+         */
+        SearchJobAnswer: {
+            /** Attempts */
+            attempts: number;
+            /** Cancel Asked */
+            cancel_asked: boolean;
+            /**
+             * Created
+             * @description Seconds since 1970, as are all times here.
+             */
+            created: number;
+            error: components["schemas"]["JobFailure"] | null;
+            /** Finished */
+            finished: number | null;
+            /** Id */
+            id: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "search";
+            /**
+             * Log
+             * @description Its last lines; empty in lists.
+             */
+            log: string[];
+            /** Owner */
+            owner: string;
+            params: components["schemas"]["SearchParams"];
+            progress: components["schemas"]["JobStep"];
+            /** @description None until it is done. */
+            result: components["schemas"]["SearchResult"] | null;
+            /** Started */
+            started: number | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "running" | "done" | "failed" | "cancelled";
+        };
+        /**
+         * SearchJobQuestion
+         * @description A job of the kind search that is asked for.
+         * @example {
+         *       "kind": "search",
+         *       "params": {
+         *         "agents": 2,
+         *         "cell": "demo",
+         *         "goal": {
+         *           "CD274": -1
+         *         }
+         *       }
+         *     }
+         */
+        SearchJobQuestion: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "search";
+            params: components["schemas"]["SearchParams"];
+        };
+        /**
+         * SearchParams
+         * @description What a search is asked.
+         * @example {
+         *       "agents": 2,
+         *       "cell": "demo",
+         *       "goal": {
+         *         "CD274": -1
+         *       }
+         *     }
+         */
+        SearchParams: {
+            /**
+             * Agents
+             * @description Up to how many are combined.
+             * @default 1
+             * @enum {integer}
+             */
+            agents: 1 | 2 | 3;
+            /**
+             * Allow Unknown
+             * @description Ask also about names of which the cell knows nothing.
+             * @default false
+             */
+            allow_unknown: boolean;
+            /**
+             * Beam
+             * @description How many answers are extended, and each by how many.
+             * @default 20
+             */
+            beam: number;
+            /**
+             * Candidates
+             * @description Texts or plain names; all for those measured or known.
+             * @default all
+             */
+            candidates: "all" | string[];
+            /**
+             * Cell
+             * @description Id of the virtual cell.
+             */
+            cell: string;
+            /**
+             * Context
+             * @description Whose control states to start from; empty where it keeps only one.
+             * @default
+             */
+            context: string;
+            /**
+             * Cost
+             * @description By target, 1 each where it is not named.
+             */
+            cost?: {
+                [key: string]: number;
+            } | null;
+            /**
+             * Goal
+             * @description Wanted change by feature, in the units of the cell.
+             */
+            goal: {
+                [key: string]: number;
+            };
+            /**
+             * Keep
+             * @description Features that are to stay; ["rest"] for all that the goal does not name.
+             */
+            keep?: string[];
+            /**
+             * Kind
+             * @description Of plain names; empty for what was measured most often.
+             * @default
+             */
+            kind: string;
+            /**
+             * New Context
+             * @description Whether its name is meant, although it reads like a known one.
+             * @default false
+             */
+            new_context: boolean;
+            /**
+             * Penalty
+             * @description On change of what is to stay.
+             * @default 1
+             */
+            penalty: number;
+        };
+        /**
+         * SearchResult
+         * @description What a search found; its rows are the interventions, the best first.
+         * @example {
+         *       "check_cells": 29,
+         *       "check_closes": 0.5,
+         *       "check_held_out": true,
+         *       "check_side": 0,
+         *       "context": "THP-1",
+         *       "features": 1,
+         *       "files": [
+         *         "search.csv",
+         *         "search.parquet"
+         *       ],
+         *       "front": [
+         *         {
+         *           "applicability": "in",
+         *           "closes": 0.5,
+         *           "cosine": 0.9,
+         *           "cost": 1,
+         *           "dominated": false,
+         *           "high": 0.6,
+         *           "low": 0.41,
+         *           "perturbation": "ko:JAK2",
+         *           "score": 0.5,
+         *           "seen": true,
+         *           "side": 0
+         *         }
+         *       ],
+         *       "kept": 0,
+         *       "level": 0.9,
+         *       "noise": 0.1,
+         *       "note": "",
+         *       "reached": true,
+         *       "rows": "search.parquet",
+         *       "sureness": "3 of 3 unseen perturbations have an interval clear of zero (90 %).",
+         *       "total": 6,
+         *       "verdict": "ko:JAK2 closes 50 % of the way, at least 41 % by its interval (90 %)."
+         *     }
+         */
+        SearchResult: {
+            /**
+             * Check Cells
+             * @description To how many cells.
+             */
+            check_cells: number;
+            /**
+             * Check Closes
+             * @description Share that the first row closes, applied again.
+             */
+            check_closes: number | null;
+            /**
+             * Check Held Out
+             * @description Whether these were not searched on.
+             */
+            check_held_out: boolean;
+            /**
+             * Check Side
+             * @description What else it changes, applied again.
+             */
+            check_side: number | null;
+            /**
+             * Context
+             * @description Whose control states were started from.
+             */
+            context: string;
+            /**
+             * Features
+             * @description How many features the goal is about.
+             */
+            features: number;
+            /**
+             * Files
+             * @description Names of the files it made.
+             */
+            files: string[];
+            /**
+             * Front
+             * @description Rows that no other dominates.
+             */
+            front: components["schemas"]["FrontRow"][];
+            /**
+             * Kept
+             * @description How many features were to stay.
+             */
+            kept: number;
+            /**
+             * Level
+             * @description Of the intervals.
+             */
+            level: number;
+            /**
+             * Noise
+             * @description Share of the way that control cells go by chance; None where it is not known.
+             */
+            noise: number | null;
+            /**
+             * Note
+             * @description What is to be known of the ranking; empty where there is nothing.
+             */
+            note: string;
+            /**
+             * Reached
+             * @description Whether more than chance is certain.
+             */
+            reached: boolean;
+            /**
+             * Rows
+             * @description Name of the file whose rows are shown.
+             */
+            rows: string;
+            /**
+             * Sureness
+             * @description How many rows have an interval clear of zero, in a sentence.
+             */
+            sureness: string;
+            /**
+             * Total
+             * @description How many rows there are.
+             */
+            total: number;
+            /**
+             * Verdict
+             * @description What was found, in a sentence.
+             */
+            verdict: string;
+        };
+        /**
          * SessionInfo
          * @description Who asks, and what the page may offer.
          */
@@ -2141,6 +3232,161 @@ export interface components {
             user: string;
         };
         /**
+         * VerifyJobAnswer
+         * @description One job of the kind verify.
+         */
+        VerifyJobAnswer: {
+            /** Attempts */
+            attempts: number;
+            /** Cancel Asked */
+            cancel_asked: boolean;
+            /**
+             * Created
+             * @description Seconds since 1970, as are all times here.
+             */
+            created: number;
+            error: components["schemas"]["JobFailure"] | null;
+            /** Finished */
+            finished: number | null;
+            /** Id */
+            id: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "verify";
+            /**
+             * Log
+             * @description Its last lines; empty in lists.
+             */
+            log: string[];
+            /** Owner */
+            owner: string;
+            params: components["schemas"]["VerifyParams"];
+            progress: components["schemas"]["JobStep"];
+            /** @description None until it is done. */
+            result: components["schemas"]["VerifyResult"] | null;
+            /** Started */
+            started: number | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "running" | "done" | "failed" | "cancelled";
+        };
+        /**
+         * VerifyJobQuestion
+         * @description A job of the kind verify that is asked for.
+         * @example {
+         *       "kind": "verify",
+         *       "params": {
+         *         "badges": [
+         *           "valid",
+         *           "runs"
+         *         ],
+         *         "ref": "virtual-cell/lab/interferon@1.0"
+         *       }
+         *     }
+         */
+        VerifyJobQuestion: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "verify";
+            params: components["schemas"]["VerifyParams"];
+        };
+        /**
+         * VerifyParams
+         * @description What is checked.
+         * @example {
+         *       "badges": [
+         *         "valid",
+         *         "runs"
+         *       ],
+         *       "ref": "virtual-cell/lab/interferon@1.0"
+         *     }
+         */
+        VerifyParams: {
+            /**
+             * Badges
+             * @description What for; those before one are checked too.
+             */
+            badges?: ("valid" | "runs" | "reproduces")[];
+            /**
+             * Ref
+             * @description Of the version, such as virtual-cell/lab/jak@1.0.
+             */
+            ref: string;
+        };
+        /**
+         * VerifyResult
+         * @description What a check found; see `aivc.hub.hub_report.HubReport`.
+         * @example {
+         *       "badges": [
+         *         {
+         *           "badge": "valid",
+         *           "checked": "2026-01-01T00:00:00+00:00",
+         *           "detail": "The manifest and 12 files are what they say.",
+         *           "environment": {
+         *             "aivc": "0.1.0",
+         *             "python": "3.11.7"
+         *           },
+         *           "passed": true
+         *         }
+         *       ],
+         *       "digest": "sha256:0000000000000000000000000000000000000000000000000000000000000000",
+         *       "files": [],
+         *       "passed": true,
+         *       "recorded": true,
+         *       "ref": "virtual-cell/lab/interferon@1.0",
+         *       "signed_by": [],
+         *       "strangers": 0
+         *     }
+         */
+        VerifyResult: {
+            /**
+             * Badges
+             * @description One for each check.
+             */
+            badges: components["schemas"]["BadgeFound"][];
+            /**
+             * Digest
+             * @description Of its manifest.
+             */
+            digest: string;
+            /**
+             * Files
+             * @description Names of the files it made.
+             */
+            files: string[];
+            /**
+             * Passed
+             * @description Whether nothing that could be checked failed.
+             */
+            passed: boolean;
+            /**
+             * Recorded
+             * @description Whether the hub keeps the badges.
+             */
+            recorded: boolean;
+            /**
+             * Ref
+             * @description What was checked.
+             */
+            ref: string;
+            /**
+             * Signed By
+             * @description Trusted keys that signed it.
+             */
+            signed_by: string[];
+            /**
+             * Strangers
+             * @description How many keys signed it that are not trusted here.
+             */
+            strangers: number;
+        };
+        /**
          * Volcano
          * @description Effect and sureness of each feature, the surest first.
          */
@@ -2248,6 +3494,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
         };
     };
     listCells: {
@@ -2324,6 +3579,15 @@ export interface operations {
             };
             /** @description Too often. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2409,6 +3673,15 @@ export interface operations {
             };
             /** @description Too often. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2505,6 +3778,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
         };
     };
     listImages: {
@@ -2583,6 +3865,15 @@ export interface operations {
             };
             /** @description Too often. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2679,6 +3970,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
         };
     };
     listCellParts: {
@@ -2757,6 +4057,15 @@ export interface operations {
             };
             /** @description Too often. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2843,6 +4152,15 @@ export interface operations {
             };
             /** @description Too often. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2950,6 +4268,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
         };
     };
     encodeThere: {
@@ -3043,6 +4370,15 @@ export interface operations {
             };
             /** @description Too often. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3150,6 +4486,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
         };
     };
     profilesThere: {
@@ -3250,6 +4595,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
         };
     };
     cellPoints: {
@@ -3342,6 +4696,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
         };
     };
     predict: {
@@ -3425,6 +4788,15 @@ export interface operations {
             };
             /** @description Too often. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3526,6 +4898,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
         };
     };
     drawTime: {
@@ -3608,6 +4989,15 @@ export interface operations {
             };
             /** @description Too often. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3704,6 +5094,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
         };
     };
     listDatasets: {
@@ -3787,6 +5186,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
         };
     };
     uploadDataset: {
@@ -3798,7 +5206,18 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "multipart/form-data": components["schemas"]["Body_uploadDataset"];
+                "multipart/form-data": {
+                    /**
+                     * File
+                     * @description h5ad, 10x h5, h5mu, a table, or a zip of a zarr or 10x folder.
+                     */
+                    file: string;
+                    /**
+                     * Name
+                     * @default
+                     */
+                    name?: string;
+                };
             };
         };
         responses: {
@@ -3867,6 +5286,15 @@ export interface operations {
             };
             /** @description Too often. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3959,6 +5387,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
         };
     };
     deleteDataset: {
@@ -4035,6 +5472,15 @@ export interface operations {
             };
             /** @description Too often. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4131,6 +5577,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
         };
     };
     findFeatures: {
@@ -4212,6 +5667,15 @@ export interface operations {
             };
             /** @description Too often. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4312,6 +5776,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
         };
     };
     datasetPoints: {
@@ -4404,6 +5877,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
         };
     };
     health: {
@@ -4480,6 +5962,15 @@ export interface operations {
             };
             /** @description Too often. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4572,6 +6063,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
         };
     };
     hubObject: {
@@ -4648,6 +6148,15 @@ export interface operations {
             };
             /** @description Too often. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4742,6 +6251,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
         };
     };
     searchHub: {
@@ -4822,6 +6340,15 @@ export interface operations {
             };
             /** @description Too often. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4916,6 +6443,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
         };
     };
     hubListing: {
@@ -4998,6 +6534,15 @@ export interface operations {
             };
             /** @description Too often. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5097,6 +6642,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
         };
     };
     listJobs: {
@@ -5176,6 +6730,15 @@ export interface operations {
             };
             /** @description Too often. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5270,6 +6833,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
         };
     };
     getJob: {
@@ -5355,6 +6927,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
         };
     };
     cancelJob: {
@@ -5433,6 +7014,15 @@ export interface operations {
             };
             /** @description Too often. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5534,6 +7124,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
         };
     };
     getJobFile: {
@@ -5622,6 +7221,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
         };
     };
     resumeJob: {
@@ -5700,6 +7308,15 @@ export interface operations {
             };
             /** @description Too often. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5803,6 +7420,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
         };
     };
     leaderboard: {
@@ -5879,6 +7505,15 @@ export interface operations {
             };
             /** @description Too often. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5969,6 +7604,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
         };
     };
     session: {
@@ -6045,6 +7689,15 @@ export interface operations {
             };
             /** @description Too often. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6137,6 +7790,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
         };
     };
     signOut: {
@@ -6211,6 +7873,15 @@ export interface operations {
             };
             /** @description Too often. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6294,6 +7965,15 @@ export interface operations {
             };
             /** @description Too often. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6388,6 +8068,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
         };
     };
     revokeToken: {
@@ -6464,6 +8153,15 @@ export interface operations {
             };
             /** @description Too often. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -97,7 +97,8 @@ def guess(data: "AnnData | Path | str") -> Guess:
             looked at.
 
     Raises:
-        DataError: This is neither a path nor an AnnData; or images without what says which is what.
+        DataError: This is neither a path nor an AnnData, or holds no entities; or images without what says which is
+            what.
         IntegrityError: The file is damaged, hostile, or of an unknown kind.
         UnavailableError: There is no such file.
 
@@ -116,6 +117,8 @@ def guess(data: "AnnData | Path | str") -> Guess:
     layers, place = _layers(data), data if is_anndata(data) else Path(data)
     samples = several_samples(place)
     raw, beside = _whole(place, _opened(data, layers[0], **({"prefix": samples[0]} if samples else {})))
+    if not len(raw.entities):
+        raise DataError([f"{name_of(data)} holds no rows, and so no cells. Export it again, with its data."])
     units = _units({layer: raw if layer == layers[0] else _opened(data, layer) for layer in layers})
     found, notes = lines_of(raw.entities)
     if not _labels(found) and (held := guides_of(place, raw)):

@@ -51,7 +51,7 @@ def dialect(path: Path, separator: str) -> Dialect:
     Raises:
         UnicodeDecodeError: It is no text.
     """
-    encoding = _encoding(path)
+    encoding = encoding_of(path)
     with _opened(path, encoding) as file:
         lines = [line.rstrip("\r\n") for line in islice(file, _ROWS)]
     hint = _HINT.fullmatch(lines[0]) if lines else None
@@ -72,7 +72,12 @@ def _opened(path: Path, encoding: str) -> io.TextIOWrapper:
     return path.open(encoding=encoding, newline="")
 
 
-def _encoding(path: Path) -> str:
+def encoding_of(path: Path) -> str:
+    """How the letters of a table are written: ``utf-8-sig``, or a UTF-16, by its first bytes.
+
+    Args:
+        path: The table, plain or gzipped.
+    """
     with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
         start = file.read(64)
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):

@@ -10,8 +10,11 @@ import pandas as pd
 from aivc.core.errors import AIVCError, DataError, WritingError
 from aivc.core.writing import whole_file
 
-# What spreadsheets take for a formula: Excel, LibreOffice and Google agree on these.
-_RUN = re.compile(r"'*[=+\-@\t\r]")
+# What spreadsheets take for a formula: Excel, LibreOffice and Google agree on these; some also on the wide forms of the
+# first four, which are typed in Chinese and Japanese.
+_RUN = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+# A bare carriage return would end the row; at the others, spreadsheets of some countries begin a new cell.
+_ENDS = re.compile(r"[\r;\t]")
 _TEXT = "'"
 
 
@@ -35,8 +38,7 @@ def write_table(table: pd.DataFrame, path: Path, *, overwrite: bool = True) -> N
     with whole_file(path, overwrite=overwrite) as partial:
         if path.suffix == ".csv":
             made = quoted(table)
-            # A carriage return that stands bare would end the row.
-            odd = any("\r" in str(item) for name in made for item in (name, *made[name]))
+            odd = any(_ENDS.search(str(item)) for name in made for item in (name, *made[name]))
             made.to_csv(partial, index=False, quoting=csv.QUOTE_NONNUMERIC if odd else csv.QUOTE_MINIMAL)
         else:
             table.to_parquet(partial, index=False)

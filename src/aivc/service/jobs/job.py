@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias, final
 
 from aivc.core.errors import AIVCError, DataError, WritingError
 from aivc.service.shown_paths import without_folders
+from aivc.service.shown_words import in_words_of_the_api
 
 JobState: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled"]
 STATES: tuple[JobState, ...] = ("queued", "running", "done", "failed", "cancelled")
@@ -152,7 +153,7 @@ def step_of(text: str, done: int = 0, total: int = 0, seconds_left: float | None
 
 def failure(kind: str, problems: Sequence[str]) -> dict[str, Any]:
     """Why a job failed, as the service says why it refuses a request."""
-    return {"kind": kind, "problems": [without_folders(text) for text in problems]}
+    return {"kind": kind, "problems": [in_words_of_the_api(without_folders(text)) for text in problems]}
 
 
 def failure_of(error: AIVCError) -> dict[str, Any]:

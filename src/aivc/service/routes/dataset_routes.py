@@ -1,10 +1,12 @@
 """Routes of datasets: bring a file, settle what its columns mean, look at its cells and its genes."""
 
-from typing import Annotated, Any, no_type_check
+from typing import Annotated, Any
 
 import pyarrow as pa
-from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
 
+from aivc.core.errors import DataError
 from aivc.service.arrow_responses import ARROW_RESPONSE, arrow_response
 from aivc.service.dataset_models import (
     DatasetDetail,
@@ -14,12 +16,38 @@ from aivc.service.dataset_models import (
     SchemaConfirmation,
     SchemaGuess,
 )
+from aivc.service.incoming import FILE, IncomingFile, incoming
 from aivc.service.point_clouds import arrow_bytes
 from aivc.service.refusals import ForbiddenError
 from aivc.service.served_datasets import ServedDataset
-from aivc.service.service_state import Asker, Computing, Service, Writer
+from aivc.service.service_state import Asker, Computing, Service, ServiceState, Writer
 
 router = APIRouter(tags=["datasets"])
+_NAME = 200
+_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "title": "BroughtFile",
+                    "type": "object",
+                    "required": [FILE],
+                    "additionalProperties": False,
+                    "properties": {
+                        FILE: {
+                            "title": "File",
+                            "type": "string",
+                            "contentMediaType": "application/octet-stream",
+                            "description": "h5ad, 10x h5, h5mu, a table, or a zip of a zarr or 10x folder.",
+                        },
+                        "name": {"title": "Name", "type": "string", "maxLength": _NAME, "default": ""},
+                    },
+                }
+            }
+        },
+    }
+}
 
 
 @router.get("/datasets", operation_id="listDatasets")
@@ -28,18 +56,19 @@ def list_datasets(asker: Asker, service: Service) -> DatasetList:
     return DatasetList(datasets=[DatasetSummary(**_about(each)) for each in service.datasets.seen_by(asker)])
 
 
-# FastAPI hands over another class than the one it asks to be named.
-@router.post("/datasets", operation_id="uploadDataset", status_code=201)
-@no_type_check
-def upload_dataset(
-    asker: Writer,
-    service: Service,
-    file: Annotated[UploadFile, File(description="h5ad, 10x h5, h5mu, a table, or a zip of a zarr or 10x folder.")],
-    name: Annotated[str, Form(max_length=200)] = "",
-) -> DatasetDetail:
+# The body is read here and not by FastAPI, which would take it all before it looks who asks.
+@router.post("/datasets", operation_id="uploadDataset", status_code=201, openapi_extra=_FORM)
+async def upload_dataset(asker: Writer, service: Service, request: Request) -> DatasetDetail:
     """Bring a file. It is looked at, and what its columns seem to mean comes back, to be confirmed."""
+    async with incoming(request, service.settings.folder("uploads"), service.settings.upload_limit) as come:
+        return await run_in_threadpool(_added, service, come, asker.user)
+
+
+def _added(service: ServiceState, come: IncomingFile, user: str) -> DatasetDetail:
+    if len(name := come.fields.get("name", "")) > _NAME:
+        raise DataError([f"name: at most {_NAME} letters, got {len(name)}. Choose a shorter one."])
     with service.slot():
-        return _detail(service.datasets.add(file.file, file.filename, name, asker.user))
+        return _detail(service.datasets.add(come.path, come.name, name, user))
 
 
 @router.get("/datasets/{dataset}", operation_id="getDataset")

@@ -3,7 +3,7 @@
 from importlib.metadata import version
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from aivc.service.account_models import (
     AuditPage,
@@ -15,8 +15,9 @@ from aivc.service.account_models import (
     TokenOnce,
 )
 from aivc.service.accounts import ROLES
+from aivc.service.rate_limits import origin
 from aivc.service.refusals import ForbiddenError, SignInError
-from aivc.service.service_state import COOKIE, Asker, Service
+from aivc.service.service_state import COOKIE, Asker, Service, address_of
 
 router = APIRouter(tags=["session"])
 
@@ -46,11 +47,20 @@ def session(asker: Asker, service: Service) -> SessionInfo:
 
 
 @router.post("/session", operation_id="signIn", status_code=204)
-def sign_in(body: SignIn, service: Service, response: Response) -> None:
+def sign_in(body: SignIn, request: Request, service: Service, response: Response) -> None:
     """Let the browser keep a token, out of reach of scripts and of pages of other sites."""
-    if service.accounts.of(body.token) is None:
+    address = address_of(request)
+    # Taken first, so that many attempts at once are not more than there may be.
+    service.failures.take(origin(address))
+    found = service.accounts.of(body.token, address)
+    if found is None:
         raise SignInError("This token is not known here. An admin makes one: aivc serve token new NAME.")
-    response.set_cookie(COOKIE, body.token, httponly=True, samesite="strict", path="/api", max_age=30 * 86_400)
+    service.failures.give_back(origin(address))
+    request.scope.setdefault("state", {})["account"] = found
+    response.set_cookie(
+        COOKIE, body.token, httponly=True, samesite="strict", path="/api", max_age=30 * 86_400,
+        secure=request.url.scheme == "https",
+    )  # fmt: skip
 
 
 @router.delete("/session", operation_id="signOut", status_code=204)
@@ -65,7 +75,7 @@ def new_token(body: NewToken, asker: Asker, service: Service) -> TokenOnce:
     user = body.user or ("" if asker.may("admin") else asker.user)
     if not asker.may("admin") and (user != asker.user or ROLES.index(body.role) > ROLES.index(asker.role)):
         raise ForbiddenError("Only an admin makes tokens for others, or of a role above one's own.")
-    return TokenOnce(**service.accounts.new_token(body.name, body.role, user=user))
+    return TokenOnce(**service.accounts.new_token(body.name, body.role, user=user, made_by=asker.token))
 
 
 @router.get("/tokens", operation_id="listTokens")
@@ -77,8 +87,12 @@ def list_tokens(asker: Asker, service: Service) -> TokenList:
 
 @router.delete("/tokens/{token_id}", operation_id="revokeToken", status_code=204)
 def revoke_token(token_id: str, asker: Asker, service: Service) -> None:
-    """Make a token worthless."""
-    service.accounts.revoke(token_id, asker)
+    """Make a token worthless, with all that it made."""
+    for made in service.accounts.revoke(token_id, asker)[1:]:
+        # The request itself is noted at the door.
+        service.log.add(
+            user=asker.user, address=asker.address, action="DELETE", path=f"/api/v1/tokens/{made}", status=204
+        )
 
 
 @router.get("/audit", operation_id="audit")
