@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from aivc.core.errors import DataError, IntegrityError, UnavailableError, UnknownNameError
+from aivc.core.registry import WRAPPERS
 from aivc.core.virtual_cell import VirtualCell
+from aivc.data import far_part
 from aivc.evaluation.benchmarks.benchmark import benchmark
 from aivc.experiments.campaign.campaign import Campaign, CampaignSettings
 from aivc.hub import badges
@@ -15,7 +17,9 @@ from aivc.hub.hub_report import verify_folder
 from aivc.hub.manifest import MANIFEST, Manifest, canonical
 from aivc.hub.refs import Ref
 from aivc.hub.signing import SigningKey, TrustStore
+from far_parts import far_service
 from tiny_campaigns import tiny_library
+from tiny_service import tiny_cell
 
 CARD = "dataset-card/lab/jak"
 
@@ -406,3 +410,18 @@ def test_a_campaign_is_published_as_it_lies(hub, card_fields, tmp_path):
     Campaign.load(hub.pull("campaign/lab/jak", tmp_path / "got"))
     with pytest.raises(IntegrityError, match="holds no campaign"):
         hub.publish(tmp_path / "hub", {**card_fields, "kind": "campaign", "name": "other"})
+
+
+def test_a_cell_whose_part_is_on_another_computer_goes_round_and_asks_only_with_consent(hub, tmp_path, monkeypatch):
+    at = far_service(monkeypatch, tmp_path, tiny_cell())
+    near = tiny_cell()
+    remote = WRAPPERS.load("remote-manipulator").connect(f"{at}/effect.v2")
+    mixed = VirtualCell(near.encoders, {**near.instruments, "effect.v2": remote}, near.card, near.starts)
+    fields = {"namespace": "lab", "name": "far", "version": "1.0", "licence": "CC-BY-4.0"}
+    made = hub.publish(mixed, fields)
+    assert made.made_with.parts["effect.v2"].name == "remote-manipulator"
+    assert verdicts(hub.verify("lab/far@1.0")) == {"valid": True, "runs": True, "reproduces": True}
+    monkeypatch.setattr(far_part, "_NAMED", {})
+    report = hub.verify("lab/far@1.0")
+    assert verdicts(report) == {"valid": True, "runs": None, "reproduces": None}
+    assert "nobody named that service" in report.badges[1].detail

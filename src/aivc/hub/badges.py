@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, final
 
 from aivc.core import registry
-from aivc.core.errors import AIVCError, IntegrityError, UnknownNameError
+from aivc.core.errors import AIVCError, IntegrityError, UnavailableError, UnknownNameError
 from aivc.core.saved_cell import fitting
 from aivc.core.state import State
 from aivc.core.virtual_cell import VirtualCell
@@ -173,6 +173,9 @@ class _Subject:
         """Whether it passes, and what was found."""
         try:
             return self._verdict(badge)
+        except UnavailableError as error:
+            # Such as a part on another computer that nobody here named, or that does not answer today.
+            return None, " ".join(str(error).split())[:2000]
         except AIVCError as error:
             return False, " ".join(str(error).split())[:2000]
 
