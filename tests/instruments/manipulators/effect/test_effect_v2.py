@@ -66,6 +66,7 @@ def fitted():
     return EffectV2.fit(states(given))
 
 
+@pytest.mark.slow
 def test_it_keeps_the_contract_of_a_manipulator():
     check_manipulator(EffectV2)
 
