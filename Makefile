@@ -30,7 +30,9 @@ TESTED ?= not slow
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+# Compiled modules are kept, whatever the shell says of it: every worker, and every process that a test starts, reads
+# the same ones, and with their checks of shapes they take long to compile.
+PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 BENCHMARKS := $(filter-out %/readme_table.py %/pretrain_sequences.py %/parity.py %/evaluate_speed.py %/door_costs.py %/leaderboard_overview.py %/leaderboard_tasks.py %/tissue.py %/time_courses.py %/images.py %/image_fields.py %/joined_parts.py %/image_profiles.py %/image_tokens.py %/scale.py %/platform_figures.py %/platform_load.py %/experiments.py,$(wildcard benchmarks/*.py))
 
 PAGE := src/aivc/service/page/index.html

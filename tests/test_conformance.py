@@ -21,16 +21,21 @@ from aivc.testing import (
     sample_parts,
     sample_ur,
 )
+from aivc.training.loop import TrainingRecipe
 from tiny_parts import TinyDecoder, TinyEncoder, TinyManipulator, TinyPartsEncoder
+
+# Settings with which promises are checked in less time.
+SHORT = TrainingRecipe(30, rate=2e-3, warmup=5)
+QUICK = {
+    "velocity-field.v1": {"steps": 20},
+    "count-vae": {"recipe": SHORT},
+    "programme-tokens": {"recipe": SHORT, "preset": "cpu-xs"},
+}
 
 
 @pytest.mark.parametrize("name", ENCODERS.names())
 def test_encoder_keeps_its_promises(name):
-    check_encoder(ENCODERS.load(name))
-
-
-# Settings with which promises are checked in less time.
-QUICK = {"velocity-field.v1": {"steps": 20}}
+    check_encoder(ENCODERS.load(name), **QUICK.get(name, {}))
 
 
 @pytest.mark.parametrize("name", MANIPULATORS.names())
@@ -43,16 +48,22 @@ def test_decoder_keeps_its_promises(name):
     check_decoder(DECODERS.load(name))
 
 
+def telling(names, *kept):
+    """All names, of which those beside the kept ones are slow: a wrapper does the same around each."""
+    assert set(kept) <= set(names)
+    return [pytest.param(name, marks=() if name in kept else pytest.mark.slow) for name in names]
+
+
 # An ensemble refits on subsets of perturbations; of development there is one.
 OF_PERTURBATIONS = [name for name in MANIPULATORS.names() if not MANIPULATORS.load(name).needs_times]
 
 
-@pytest.mark.parametrize("manipulator", OF_PERTURBATIONS)
+@pytest.mark.parametrize("manipulator", telling(OF_PERTURBATIONS, "effect.v2", "ridge-on-priors", "transfer"))
 def test_ensemble_keeps_the_promises_of_a_manipulator(manipulator):
     check_manipulator(WRAPPERS.load("ensemble"), manipulator=manipulator, members=3)
 
 
-@pytest.mark.parametrize("name", DECODERS.names())
+@pytest.mark.parametrize("name", telling(DECODERS.names(), "linear-expression", "kernel-readout", "cell-fates"))
 def test_conformal_keeps_the_promises_of_a_decoder(name):
     cells = sample_measurement()
     decoder = DECODERS.load(name).fit(sample_ur(cells), cells)

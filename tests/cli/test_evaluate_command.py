@@ -13,7 +13,7 @@ from aivc import Schema, read
 from aivc.cli import main
 from aivc.data.io.schema import Constant
 
-QUICK = ["--members", "2", "--dim", "3"]
+QUICK = ["--members", "2", "--dim", "3", "--profile", "systema,calibration"]
 
 
 def asked(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, dict]:
@@ -36,7 +36,7 @@ def evaluated(small_screen: Path, tmp_path_factory) -> tuple[Path, dict, str]:
 def test_it_writes_scores_a_report_the_split_and_every_prediction(evaluated):
     out, said, _ = evaluated
     scores = json.loads((out / "scores.json").read_text())
-    assert said["scores"]["nearest"]["pearson-delta"] == scores["scores"]["nearest"]["pearson-delta"]["value"]
+    assert said["scores"]["nearest"]["pearson-systema"] == scores["scores"]["nearest"]["pearson-systema"]["value"]
     held = said["scores"]["nearest"]["coverage90"]
     line = f"90 % intervals of nearest held {held:.0%} of the effects measured on what it had not seen."
     assert line in said["sureness"]
@@ -114,7 +114,8 @@ def test_overwrite_replaces_the_earlier_files(small_screen, tmp_path, capsys):
         file["uns/method"], file["uns/split_digest"] = "gone", "0"
     (tmp_path / "split.json").write_text('{"format": 1, "digest": "0", "folds": []}')
     words = ["evaluate", small_screen / "screen.h5ad", "--schema", small_screen / "schema.toml", "--out", tmp_path]
-    words += ["--methods", "mean-effect", "--split", "unseen-perturbation:2", "--overwrite", "--no-predictions", *QUICK]
+    words += ["--methods", "mean-effect", "--split", "unseen-perturbation:2", "--overwrite", "--no-predictions"]
+    words += ["--members", 0, "--dim", 3, "--profile", "systema"]
     assert main([*map(str, words), "--on-disk"]) == 0
     shown = capsys.readouterr().out
     assert "mean-effect" in shown

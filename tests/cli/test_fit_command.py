@@ -56,7 +56,7 @@ def test_a_cell_says_what_was_worsened_and_learns_to_abstain_from_no_fewer_than_
     code, said = asked(capsys, *fit_words(small_screen, tmp_path / "bold"))
     assert (code, said["left_out"]["n"], "abstains" in said) == (0, 6, False)
     assert said["left_out"]["harm_rate"] <= 1
-    code, said = asked(capsys, *fit_words(small_screen, tmp_path / "shy"), "--abstain")
+    code, said = asked(capsys, *fit_words(small_screen, tmp_path / "shy"), "--manipulator", "mean-effect", "--abstain")
     assert (code, "at least 10 perturbations left out, got 6" in said["error"]["message"]) == (1, True)
     assert not (tmp_path / "shy").exists()
 
@@ -172,12 +172,12 @@ def test_a_plain_name_is_answered_with_what_was_likely_meant(text, meant, cell, 
 
 
 def test_a_cell_is_fitted_for_a_fold_and_carries_it(small_screen, tmp_path, capsys):
-    words = fit_words(small_screen, tmp_path / "cell")
+    words = [*fit_words(small_screen, tmp_path / "cell"), "--manipulator", "nearest", "--members", 0]
     code, said = asked(capsys, *words, "--split", "unseen-perturbation:3", "--fold", 1)
     assert (code, said["fold"], said["perturbations"]) == (0, 1, 4)
     saw = VirtualCell.load(tmp_path / "cell").provenance
     assert {each.split for name, each in saw.items() if name != "priors"} == {said["split"]}
-    assert set(saw) == {"encoder-cellular", "linear-expression", "effect.v2", "priors"}
+    assert set(saw) == {"encoder-cellular", "linear-expression", "nearest", "priors"}
     code, said = asked(
         capsys, *fit_words(small_screen, tmp_path / "none"), "--split", "unseen-perturbation:3", "--fold", 3
     )
@@ -187,7 +187,7 @@ def test_a_cell_is_fitted_for_a_fold_and_carries_it(small_screen, tmp_path, caps
 def test_what_priors_were_made_from_lies_beside_them(small_screen, tmp_path):
     shutil.copytree(small_screen / "priors", tmp_path / "priors")
     Provenance("a map of pathways", expression=False).save(tmp_path / "priors" / "provenance")
-    words = [*fit_words(small_screen, tmp_path / "cell"), "--priors", tmp_path / "priors"]
+    words = [*fit_words(small_screen, tmp_path / "cell"), "--priors", tmp_path / "priors", "--manipulator", "nearest"]
     assert main(list(map(str, words))) == 0
     assert VirtualCell.load(tmp_path / "cell").provenance["priors"].source == "a map of pathways"
 
@@ -413,6 +413,7 @@ def test_a_screen_in_shards_gives_the_scores_of_one_at_once(cell, genes, tmp_pat
     assert (code, len(said["best"])) == (0, 4)
 
 
+@pytest.mark.slow
 def test_a_library_is_screened_in_shards(cell, tmp_path, capsys):
     Library.pairs(["G0001", "G0002", "G0003"]).save(tmp_path / "library.json")
     words = ("screen", cell, "--response", "G0005", "--library", tmp_path / "library.json", "--executor", "serial")

@@ -18,7 +18,19 @@ def cell(small_screen, tmp_path_factory):
     return out
 
 
-def test_shell_and_python_write_the_same_page(cell, small_screen, tmp_path, capsys):
+def test_shell_and_python_write_the_same_page(cell, tmp_path, capsys):
+    words = ["report", cell, "--out", tmp_path, "--figures", tmp_path / "figures", "--json"]
+    assert main(list(map(str, words))) == 0
+    said, made = json.loads(capsys.readouterr().out), aivc.report(cell)
+    assert said["report"] == str(tmp_path / "report.html")
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == made.html()
+    assert (said["verdict"], said["missing"]) == (made.verdict, dict(made.missing))
+    drawn = ["effects.svg", "ranking.svg", "volcano.svg"]
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == drawn
+
+
+@pytest.mark.slow
+def test_beside_its_data_it_is_the_same_page_too(cell, small_screen, tmp_path, capsys):
     schema = small_screen / "schema.toml"
     words = ["report", cell, "--data", small_screen / "screen.h5ad", "--schema", schema, "--no-scores"]
     words += ["--priors", small_screen / "priors", "--out", tmp_path, "--figures", tmp_path / "figures", "--json"]

@@ -16,6 +16,9 @@ from aivc.data.tissue.graph import copies
 HERE = os.environ.get("AIVC_DATA", "")
 needs_data = pytest.mark.skipif(not Path(HERE or "none").is_dir(), reason="AIVC_DATA names no folder of datasets")
 
+# Those whose tables take seconds to read.
+LARGE = ("crispr-screens", "imc-pancreas", "her2st")
+
 
 def _medians(measurement, feature):
     column = np.log2(measurement.select([feature]).dense()[:, 0])
@@ -87,7 +90,14 @@ def test_a_file_that_r_did_not_save_is_refused(tmp_path):
 
 
 @needs_data
-@pytest.mark.parametrize("name", [name for name in catalog.names() if catalog.entry(name).converter])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in LARGE else ())
+        for name in catalog.names()
+        if catalog.entry(name).converter
+    ],
+)
 def test_perturbations_parse_and_units_are_declared(name):
     measurement = catalog.load(name)
     texts = sorted(set(measurement.perturbations))

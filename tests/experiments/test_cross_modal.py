@@ -112,6 +112,7 @@ def test_a_table_of_effects_is_its_own_state():
     np.testing.assert_allclose(both.rna.effects, np.eye(2))
 
 
+@pytest.mark.slow
 def test_a_joint_state_names_mechanisms_that_either_screen_knows_in_part():
     # Four mechanisms; RNA tells two groups of them apart, images the other two ways.
     rng, kind = np.random.default_rng(3), np.repeat(np.arange(4), 2)

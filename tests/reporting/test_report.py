@@ -25,6 +25,7 @@ from aivc.reporting.kinds import KINDS
 from evaluator_bodies import HOSTILE, plain_body
 
 RECIPE = Recipe(dim=4, members=2, inner_folds=2)
+BARE = dataclasses.replace(RECIPE, members=0, inner_folds=0)
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +148,7 @@ def test_names_are_shown_never_run(cells):
     entities = cells.entities.copy()
     entities["context"] = "<script>alert(1)</script>"
     odd = cells.replace(features=features, entities=entities)
-    text = aivc.report(fit(odd, "mean-effect", recipe=dataclasses.replace(RECIPE, inner_folds=0))).html()
+    text = aivc.report(fit(odd, "mean-effect", recipe=BARE)).html()
     assert "<script>alert" not in text
     assert "<img" not in text
     assert len(re.findall("<script", text)) == 2
@@ -202,7 +203,7 @@ def treated(cells):
 
 
 def test_doses_make_a_curve_with_what_was_measured(treated):
-    made = aivc.report(fit(treated, "transfer", recipe=RECIPE), treated, score=False)
+    made = aivc.report(fit(treated, "transfer", recipe=BARE), treated, score=False)
     assert list(dosed(sorted(set(treated.perturbations.astype(str)))).values()) == [[1.0, 3.0, 10.0]]
     drawing, figure = made.plot("dose"), made.figures("dose")[0]
     assert [axes.get_xlabel() for axes in drawing.axes] == ["dose, uM (log scale)"] * 3
@@ -212,8 +213,8 @@ def test_doses_make_a_curve_with_what_was_measured(treated):
     assert "reliability" in made.missing
 
 
-def test_data_are_scored_where_no_scores_are_given(cell, cells):
-    found = aivc.report(cell, cells).findings
+def test_data_are_scored_where_no_scores_are_given(cells):
+    found = aivc.report(fit(cells, "transfer", recipe=BARE), cells).findings
     assert found.scores["split"]["folds"] == 5
     assert set(found.scores["methods"]) == {"no-change", "mean-effect", "transfer"}
 

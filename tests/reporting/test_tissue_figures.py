@@ -69,6 +69,5 @@ def test_a_report_on_cells_with_positions_draws_them(tissue):
     drawn = made.figures("section")[0]
     assert "ko:CXCL12" in drawn.caption
     assert len(made.plot("section").axes) == 5
-    assert (
-        "no positions" in report(cell, score=False).missing["section"] or "add data" in report(cell).missing["section"]
-    )
+    missing = report(cell, score=False).missing["section"]
+    assert "no positions" in missing or "add data" in missing

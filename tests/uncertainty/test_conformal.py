@@ -38,6 +38,7 @@ def calibrated(decoder, given, **settings):
     return Conformal.fit(ur, cells, decoder=part, held_out=given, **settings)
 
 
+@pytest.mark.slow
 def test_90_percent_intervals_hold_90_percent_of_unseen_perturbations():
     covered = {"ridge-on-priors": [], "mean-effect": []}
     for seed in range(3):

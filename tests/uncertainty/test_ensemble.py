@@ -95,6 +95,7 @@ def test_controls_alone_and_unknown_names_are_refused(states):
         Ensemble.fit(ur, manipulator="ridge-on-prior")
 
 
+@pytest.mark.slow
 def test_an_ensemble_alone_is_overconfident():
     """Why there is calibration: nominal 90 % intervals of the ensemble hold far less than 90 %."""
     covered = []

@@ -121,9 +121,9 @@ def test_leak_5_controls_shared_by_training_and_scoring(screen, split):
     [
         lambda c: ask.unseen_perturbation(c, folds=2),
         ask.unseen_context,
-        ask.unseen_donor,
-        lambda c: ask.unseen_both(c, folds=2),
-        lambda c: ask.unseen_pair(c, folds=2),
+        pytest.param(ask.unseen_donor, marks=pytest.mark.slow),
+        pytest.param(lambda c: ask.unseen_both(c, folds=2), marks=pytest.mark.slow),
+        pytest.param(lambda c: ask.unseen_pair(c, folds=2), marks=pytest.mark.slow),
     ],
 )
 def test_cells_fitted_for_a_fold_pass_in_it_and_there_only(screen, make, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from aivc.evaluation.protocol.questions import EvaluationSet
 from aivc.experiments.fitting.shared_fit import Recipe
 
 QUICK = Recipe(dim=3, members=2, inner_folds=2)
+BARE = replace(QUICK, members=0, inner_folds=0)
 # Kills itself as the second fold begins; what it does otherwise is what `run` does.
 KILLED = """
 import os, signal, sys
@@ -60,6 +62,13 @@ def counted(monkeypatch):
     return calls
 
 
+@pytest.fixture(scope="module")
+def kept(screen, tmp_path_factory):
+    """A folder that holds every answer, what they scored, and the populations in them."""
+    folder, seen = tmp_path_factory.mktemp("kept") / "c", {}
+    return folder, run(folder, cells=screen, recipe=BARE, seen=seen), seen
+
+
 @pytest.mark.slow
 def test_a_run_killed_in_its_second_fold_does_not_fit_the_first_again(tmp_path, screen, monkeypatch):
     path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
@@ -75,11 +84,10 @@ def test_a_run_killed_in_its_second_fold_does_not_fit_the_first_again(tmp_path, 
     assert json.dumps(found.to_json(), sort_keys=True) == json.dumps(whole.to_json(), sort_keys=True)
 
 
-def test_what_is_kept_is_all_there_is(tmp_path, screen, monkeypatch):
-    first, again = {}, {}
-    whole = run(tmp_path / "c", cells=screen, seen=first)
+def test_what_is_kept_is_all_there_is(kept, screen, monkeypatch):
+    (folder, whole, first), again = kept, {}
     calls = counted(monkeypatch)
-    found = run(tmp_path / "c", cells=screen, seen=again)
+    found = run(folder, cells=screen, recipe=BARE, seen=again)
     assert calls == []
     pd.testing.assert_frame_equal(found.table, whole.table)
     assert set(again) == set(first)
@@ -112,12 +120,12 @@ def test_the_digest_is_of_data_split_settings_and_knowledge(tmp_path, screen):
     assert len(others) == 4
 
 
-def test_a_damaged_checkpoint_is_refused(tmp_path, screen):
-    run(tmp_path / "c", cells=screen)
+def test_a_damaged_checkpoint_is_refused(kept, tmp_path, screen):
+    shutil.copytree(kept[0], tmp_path / "c")
     damaged = next((tmp_path / "c").rglob("arrays.safetensors"))
     damaged.write_bytes(damaged.read_bytes()[:-8])
     with pytest.raises(IntegrityError, match=r"arrays\.safetensors"):
-        run(tmp_path / "c", cells=screen)
+        run(tmp_path / "c", cells=screen, recipe=BARE)
 
 
 def test_a_method_that_fails_half_way_leaves_nothing(tmp_path, screen):

@@ -20,7 +20,7 @@ QUICK = Recipe(dim=3)
 
 @pytest.fixture(scope="module")
 def screen():
-    return synthetic_screen(perturbations=12, features=20, cells=12, controls=40, seed=1)
+    return synthetic_screen(perturbations=8, features=20, cells=12, controls=40, seed=1)
 
 
 def run(screen, **given):

@@ -40,6 +40,7 @@ def test_an_effect_that_is_there_at_once_is_best_copied():
     assert rmse["copy-effect"] < 0.7 * min(rmse["linear-log-time"], rmse["zero"])
 
 
+@pytest.mark.slow
 def test_nothing_is_found_where_nothing_was_done():
     table = scores("nothing", splits=20)
     for fold in ("effect of 1 h", "effect of 3 h"):

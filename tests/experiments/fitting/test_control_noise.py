@@ -32,7 +32,10 @@ def test_only_the_mean_controls_are_moved_by_as_much_as_their_noise(screen):
     assert set(noise) == {"line1", "line2"}
 
 
-@pytest.mark.parametrize(("method", "wanted"), [("mean-effect", 1.0), ("no-change", 0.0), ("additive", 1.0)])
+@pytest.mark.parametrize(
+    ("method", "wanted"),
+    [("mean-effect", 1.0), ("no-change", 0.0), pytest.param("additive", 1.0, marks=pytest.mark.slow)],
+)
 def test_what_methods_take_over_is_found(screen, method, wanted):
     decoder = fit(screen, method, recipe=RECIPE).instruments["linear-expression"]
     assert decoder.calibration.follows == pytest.approx(wanted, abs=0.05)

@@ -27,28 +27,35 @@ def effects_of(offset, lines=LINES, seed=0):
     return Measurement(values, features, obs, "normal_score", modality="effect")
 
 
-def test_ten_measurements_buy_what_a_line_does_to_all_perturbations_alike():
+@pytest.fixture(scope="module")
+def cell():
+    return fit(effects_of(1.0), "effect.v2", parts=None, recipe=RECIPE)
+
+
+@pytest.fixture(scope="module")
+def found(cell):
+    return worth(cell)
+
+
+def test_ten_measurements_buy_what_a_line_does_to_all_perturbations_alike(found):
     # Of the squared error 1 / (1 + 0.3 ** 2) is the line's own mean, and ten rows tell it but for a tenth of the rest.
-    found = worth(fit(effects_of(1.0), "effect.v2", parts=None, recipe=RECIPE))
     assert found.share == pytest.approx(1 - 1.1 * 0.09 / 1.09, abs=0.06)
     assert (found.few, found.contexts, found.rows) == (10, LINES, LINES * (TEXTS - 10))
 
 
 def test_where_lines_do_not_differ_nothing_is_bought():
-    found = worth(fit(effects_of(0.0), "effect.v2", parts=None, recipe=RECIPE))
-    assert abs(found.share) < 0.05
+    cell = fit(effects_of(0.0), "effect.v2", parts=None, recipe=RECIPE)
+    assert abs(cell.card["worth"]["share"]) < 0.05
 
 
-def test_more_measurements_buy_more():
-    cell = fit(effects_of(1.0), "effect.v2", parts=None, recipe=RECIPE)
-    shares = [worth(cell, few).share for few in (1, 3, 10)]
+def test_more_measurements_buy_more(cell, found):
+    shares = [*(worth(cell, few).share for few in (1, 3)), found.share]
     assert shares == sorted(shares)
     assert shares[2] - shares[0] > 0.05
 
 
-def test_what_fitting_told_stands_on_the_card():
-    cell = fit(effects_of(1.0), "effect.v2", parts=None, recipe=RECIPE)
-    assert Worth(**cell.card["worth"]) == worth(cell)
+def test_what_fitting_told_stands_on_the_card(cell, found):
+    assert Worth(**cell.card["worth"]) == found
 
 
 @pytest.mark.parametrize(("method", "lines"), [("mean-effect", LINES), ("effect.v2", 1)])

@@ -287,7 +287,14 @@ def test_mean_states_carry_the_sampling_variance_of_their_cells(screen):
     assert (noise > 0).all()
 
 
-@pytest.mark.parametrize("method", ["mean-effect", "transfer", "additive", "ridge-across-contexts"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "mean-effect",
+        "transfer",
+        *(pytest.param(each, marks=pytest.mark.slow) for each in ("additive", "ridge-across-contexts")),
+    ],
+)
 def test_a_virtual_cell_of_a_table_with_gaps_predicts_with_intervals(method):
     made = table()
     cell = fit(made, method, recipe=Recipe(members=3, inner_folds=3))
@@ -311,15 +318,14 @@ def test_a_method_answers_with_all_of_a_measured_effect(screen):
 
 
 def test_a_large_screen_held_sparse_and_in_blocks_is_fitted_alike(screen, monkeypatch):
-    recipe = replace(QUICK, members=2)
-    dense = fit(screen, "effect.v2", recipe=recipe, parts=None)
+    dense = fit(screen, "effect.v2", recipe=QUICK, parts=None)
     monkeypatch.setattr(group_sums, "_LARGE", 0)
     monkeypatch.setattr(group_sums, "_FULL", 2.0)
     monkeypatch.setattr(effect_axes, "_VALUES", 200)
     monkeypatch.setattr(effect_axes, "_DENSE", 200)
     monkeypatch.setattr(module, "_VALUES_AT_ONCE", 200)
     assert sparse.issparse(summarize(screen).profiles.values)
-    held = fit(screen, "effect.v2", recipe=recipe, parts=None)
+    held = fit(screen, "effect.v2", recipe=QUICK, parts=None)
     for text in ("ko:G0001", "ko:G0099"):
         ours, theirs = (predict(each, "line1", text, allow_unknown=True) for each in (held, dense))
         np.testing.assert_allclose(ours.effect, theirs.effect, rtol=0, atol=1e-11)

@@ -29,6 +29,7 @@ def truth():
     return drugs, targets, 6 + drugs.values @ form @ targets.values.T + targets.values[:, 0]
 
 
+@pytest.mark.slow
 def test_it_keeps_the_promises_of_a_decoder():
     check_decoder(BindingAffinity)
 

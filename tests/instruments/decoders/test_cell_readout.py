@@ -48,7 +48,7 @@ def test_a_line_is_found_and_a_curve_only_where_there_is_one():
     straight = CellReadout.fit(*cells(800, 0))
     assert straight.kernel == "linear"
     assert np.allclose(straight.slopes / straight.width[:, None] * 3, SLOPES, atol=0.1)
-    ur, measured = cells(1500, 1, curve=2.0)
+    ur, measured = cells(800, 1, curve=2.0)
     curved, line = CellReadout.fit(ur, measured), CellReadout.fit(ur, measured, kernels=("linear",))
     assert (curved.kernel, line.kernel) == ("gaussian", "linear")
     assert curved.skill.mean() > line.skill.mean() + 0.01
@@ -56,7 +56,7 @@ def test_a_line_is_found_and_a_curve_only_where_there_is_one():
     errors = [np.mean((part.predict(asked)[0] - truth.values) ** 2) for part in (curved, line)]
     assert errors[0] < 0.95 * errors[1]
     check_decoder(
-        CellReadout, ur.take(np.arange(300)), measurement=measured.take(np.arange(300)), kernels=("gaussian",)
+        CellReadout, ur.take(np.arange(150)), measurement=measured.take(np.arange(150)), kernels=("gaussian",)
     )
 
 

@@ -55,6 +55,7 @@ def test_zero_stays_zero_and_empty_is_possible():
     assert sample(np.zeros((0, 3)), np.ones(3), np.random.default_rng(0)).shape == (0, 3)
 
 
+@pytest.mark.slow
 def test_a_population_of_8000_genes_takes_less_than_two_seconds():
     mean_f, dispersion_f = np.geomspace(1e-2, 1e3, 8000), np.geomspace(10, 1e-3, 8000)
     start = time.process_time()

@@ -53,6 +53,7 @@ def fitted(mixed):
     return CountVAE.fit(mixed, dim=4, recipe=LONG)
 
 
+@pytest.mark.slow
 def test_it_keeps_every_promise_of_an_encoder():
     check_encoder(CountVAE, sample_measurement(), recipe=SHORT)
 

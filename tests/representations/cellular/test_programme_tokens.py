@@ -44,6 +44,7 @@ def drawn(cells):
     return stirred(ProgrammeTokens.fit(cells, dim=4, preset="cpu-xs", recipe=NONE, parts=sample_parts()))
 
 
+@pytest.mark.slow
 def test_it_keeps_every_promise_of_an_encoder(cells):
     check_encoder(ProgrammeTokens, cells, preset="cpu-xs", recipe=SHORT)
 

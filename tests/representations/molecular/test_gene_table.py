@@ -193,7 +193,17 @@ def test_more_of_a_gene_is_the_opposite_of_less(screen):
     np.testing.assert_allclose(np.abs(ours @ ours.T), np.abs(theirs @ theirs.T), atol=1e-6)
 
 
-@pytest.mark.parametrize("maker", [Processes, Pathways, Interactions, Compartments, Regulators, Targets, ProteinWords])
+@pytest.mark.parametrize(
+    "maker",
+    [
+        Processes,
+        Pathways,
+        Interactions,
+        Regulators,
+        Targets,
+        *(pytest.param(each, marks=pytest.mark.slow) for each in (Compartments, ProteinWords)),
+    ],
+)
 def test_vectors_of_all_human_genes_do_not_depend_on_order_or_number(maker, aivc_data):
     if (missing := maker.available()) is not None:
         pytest.skip(missing)

@@ -36,7 +36,7 @@ def opened():
 
 def test_neighbors_that_are_noise_leave_the_gate_shut():
     cells = tissue(400, 0.0)
-    graph = NicheGraph.fit(cells, **{**SETTINGS, "steps": 40})
+    graph = NicheGraph.fit(cells, **{**SETTINGS, "steps": 25})
     assert not graph.opened
     assert not graph.weights
     assert graph.gain < graph.gain_error + 0.005

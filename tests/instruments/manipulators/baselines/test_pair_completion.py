@@ -46,7 +46,7 @@ def r(part, ur, found, hidden):
 
 
 @pytest.mark.parametrize("singles", [True, False])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_hidden_pairs_are_found(seed, singles):
     found = interactions(seed=seed, singles=singles)
     given, hidden = hide(found)

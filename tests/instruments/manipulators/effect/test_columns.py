@@ -36,6 +36,11 @@ def world():
     return split(responses(missing=0.05), lambda c, t: int(c[1:]) % 5 == 0 and int(t[6:]) >= 10)
 
 
+@pytest.fixture(scope="module")
+def fitted(world):
+    return EffectV2.fit(states(world[0]))
+
+
 def test_lines_tell_together_how_drugs_go_with_each_other(world):
     given, asked = world
     found = Columns.of(EffectRows.of(effects(states(given))))
@@ -57,12 +62,12 @@ def test_of_a_line_never_seen_the_mean_over_lines_is_predicted(world):
     assert variance[0] > 1
 
 
-def test_effect_v2_answers_such_a_table_by_it(world):
+def test_effect_v2_answers_such_a_table_by_it(world, fitted):
     given, asked = world
     rows = EffectRows.of(effects(states(given)))
     assert has_columns(rows)
     assert not has_columns(rows.take(np.flatnonzero(rows.contexts < "L040")))
-    fitted, found = EffectV2.fit(states(given)), Columns.of(rows)
+    found = Columns.of(rows)
     for context, text in list(asked)[:5]:
         answer = fitted.predict(Perturbation.parse(text), context)
         np.testing.assert_allclose(answer.shift, found.predict(text, context)[0])
@@ -75,9 +80,7 @@ def test_effect_v2_answers_such_a_table_by_it(world):
     assert stranger.applicability is not Applicability.IN
 
 
-def test_what_a_pair_of_strangers_is_expected_to_do_is_made_of_measured_rows_and_mean_effects(world):
-    given, _ = world
-    fitted = EffectV2.fit(states(given))
+def test_what_a_pair_of_strangers_is_expected_to_do_is_made_of_measured_rows_and_mean_effects(fitted):
     asked = Perturbation.parse("drug:X + drug:Y")
     pieces = fitted.attribute(asked, "L001")
     assert {"mean effect"} < {piece.source for piece in pieces}

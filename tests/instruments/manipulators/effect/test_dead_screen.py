@@ -10,7 +10,11 @@ from aivc.experiments.fitting.shared_fit import Recipe
 
 @pytest.mark.parametrize(
     ("contexts", "controls", "naive_error"),
-    [(3, 100, 1.0), (3, 12, 1.1), (1, 8, 1.1)],
+    [
+        pytest.param(3, 100, 1.0, marks=pytest.mark.slow),
+        pytest.param(3, 12, 1.1, marks=pytest.mark.slow),
+        (1, 8, 1.1),
+    ],
     ids=["many controls", "few controls", "one context"],
 )
 def test_a_dead_screen_is_answered_with_no_effect(contexts, controls, naive_error):

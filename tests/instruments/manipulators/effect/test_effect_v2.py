@@ -66,6 +66,7 @@ def fitted():
     return EffectV2.fit(states(given))
 
 
+@pytest.mark.slow
 def test_it_keeps_the_contract_of_a_manipulator():
     check_manipulator(EffectV2)
 
@@ -142,7 +143,7 @@ def test_a_few_rows_of_a_context_say_what_its_mean_effect_is():
     assert error(few, asked) < 0.5 * of_mean(given, asked)
 
 
-@pytest.mark.parametrize("contexts", ["A", "ABC"])
+@pytest.mark.parametrize("contexts", ["A", pytest.param("ABC", marks=pytest.mark.slow)])
 def test_a_gene_never_perturbed_does_what_its_family_does(contexts):
     parts, shifts = family_world(contexts)
     given, asked = split(shifts, unseen)
@@ -196,7 +197,7 @@ def test_relatives_share_their_say_in_the_mean_effect():
 # What does not
 
 
-@pytest.mark.parametrize("related", [True, False])
+@pytest.mark.parametrize("related", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_knowledge_under_wrong_names_tells_nothing_and_does_no_damage(related):
     ours, theirs = [], []
     for seed in range(6):
@@ -207,6 +208,7 @@ def test_knowledge_under_wrong_names_tells_nothing_and_does_no_damage(related):
     assert 0.98 < np.sum(ours) / np.sum(theirs) < 1.02
 
 
+@pytest.mark.slow
 def test_what_perturbations_did_under_each_others_names_tells_nothing_and_does_no_damage():
     ours, theirs = [], []
     for seed in range(4):
@@ -223,19 +225,19 @@ def test_what_perturbations_did_under_each_others_names_tells_nothing_and_does_n
 # Combinations, doses and times
 
 
-def pairs_world(factor, contexts="A", seed=0):
+def pairs_world(factor, contexts="A", seed=0, genes=12):
     rng = np.random.default_rng(seed)
-    own, shifts = rng.normal(size=(12, DIM)), {}
+    own, shifts = rng.normal(size=(genes, DIM)), {}
     for size, c in enumerate(contexts, 1):
-        shifts |= {(c, f"oe:G{i}"): own[i] / size for i in range(12)}
-        for i in range(12):
-            for j in range(i + 1, 12):
+        shifts |= {(c, f"oe:G{i}"): own[i] / size for i in range(genes)}
+        for i in range(genes):
+            for j in range(i + 1, genes):
                 both = factor * (own[i] + own[j]) / size
                 shifts[c, f"oe:G{i} + oe:G{j}"] = both + 0.05 * rng.normal(size=DIM)
     return shifts
 
 
-@pytest.mark.parametrize("factor", [1.0, 0.6])
+@pytest.mark.parametrize("factor", [pytest.param(1.0, marks=pytest.mark.slow), 0.6])
 def test_pairs_are_sums_and_corrected_where_sums_are_wrong(factor):
     pairs = ("oe:G0 + oe:G1", "oe:G2 + oe:G7", "oe:G10 + oe:G11")
     given, asked = split(pairs_world(factor), lambda c, t: t in pairs)
@@ -248,7 +250,7 @@ def test_pairs_are_sums_and_corrected_where_sums_are_wrong(factor):
 
 def test_a_pair_in_another_context_is_made_of_what_its_parts_and_pairs_do_there():
     pairs = ("oe:G0 + oe:G1", "oe:G2 + oe:G7")
-    given, asked = split(pairs_world(1.0, "AB"), lambda c, t: t in pairs)
+    given, asked = split(pairs_world(1.0, "AB", genes=9), lambda c, t: t in pairs)
     assert error(EffectV2.fit(states(given)), asked) < 0.02 * of_mean(given, asked)
 
 
@@ -325,7 +327,7 @@ def test_what_was_measured_without_noise_is_looked_up(fitted):
         assert stated.applicability is Applicability.IN
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_the_variance_of_a_pair_is_the_error_that_is_made(seed):
     given, asked = split(turned_world(60, 0.5, seed), lambda c, t: c == "C" and int(t[4:]) < 20)
     fitted = EffectV2.fit(states(given))
@@ -333,6 +335,7 @@ def test_the_variance_of_a_pair_is_the_error_that_is_made(seed):
     assert 0.6 < said / error(fitted, asked) < 1.7
 
 
+@pytest.mark.slow
 def test_the_variance_of_a_gene_never_perturbed_is_the_error_that_is_made():
     said, made = [], []
     for seed in range(4):
@@ -457,7 +460,7 @@ def test_pieces_add_up_to_the_answer(fitted, context):
 
 
 def test_pieces_of_a_pair_are_its_parts():
-    given, _ = split(pairs_world(1.0), lambda c, t: t == "oe:G0 + oe:G1")
+    given, _ = split(pairs_world(1.0, genes=7), lambda c, t: t == "oe:G0 + oe:G1")
     pieces = EffectV2.fit(states(given)).attribute(parse("oe:G0 + oe:G1"), "A")
     parts = {piece.name for piece in pieces if piece.source == "part"}
     assert parts == {t for _, t in given if {"oe:G0", "oe:G1"} & set(t.split(" + "))}
@@ -571,6 +574,7 @@ def test_a_dose_series_does_not_fall_beyond_what_was_measured():
     assert size[2] > 0.9 * size[0]
 
 
+@pytest.mark.slow
 def test_gaps_of_a_row_are_predicted_as_well_as_rows_that_were_not_measured():
     rng = np.random.default_rng(0)
     full = shared_world(40)

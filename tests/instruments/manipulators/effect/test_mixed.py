@@ -26,6 +26,12 @@ def additive(perturbations=30, contexts="ABCD", dim=DIM, seed=0):
     }
 
 
+@pytest.fixture(scope="module")
+def learned():
+    made = source(additive())
+    return made, made.learn()
+
+
 def test_moments_find_the_variances_that_effects_were_drawn_with():
     made = source(additive(perturbations=60, contexts="ABCDEFGHIJKL", dim=400), 400)
     rows = made.rows
@@ -34,8 +40,8 @@ def test_moments_find_the_variances_that_effects_were_drawn_with():
     np.testing.assert_allclose(found[:3], [1.0, 0.5, 2.0], rtol=0.25)
 
 
-def test_each_kind_of_question_is_practised_that_rows_can_show():
-    answer = source(additive()).learn()
+def test_each_kind_of_question_is_practised_that_rows_can_show(learned):
+    _, answer = learned
     assert FEW not in answer
     assert {kind: answer[kind].hidden > 0 for kind in answer} == {
         PAIR: True,
@@ -51,10 +57,8 @@ def test_each_kind_of_question_is_practised_that_rows_can_show():
     assert answer[PERTURBATION].error.mean() == pytest.approx(2.3, rel=0.3)
 
 
-def test_what_was_learned_is_taken_over_by_a_refit_of_the_same_components_and_learned_anew_for_others():
-    shifts = additive()
-    made = source(shifts)
-    answer = made.learn()
+def test_what_was_learned_is_taken_over_by_a_refit_of_the_same_components_and_learned_anew_for_others(learned):
+    shifts, (made, answer) = additive(), learned
     some = source({key: shift for key, shift in shifts.items() if key[1] != "ko:G03"})
     for kind, each in some.relearn(answer).items():
         np.testing.assert_array_equal(each.variances, answer[kind].variances)

@@ -112,6 +112,7 @@ def test_without_descent_it_is_its_anchor(half):
     assert ours.made_by == ("flow.v1", "mean-effect")
 
 
+@pytest.mark.slow
 def test_it_keeps_the_promises_of_a_manipulator_when_the_flow_is_used(half):
     assert half[1].weights
     check_manipulator(FlowV1, half[0], steps=3)

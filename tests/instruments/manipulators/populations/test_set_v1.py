@@ -115,6 +115,7 @@ def test_cells_look_at_each_other(learned):
     assert np.abs(said - changed).max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("always")
 def test_it_keeps_the_promises_of_a_manipulator_when_sets_are_used(learned):
     check_manipulator(SetV1, learned[0], steps=2)
