@@ -218,7 +218,8 @@ class HubIndex:
     def refs(self) -> set[str]:
         """Names of all versions that are noted."""
         with _session(self.engine) as session:
-            return {_named(row) for row in session.scalars(select(VersionRow))}
+            named = select(VersionRow.kind, VersionRow.namespace, VersionRow.name, VersionRow.version)
+            return {f"{kind}/{namespace}/{name}@{each}" for kind, namespace, name, each in session.execute(named)}
 
     def digests(self) -> set[str]:
         """Of all versions that are noted."""
