@@ -23,6 +23,7 @@ from aivc.service.cell_details import catalog_name
 from aivc.service.cell_points import cell_points
 from aivc.service.name_search import NameSearch
 from aivc.service.rate_limits import RateLimit
+from aivc.service.recent_answers import RecentAnswers
 from aivc.service.refusals import SignInError, TooOftenError
 from aivc.service.served_cells import CellShelf
 from aivc.service.served_datasets import DatasetShelf
@@ -54,6 +55,7 @@ class ServiceState:
         heavy: How often each user may let it compute.
         paths: Of its routes.
         drawing: Held while a figure is drawn: the library that draws serves one thread at a time.
+        recent: Answers that are shown as points, as tables and as a figure, one request each.
     """
 
     settings: Settings
@@ -67,6 +69,7 @@ class ServiceState:
     _slots: threading.BoundedSemaphore
     paths: frozenset[str] = frozenset()
     drawing: threading.Lock = field(default_factory=threading.Lock)
+    recent: RecentAnswers = field(default_factory=RecentAnswers)
     _names: dict[str, NameSearch] = field(default_factory=dict)
 
     @classmethod

@@ -62,7 +62,7 @@ def test_what_a_cell_lacks_is_said(served, path):
 
 def test_a_section_and_what_an_edit_changes_are_drawn(served, monkeypatch):
     tissue = synthetic_tissue(patients=2, cells=40, seed=3)[0]
-    one = SimpleNamespace(measurement=lambda: tissue)
+    one = SimpleNamespace(id="sections", schema={}, measurement=lambda: tissue)
     monkeypatch.setattr(served.app.state.service.datasets, "get", lambda name, asker: one)
     plain = served.get(f"{CELLS}/placed/tissue", params={"dataset": "sections"}).json()
     assert plain["svg"].startswith("<svg")
