@@ -18,7 +18,7 @@ export interface Paint {
 const LIGHT: Rgb[] = [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [230, 159, 0], [86, 180, 233], [184, 168, 0], [77, 77, 77]]; // prettier-ignore
 const DARK: Rgb[] = [[78, 163, 220], [236, 122, 44], [47, 195, 154], [221, 148, 189], [239, 176, 48], [143, 208, 245], [232, 222, 88], [181, 181, 181]]; // prettier-ignore
 const RAMP_LIGHT: Rgb[] = [[214, 221, 227], [132, 186, 216], [0, 114, 178], [2, 40, 84]];
-const RAMP_DARK: Rgb[] = [[52, 65, 77], [58, 122, 170], [104, 192, 238], [250, 232, 120]];
+const RAMP_DARK: Rgb[] = [[74, 89, 103], [58, 122, 170], [104, 192, 238], [250, 232, 120]];
 /** Of points that are not selected, and of those without a value. */
 export const UNSELECTED: { light: Rgb; dark: Rgb } = { light: [196, 204, 211], dark: [96, 112, 126] };
 
@@ -66,7 +66,9 @@ export interface Apart {
 }
 
 const CROSS = SHAPES.indexOf("cross");
-const [FAINT, FADED, FULL] = [18, 90, 215];
+// Opacity, of 255.
+const [FADED, MISSING, FULL] = [170, 235, 225];
+const FAINT = 70;
 
 /** 0 behind, 1 unselected, 2 drawn in full. */
 function ranks(size: number, { selected, behind }: Apart): Uint8Array {
@@ -83,7 +85,7 @@ function paint(size: number, dark: boolean, rank: Uint8Array, colorOf: (index: n
     colors[4 * i] = r;
     colors[4 * i + 1] = g;
     colors[4 * i + 2] = b;
-    colors[4 * i + 3] = rank[i] === 0 ? FAINT : own ? FULL : FADED;
+    colors[4 * i + 3] = rank[i] === 0 ? FAINT : own ? FULL : rank[i] === 1 ? FADED : MISSING;
     shapes[i] = rank[i] === 0 ? 0 : shapeOf(i);
   }
   return { colors, shapes, order: null };

@@ -44,7 +44,7 @@ export function contextOf(labels: Label[], mask: Uint8Array, contexts: string[])
 
 export function SelectionSummary({ labels, shown, mask, cell, values, gene, onClear }: Props) {
   const [chosen, setChosen] = useState("");
-  const label = labels.find((each) => each.name === chosen) ?? shown;
+  const label = labels.find((each) => each.name === chosen) ?? shown ?? labels.find((each) => each.categories.length > 1) ?? labels[0];
   if (!mask) {
     return (
       <section className="card" aria-label="Selection">

@@ -35,8 +35,8 @@ export function FollowedCells({ followed, state, mass, times, moment, onClear }:
       header: "State",
       rowHeader: true,
       cell: (row) => (
-        <span className="row">
-          <svg width="16" height="16" viewBox="-8 -8 16 16" aria-hidden="true">
+        <span className="followed-state">
+          <svg width="14" height="14" viewBox="-8 -8 16 16" aria-hidden="true">
             <path d={shapePath(categoryShape(row.code), 6)} fill={css(categoryColor(row.code, dark))} fillRule="evenodd" />
           </svg>
           {row.category}

@@ -85,15 +85,16 @@ export function Steps({ answer, moment, onMoment }: { answer: TimeAnswer; moment
       ),
       value: (row) => row.applicability,
     },
-    { key: "mass", header: "Cells for one at the start", numeric: true, cell: (row) => figure(row.mass), value: (row) => row.mass ?? null },
+    { key: "mass", header: "Cells for one at start", numeric: true, cell: (row) => figure(row.mass), value: (row) => row.mass ?? null },
     { key: "interval", header: `${percent(answer.level)} interval`, numeric: true, cell: (row) => interval(row.low, row.high) },
-    { key: "by", header: "Answered by", cell: (row) => row.made_by, value: (row) => row.made_by },
   ];
   return (
     <section className="card stack-tight" aria-label="Steps">
       <h2>Steps</h2>
       <Table caption="Steps of the schedule" columns={columns} rows={answer.steps} rowKey={(row) => String(row.step)} selectedKey={String(moment)} pageSize={12} />
-      <p className="small quiet">Intervals: {answer.intervals}.</p>
+      <p className="small quiet">
+        Intervals: {answer.intervals}. Answered by {[...new Set(answer.steps.map((step) => step.made_by))].join("; ")}.
+      </p>
       {answer.assumptions.length > 0 && (
         <details>
           <summary>What is taken for granted ({answer.assumptions.length})</summary>

@@ -36,7 +36,7 @@ export function always(followed: Uint8Array, total: number): Uint8Array {
 }
 
 /** The ways of followed cells between two moments, as corners x, y, …; of so many at most, spread evenly. */
-export function ways(x: ArrayLike<number>, y: ArrayLike<number>, followed: Uint8Array, from: number, to: number, most = 60): number[][] {
+export function ways(x: ArrayLike<number>, y: ArrayLike<number>, followed: Uint8Array, from: number, to: number, most = 40): number[][] {
   if (from === to) return [];
   const chosen = Array.from(followed.keys()).filter((cell) => followed[cell]);
   const step = Math.max(1, chosen.length / most);

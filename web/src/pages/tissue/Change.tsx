@@ -14,23 +14,21 @@ export function ChangeStanding({ answer, shown, onShow }: { answer: TissueAnswer
   const stands = standing({ ...answer, abstained: false, measured: false });
   const beyond = beyondChance(answer);
   return (
-    <div className="stack-tight">
-      <Banner tone={stands.tone} title={stands.title}>
-        <p>{stands.text}</p>
-        {!shown && (
-          <p className="no-print">
-            <Button compact onClick={onShow}>
-              Show the answer anyway
-            </Button>
-          </p>
-        )}
-      </Banner>
-      {shown && beyond === false && (
-        <Banner tone="warn" title="No more than with neighbors shuffled">
-          <p>The same edit changes as much in a model whose neighbors were shuffled within their types. So this is about who is there, not about the states of neighbors.</p>
-        </Banner>
+    <Banner tone={stands.tone} title={stands.title}>
+      <p>{stands.text}</p>
+      {!shown && (
+        <p className="no-print">
+          <Button compact onClick={onShow}>
+            Show the answer anyway
+          </Button>
+        </p>
       )}
-    </div>
+      {shown && beyond === false && (
+        <p>
+          <strong>It changes no more than with neighbors shuffled</strong> within their types before the fit. So this is about who is there, not about the states of neighbors.
+        </p>
+      )}
+    </Banner>
   );
 }
 

@@ -46,12 +46,12 @@ export function EditForm({ types, asked, busy, onAsk }: EditFormProps) {
           </>
         )}
         <TextField label="The edit" hint="Or write it, such as ko:STAT1 where cell_type=tumour." value={text} onChange={(event) => setText(event.target.value)} />
-        <div className="row edit-do">
-          <Button type="submit" look="primary" busy={busy} disabled={!text.trim()}>
-            Show what changes
-          </Button>
-          {asked && <Button onClick={() => onAsk("")}>Undo the edit</Button>}
-        </div>
+      </div>
+      <div className="row edit-do">
+        <Button type="submit" look="primary" busy={busy} disabled={!text.trim()}>
+          Show what changes
+        </Button>
+        {asked && <Button onClick={() => onAsk("")}>Undo the edit</Button>}
       </div>
     </form>
   );
