@@ -17,10 +17,10 @@ export interface Paint {
 
 const LIGHT: Rgb[] = [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [230, 159, 0], [86, 180, 233], [184, 168, 0], [77, 77, 77]]; // prettier-ignore
 const DARK: Rgb[] = [[78, 163, 220], [236, 122, 44], [47, 195, 154], [221, 148, 189], [239, 176, 48], [143, 208, 245], [232, 222, 88], [181, 181, 181]]; // prettier-ignore
-const RAMP_LIGHT: Rgb[] = [[214, 221, 227], [132, 186, 216], [0, 114, 178], [2, 40, 84]];
+const RAMP_LIGHT: Rgb[] = [[192, 203, 213], [132, 186, 216], [0, 114, 178], [2, 40, 84]];
 const RAMP_DARK: Rgb[] = [[74, 89, 103], [58, 122, 170], [104, 192, 238], [250, 232, 120]];
-/** Of points that are not selected, and of those without a value. */
-export const UNSELECTED: { light: Rgb; dark: Rgb } = { light: [196, 204, 211], dark: [96, 112, 126] };
+const UNSELECTED: { light: Rgb; dark: Rgb } = { light: [196, 204, 211], dark: [96, 112, 126] };
+const WITHOUT: { light: Rgb; dark: Rgb } = { light: [158, 150, 144], dark: [134, 126, 120] };
 
 /** Colour of a category: Okabe and Ito's eight, taken in turn; the shape changes once all are used. */
 export function categoryColor(index: number, dark: boolean): Rgb {
@@ -38,6 +38,11 @@ export function rampColor(share: number, dark: boolean): Rgb {
   const low = Math.min(stops.length - 2, Math.floor(at));
   const [a, b] = [stops[low] as Rgb, stops[low + 1] as Rgb];
   return a.map((value, channel) => Math.round(value + ((b[channel] as number) - value) * (at - low))) as Rgb;
+}
+
+/** Of points without a value: a grey that no ramp has. */
+export function withoutColor(dark: boolean): Rgb {
+  return WITHOUT[dark ? "dark" : "light"];
 }
 
 export function css([r, g, b]: Rgb): string {
@@ -67,7 +72,7 @@ export interface Apart {
 
 const CROSS = SHAPES.indexOf("cross");
 // Opacity, of 255.
-const [FADED, MISSING, FULL] = [170, 235, 225];
+const [FADED, FULL] = [170, 225];
 const FAINT = 70;
 
 /** 0 behind, 1 unselected, 2 drawn in full. */
@@ -75,17 +80,16 @@ function ranks(size: number, { selected, behind }: Apart): Uint8Array {
   return Uint8Array.from({ length: size }, (_, i) => (behind?.[i] ? 0 : selected && !selected[i] ? 1 : 2));
 }
 
-function paint(size: number, dark: boolean, rank: Uint8Array, colorOf: (index: number) => Rgb | null, shapeOf: (index: number) => number): Paint {
+function paint(size: number, dark: boolean, rank: Uint8Array, colorOf: (index: number) => Rgb, shapeOf: (index: number) => number): Paint {
   const colors = new Uint8Array(4 * size);
   const shapes = new Uint8Array(size);
   const grey = UNSELECTED[dark ? "dark" : "light"];
   for (let i = 0; i < size; i += 1) {
-    const own = rank[i] === 2 ? colorOf(i) : null;
-    const [r, g, b] = own ?? grey;
+    const [r, g, b] = rank[i] === 2 ? colorOf(i) : grey;
     colors[4 * i] = r;
     colors[4 * i + 1] = g;
     colors[4 * i + 2] = b;
-    colors[4 * i + 3] = rank[i] === 0 ? FAINT : own ? FULL : rank[i] === 1 ? FADED : MISSING;
+    colors[4 * i + 3] = [FAINT, FADED, FULL][rank[i] as number] as number;
     shapes[i] = rank[i] === 0 ? 0 : shapeOf(i);
   }
   return { colors, shapes, order: null };
@@ -121,7 +125,7 @@ export function paintValues(values: Float32Array, range: [number, number], dark:
   const known = (i: number) => Number.isFinite(values[i]);
   const share = (i: number) => ((values[i] as number) - range[0]) / width;
   const rank = ranks(values.length, apart);
-  const made = paint(values.length, dark, rank, (i) => (known(i) ? rampColor(share(i), dark) : null), (i) => (known(i) ? 0 : CROSS));
+  const made = paint(values.length, dark, rank, (i) => (known(i) ? rampColor(share(i), dark) : withoutColor(dark)), (i) => (known(i) ? 0 : CROSS));
   // The highest values come last: cells that express a gene lie above those that do not.
   const place = (i: number) => (known(i) ? (values[i] as number) : -Infinity);
   const order = Uint32Array.from(values, (_, i) => i).sort((a, b) => (place(a) === place(b) ? 0 : place(a) - place(b)));

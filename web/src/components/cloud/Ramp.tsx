@@ -1,5 +1,5 @@
 /** What the colours of numbers mean, and how many points have none. */
-import { css, rampCss, shapePath, UNSELECTED } from "../../charts/scatter";
+import { css, rampCss, shapePath, withoutColor } from "../../charts/scatter";
 import { count, figure } from "../../lib/format";
 
 interface RampProps {
@@ -25,7 +25,7 @@ export function Ramp({ name, values, range, missing, dark }: RampProps) {
       {without > 0 && (
         <span className="ramp-missing small">
           <svg width="16" height="16" viewBox="-8 -8 16 16" aria-hidden="true">
-            <path d={shapePath(CROSS, 6)} fill={css(UNSELECTED[dark ? "dark" : "light"])} />
+            <path d={shapePath(CROSS, 6)} fill={css(withoutColor(dark))} />
           </svg>
           {missing ?? "not known"}: {count(without)}
         </span>
