@@ -96,7 +96,7 @@ def tissue_and_time(service):
     file = service.home.parent / "sections.h5ad"
     to_anndata(tissue).write_h5ad(file)
     with file.open("rb") as content:
-        brought = httpx.post(f"{service.api}/datasets", files={"file": (file.name, content)}).json()["id"]
+        brought = httpx.post(f"{service.api}/datasets", files={"file": (file.name, content)}, timeout=60).json()["id"]
     ready = httpx.post(f"{service.api}/datasets/{brought}/confirm", json={"schema": PLACED}, timeout=60)
     assert ready.json()["positions"], ready.text
     return {
