@@ -319,6 +319,8 @@ TESTED_THROUGH = {
     "service/service_tables.py": "service/test_audit.py",
     "service/shown_paths.py": "service/test_refusals.py",
     "service/shown_words.py": "service/routes/test_cell_routes.py",
+    "service/time_answers.py": "service/routes/test_figure_routes.py",
+    "service/tissue_answers.py": "service/routes/test_figure_routes.py",
     "testing/decoders.py": "test_conformance.py",
     "testing/encoders.py": "test_conformance.py",
     "testing/manipulators.py": "test_conformance.py",

@@ -141,7 +141,9 @@ def finished(service: Served, job: str) -> dict[str, Any]:
 def fit_through(service: Served, file: Path, name: str) -> str:
     """Bring a file, confirm it, fit a scored cell on it; gives the cell's id."""
     with file.open("rb") as content:
-        brought = httpx.post(f"{service.api}/datasets", files={"file": (file.name, content)}, data={"name": file.stem})
+        brought = httpx.post(
+            f"{service.api}/datasets", files={"file": (file.name, content)}, data={"name": file.stem}, timeout=60
+        )
     assert brought.status_code == 201, brought.text
     dataset = brought.json()["id"]
     confirmed = httpx.post(f"{service.api}/datasets/{dataset}/confirm", json={"schema": FITTED}, timeout=60)

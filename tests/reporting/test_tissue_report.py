@@ -48,6 +48,9 @@ def test_an_edit_is_felt_by_those_that_stay(cell, tissue):
     assert set(made.by_type["cell_type"]) == {"T1", "T2", "T3"}
     assert made.verdict.startswith("remove:T1: ")
     assert "remove:T1" in made.figures()[0].caption
+    other = made.asked("remove:T2")
+    assert other.states is made.states
+    assert (other.change == tissue_report(cell, tissue, ask="remove:T2").change).all()
 
 
 def test_what_cannot_be_drawn_is_refused(cell, tissue):

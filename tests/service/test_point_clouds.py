@@ -5,9 +5,18 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from aivc.core.errors import DataError
 from aivc.core.measurement import Measurement
+from aivc.data.synthetic_tissue import synthetic_tissue
 from aivc.service import point_clouds
-from aivc.service.point_clouds import arrow_bytes, plane_of_states, plane_of_values, point_table, principal_plane
+from aivc.service.point_clouds import (
+    arrow_bytes,
+    plane_of_states,
+    plane_of_values,
+    point_table,
+    position_table,
+    principal_plane,
+)
 from tiny_service import tiny_cell
 
 
@@ -41,6 +50,20 @@ def test_states_that_a_cell_keeps_have_places():
     cell = tiny_cell()
     plane, entities = plane_of_states(cell, list(cell.starts.values()))
     assert len(plane) == len(entities) == sum(map(len, cell.starts.values()))
+
+
+def test_positions_say_their_unit_and_what_tells_sections_apart():
+    tissue, _ = synthetic_tissue(cells=20, features=15)
+    made = position_table(tissue, "a tissue")
+    assert np.allclose(made["x"].to_numpy(), tissue.coordinates[:, 0])
+    assert made["section"].to_pylist() == tissue.entities["section"].tolist()
+    about = {name: made.schema.metadata[name.encode()].decode() for name in ("axes", "unit", "section", "dimensions")}
+    assert about == {"axes": json.dumps(["x (µm)", "y (µm)"]), "unit": "µm", "section": "section", "dimensions": "2"}
+    deep = tissue.replace(coordinates=np.c_[tissue.coordinates, np.zeros(len(tissue))], provenance={})
+    made = position_table(deep, "a tissue")
+    assert (made.schema.metadata[b"dimensions"], made.schema.metadata[b"unit"]) == (b"3", b"")
+    with pytest.raises(DataError, match="no positions"):
+        position_table(tissue.replace(coordinates=None), "a screen")
 
 
 def test_no_more_points_than_can_be_drawn(monkeypatch):

@@ -43,6 +43,21 @@ def test_a_file_is_asked_about_then_shown(shelf):
     assert shelf.columns(ready).units == "log1p_cp10k"
 
 
+def test_data_with_positions_are_known_by_their_schema(shelf):
+    plain = shelf.confirm(shelf.add(io.BytesIO(tiny_h5ad(plane=True)), "s.h5ad", "", "ada"), SCHEMA)
+    placed = {**SCHEMA, "coordinates": "obsm:X_umap", "coordinate_unit": "um"}
+    asked = shelf.add(io.BytesIO(tiny_h5ad(plane=True)), "s.h5ad", "", "ada")
+    ready = shelf.confirm(asked, placed)
+    assert [plain.positions, asked.positions, ready.positions] == [False, False, True]
+    assert table(shelf.positions(ready))["x"].to_pylist()[:3] == [0.0, 2.0, 4.0]
+    assert len(table(shelf.positions(ready))) == len(table(shelf.points(ready)))
+    with pytest.raises(DataError, match="no positions"):
+        shelf.positions(plain)
+    assert not shelf.confirm(ready, SCHEMA).positions
+    with pytest.raises(DataError, match="no positions"):
+        shelf.positions(shelf.get(ready.id, ADA))
+
+
 def test_without_a_plane_principal_components_are_shown(shelf):
     ready = shelf.confirm(shelf.add(waiting(shelf, tiny_h5ad()), "s.h5ad", "Mine", "ada"), SCHEMA)
     assert (ready.name, len(table(shelf.points(ready)))) == ("Mine", 30)

@@ -219,6 +219,15 @@ class Series:
                 rows.append((start, name, *self._interval(own)))
         return pd.DataFrame(rows, columns=TABLES["fates"])
 
+    def followed(self) -> tuple[np.ndarray, pd.DataFrame]:
+        """Each cell of the start at each moment: cell ``i`` in draw ``i`` modulo their number, so it keeps its way.
+
+        Returns:
+            ``(m n, d)`` states, moment by moment in the order of the start; and as many rows of ``obs`` (`to_anndata`).
+        """
+        values = np.concatenate([self._mixed(moment)[0] for moment in self.moments])
+        return values, pd.concat([self._obs(moment.step) for moment in self.moments])
+
     def to_anndata(self) -> "AnnData":
         """Make an AnnData of the series: a row for each cell at each moment.
 
@@ -230,7 +239,7 @@ class Series:
         """
         from anndata import AnnData
 
-        obs = pd.concat([self._obs(moment.step) for moment in self.moments])
+        states, obs = self.followed()
         values = [each.block(0, len(each)) for each in self.readings]
         counts = self.readings[0].units == COUNTS
         stacked = sparse.vstack([sparse.csr_matrix(v, dtype=np.float32) for v in values], format="csr")
@@ -239,7 +248,7 @@ class Series:
             stacked if counts else stacked.toarray(),
             obs=obs,
             var=pd.DataFrame(index=pd.Index(self.readings[0].features.astype(str))),
-            obsm={_AXES: np.concatenate([self._mixed(moment)[0] for moment in self.moments]).astype(np.float32)},
+            obsm={_AXES: states.astype(np.float32)},
             varm=self._ends(),
             uns={
                 "units": self.readings[0].units,

@@ -68,11 +68,26 @@ class TissueReport:
         found[there] = np.linalg.norm(after.loc[there].to_numpy() - before.loc[there].to_numpy(), axis=1)
         return found.to_numpy()
 
+    @property
+    def types(self) -> np.ndarray:
+        """``(n,)`` type of each cell; one for all where the data name none."""
+        every = pd.Series("all cells", self.tissue.entities.index)
+        return self.tissue.entities.get("cell_type", every).astype(str).to_numpy()
+
+    def asked(self, ask: str) -> "TissueReport":
+        """The same sections, asked about something else; their states are not made again.
+
+        Raises:
+            PerturbationError: It is no perturbation.
+        """
+        made = tissue_report(self.cell, self.tissue, ask=ask, seed=self.seed)
+        vars(made)["states"] = self.states
+        return made
+
     @cached_property
     def by_type(self) -> pd.DataFrame:
         """Cells, and mean change, of each type; the type that changes most first."""
-        types = self.tissue.entities.get("cell_type", pd.Series("all cells", self.tissue.entities.index)).astype(str)
-        table = pd.DataFrame({"cell_type": types.to_numpy(), "change": self.change})
+        table = pd.DataFrame({"cell_type": self.types, "change": self.change})
         made = table.groupby("cell_type")["change"].agg(cells="size", mean_change="mean").reset_index()
         return made.sort_values("mean_change", ascending=False, ignore_index=True)
 

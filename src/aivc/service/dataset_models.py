@@ -35,6 +35,7 @@ class DatasetSummary(BaseModel):
     state: Literal["asked", "ready", "refused"]
     cells: int
     genes: int
+    positions: bool = Field(description="Whether its cells have places, so that sections of it can be shown.")
     created: float
     owner: str
     visibility: Visibility

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 from scipy import sparse
 
+from aivc.core.errors import DataError
 from aivc.core.measurement import Measurement
 from aivc.core.ur import UR
 from aivc.core.virtual_cell import VirtualCell
@@ -17,6 +18,8 @@ MOST = 500_000
 # Labels that are always shown where they are there; others only while a page can list their values.
 _FIRST = ("perturbation", "context", "cell_type", "donor", "batch", "section", "time")
 _LABELS, _VALUES = 16, 200
+_SECTION = "section"
+_LENGTHS = {"um": "µm", "array": "places"}
 # Rows that are encoded at once, and from which axes are found.
 _BLOCK, _SAMPLE, _FEATURES = 20_000, 10_000, 1_000
 
@@ -48,6 +51,41 @@ def point_table(plane: np.ndarray, entities: pd.DataFrame, axes: Sequence[str]) 
         codes = codes.astype(np.int16 if len(values) < 2**15 else np.int32)
         columns[name] = pa.DictionaryArray.from_arrays(pa.array(codes), pa.array([str(each) for each in values]))
     return pa.table(columns).replace_schema_metadata({"axes": json.dumps(list(axes))})
+
+
+def position_table(measurement: Measurement, name: str) -> pa.Table:
+    """Where entities lie in their sections, with their labels.
+
+    Args:
+        measurement: With coordinates.
+        name: What it is called.
+
+    Returns:
+        As `point_table`, with the rows that are shown. The metadata also hold ``unit`` of the axes, empty where it is
+        not stated, ``section``, the label whose values are apart from each other, empty where all lie in one plane, and
+        ``dimensions``: of three, the first two are here.
+
+    Raises:
+        DataError: There are no coordinates.
+    """
+    if measurement.coordinates is None:
+        raise DataError(
+            [
+                f"The cells of {name} have no positions, so there is no section to show. Where its file holds some, "
+                "bring it again and confirm coordinates, such as obsm:spatial, with their unit."
+            ]
+        )
+    rows = shown_rows(len(measurement))
+    places = np.asarray(measurement.coordinates, dtype=np.float64)[rows]
+    unit = _LENGTHS.get(str(measurement.provenance.get("coordinates", {}).get("unit", "")), "")
+    axes = [f"{axis} ({unit})" if unit else axis for axis in ("x", "y")]
+    table = point_table(places[:, :2], measurement.entities.iloc[rows], axes)
+    about = {
+        "unit": unit,
+        "section": _SECTION if _SECTION in measurement.entities else "",
+        "dimensions": str(places.shape[1]),
+    }
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), **about})
 
 
 def _labels(entities: pd.DataFrame) -> list[str]:

@@ -28,7 +28,7 @@ from aivc.service.accounts import Account
 from aivc.service.bounded import bounded
 from aivc.service.expansion import expansion
 from aivc.service.feature_columns import FeatureColumns
-from aivc.service.point_clouds import arrow_bytes, plane_of_values, point_table, shown_rows
+from aivc.service.point_clouds import arrow_bytes, plane_of_values, point_table, position_table, shown_rows
 from aivc.service.refusals import ForbiddenError
 from aivc.service.served_cells import slug
 from aivc.service.service_tables import DATASETS
@@ -36,7 +36,7 @@ from aivc.service.settings import Settings
 from aivc.service.uploads import forget, plain_name, room_for, unpacked
 
 ASKED, READY = "asked", "ready"
-POINTS, COLUMNS = "points.arrow", "columns"
+POINTS, POSITIONS, COLUMNS = "points.arrow", "positions.arrow", "columns"
 # Where others keep planes of cells, the most telling first.
 _PLANES = {"X_umap": "UMAP", "X_tsne": "t-SNE", "X_pca": "PC"}
 _SHOWN_UNITS = log1p_units(10_000.0)
@@ -83,6 +83,13 @@ class ServedDataset:
     def path(self) -> Path:
         """Where its file lies."""
         return self.folder / self.file
+
+    @property
+    def positions(self) -> bool:
+        """Whether its cells have places, as its schema or the catalog says."""
+        if self.owner == _CATALOG:
+            return catalog.entry(self.name).positions
+        return self.state == READY and bool((self.schema or {}).get("coordinates"))
 
     def measurement(self) -> Measurement:
         """Its cells, left on disk where that can be.
@@ -228,7 +235,7 @@ class DatasetShelf:
             raise IntegrityError("metadata names a table beside the file, by its plain name.")
         found = self._within(dataset.path, _checked, dataset.path, declared)
         found.raise_if_any()
-        for name in (POINTS, COLUMNS):
+        for name in (POINTS, POSITIONS, COLUMNS):
             forget(dataset.folder / name)
         changes = {"state": READY, "schema": declared.to_json(), "cells": found.cells, "genes": found.features}
         with self.engine.begin() as connection:
@@ -260,6 +267,21 @@ class DatasetShelf:
                 self._draw(dataset)
                 if dataset.owner == _CATALOG:
                     self.of_catalog(dataset.name)
+            return path.read_bytes()
+
+    def positions(self, dataset: ServedDataset) -> bytes:
+        """Its cells where they lie in their sections, in the order of `points`, as an Arrow stream; made once.
+
+        Raises:
+            DataError: It is not ready, or has no positions.
+        """
+        with self._held(dataset):
+            path = dataset.folder / POSITIONS
+            if not path.is_file():
+                table = position_table(dataset.measurement(), dataset.name)
+                dataset.folder.mkdir(parents=True, exist_ok=True)
+                with whole_file(path) as partial:
+                    partial.write_bytes(arrow_bytes(table))
             return path.read_bytes()
 
     def columns(self, dataset: ServedDataset) -> FeatureColumns:

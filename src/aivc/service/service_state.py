@@ -23,6 +23,7 @@ from aivc.service.cell_details import catalog_name
 from aivc.service.cell_points import cell_points
 from aivc.service.name_search import NameSearch
 from aivc.service.rate_limits import RateLimit, origin
+from aivc.service.recent_answers import RecentAnswers
 from aivc.service.refusals import SignInError, TooOftenError
 from aivc.service.served_cells import CellShelf
 from aivc.service.served_datasets import DatasetShelf
@@ -56,6 +57,7 @@ class ServiceState:
         failures: How often each address may fail to sign in.
         paths: Of its routes.
         drawing: Held while a figure is drawn: the library that draws serves one thread at a time.
+        recent: Answers that are shown as points, as tables and as a figure, one request each.
     """
 
     settings: Settings
@@ -70,6 +72,7 @@ class ServiceState:
     _slots: threading.BoundedSemaphore
     paths: frozenset[str] = frozenset()
     drawing: threading.Lock = field(default_factory=threading.Lock)
+    recent: RecentAnswers = field(default_factory=RecentAnswers)
     _names: dict[str, NameSearch] = field(default_factory=dict)
 
     @classmethod

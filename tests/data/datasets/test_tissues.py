@@ -37,6 +37,7 @@ def test_each_loads_with_places_sections_donors_and_labels(name):
     m = catalog.load(name)
     assert (len(m), len(m.features)) == (n, f)
     assert m.coordinates.shape == (n, dimensions)
+    assert catalog.entry(name).positions
     assert np.isfinite(m.coordinates).all()
     assert len(sections(m)) == parts
     assert m.entities["donor"].nunique() == donors

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { asFailure, Failure, failureFrom } from "./failure";
+import { asFailure, Failure, failureFrom, mayPass } from "./failure";
 
 it("keeps what the service says", () => {
   const failure = failureFrom(422, { error: { kind: "DataError", problems: ["No control. Name one.", "Two genes."] } });
@@ -15,4 +15,8 @@ it("always says what to do", () => {
 it("says that the service does not answer", () => {
   expect(asFailure(new TypeError("Failed to fetch")).problems[0]).toContain("aivc serve");
   expect(asFailure("odd")).toBeInstanceOf(Failure);
+});
+
+it("tells what may pass from a refusal", () => {
+  expect([0, 429, 503, 404, 422].map((status) => mayPass(new Failure("Error", ["Said."], status)))).toEqual([true, true, true, false, false]);
 });

@@ -40,3 +40,9 @@ export function asFailure(error: unknown): Failure {
   }
   return new Failure("Error", [error instanceof Error ? error.message : String(error)], 0);
 }
+
+/** Whether the same question may be answered the next time: a refusal stays one. */
+export function mayPass(error: unknown): boolean {
+  const { status } = asFailure(error);
+  return status === 0 || status === 429 || status >= 500;
+}

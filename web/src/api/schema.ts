@@ -313,9 +313,49 @@ export interface paths {
         };
         /**
          * Draw Time
-         * @description What becomes of the cells of a context through waits and treatments, such as ``wait 48h``.
+         * @description Draw what becomes of the cells of a context through waits and treatments, such as ``wait 48h``.
          */
         get: operations["drawTime"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cells/{cell}/time/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ask Time
+         * @description Say what becomes of them, step by step, with intervals.
+         */
+        get: operations["askTime"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cells/{cell}/time/points": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Time Points
+         * @description Each of these cells at each moment, as points of a plane: moment after moment, in one order of cells.
+         */
+        get: operations["timePoints"];
         put?: never;
         post?: never;
         delete?: never;
@@ -333,9 +373,49 @@ export interface paths {
         };
         /**
          * Draw Tissue
-         * @description A section with its cell types; with an edit, such as ``remove:T cell``, how far its change is felt.
+         * @description Draw sections with their cell types; with an edit, such as ``remove:T cell``, how far its change is felt.
          */
         get: operations["drawTissue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cells/{cell}/tissue/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ask Tissue
+         * @description Say how far an edit is felt, and by which types.
+         */
+        get: operations["askTissue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cells/{cell}/tissue/change": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tissue Change
+         * @description How much each cell changes, in the order of the positions of its dataset.
+         */
+        get: operations["tissueChange"];
         put?: never;
         post?: never;
         delete?: never;
@@ -464,6 +544,26 @@ export interface paths {
          * @description Its cells as points of a plane: the one that the file brings along, or principal components.
          */
         get: operations["datasetPoints"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset}/positions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Dataset Positions
+         * @description Its cells where they lie in their sections, in the order of its points; only of data with positions.
+         */
+        get: operations["datasetPositions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1183,6 +1283,11 @@ export interface components {
             /** Owner */
             owner: string;
             /**
+             * Positions
+             * @description Whether its cells have places, so that sections of it can be shown.
+             */
+            positions: boolean;
+            /**
              * Problems
              * @default []
              */
@@ -1223,6 +1328,11 @@ export interface components {
             name: string;
             /** Owner */
             owner: string;
+            /**
+             * Positions
+             * @description Whether its cells have places, so that sections of it can be shown.
+             */
+            positions: boolean;
             /**
              * State
              * @enum {string}
@@ -1771,6 +1881,24 @@ export interface components {
         Leaderboard: {
             /** Benchmarks */
             benchmarks: components["schemas"]["BoardBenchmark"][];
+        };
+        /**
+         * MassAt
+         * @description How many cells one cell of the start has become at a moment.
+         */
+        MassAt: {
+            /** High */
+            high: number | null;
+            /** Low */
+            low: number | null;
+            /** Mass */
+            mass: number | null;
+            /** Step */
+            step: number;
+            /** Time */
+            time: number;
+            /** Untreated */
+            untreated: number | null;
         };
         /**
          * MethodScores
@@ -3164,6 +3292,24 @@ export interface components {
             scale: string;
         };
         /**
+         * StateShare
+         * @description Share of the cells of a moment that are in one state.
+         */
+        StateShare: {
+            /** High */
+            high: number | null;
+            /** Low */
+            low: number | null;
+            /** Share */
+            share: number | null;
+            /** State */
+            state: string;
+            /** Step */
+            step: number;
+            /** Time */
+            time: number;
+        };
+        /**
          * SuggestedName
          * @description A perturbation that can be asked about.
          * @example {
@@ -3182,6 +3328,143 @@ export interface components {
             name: string;
             /** Text */
             text: string;
+        };
+        /**
+         * TimeAnswer
+         * @description What a schedule leads to, moment by moment.
+         */
+        TimeAnswer: {
+            /** Assumptions */
+            assumptions: string[];
+            /**
+             * Cells
+             * @description How many are followed.
+             */
+            cells: number;
+            /** Context */
+            context: string;
+            /** Growth */
+            growth: components["schemas"]["MassAt"][];
+            /**
+             * Intervals
+             * @description What the intervals hold.
+             */
+            intervals: string;
+            /** Level */
+            level: number;
+            /** Schedule */
+            schedule: string;
+            /**
+             * Semigroup
+             * @description How far many steps end from one step of all hours.
+             */
+            semigroup: number | null;
+            /** States */
+            states: components["schemas"]["StateShare"][];
+            /** Steps */
+            steps: components["schemas"]["TimeStep"][];
+            /**
+             * Times
+             * @description Hours of each moment, the start first.
+             */
+            times: number[];
+        };
+        /**
+         * TimeStep
+         * @description One step of a schedule, and how many cells one cell of the start has become at its end.
+         */
+        TimeStep: {
+            /**
+             * Applicability
+             * @enum {string}
+             */
+            applicability: "inside" | "edge" | "outside";
+            /**
+             * Begin
+             * @description Hours on the clock of the data.
+             */
+            begin: number;
+            /** Done */
+            done: string;
+            /** End */
+            end: number;
+            /** High */
+            high: number | null;
+            /**
+             * Inside
+             * @description Whether its hours lie inside of the times that were read.
+             */
+            inside: boolean;
+            /** Low */
+            low: number | null;
+            /** Made By */
+            made_by: string;
+            /** Mass */
+            mass: number | null;
+            /**
+             * Seen
+             * @description Whether its agents were in the fit; empty for a wait.
+             * @enum {string}
+             */
+            seen: "seen" | "unseen" | "";
+            /** Step */
+            step: number;
+        };
+        /**
+         * TissueAnswer
+         * @description How far an edit of a tissue is felt.
+         */
+        TissueAnswer: {
+            /**
+             * Applicability
+             * @enum {string}
+             */
+            applicability: "inside" | "edge" | "outside";
+            /** Applicability Text */
+            applicability_text: string;
+            /** By Type */
+            by_type: components["schemas"]["TypeChange"][];
+            /**
+             * Changed
+             * @description Those of them that change by more than a hundredth of the scatter.
+             */
+            changed: number | null;
+            /**
+             * Edit
+             * @description As it was understood.
+             */
+            edit: string;
+            /** Made By */
+            made_by: string[];
+            /**
+             * Mean
+             * @description Mean change of the others, in units of the scatter of states.
+             */
+            mean: number | null;
+            /**
+             * Others
+             * @description Cells that nothing was done to; null where no neighbor is known.
+             */
+            others: number | null;
+            /**
+             * Put In
+             * @description They have no position, and are not among the points.
+             */
+            put_in: number;
+            /**
+             * Shuffled
+             * @description The same with neighbors shuffled within their types before the fit.
+             */
+            shuffled: number | null;
+            /** Taken Out */
+            taken_out: number;
+            /** Verdict */
+            verdict: string;
+            /**
+             * Within
+             * @description Most links between one that changes and one something was done to.
+             */
+            within: number | null;
         };
         /**
          * Token
@@ -3230,6 +3513,23 @@ export interface components {
             token: string;
             /** User */
             user: string;
+        };
+        /**
+         * TypeChange
+         * @description How much the cells of one type change.
+         */
+        TypeChange: {
+            /** Cell Type */
+            cell_type: string;
+            /** Cells */
+            cells: number;
+            /**
+             * Mean Change
+             * @description Mean length of the change of the state; 0 for cells that were taken out.
+             */
+            mean_change: number;
+            /** Taken Out */
+            taken_out: number;
         };
         /**
          * VerifyJobAnswer
@@ -4912,8 +5212,13 @@ export interface operations {
     drawTime: {
         parameters: {
             query: {
+                /** @description Such as ``wait 24h; drug:X@1uM for 3h; wait 24h``. */
                 schedule: string;
                 context?: string;
+                /** @description Hours between further moments. */
+                every?: number | null;
+                /** @description Answer also outside of the times that were read. */
+                extrapolate?: boolean;
                 seed?: number;
             };
             header?: never;
@@ -4932,6 +5237,219 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["DrawnFigure"];
                 };
+            };
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description A token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description There is nothing of that name. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Refused, with every problem found. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Too often. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    askTime: {
+        parameters: {
+            query: {
+                /** @description Such as ``wait 24h; drug:X@1uM for 3h; wait 24h``. */
+                schedule: string;
+                context?: string;
+                /** @description Hours between further moments. */
+                every?: number | null;
+                /** @description Answer also outside of the times that were read. */
+                extrapolate?: boolean;
+                seed?: number;
+            };
+            header?: never;
+            path: {
+                cell: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TimeAnswer"];
+                };
+            };
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description A token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description There is nothing of that name. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Refused, with every problem found. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Too often. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    timePoints: {
+        parameters: {
+            query: {
+                /** @description Such as ``wait 24h; drug:X@1uM for 3h; wait 24h``. */
+                schedule: string;
+                context?: string;
+                /** @description Hours between further moments. */
+                every?: number | null;
+                /** @description Answer also outside of the times that were read. */
+                extrapolate?: boolean;
+                seed?: number;
+            };
+            header?: never;
+            path: {
+                cell: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description An Arrow IPC stream. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.apache.arrow.stream": string;
+                };
+            };
+            /** @description The asker holds it already. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request cannot be read. */
             400: {
@@ -5030,6 +5548,209 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["DrawnFigure"];
                 };
+            };
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description A token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description There is nothing of that name. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Refused, with every problem found. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Too often. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    askTissue: {
+        parameters: {
+            query: {
+                dataset: string;
+                edit?: string;
+                seed?: number;
+            };
+            header?: never;
+            path: {
+                cell: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TissueAnswer"];
+                };
+            };
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description A token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description There is nothing of that name. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Refused, with every problem found. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Too often. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    tissueChange: {
+        parameters: {
+            query: {
+                dataset: string;
+                edit?: string;
+                seed?: number;
+            };
+            header?: never;
+            path: {
+                cell: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description An Arrow IPC stream. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.apache.arrow.stream": string;
+                };
+            };
+            /** @description The asker holds it already. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request cannot be read. */
             400: {
@@ -5788,6 +6509,107 @@ export interface operations {
         };
     };
     datasetPoints: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description An Arrow IPC stream. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.apache.arrow.stream": string;
+                };
+            };
+            /** @description The asker holds it already. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description A token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description There is nothing of that name. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Refused, with every problem found. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Too often. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The disk of the service is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    datasetPositions: {
         parameters: {
             query?: never;
             header?: never;

@@ -17,6 +17,12 @@ export type Reason = Schemas["Reason"];
 export type DoorQuestion = Schemas["OpenQuestion"];
 export type DatasetSummary = Schemas["DatasetSummary"];
 export type Dataset = Schemas["DatasetDetail"];
+export type DrawnFigure = Schemas["DrawnFigure"];
+export type TissueAnswer = Schemas["TissueAnswer"];
+export type TypeChange = Schemas["TypeChange"];
+export type TimeAnswer = Schemas["TimeAnswer"];
+export type TimeStep = Schemas["TimeStep"];
+export type StateShare = Schemas["StateShare"];
 export type Token = Schemas["Token"];
 export type NewToken = Schemas["TokenOnce"];
 

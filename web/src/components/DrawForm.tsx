@@ -2,8 +2,9 @@
 import { useMutation } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { getJson, pathWith } from "../api/client";
+import type { DrawnFigure } from "../api/types";
 import { Button, EmptyState, ErrorState, Skeleton } from "../ui";
-import { FigureView, type DrawnFigure } from "./FigureView";
+import { FigureView } from "./FigureView";
 
 interface DrawFormProps {
   /** Path of the figure, without its query. */

@@ -8,10 +8,12 @@ import { EmptyState, ErrorState, Skeleton } from "../ui";
 interface NeedsCellProps {
   what: keyof CellDetail["capabilities"];
   lacks: string;
+  /** How one comes by a cell that can. */
+  how?: ReactNode;
   children: (cell: CellDetail) => ReactNode;
 }
 
-export function NeedsCell({ what, lacks, children }: NeedsCellProps) {
+export function NeedsCell({ what, lacks, how, children }: NeedsCellProps) {
   const { cells, cell, id } = useChosenCell();
   if (cells.isPending || (id && cell.isPending)) return <Skeleton lines={6} />;
   if (cells.isError) return <ErrorState error={cells.error} retry={() => void cells.refetch()} />;
@@ -22,6 +24,7 @@ export function NeedsCell({ what, lacks, children }: NeedsCellProps) {
         <p>
           Choose another one under <Link to="/cells">Cells</Link>.
         </p>
+        {how}
       </EmptyState>
     );
   }

@@ -32,7 +32,8 @@ export function useNames(cell: string | undefined, query: string, kind = "", lim
 }
 
 export function useDatasets() {
-  return useQuery({ queryKey: ["datasets"], queryFn: async ({ signal }) => (await said(api.GET("/api/v1/datasets", { signal }))).datasets });
+  // Asking about a cell may put data of the catalog on the list.
+  return useQuery({ queryKey: ["datasets"], refetchOnMount: "always", queryFn: async ({ signal }) => (await said(api.GET("/api/v1/datasets", { signal }))).datasets });
 }
 
 export function useDataset(id: string | undefined) {

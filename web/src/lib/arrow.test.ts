@@ -5,11 +5,12 @@ import { readPoints, readTable, readValues } from "./arrow";
 it("reads coordinates, labels and the names of axes", () => {
   const type = new Dictionary(new Utf8(), new Int16());
   const labels = new Vector([makeData({ type, length: 3, data: Int16Array.from([1, 0, 1]), dictionary: vectorFromArray(["B", "T"], new Utf8()) })]);
-  const table = new Table({ x: vectorFromArray(Float32Array.of(1, 2, 3)), y: vectorFromArray(Float32Array.of(4, 5, 6)), cell_type: labels });
+  const table = new Table({ x: vectorFromArray(Float32Array.of(1, 2, 3)), y: vectorFromArray(Float32Array.of(4, 5, 6)), cell_type: labels, hours: vectorFromArray([0, null, 24], new Float32()) });
   table.schema.metadata.set("axes", '["UMAP 1", "UMAP 2"]');
   const points = readPoints(tableToIPC(table, "stream"));
   expect([...points.x]).toEqual([1, 2, 3]);
   expect(points.axes).toEqual(["UMAP 1", "UMAP 2"]);
+  expect(points.numbers).toEqual({ hours: Float32Array.of(0, NaN, 24) });
   const [label] = points.labels;
   expect([...label!.codes].map((code) => label!.categories[code])).toEqual(["T", "B", "T"]);
 });

@@ -1,5 +1,5 @@
 /** Reads the tables that the service sends as Arrow. Loaded only by pages that draw points. */
-import { Dictionary, tableFromIPC, type Table, type Vector } from "apache-arrow";
+import { DataType, Dictionary, tableFromIPC, type Table, type Vector } from "apache-arrow";
 
 export interface Label {
   name: string;
@@ -12,6 +12,8 @@ export interface Points {
   x: Float32Array;
   y: Float32Array;
   labels: Label[];
+  /** Columns of numbers beside the places. */
+  numbers: Record<string, Float32Array>;
   axes: [string, string];
   about: Record<string, string>;
 }
@@ -55,14 +57,20 @@ export function label(name: string, column: Vector): Label {
   return { name, categories: [...places.keys()], codes };
 }
 
-/** Points with x, y and one label for each further column. */
+/** Points with x and y; each further column is a label, or numbers. */
 export function readPoints(bytes: Uint8Array): Points {
   const table = tableFromIPC(bytes);
   const about = Object.fromEntries(table.schema.metadata);
-  const labels = table.schema.fields
-    .filter((field) => field.name !== "x" && field.name !== "y")
-    .map((field) => label(field.name, table.getChild(field.name) as Vector));
-  return { x: numbers(table, "x"), y: numbers(table, "y"), labels, axes: axesOf(about), about };
+  const others = table.schema.fields.filter((field) => field.name !== "x" && field.name !== "y");
+  const isNumber = (type: DataType) => DataType.isFloat(type) || DataType.isInt(type);
+  return {
+    x: numbers(table, "x"),
+    y: numbers(table, "y"),
+    labels: others.filter(({ type }) => !isNumber(type)).map(({ name }) => label(name, table.getChild(name) as Vector)),
+    numbers: Object.fromEntries(others.filter(({ type }) => isNumber(type)).map(({ name }) => [name, numbers(table, name)])),
+    axes: axesOf(about),
+    about,
+  };
 }
 
 function axesOf(about: Record<string, string>): [string, string] {
@@ -80,6 +88,12 @@ function axesOf(about: Record<string, string>): [string, string] {
 /** The values of one gene, in the order of the points. */
 export function readValues(bytes: Uint8Array): Float32Array {
   return numbers(tableFromIPC(bytes), "value");
+}
+
+/** Columns of numbers by name; what is missing is not a number. */
+export function readNumbers(bytes: Uint8Array): Record<string, Float32Array> {
+  const table = tableFromIPC(bytes);
+  return Object.fromEntries(table.schema.fields.map(({ name }) => [name, numbers(table, name)]));
 }
 
 /** Any table as its columns, for exports. */

@@ -75,4 +75,5 @@ OSMFISH = Dataset(
         "One section of one animal: neighbors are not independent.",
     ),
     converter=convert,
+    positions=True,
 )

@@ -75,6 +75,7 @@ class Dataset:
         notes: Known leaks and caveats.
         redistribute: Whether the terms are known to allow passing the file on.
         converter: Turns paths, by file name, into a measurement; None for knowledge files, which are read by `path`.
+        positions: Whether its entities have places.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     redistribute: bool = False
     converter: Converter | None = None
+    positions: bool = False
 
     def provenance(self) -> dict[str, Any]:
         """JSON-ready notes that travel with the measurement."""

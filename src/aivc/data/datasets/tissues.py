@@ -149,6 +149,7 @@ HER2ST = Dataset(
         "Total counts alone tell tumour spots well (AUROC 0.84 between patients): compare with them.",
     ),
     converter=convert_her2st,
+    positions=True,
 )
 
 STARMAP = Dataset(
@@ -181,6 +182,7 @@ STARMAP = Dataset(
         _ONE,
     ),
     converter=convert_starmap,
+    positions=True,
 )
 
 MERFISH = Dataset(
@@ -201,6 +203,7 @@ MERFISH = Dataset(
     citation="Chen et al. 2024, Nature Immunology",
     notes=(f"{_ASSUMED}µm are taken, since the nearest cell is 6.6 away.", "One field of one patient."),
     converter=convert_merfish,
+    positions=True,
 )
 
 BULB = Dataset(
@@ -221,6 +224,7 @@ BULB = Dataset(
     citation="Ståhl et al. 2016, Science 353:78",
     notes=("Positions are places of the printed array, with its jitter; 200 µm apart by its design.", _ONE),
     converter=convert_bulb,
+    positions=True,
 )
 
 BREAST = Dataset(
@@ -244,6 +248,7 @@ BREAST = Dataset(
         "Four layers of one patient: they say nothing of other patients.",
     ),
     converter=convert_breast,
+    positions=True,
 )
 
 PANCREAS = Dataset(
@@ -268,6 +273,7 @@ PANCREAS = Dataset(
         "8 of 12 donors. Type 'unknown' is a type here.",
     ),
     converter=convert_pancreas,
+    positions=True,
 )
 
 EMBRYO = Dataset(
@@ -291,6 +297,7 @@ EMBRYO = Dataset(
         "A virtual embryo: each gene is an average over many, registered to one shape.",
     ),
     converter=convert_embryo,
+    positions=True,
 )
 
 TISSUES = (HER2ST, STARMAP, MERFISH, BULB, BREAST, PANCREAS, EMBRYO)

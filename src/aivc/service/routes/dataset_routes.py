@@ -103,6 +103,16 @@ def dataset_points(dataset: str, request: Request, asker: Computing, service: Se
         return arrow_response(request, service.datasets.points(found))
 
 
+@router.get(
+    "/datasets/{dataset}/positions", operation_id="datasetPositions", response_class=Response, responses=ARROW_RESPONSE
+)
+def dataset_positions(dataset: str, request: Request, asker: Computing, service: Service) -> Response:
+    """Its cells where they lie in their sections, in the order of its points; only of data with positions."""
+    found = service.datasets.get(dataset, asker)
+    with service.slot():
+        return arrow_response(request, service.datasets.positions(found))
+
+
 @router.get("/datasets/{dataset}/features", operation_id="findFeatures")
 def find_features(
     dataset: str,

@@ -1,12 +1,12 @@
 /** Points one can move through, come near to and draw a line around; by pointer and by keyboard. */
 import { useCallback, useEffect, useMemo, useRef, useState, type KeyboardEvent, type PointerEvent, type ReactNode } from "react";
 import { Button } from "../../ui/Button";
-import { count } from "../../lib/format";
+import { count, figure } from "../../lib/format";
 import { lassoed, nearest } from "./lasso";
 import type { Paint } from "./paint";
 import { makeRenderer, type Renderer } from "./renderer";
 import "./scatter.css";
-import { moved, onPlane, planeMap, toPlane, toScreen, unit, WHOLE, zoomed, type Size, type View } from "./view";
+import { barLength, extent, moved, onPlane, planeMap, toPlane, toScreen, unit, WHOLE, zoomed, type Size, type View } from "./view";
 
 export interface ScatterPlotProps {
   title: string;
@@ -15,11 +15,15 @@ export interface ScatterPlotProps {
   paint: Paint;
   /** Names that stand on the plot, in the coordinates of x and y. */
   names?: { text: string; x: number; y: number }[];
+  /** Ways of points, as corners x, y, x, y, … in the same coordinates. */
+  paths?: number[][];
   /** What is said of a point under the pointer. */
   describe?: (index: number) => ReactNode;
   onSelect?: (indices: Uint32Array) => void;
   height?: number;
   tools?: ReactNode;
+  /** Unit of x and y where these are lengths, for a scale bar; empty where the data do not state it. */
+  lengthUnit?: string;
 }
 
 type Mode = "move" | "lasso";
@@ -41,7 +45,7 @@ export function apart<T extends { text: string; at: readonly [number, number] }>
   return kept;
 }
 
-export function ScatterPlot({ title, x, y, paint, names = [], describe, onSelect, height = 560, tools }: ScatterPlotProps) {
+export function ScatterPlot({ title, x, y, paint, names = [], paths = [], describe, onSelect, height = 560, tools, lengthUnit }: ScatterPlotProps) {
   const frame = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const renderer = useRef<Renderer | null>(null);
@@ -60,6 +64,12 @@ export function ScatterPlot({ title, x, y, paint, names = [], describe, onSelect
     const map = planeMap(x, y);
     return names.map((name) => ({ text: name.text, place: map(name.x, name.y) }));
   }, [names, x, y]);
+
+  const ways = useMemo(() => {
+    const map = planeMap(x, y);
+    return paths.map((path) => path.flatMap((value, i) => (i % 2 ? [] : map(value, path[i + 1] as number))));
+  }, [paths, x, y]);
+  const half = useMemo(() => extent(x, y).half, [x, y]);
 
   useEffect(() => {
     const element = canvas.current;
@@ -177,9 +187,14 @@ export function ScatterPlot({ title, x, y, paint, names = [], describe, onSelect
     event.preventDefault();
   }
 
-  const corners = [];
-  for (let i = 0; i < line.length; i += 2) corners.push(toScreen(view, size, line[i] as number, line[i + 1] as number).join(","));
+  function onScreen(plane: number[]): string {
+    const corners = [];
+    for (let i = 0; i < plane.length; i += 2) corners.push(toScreen(view, size, plane[i] as number, plane[i + 1] as number).join(","));
+    return corners.join(" ");
+  }
   const total = plane.length / 2;
+  const perUnit = unit(view, size) / half;
+  const bar = lengthUnit !== undefined && size.width > 0 && total > 1 ? barLength(perUnit, size.width) : 0;
 
   return (
     <div className="scatter">
@@ -223,12 +238,23 @@ export function ScatterPlot({ title, x, y, paint, names = [], describe, onSelect
       >
         <canvas ref={canvas} aria-hidden="true" />
         <svg className="scatter-over" aria-hidden="true">
-          {line.length > 3 && <polygon className="scatter-lasso" points={corners.join(" ")} />}
+          {ways.map((way, i) => (
+            <polyline key={i} className="scatter-way" points={onScreen(way)} />
+          ))}
+          {line.length > 3 && <polygon className="scatter-lasso" points={onScreen(line)} />}
           {apart(placed.map((name) => ({ text: name.text, at: toScreen(view, size, ...name.place) }))).map(({ text, at }) => (
             <text key={text} className="scatter-name" x={at[0]} y={at[1]} textAnchor="middle">
               {text}
             </text>
           ))}
+          {bar > 0 && (
+            <g transform={`translate(16 ${size.height - 16})`}>
+              <line className="scatter-bar" x2={bar * perUnit} />
+              <text className="scatter-name" y={-7}>
+                {`${figure(bar)} ${lengthUnit || "units of the file"}`}
+              </text>
+            </g>
+          )}
         </svg>
         {over && describe && (
           <div className="scatter-tip" style={{ left: Math.min(over.px + 14, size.width - 190), top: Math.max(4, over.py - 12) }}>

@@ -1,2 +1,2 @@
-export { categoryColor, categoryShape, colorRange, css, paintCategories, paintValues, rampCss, shapePath, type Paint } from "./paint";
+export { categoryColor, categoryShape, colorRange, css, paintCategories, paintValues, rampCss, shapePath, withoutColor, type Paint } from "./paint";
 export { ScatterPlot } from "./ScatterPlot";

@@ -87,7 +87,7 @@ function linked(gl: WebGL2RenderingContext): WebGLProgram {
 }
 
 function webgl(canvas: HTMLCanvasElement): Renderer | null {
-  const gl = canvas.getContext("webgl2", { antialias: false, alpha: true, premultipliedAlpha: false, preserveDrawingBuffer: true });
+  const gl = canvas.getContext("webgl2", { antialias: false, alpha: true, premultipliedAlpha: true, preserveDrawingBuffer: true });
   if (!gl) return null;
   const program = linked(gl);
   const buffers = { place: gl.createBuffer(), color: gl.createBuffer(), shape: gl.createBuffer(), order: gl.createBuffer() };
@@ -95,6 +95,7 @@ function webgl(canvas: HTMLCanvasElement): Renderer | null {
   let [count, ordered] = [0, false];
   gl.useProgram(program);
   gl.enable(gl.BLEND);
+  // What is blended onto nothing is multiplied by its opacity: the page must take it so, or points are darker than their legend.
   gl.blendFuncSeparate(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA, gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
 
   const widths = { place: 8, color: 4, shape: 1 } as const;

@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
 import { inside, lassoed, nearest } from "./lasso";
-import { categoryColor, categoryShape, colorRange, paintCategories, paintValues } from "./paint";
+import { categoryColor, categoryShape, colorRange, paintCategories, paintValues, withoutColor } from "./paint";
 import { apart, coarseness } from "./ScatterPlot";
-import { moved, onPlane, toPlane, toScreen, WHOLE, zoomed } from "./view";
+import { barLength, moved, onPlane, toPlane, toScreen, WHOLE, zoomed } from "./view";
 
 const SIZE = { width: 800, height: 600 };
 
@@ -42,16 +42,33 @@ it("brings points between -1 and 1, by one factor, and those without a place out
   expect([...onPlane([0, 10, 5, NaN], [0, 4, 2, 1])]).toEqual([-1, expect.closeTo(-0.4), 1, expect.closeTo(0.4), 0, 0, 1e6, 1e6]);
 });
 
+it("draws a scale bar of a round length that fits", () => {
+  expect([barLength(1, 800), barLength(10, 800), barLength(0.003, 800, 0.3)]).toEqual([100, 10, 50_000]);
+});
+
 it("gives each of the first categories a pair of colour and symbol of its own", () => {
   const pairs = Array.from({ length: 48 }, (_, code) => `${categoryColor(code, false)} ${categoryShape(code)}`);
   expect(new Set(pairs).size).toBe(48);
 });
 
 it("draws what is selected last, and high values over low ones", () => {
-  const { order, colors } = paintCategories([0, 1, 0], false, Uint8Array.from([0, 1, 0]));
+  const { order, colors } = paintCategories([0, 1, 0], false, { selected: Uint8Array.from([0, 1, 0]) });
   expect([...order!]).toEqual([0, 2, 1]);
   expect(colors[3]).toBeLessThan(colors[7]!);
   expect([...paintValues(Float32Array.from([3, 1, 2]), [0, 3], false).order!]).toEqual([1, 2, 0]);
+});
+
+it("draws what stands behind first and faintly, also where it is selected", () => {
+  const { order, colors } = paintCategories([0, 0, 0], false, { behind: Uint8Array.from([0, 0, 1]), selected: Uint8Array.from([0, 1, 1]) });
+  expect([...order!]).toEqual([2, 0, 1]);
+  expect([colors[11]! < colors[3]!, colors[3]! < colors[7]!]).toEqual([true, true]);
+});
+
+it("draws points without a value as grey crosses below the others", () => {
+  const { order, shapes, colors } = paintValues(Float32Array.from([2, NaN, 1]), [0, 2], false);
+  expect([...order!]).toEqual([1, 2, 0]);
+  expect([...shapes]).toEqual([0, 4, 0]);
+  expect([...colors.subarray(4, 7)]).toEqual(withoutColor(false));
 });
 
 it("spans the colours so that one high point does not fade the rest", () => {

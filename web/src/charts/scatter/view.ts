@@ -43,8 +43,8 @@ export function moved(view: View, size: Size, dx: number, dy: number): View {
   return { ...view, x: view.x - dx / scale, y: view.y + dy / scale };
 }
 
-/** The map that brings all points between -1 and 1, both axes by the same factor. */
-export function planeMap(x: ArrayLike<number>, y: ArrayLike<number>): (x: number, y: number) => [number, number] {
+/** The middle of all points, and half of the longer side of the box around them. */
+export function extent(x: ArrayLike<number>, y: ArrayLike<number>): { cx: number; cy: number; half: number } {
   let [left, right, low, high] = [Infinity, -Infinity, Infinity, -Infinity];
   for (let i = 0; i < x.length; i += 1) {
     const [px, py] = [x[i] as number, y[i] as number];
@@ -54,9 +54,20 @@ export function planeMap(x: ArrayLike<number>, y: ArrayLike<number>): (x: number
     if (py < low) low = py;
     if (py > high) high = py;
   }
-  const half = Math.max(right - left, high - low) / 2 || 1;
-  const [cx, cy] = [(left + right) / 2, (low + high) / 2];
+  return { cx: (left + right) / 2, cy: (low + high) / 2, half: Math.max(right - left, high - low) / 2 || 1 };
+}
+
+/** The map that brings all points between -1 and 1, both axes by the same factor. */
+export function planeMap(x: ArrayLike<number>, y: ArrayLike<number>): (x: number, y: number) => [number, number] {
+  const { cx, cy, half } = extent(x, y);
   return (px, py) => [(px - cx) / half, (py - cy) / half];
+}
+
+/** A round length, 1, 2 or 5 times a power of ten: the longest whose bar takes at most a share of the width. */
+export function barLength(pixelsPerUnit: number, width: number, share = 0.22): number {
+  const most = (width * share) / pixelsPerUnit;
+  const power = 10 ** Math.floor(Math.log10(most));
+  return ([5, 2, 1].find((step) => step * power <= most) ?? 1) * power;
 }
 
 /** Points as pairs, as the map has them. Those without a finite place lie out of sight. */

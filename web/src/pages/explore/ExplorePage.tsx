@@ -2,13 +2,12 @@
 import { useMemo } from "react";
 import { useSearchParams } from "react-router";
 import { CellPicker } from "../../components/CellPicker";
+import { Cloud } from "../../components/cloud/Cloud";
+import { usePoints, type Source } from "../../components/cloud/points";
 import { useDatasets } from "../../hooks/queries";
 import { useChosenCell } from "../../hooks/useChosenCell";
 import { count } from "../../lib/format";
 import { EmptyState, ErrorState, PageHead, Select, Skeleton } from "../../ui";
-import { Cloud } from "./Cloud";
-import "./explore.css";
-import { usePoints, type Source } from "./points";
 
 export default function ExplorePage() {
   const { id, cells, cell, choose } = useChosenCell();
@@ -32,7 +31,7 @@ export default function ExplorePage() {
   return (
     <>
       <PageHead title="Explore">The cells that a virtual cell was fitted on. Draw around some to see what they are.</PageHead>
-      <div className="explore-pick no-print">
+      <div className="cloud-pick no-print">
         <CellPicker cells={cells.data ?? []} id={id} choose={choose} />
         <Select
           label="Points"

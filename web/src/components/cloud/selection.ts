@@ -32,6 +32,13 @@ export function ranked(label: Label): Label {
   return { name: label.name, categories: order.map((code) => label.categories[code] as string), codes: label.codes.map((code) => rank[code] as number) };
 }
 
+/** Some of the values, in the order of their places. */
+export function taken<T extends Float32Array | Int32Array>(values: T, places: ArrayLike<number>): T {
+  const found = new (values.constructor as { new (size: number): T })(places.length);
+  for (let i = 0; i < places.length; i += 1) found[i] = values[places[i] as number] as number;
+  return found;
+}
+
 export function maskOf(indices: ArrayLike<number>, size: number): Uint8Array | null {
   if (indices.length === 0) return null;
   const mask = new Uint8Array(size);

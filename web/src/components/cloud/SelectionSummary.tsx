@@ -19,17 +19,18 @@ interface Props {
   onClear: () => void;
 }
 
-/** Means of a gene inside and outside of the selection. */
+/** Means of what is shown inside and outside of the selection; points without a value count in neither. */
 export function means(values: Float32Array, mask: Uint8Array): { inside: number; outside: number } {
-  let [sumIn, sumOut, n] = [0, 0, 0];
+  const [sum, n] = [[0, 0], [0, 0]] as [number[], number[]];
   for (let i = 0; i < values.length; i += 1) {
     const value = values[i] as number;
-    if (mask[i]) {
-      sumIn += value;
-      n += 1;
-    } else sumOut += value;
+    if (!Number.isFinite(value)) continue;
+    const side = mask[i] ? 1 : 0;
+    sum[side] = (sum[side] as number) + value;
+    n[side] = (n[side] as number) + 1;
   }
-  return { inside: sumIn / n, outside: sumOut / (values.length - n) };
+  const mean = (side: 0 | 1) => (sum[side] as number) / (n[side] as number);
+  return { inside: mean(1), outside: mean(0) };
 }
 
 /** The context of the cell that most of the selection is of; null where the points say none. */
@@ -43,7 +44,7 @@ export function contextOf(labels: Label[], mask: Uint8Array, contexts: string[])
 
 export function SelectionSummary({ labels, shown, mask, cell, values, gene, onClear }: Props) {
   const [chosen, setChosen] = useState("");
-  const label = labels.find((each) => each.name === chosen) ?? shown;
+  const label = labels.find((each) => each.name === chosen) ?? shown ?? labels.find((each) => each.categories.length > 1) ?? labels[0];
   if (!mask) {
     return (
       <section className="card" aria-label="Selection">
@@ -78,7 +79,7 @@ export function SelectionSummary({ labels, shown, mask, cell, values, gene, onCl
       </h2>
       {mean && (
         <p>
-          Mean {gene}: <strong>{figure(mean.inside)}</strong> inside, {figure(mean.outside)} outside.
+          Mean of {gene}: <strong>{figure(mean.inside)}</strong> inside, {figure(mean.outside)} outside.
         </p>
       )}
       {labels.length > 1 && <Select label="Count by" value={label?.name ?? ""} onChange={(event) => setChosen(event.target.value)} choices={labels.map((each) => ({ value: each.name, label: each.name }))} />}
