@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 _PLAIN = r"(?:[\w.@+-]+/)+"
-# Folders with spaces are told from a sentence by the file at the end, which has an ending; none stands before a space.
+# A file with an ending is what sets folders with spaces apart from a sentence; no ending stands before a space.
 _SPACED = r"(?:(?:[\w@+-]+ )*[\w.@+-]+/)+(?=[\w@+-]+(?: [\w@+-]+)*\.\w)"
 _NOT_WINDOWS = r"[^\\/:*?\"'<>|\r\n]+"
 _FOLDERS = re.compile(
