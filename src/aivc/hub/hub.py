@@ -63,6 +63,7 @@ class Hub:
         token: str = "",
         transport: Any = None,
         patience: Patience = USUAL,
+        pulled: PulledTerms | None = None,
     ) -> "Hub":
         """Open a hub; a folder that is missing is made when something is published.
 
@@ -73,18 +74,20 @@ class Hub:
             token: Of an account of a service.
             transport: How requests are sent to a service, where not over the network.
             patience: How long a slow service is waited for.
+            pulled: Record of what was fetched; by default the user's own.
 
         Raises:
             DataError: It is no such place.
             UnavailableError: It, or its index, cannot be reached.
         """
         trust = TrustStore.load() if trust is None else trust
+        pulled = PulledTerms() if pulled is None else pulled
         if location.startswith(("http://", "https://")):
             reader = ServiceReader(location.rstrip("/"), token, transport, patience)
-            return cls(location, reader, None, None, trust)
+            return cls(location, reader, None, None, trust, pulled)
         stored = StoredHub(ObjectStore.open(location))
         index = HubIndex.open(database or _index_url(stored.store))
-        made = cls(location, stored, stored, index, trust)
+        made = cls(location, stored, stored, index, trust, pulled)
         made._catch_up()
         return made
 

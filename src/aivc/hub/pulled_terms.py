@@ -16,6 +16,7 @@ from aivc.hub.kept_terms import KnownUse, telling, when
 from aivc.hub.manifest import Manifest, canonical
 from aivc.hub.use_terms import UseTerm
 
+PULLED = "pulled_terms.json"
 # Seconds that another process may write.
 _PATIENCE = 10.0
 
@@ -24,7 +25,7 @@ def pulled_file() -> Path:
     """Where it is kept: the file that ``AIVC_PULLED`` names, else in ``AIVC_HOME`` or the user's own folder."""
     if named := os.environ.get("AIVC_PULLED"):
         return Path(named)
-    return Path(os.environ.get("AIVC_HOME") or platformdirs.user_data_dir("aivc")) / "pulled_terms.json"
+    return Path(os.environ.get("AIVC_HOME") or platformdirs.user_data_dir("aivc")) / PULLED
 
 
 @final
@@ -37,6 +38,11 @@ class PulledTerms:
     """
 
     path: Path = field(default_factory=pulled_file)
+
+    @classmethod
+    def of_home(cls, home: Path) -> "PulledTerms":
+        """The record of a service, in its home."""
+        return cls(home / PULLED)
 
     def note(self, manifest: Manifest, said: str) -> None:
         """Note the terms of a version that is fetched; of several that list a file, the oldest stays.

@@ -17,6 +17,7 @@ from aivc.experiments.predict import predict
 from aivc.hub.database import open_database, upgrade
 from aivc.hub.hub import Hub
 from aivc.hub.listed_objects import ListedObjects
+from aivc.hub.pulled_terms import PulledTerms
 from aivc.service.accounts import LOCAL, Account, Accounts
 from aivc.service.audit import AuditLog
 from aivc.service.cell_details import catalog_name
@@ -116,7 +117,12 @@ class ServiceState:
         Raises:
             UnavailableError: It, or its index, cannot be reached.
         """
-        return Hub.open(self.settings.hub_location, self.settings.database)
+        return Hub.open(self.settings.hub_location, self.settings.database, pulled=self.pulled)
+
+    @property
+    def pulled(self) -> PulledTerms:
+        """Terms of what was fetched here."""
+        return PulledTerms.of_home(self.settings.home)
 
     @cached_property
     def listed_objects(self) -> ListedObjects:

@@ -80,6 +80,8 @@ def test_a_cell_is_pulled_and_can_be_asked(served):
     made = client.post(f"{HUB}/pull", json={"ref": "virtual-cell/lab/tiny@1.0"}, headers=users["eve"])
     assert made.status_code == 201, made.text
     assert (made.json()["source"], made.json()["owner"], made.json()["title"]) == ("hub", "eve", "Tiny")
+    # Under which terms it came is noted in the home, where nobody else writes.
+    assert (client.app.state.service.settings.home / "pulled_terms.json").is_file()
     asked = {"perturbation": "ko:G0001", "sets": "", "why": False}
     place = f"/api/v1/cells/{made.json()['id']}/predict"
     assert client.post(place, json=asked, headers=users["eve"]).status_code == 200

@@ -100,7 +100,7 @@ def pull_cell(body: HubPull, asker: Computing, service: Service) -> CellSummary:
         raise DataError([f"{body.ref} is a {at.kind}; only a virtual-cell can be asked. Name one."])
     if not body.origin:
         _seen(service, at, asker)
-    hub = Hub.open(body.origin, patience=_PATIENCE) if body.origin else service.hub
+    hub = Hub.open(body.origin, patience=_PATIENCE, pulled=service.pulled) if body.origin else service.hub
     with service.slot():
         name = service.cells.new_id(at.name)
         folder = service.settings.folder("cells") / name

@@ -103,6 +103,7 @@ def _work(params: PublishParams, bench: Bench) -> Mapping[str, Any]:
     from aivc.core.virtual_cell import VirtualCell
     from aivc.hub.hub import Hub
     from aivc.hub.preparing import inherited_terms
+    from aivc.hub.pulled_terms import PulledTerms
 
     bench.tell("loading the cell", 0, 0)
     # As an object: what else lies in its folder, such as whose it is, is not published.
@@ -112,7 +113,9 @@ def _work(params: PublishParams, bench: Bench) -> Mapping[str, Any]:
     # The terms that it was pulled under stay with it.
     said["terms"] = sorted({*said["terms"], *map(str, inherited_terms(folder))})
     bench.tell("publishing", 0, 0)
-    manifest = Hub.open(bench.hub, bench.hub_database).publish(cell, said, visibility=params.visibility)
+    manifest = Hub.open(bench.hub, bench.hub_database, pulled=PulledTerms.of_home(bench.home)).publish(
+        cell, said, visibility=params.visibility
+    )
     return {"ref": str(manifest.ref), "digest": manifest.digest, "bytes": manifest.size, "files": []}
 
 

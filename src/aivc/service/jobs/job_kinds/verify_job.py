@@ -100,10 +100,11 @@ def _check(params: VerifyParams, uses: Uses) -> None:
 
 def _work(params: VerifyParams, bench: Bench) -> Mapping[str, Any]:
     from aivc.hub.hub import Hub
+    from aivc.hub.pulled_terms import PulledTerms
     from aivc.hub.refs import Ref
     from aivc.hub.use_terms import Visibility
 
-    at, hub = Ref.parse(params.ref), Hub.open(bench.hub, bench.hub_database)
+    at, hub = Ref.parse(params.ref), Hub.open(bench.hub, bench.hub_database, pulled=PulledTerms.of_home(bench.home))
     bench.tell("looking it up", 0, 0)
     listing = hub.listing(at)
     if listing.visibility == Visibility.PRIVATE and bench.job.owner not in (LOCAL, at.namespace):
