@@ -44,9 +44,9 @@ def test_a_file_is_asked_about_then_shown(shelf):
 
 
 def test_data_with_positions_are_known_by_their_schema(shelf):
-    plain = shelf.confirm(shelf.add(io.BytesIO(tiny_h5ad(plane=True)), "s.h5ad", "", "ada"), SCHEMA)
+    plain = shelf.confirm(shelf.add(waiting(shelf, tiny_h5ad(plane=True)), "s.h5ad", "", "ada"), SCHEMA)
     placed = {**SCHEMA, "coordinates": "obsm:X_umap", "coordinate_unit": "um"}
-    asked = shelf.add(io.BytesIO(tiny_h5ad(plane=True)), "s.h5ad", "", "ada")
+    asked = shelf.add(waiting(shelf, tiny_h5ad(plane=True)), "s.h5ad", "", "ada")
     ready = shelf.confirm(asked, placed)
     assert [plain.positions, asked.positions, ready.positions] == [False, False, True]
     assert table(shelf.positions(ready))["x"].to_pylist()[:3] == [0.0, 2.0, 4.0]
