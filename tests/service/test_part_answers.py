@@ -1,9 +1,12 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import sparse
 
 from aivc.core.errors import DataError, UnknownNameError
+from aivc.core.measurement import Measurement
 from aivc.core.sent_predictions import joined, measurement_state
 from aivc.core.state import State
 from aivc.core.ur import UR
@@ -65,11 +68,31 @@ def test_an_encoder_represents_what_is_sent():
 
 def test_as_many_questions_as_states_allow(monkeypatch):
     sent = joined({"states": start().state(), "asked": State({"perturbations": ["ko:A", "ko:B"]})}).to_bytes()
-    monkeypatch.setattr(part_answers, "STATES", 2 * len(start()))
+    monkeypatch.setattr(part_answers, "NUMBERS", 2 * start().values.size)
     assert list(manipulated(part("effect.v2"), sent).settings) == ["answer 0", "answer 1"]
-    monkeypatch.setattr(part_answers, "STATES", 2 * len(start()) - 1)
-    with pytest.raises(DataError, match="smaller portions"):
+    monkeypatch.setattr(part_answers, "NUMBERS", 2 * start().values.size - 1)
+    with pytest.raises(DataError, match="numbers are asked for at once"):
         manipulated(part("effect.v2"), sent)
+    monkeypatch.setattr(part_answers, "CELLS", len(start()) - 1)
+    with pytest.raises(DataError, match="cells are asked for at once"):
+        manipulated(part("effect.v2"), sent)
+
+
+def test_few_bytes_that_stand_for_billions_of_readings_are_refused(monkeypatch):
+    names, genes = [f"c{i}" for i in range(100_000)], [f"G{i}" for i in range(100_000)]
+    empty = sparse.csr_matrix((len(names), len(genes)))
+    many = Measurement(empty, np.array(genes, dtype=object), pd.DataFrame(index=names), "counts")
+    sent = joined({"measurement": measurement_state(many)}).to_bytes()
+    assert len(sent) < 10_000_000
+    with pytest.raises(DataError, match="10,000,000,000 readings"):
+        encoded(part("encoder-cellular"), sent)
+    monkeypatch.setattr(part_answers, "READINGS", 40 * len(start()) - 1)
+    with pytest.raises(DataError, match="readings are asked for"):
+        decoded(part("linear-expression"), start().state().to_bytes())
+    monkeypatch.setattr(part_answers, "QUESTIONS", 1)
+    two = joined({f"population {i}": start().state() for i in range(2)}).to_bytes()
+    with pytest.raises(DataError, match="2 populations"):
+        profiles_of(part("linear-expression"), two)
 
 
 def test_a_decoder_reads_what_is_sent():

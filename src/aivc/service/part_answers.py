@@ -24,8 +24,9 @@ from aivc.service.refusals import DoorError
 T = TypeVar("T", UR, Measurement)
 
 CONTRACTS: dict[str, type[Part]] = {"encoder": Encoder, "manipulator": Manipulator, "decoder": Decoder}
-# Perturbations of one request at most, and states of its answers together.
-QUESTIONS, STATES = 256, 50_000
+# What one request may ask for at most, however small it is itself: perturbations, or populations; cells of a
+# population; numbers in the states of all answers together; readings that are read out, or are to be encoded.
+QUESTIONS, CELLS, NUMBERS, READINGS = 512, 20_000, 8_000_000, 50_000_000
 _SENT = "what was sent"
 _REMOTE = "remote-"
 
@@ -105,6 +106,9 @@ def encoded(part: Encoder, sent: bytes) -> State:
     state = State.from_bytes(sent, _SENT)
     below = part_of(state, "parts")
     measurement = measurement_of(part_of(state, "measurement") or State(), _SENT)
+    # Of sparse readings a few bytes may say that there are billions.
+    width = max(len(measurement.features), len(getattr(part, "features", ())))
+    _require_fewer("readings", len(measurement) * width, READINGS)
     return part.encode(measurement, None if below is None else UR.from_state(below, _SENT)).state()
 
 
@@ -121,11 +125,10 @@ def manipulated(part: Manipulator, sent: bytes) -> State:
     asked = part_of(state, "asked") or State()
     ur = UR.from_state(part_of(state, "states") or State(), _SENT)
     texts = asked.settings.get("perturbations")
-    if not isinstance(texts, list) or not 0 < len(texts) <= QUESTIONS or len(texts) > max(1, STATES // max(len(ur), 1)):
-        raise DataError([
-            f"From 1 to {QUESTIONS} perturbations are asked about at once, of {STATES:,} states together. Ask in "
-            "smaller portions."
-        ])  # fmt: skip
+    if not isinstance(texts, list) or not 0 < len(texts) <= QUESTIONS:
+        raise DataError([f"From 1 to {QUESTIONS} perturbations are asked about at once. Ask in smaller portions."])
+    _require_fewer("cells", len(ur), CELLS)
+    _require_fewer("numbers", ur.values.size * len(texts), NUMBERS)
     questions = [Perturbation.parse(str(text)) for text in texts]
     if len(questions) > 1:
         part.prepare(ur, questions)
@@ -143,6 +146,8 @@ def decoded(part: Decoder, sent: bytes) -> State:
         SpaceError: The states lie in another space.
     """
     ur = UR.from_state(State.from_bytes(sent, _SENT), _SENT)
+    _require_fewer("cells", len(ur), CELLS)
+    _require_fewer("readings", len(ur) * _width(part, ur), READINGS)
     return prediction_state(_whole(part.decode(ur)), ur.entities)
 
 
@@ -161,7 +166,23 @@ def profiles_of(part: Decoder, sent: bytes) -> State:
         raise DataError(["Populations are sent as population 0, population 1 and so on; none, or others, were sent."])
     for each in populations:
         part.reads.require(each.space, part.name)
+    _require_fewer("populations", len(populations), QUESTIONS)
+    _require_fewer("cells", sum(map(len, populations)), NUMBERS)
+    _require_fewer("readings", len(populations) * _width(part, populations[0]), READINGS)
     return State({}, {"profiles": np.asarray(part.profiles(populations), dtype=np.float64)})
+
+
+def _width(part: Decoder, ur: UR) -> int:
+    """How many features it reads out."""
+    part.reads.require(ur.space, part.name)
+    return len(part.profile(ur.take(np.arange(min(1, len(ur))))))
+
+
+def _require_fewer(what: str, count: int, most: int) -> None:
+    if count > most:
+        raise DataError(
+            [f"{count:,} {what} are asked for at once, and {most:,} are the most. Ask in smaller portions."]
+        )
 
 
 def _whole(said: Prediction[T]) -> Prediction[T]:

@@ -60,7 +60,7 @@ def test_a_manipulator_answers_under_the_digest_that_was_meant(client):
         (b"\x80\x04.", "IntegrityError"),
         (State().to_bytes(), "IntegrityError"),
         (question(), "DataError"),
-        (question(*["ko:A"] * 300), "DataError"),
+        (question(*["ko:A"] * 600), "DataError"),
         (question("ko:"), "PerturbationError"),
         (State({"states": {}, "asked": 3}).to_bytes(), "IntegrityError"),
     ],

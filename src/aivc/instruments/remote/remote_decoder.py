@@ -19,8 +19,8 @@ from aivc.core.ur import UR
 from aivc.data.far_part import FarPart
 from aivc.instruments.remote.connecting import connected
 
-# Numbers of states that are sent in one question for profiles.
-_AT_ONCE = 2_000_000
+# Numbers of states, and populations, that are sent in one question for profiles.
+_AT_ONCE, _POPULATIONS = 2_000_000, 512
 
 
 @final
@@ -121,7 +121,7 @@ class RemoteDecoder(Decoder):
             self.reads.require(each.space, self.name)
         found, some, size = list[np.ndarray](), list[UR](), 0
         for each in populations:
-            if some and size + each.values.size > _AT_ONCE:
+            if len(some) >= _POPULATIONS or (some and size + each.values.size > _AT_ONCE):
                 found.append(self._profiles(some))
                 some, size = [], 0
             some.append(each)

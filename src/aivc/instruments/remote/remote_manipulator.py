@@ -16,8 +16,8 @@ from aivc.core.ur import UR
 from aivc.data.far_part import FarPart
 from aivc.instruments.remote.connecting import connected
 
-# Questions of one request at most, and states of all of its answers together in one draw.
-_QUESTIONS, _STATES = 256, 50_000
+# Questions of one request at most, and numbers in the states of all of its answers together in one draw.
+_QUESTIONS, _NUMBERS = 512, 8_000_000
 
 
 @final
@@ -115,7 +115,7 @@ class RemoteManipulator(Manipulator):
     def prepare(self, ur: UR, perturbations: Sequence[Perturbation]) -> None:
         """Ask many questions in one request, and keep the answers until they are asked for."""
         self.reads.require(ur.space, self.name)
-        block = max(1, min(_QUESTIONS, _STATES // max(len(ur), 1)))
+        block = max(1, min(_QUESTIONS, _NUMBERS // max(ur.values.size, 1)))
         answers = dict[str, Prediction[UR]]()
         for first in range(0, len(perturbations), block):
             some = perturbations[first : first + block]
