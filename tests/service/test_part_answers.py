@@ -78,6 +78,18 @@ def test_as_many_questions_as_states_allow(monkeypatch):
         manipulated(part("effect.v2"), sent)
 
 
+def test_a_population_of_no_cells_is_refused():
+    none = start().take(np.array([], dtype=int)).state()
+    asked = joined({"states": none, "asked": State({"perturbations": ["ko:A"]})}).to_bytes()
+    for ask, name, sent in (
+        (manipulated, "effect.v2", asked),
+        (decoded, "linear-expression", none.to_bytes()),
+        (profiles_of, "linear-expression", joined({"population 0": none}).to_bytes()),
+    ):
+        with pytest.raises(DataError, match="at least one cell"):
+            ask(part(name), sent)
+
+
 def test_few_bytes_that_stand_for_billions_of_readings_are_refused(monkeypatch):
     names, genes = [f"c{i}" for i in range(100_000)], [f"G{i}" for i in range(100_000)]
     empty = sparse.csr_matrix((len(names), len(genes)))

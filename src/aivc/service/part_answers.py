@@ -116,7 +116,7 @@ def manipulated(part: Manipulator, sent: bytes) -> State:
     """What would become of the states that were sent, by each of the perturbations that were sent with them.
 
     Raises:
-        DataError: There is no perturbation, or more than are answered at once.
+        DataError: There is no perturbation or no cell, or there are more than are answered at once.
         IntegrityError: What was sent holds no states.
         PerturbationError: A text is no perturbation.
         SpaceError: The states lie in another space.
@@ -127,6 +127,7 @@ def manipulated(part: Manipulator, sent: bytes) -> State:
     texts = asked.settings.get("perturbations")
     if not isinstance(texts, list) or not 0 < len(texts) <= QUESTIONS:
         raise DataError([f"From 1 to {QUESTIONS} perturbations are asked about at once. Ask in smaller portions."])
+    _require_some(ur)
     _require_fewer("cells", len(ur), CELLS)
     _require_fewer("numbers", ur.values.size * len(texts), NUMBERS)
     questions = [Perturbation.parse(str(text)) for text in texts]
@@ -142,10 +143,12 @@ def decoded(part: Decoder, sent: bytes) -> State:
     """What would be measured of the states that were sent.
 
     Raises:
+        DataError: There is no cell, or there are more than are read out at once.
         IntegrityError: What was sent holds no states.
         SpaceError: The states lie in another space.
     """
     ur = UR.from_state(State.from_bytes(sent, _SENT), _SENT)
+    _require_some(ur)
     _require_fewer("cells", len(ur), CELLS)
     _require_fewer("readings", len(ur) * _width(part, ur), READINGS)
     return prediction_state(_whole(part.decode(ur)), ur.entities)
@@ -155,7 +158,7 @@ def profiles_of(part: Decoder, sent: bytes) -> State:
     """Expected mean profiles of several populations.
 
     Raises:
-        DataError: There are none.
+        DataError: There are none, one has no cells, or they are more than are read out at once.
         IntegrityError: What was sent holds no states.
         SpaceError: The states lie in another space.
     """
@@ -165,6 +168,7 @@ def profiles_of(part: Decoder, sent: bytes) -> State:
     if not populations or len(populations) < len(packed):
         raise DataError(["Populations are sent as population 0, population 1 and so on; none, or others, were sent."])
     for each in populations:
+        _require_some(each)
         part.reads.require(each.space, part.name)
     _require_fewer("populations", len(populations), QUESTIONS)
     _require_fewer("cells", sum(map(len, populations)), NUMBERS)
@@ -175,7 +179,12 @@ def profiles_of(part: Decoder, sent: bytes) -> State:
 def _width(part: Decoder, ur: UR) -> int:
     """How many features it reads out."""
     part.reads.require(ur.space, part.name)
-    return len(part.profile(ur.take(np.arange(min(1, len(ur))))))
+    return len(part.profile(ur.take(np.array([0]))))
+
+
+def _require_some(ur: UR) -> None:
+    if not len(ur):
+        raise DataError(["A population of no cells becomes nothing, and reads nothing. Send at least one cell."])
 
 
 def _require_fewer(what: str, count: int, most: int) -> None:
